@@ -1,0 +1,99 @@
+"""Entry point of the window: `python app.py`."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from cad_studio.config import AppConfig, read_config
+from cad_studio.core.errors import CadStudioError, SettingError
+
+_DEFAULT_PORT = 7860
+_PORTS_TRIED = 100
+
+
+def main() -> int:
+    """Open the project, start the window, and serve until it is stopped."""
+    # read by Gradio and the Hugging Face libraries when they are imported
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    arguments = _parse()
+    try:
+        config = read_config(
+            os.environ, arguments.project, arguments.host, arguments.port, arguments.share
+        )
+        config = _with_free_port(config)
+        return _serve(config)
+    except CadStudioError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _serve(config: AppConfig) -> int:
+    from cad_studio.services.container import Services
+
+    services = Services(config)
+    # the sample is made ready by another process while this one loads the window
+    if services.sample.is_wanted():
+        services.jobs.submit_for_the_house("open-sample", "Open the sample", {})
+    else:
+        services.queue.wake()
+    from cad_studio.ui.app import build_window, launch
+
+    print(f"Project: {config.project}")
+    launch(build_window(services), services, config)
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="CAD Studio in the browser.")
+    parser.add_argument("--project", type=Path, help="project folder (default: ~/.cad-studio)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port (default: 7860 or the next free one)")
+    parser.add_argument("--share", action="store_true", help="open a public Gradio link")
+    return parser.parse_args()
+
+
+def _with_free_port(config: AppConfig) -> AppConfig:
+    """Fix the port before anything slow happens.
+
+    Raises:
+        SettingError: The port asked for is taken, or may not be used.
+    """
+    from dataclasses import replace
+
+    wanted = config.port or int(os.environ.get("GRADIO_SERVER_PORT") or 0)
+    if wanted:
+        if not 1 <= wanted <= 65535:
+            raise SettingError(f"Port {wanted} does not exist. Give 1 to 65535 with --port.")
+        if not _is_free(config.host, wanted):
+            raise SettingError(
+                f"Port {wanted} on {config.host} is in use or not allowed. "
+                "Stop the other program or choose another with --port."
+            )
+        return replace(config, port=wanted)
+    for port in range(_DEFAULT_PORT, _DEFAULT_PORT + _PORTS_TRIED):
+        if _is_free(config.host, port):
+            return replace(config, port=port)
+    raise SettingError(
+        f"Ports {_DEFAULT_PORT} to {_DEFAULT_PORT + _PORTS_TRIED - 1} on {config.host} are all in "
+        "use. Choose another with --port."
+    )
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""`python -m cad_studio`."""
+
+from cad_studio.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Networks trained on true labels that synthesise candidate sets."""

@@ -1,0 +1,353 @@
+"""Second entry point: every user action without the window."""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cad_studio import __version__
+from cad_studio.config import read_config
+from cad_studio.core.errors import CadStudioError
+from cad_studio.services.container import Services
+from cad_studio.services.importing import resolved_source
+from cad_studio.services.operations import run_operation
+from cad_studio.services.sample import build_sample
+
+app = typer.Typer(
+    name="cad_studio",
+    help="CAD Studio without the window: partial-label datasets and their entangled pairs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_project: Path | None = None
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
+Name = Annotated[str, typer.Argument(help="Name of the dataset in the project.")]
+
+
+def main() -> None:
+    """Run a command: exit 0 when it worked, 2 for what the user can mend, 1 for a bug."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    try:
+        app()
+    except CadStudioError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was changed.", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.callback()
+def options(
+    project: Annotated[
+        Path | None, typer.Option(help="Project folder (default: ~/.cad-studio).")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Choose the project."""
+    global _project
+    _project = project
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command("import")
+def import_dataset(
+    source: Annotated[
+        str, typer.Argument(help="File or folder, hf:OWNER/NAME or torchvision:NAME.")
+    ],
+    name: Annotated[str, typer.Option(help="Name in the project.")],
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Format; recognised by itself when left out.")
+    ] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="Candidate sets: .npy .npz .csv .pt or PLCIFAR10 pickle.")
+    ] = None,
+    candidates_mode: Annotated[
+        str | None, typer.Option(help="aggregate (union) or vaguest (largest set).")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; may be given again.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder or zip the images of a votes table lie in.")
+    ] = None,
+    class_names: Annotated[
+        str | None, typer.Option(help="Class names in order, separated by commas.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where downloads are kept.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Import the rest and list what was left out.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a dataset into the project, all or nothing."""
+    arguments = {
+        "source": resolved_source(source),
+        "name": name,
+        "skip_bad": skip_bad,
+        "options": {
+            "format": format_name,
+            "candidates": None if candidates is None else str(candidates.absolute()),
+            "candidates_mode": candidates_mode,
+            "splits": split or [],
+            "images_dir": None if images is None else str(images.absolute()),
+            "class_names": None if class_names is None else class_names.split(","),
+            "cache_dir": None if cache is None else str(cache.absolute()),
+        },
+    }
+    _run("import", arguments, as_json, _import_text)
+
+
+@app.command()
+def synthesize(
+    name: Name,
+    rate: Annotated[float, typer.Option(help="Factor on the flip probabilities.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    annotator: Annotated[str, typer.Option(help="auto, mlp or cnn.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(help="Passes of the annotator.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make instance-dependent candidate sets from the true labels, as a new version."""
+    config = {"rate": rate, "seed": seed, "annotator": annotator, "epochs": epochs}
+    _run("synthesize", {"name": name, "config": config}, as_json, _synthesis_text)
+
+
+@app.command()
+def extract(
+    name: Name,
+    features: Annotated[
+        str, typer.Option(help="pixels, torchvision:NAME, hf:ID-or-path, npy:FILE or raw.")
+    ] = "pixels",
+    as_json: Json = False,
+) -> None:
+    """Compute features of a dataset, or find them in the cache."""
+    _run(
+        "extract",
+        {"name": name, "features": features},
+        as_json,
+        lambda r: f"{r['features']}: {r['description']}, {r['seconds']:.1f} s",
+    )
+
+
+@app.command()
+def mine(
+    name: Name,
+    features: Annotated[
+        str, typer.Option(help="pixels, torchvision:NAME, hf:ID-or-path, npy:FILE or raw.")
+    ] = "pixels",
+    threshold: Annotated[float | None, typer.Option(help="Least cosine of a pair.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Share of the cross-class pairs that count as close.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Most pairs kept; all are counted.")] = 1_000_000,
+    method: Annotated[str, typer.Option(help="auto, exact or ivf.")] = "auto",
+    labels: Annotated[
+        str, typer.Option(help="auto (true where known) or best (never looks at true labels).")
+    ] = "auto",
+    split: Annotated[str | None, typer.Option(help="Within this split only.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the entangled pairs of a dataset."""
+    config = {"threshold": threshold, "quantile": quantile, "limit": limit, "method": method}
+    if threshold is None and quantile is None:
+        config["quantile"] = 1e-3
+    arguments = {
+        "name": name, "features": features, "config": config, "labels": labels, "split": split,
+    }  # fmt: skip
+    _run("mine", arguments, as_json, _mining_text)
+
+
+@app.command()
+def describe(name: Name, as_json: Json = False) -> None:
+    """Say what a dataset holds."""
+    with _Open() as services:
+        _print(services.datasets.describe(name), as_json, _description_text)
+
+
+@app.command("list")
+def list_datasets(as_json: Json = False) -> None:
+    """Name the datasets of the project."""
+    with _Open() as services:
+        found = [
+            {
+                "name": data.name, "n": data.n_samples, "k": data.n_classes,
+                "version": data.version.hash, "version_number": data.version.number,
+            }
+            for data in services.datasets.all()
+        ]  # fmt: skip
+        _print(
+            {"datasets": found},
+            as_json,
+            lambda r: (
+                "\n".join(
+                    f"{d['name']}: {d['n']:,} samples, {d['k']} classes, "
+                    f"v{d['version_number']} {d['version']}"
+                    for d in r["datasets"]
+                )
+                or "No datasets yet. Import one: python -m cad_studio import SOURCE --name NAME."
+            ),
+        )
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format_name: Annotated[str, typer.Option("--format", help="csv, parquet or npz.")] = "csv",
+    as_json: Json = False,
+) -> None:
+    """Write the current candidate sets to a file an import reads back unchanged."""
+    with _Open() as services:
+        _print(
+            services.exporting.export(name, format_name, out.absolute()),
+            as_json,
+            lambda r: f"{r['rows']:,} samples written to {r['out']} ({r['bytes'] / 1e6:.1f} MB)",
+        )
+
+
+@app.command()
+def agreement(
+    name: Name,
+    first: Annotated[int, typer.Argument(help="Number of one mining, as `mine` prints it.")],
+    second: Annotated[int, typer.Argument(help="Number of another.")],
+    top: Annotated[int, typer.Option(help="How many of the most similar pairs.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Say what share of the top pairs two searches have in common."""
+    with _Open() as services:
+        _print(
+            services.pairs.agreement(name, first, second, top),
+            as_json,
+            lambda r: (
+                f"{r['share']:.1%} of the top {r['top']:,} pairs are in both "
+                f"({r['features'][0]} and {r['features'][1]})"
+            ),
+        )
+
+
+@app.command()
+def remove(name: Name, as_json: Json = False) -> None:
+    """Take a dataset out of the project and free its space."""
+    with _Open() as services:
+        _print(
+            services.datasets.remove(name),
+            as_json,
+            lambda r: f"{r['removed']} is removed; {r['freed_bytes'] / 1e6:.1f} MB are free again",
+        )
+
+
+@app.command("build-sample")
+def build_bundled_sample(
+    source: Annotated[str, typer.Argument(help="Folder with the published Fashion-MNIST files.")],
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("assets/sample.npz"),
+    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Rebuild the bundled sample from the published files."""
+    made = build_sample(source, out.absolute(), seed, _Line())
+    _print(made, as_json, lambda r: f"{r['n']:,} samples, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
+
+
+class _Open:
+    """The services over the chosen project, closed at the end."""
+
+    def __enter__(self) -> Services:
+        self._services = Services(read_config(os.environ, project=_project))
+        return self._services
+
+    def __exit__(self, *_error: object) -> None:
+        self._services.close()
+
+
+class _Line:
+    """Progress as one line on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shown_at = 0.0
+
+    def report(self, fraction: float, message: str) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._shown_at > 0.1:
+            self._shown_at = time.monotonic()
+            print(f"\r\033[K{fraction:4.0%}  {message}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _run(
+    kind: str, arguments: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]
+) -> None:
+    line = _Line()
+    with _Open() as services:
+        try:
+            result = run_operation(services, kind, arguments, line)
+        finally:
+            line.clear()
+    _print(result, as_json, text)
+
+
+def _print(result: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
+    print(json.dumps(result, ensure_ascii=False, indent=2) if as_json else text(result))
+
+
+def _import_text(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['name']}: {result['n']:,} samples, {result['k']} classes, {result['version']}"
+    ]
+    lines += [
+        f"  {finding['count']:,} {finding['title']} (first: {finding['message'].rstrip('.')})"
+        for finding in result["report"]["findings"]
+    ]
+    if result["left_out_count"]:
+        lines.append(f"Left out: {result['left_out_count']:,}")
+        lines += [f"  {line}" for line in result["left_out"][:20]]
+    return "\n".join(lines)
+
+
+def _synthesis_text(result: dict[str, Any]) -> str:
+    return (
+        f"{result['name']} v{result['version_number']}: {result['mean_candidates']:.2f} candidates "
+        f"a sample, annotator {result['annotator']} at {result['annotator_accuracy']:.1%} "
+        f"(oracle), {result['seconds']:.0f} s"
+    )
+
+
+def _mining_text(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['n_pairs']:,} pairs of {result['n_instances']:,} samples at cosine >= "
+        f"{result['threshold']:.4f} in {result['extractor_description']}, "
+        f"{result['seconds']:.1f} s"
+    ]
+    lines += [
+        f"  {cell['n_pairs']:>9,}  {cell['classes'][0]} x {cell['classes'][1]}"
+        for cell in result["pairs_per_class_pair"][:10]
+    ]
+    return "\n".join(lines)
+
+
+def _description_text(result: dict[str, Any]) -> str:
+    known = result["truth_known"]
+    inside = result["truth_in_candidates"]
+    truth = (
+        f"true label known for {known:,}, in the set for {inside:,}" if known else "no true labels"
+    )
+    splits = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
+    return (
+        f"{result['name']} v{result['version_number']} {result['version']}: {result['n']:,} samples "
+        f"({splits}), {result['k']} classes\n"
+        f"  {result['mean_candidates']:.2f} candidates a sample; {result['empty']:,} empty, "
+        f"{result['singletons']:,} singletons, {result['full']:,} full\n  {truth}"
+    )

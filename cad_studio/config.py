@@ -1,0 +1,54 @@
+"""Where the studio works and listens; read once, by the entry points."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_SPACE_FOLDER = Path("/data")
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """Settings of one start of the studio.
+
+    Attributes:
+        project: Folder that holds everything the user makes.
+        host: Address to listen on.
+        port: Port to listen on; None takes 7860 or the next free one.
+        share: Whether to open a public Gradio link.
+        read_only: Whether visitors may only look.
+    """
+
+    project: Path
+    host: str = "127.0.0.1"
+    port: int | None = None
+    share: bool = False
+    read_only: bool = False
+
+
+def read_config(
+    environment: Mapping[str, str],
+    project: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    share: bool = False,
+) -> AppConfig:
+    """Put together arguments, then environment, then defaults.
+
+    `CAD_PROJECT` names the project folder and `CAD_READONLY` (1 or 0) closes or opens a studio to
+    changes. On a Hugging Face Space (`SPACE_ID` is set) the project lies in `/data` when that is
+    writable, the studio listens on all addresses, and it is read-only unless `CAD_READONLY=0`.
+    """
+    on_space = bool(environment.get("SPACE_ID"))
+    if project is None and environment.get("CAD_PROJECT"):
+        project = Path(environment["CAD_PROJECT"])
+    if project is None and on_space and os.access(_SPACE_FOLDER, os.W_OK):
+        project = _SPACE_FOLDER / "cad-studio"
+    return AppConfig(
+        project=(project or Path.home() / ".cad-studio").expanduser().absolute(),
+        host=host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        port=port,
+        share=share,
+        read_only=environment.get("CAD_READONLY", "1" if on_space else "0") not in {"0", ""},
+    )

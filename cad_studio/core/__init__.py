@@ -1,0 +1,1 @@
+"""Words of the domain. Standard library and numpy only."""

@@ -1,0 +1,75 @@
+"""Errors a user can do something about.
+
+Everything else (a bug) is a built-in exception. `JobCancelled` is neither: it is control flow.
+"""
+
+import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CadStudioError(Exception):
+    """What is wrong, where, and what to do next, in words for the user."""
+
+
+class DatasetFormatError(CadStudioError):
+    """A source of data is not what its format asks for."""
+
+
+class SettingError(CadStudioError):
+    """A setting is out of range or names something that does not exist."""
+
+
+class RecordNotFoundError(CadStudioError):
+    """The project holds no such thing."""
+
+
+class ProjectError(CadStudioError):
+    """The project folder cannot be used."""
+
+
+class StorageError(CadStudioError):
+    """The disk did not take what was to be saved."""
+
+
+class MissingPackageError(CadStudioError):
+    """An optional package is not installed."""
+
+
+class ResourceError(CadStudioError):
+    """Something from outside (weights, a dataset, a device) cannot be had here."""
+
+
+class ReadOnlyError(CadStudioError):
+    """This studio may be looked at but not changed."""
+
+
+class JobCancelled(Exception):
+    """A job was asked to stop and has stopped."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system refused a write for lack of space, quota or allowed file size."""
+    return error.errno in _FULL
+
+
+def closest(word: str, allowed: Iterable[str]) -> str:
+    """A sentence that helps with a misspelt name.
+
+    Args:
+        word: What the user wrote.
+        allowed: What would have been right.
+
+    Returns:
+        `Closest: 'x'.`, or all names when there are at most twelve, or an empty string.
+    """
+    names = list(allowed)
+    match = get_close_matches(word, names, n=1, cutoff=0.6)
+    if match:
+        return f"Closest: {match[0]!r}."
+    if 0 < len(names) <= 12:
+        return f"Allowed: {', '.join(names)}."
+    return ""

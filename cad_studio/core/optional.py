@@ -1,0 +1,73 @@
+"""Packages that are loaded where they are used, and what to say when one is missing."""
+
+from importlib import import_module
+from types import ModuleType
+
+from cad_studio.core.errors import MissingPackageError
+
+_OPERATOR_LIBRARY = []
+
+
+def require(module: str, install: str, purpose: str) -> ModuleType:
+    """Import a package, or say how to get it.
+
+    Args:
+        module: Dotted name to import.
+        install: Name for `pip install`.
+        purpose: What needs it, as the subject of a sentence, e.g. `The UMAP view`.
+
+    Raises:
+        MissingPackageError: The package is not installed.
+    """
+    try:
+        if module.partition(".")[0] in {"torchvision", "transformers", "timm"}:
+            _declare_missing_torchvision_operators()
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name or module
+        if missing.partition(".")[0] != module.partition(".")[0]:
+            raise
+        raise MissingPackageError(
+            f"{purpose} needs {install}. Install it with: pip install {install}."
+        ) from error
+
+
+def _declare_missing_torchvision_operators() -> None:
+    """Let a torchvision built for another torch variant import.
+
+    pip may place a CPU build of torch beside a CUDA build of torchvision. torchvision then cannot
+    load its compiled part and stops at import with "operator torchvision::nms does not exist".
+    Transforms, models and datasets need none of the compiled operators; declaring the schemas
+    that are looked up at import is enough. Nothing is done when the compiled part loads.
+    """
+    torch = import_module("torch")
+    if _OPERATOR_LIBRARY or _has_operator(torch, "nms"):
+        return
+    # torchvision's own loader registers the operators; try that before standing in for it.
+    extension = _load_compiled_part(torch)
+    if extension and _has_operator(torch, "nms"):
+        return
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _OPERATOR_LIBRARY.append(library)  # the schemas live as long as the library object
+
+
+def _has_operator(torch: ModuleType, name: str) -> bool:
+    return hasattr(torch.ops.torchvision, name)
+
+
+def _load_compiled_part(torch: ModuleType) -> bool:
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    spec = find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    for file in Path(next(iter(spec.submodule_search_locations))).glob("_C*.so"):
+        try:
+            torch.ops.load_library(str(file))
+        except OSError:
+            continue
+        return True
+    return False

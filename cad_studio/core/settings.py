@@ -1,0 +1,70 @@
+"""Frozen settings dataclasses: range checks from field metadata, to and from JSON."""
+
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from cad_studio.core.errors import SettingError, closest
+
+Settings = TypeVar("Settings")
+
+
+def check_settings(settings: object) -> None:
+    """Hold every field against the `minimum`, `maximum` and `choices` of its metadata.
+
+    Raises:
+        SettingError: The first field that is out of range, by name, with its value.
+    """
+    for field in fields(settings):  # type: ignore[arg-type]
+        value = getattr(settings, field.name)
+        if value is None:
+            continue
+        meta = field.metadata
+        if "choices" in meta and value not in meta["choices"]:
+            hint = closest(str(value), [str(choice) for choice in meta["choices"]])
+            raise SettingError(f"{field.name} is {value!r}. {hint}".rstrip())
+        if isinstance(value, float) and value != value:
+            raise SettingError(f"{field.name} is not a number.")
+        if "minimum" in meta and value < meta["minimum"]:
+            raise SettingError(f"{field.name} is {value}; the least is {meta['minimum']}.")
+        if "maximum" in meta and value > meta["maximum"]:
+            raise SettingError(f"{field.name} is {value}; the most is {meta['maximum']}.")
+
+
+def settings_to_json(settings: object) -> dict[str, Any]:
+    """The fields as plain values, ready for `json.dumps`."""
+    assert is_dataclass(settings)
+    return asdict(settings)  # type: ignore[arg-type]
+
+
+def settings_from_json(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    """Build settings from plain values; what is absent takes its default.
+
+    Raises:
+        SettingError: A name that the settings do not have, a value of another type, or a value
+            out of range.
+    """
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    clean: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise SettingError(f"{name!r} is not a setting here. {closest(name, known)}".rstrip())
+        clean[name] = _converted(name, value, hints[name])
+    for name, field in known.items():
+        if name not in clean and field.default is MISSING and field.default_factory is MISSING:
+            raise SettingError(f"{name} is missing.")
+    return kind(**clean)
+
+
+def _converted(name: str, value: Any, hint: Any) -> Any:
+    allowed = set(getattr(hint, "__args__", (hint,)))
+    if value is None and type(None) in allowed:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
+        return float(value)
+    if isinstance(value, float) and value.is_integer() and int in allowed and float not in allowed:
+        return int(value)
+    if type(value) in allowed:
+        return value
+    wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
+    raise SettingError(f"{name} is {value!r}; expected {wanted}.")

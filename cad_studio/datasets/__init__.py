@@ -1,0 +1,1 @@
+"""Readers of partial-label datasets, one file per format."""

@@ -1,0 +1,152 @@
+"""What a reader is, which there are, and how a source finds its reader."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from cad_studio.core.dataset import SourceDataset
+from cad_studio.core.errors import DatasetFormatError
+from cad_studio.core.progress import Progress
+from cad_studio.core.registry import Registry
+from cad_studio.datasets import candidate_file, selection
+
+DEFAULT_SPLIT = "train"
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user may say about a source beside its place.
+
+    Attributes:
+        format: Name of the reader, or None to recognise it.
+        candidates: File with the candidate sets of a labelled source.
+        candidates_mode: `aggregate` (union) or `vaguest` (largest), for a file that holds several
+            sets a sample.
+        splits: The splits to import, all when empty. For a source without splits, one value names
+            the split.
+        images_dir: Folder or zip with the images of a votes table.
+        class_names: C names in the order of the indices, when the source has none or lacks some.
+        cache_dir: Where downloads are kept.
+    """
+
+    format: str | None = None
+    candidates: str | None = None
+    candidates_mode: str | None = field(
+        default=None, metadata={"choices": candidate_file.MODES, "help": "How to merge sets."}
+    )
+    splits: tuple[str, ...] = ()
+    images_dir: str | None = None
+    class_names: tuple[str, ...] | None = None
+    cache_dir: str | None = None
+
+    def only_split(self) -> str:
+        """The split of a source that has none itself."""
+        return self.splits[0] if len(self.splits) == 1 else DEFAULT_SPLIT
+
+
+class DatasetReader(ABC):
+    """Reads one format.
+
+    Attributes:
+        name: The registered name.
+        wants: What the format looks like, for the message when nothing fits.
+    """
+
+    name: ClassVar[str]
+    wants: ClassVar[str]
+
+    @abstractmethod
+    def recognises(self, source: str) -> bool:
+        """Whether the source looks like this format; cheap, and never an error."""
+
+    @abstractmethod
+    def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
+        """The whole source. Images stay unread.
+
+        Raises:
+            DatasetFormatError: The source as a whole cannot be read. One sample's trouble is put
+                into `problems` instead.
+        """
+
+
+READERS: Registry[type[DatasetReader]] = Registry("cad_studio.datasets", "format")
+
+
+def recognise(source: str) -> str:
+    """The name of the format of a source.
+
+    Raises:
+        DatasetFormatError: It is not there, or looks like no format, or like several.
+    """
+    if not source.strip():
+        raise DatasetFormatError("No source is given. Name a file, a folder or a dataset.")
+    try:
+        names = [name for name in READERS.names() if READERS.get(name)().recognises(source)]
+    except OSError as error:
+        raise DatasetFormatError(f"{source!r} cannot be read: {error.strerror}.") from error
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise DatasetFormatError(
+            f"{source!r} could be read as {' or '.join(names)}. Say which with --format."
+        )
+    wanted = "\n".join(f"- {name}: {READERS.get(name).wants}" for name in READERS.names())
+    raise DatasetFormatError(f"{_found(source)} Known formats:\n{wanted}")
+
+
+def read_source(source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
+    """Read a source with the reader that fits, its splits chosen and its candidates put in.
+
+    Args:
+        source: A path, `hf:owner/name` or `torchvision:NAME`.
+        options: What the user said about it.
+        progress: Told how far the reading is.
+
+    Raises:
+        DatasetFormatError: The source or the candidate file cannot be read.
+        SettingError: An unknown format or mode.
+        ResourceError: A source on the network cannot be had.
+    """
+    name = options.format or recognise(source)
+    try:
+        dataset = READERS.get(name)().read(source, options, progress)
+    except OSError as error:
+        raise DatasetFormatError(f"{source!r} cannot be read: {error}.") from error
+    dataset = selection.only_splits(dataset, options.splits, source)
+    if options.candidates is not None:
+        dataset = candidate_file.apply_candidates(
+            dataset, Path(options.candidates).expanduser(), options.candidates_mode
+        )
+    if dataset.candidates is None and dataset.truth is None:
+        raise DatasetFormatError(
+            f"{source} has neither candidates nor labels. Give a candidate file."
+        )
+    return dataset
+
+
+def source_path(source: str) -> Path:
+    """The file or folder of a source.
+
+    Raises:
+        DatasetFormatError: It is not there.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DatasetFormatError(f"{source!r} does not exist.")
+    return path
+
+
+def _found(source: str) -> str:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        suffixes = Counter(entry.suffix or "no ending" for entry in path.iterdir())
+        kinds = ", ".join(f"{suffix} ({count})" for suffix, count in suffixes.most_common(5))
+        return f"The folder {source!r} holds {kinds or 'nothing'}; that is no known format."
+    if path.exists():
+        hint = ""
+        if path.suffix.lower() in candidate_file.SUFFIXES:
+            hint = " If it holds candidate sets, import the images and give it with --candidates."
+        return f"The file {path.name!r} is in no known format.{hint}"
+    return f"{source!r} does not exist."

@@ -1,0 +1,334 @@
+"""Candidate sets from a file of their own, put into a labelled source.
+
+A matrix (`.npy`, `.npz`, `.pt`, `.csv`) has a row for each sample and a column for each class. A
+table (`.csv` or `.jsonl` with `id` and `candidates`) and an `.npz` with `ids` are matched by id. A
+pickle holds {row: [candidate list of each annotator]}, as PLCIFAR10 is published; the lists are
+merged by `aggregate` (their union) or `vaguest` (the largest, the first of equal ones).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset
+from cad_studio.core.errors import DatasetFormatError, SettingError, closest
+from cad_studio.core.optional import require
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.datasets._arrays import as_mask, read_npy, read_npz
+from cad_studio.datasets._classes import ClassTable, shown
+from cad_studio.datasets._plain_pickle import load_plain_pickle
+from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
+
+MODES = ("aggregate", "vaguest")
+SUFFIXES = (".npy", ".npz", ".csv", ".jsonl", ".pt", ".pkl", ".pickle")
+_TABLES = (".csv", ".jsonl")
+_PICKLES = (".pkl", ".pickle")
+
+
+def apply_candidates(source: SourceDataset, path: Path, mode: str | None) -> SourceDataset:
+    """The source with the candidate sets of a file in the place of its own.
+
+    A matrix or pickle may cover one split only, by its number of rows; the samples of the others
+    then keep their label as the only candidate.
+
+    Args:
+        source: Labelled or not; its rows give the order, its ids the names.
+        path: The file; its ending tells the format.
+        mode: `aggregate` or `vaguest` for a file with several sets a sample; None is `aggregate`.
+
+    Raises:
+        DatasetFormatError: The file cannot be read or does not fit the source.
+        SettingError: An unknown mode, or a mode for a file with one set a sample.
+    """
+    suffix = path.suffix.lower()
+    if mode is not None and mode not in MODES:
+        raise SettingError(f"candidates_mode is {mode!r}. {closest(mode, MODES)}")
+    if mode is not None and suffix not in _PICKLES:
+        raise SettingError(
+            f"candidates_mode is {mode!r}, but {path.name} holds one set for each sample. "
+            "The mode is for pickles with a set from each annotator."
+        )
+    if suffix not in SUFFIXES:
+        raise DatasetFormatError(
+            f"{path.name} is no candidate file; expected one of {', '.join(SUFFIXES)}."
+        )
+    if not path.is_file():
+        raise DatasetFormatError(f"{str(path)!r} does not exist.")
+    if suffix in _PICKLES:
+        return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
+    if suffix in _TABLES:
+        return _from_table(source, _read_table(path))
+    if suffix == ".npz":
+        arrays = read_npz(path, {"candidates", "ids"})
+        if "candidates" not in arrays:
+            raise DatasetFormatError(f"{path.name} holds no array 'candidates'.")
+        mask = as_mask(arrays["candidates"], path.name)
+        if "ids" in arrays:
+            return _by_id(source, [str(name) for name in arrays["ids"].tolist()], mask, path.name)
+        return _by_row(source, mask, path.name)
+    values = read_npy(path) if suffix == ".npy" else _read_tensor(path)
+    return _by_row(source, as_mask(values, path.name), path.name)
+
+
+def _read_table(path: Path) -> Table:
+    try:
+        return read_text_table(path.read_bytes(), path.name)
+    except OSError as error:
+        raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
+
+
+def _read_tensor(path: Path) -> NDArray[np.generic]:
+    import pickle
+
+    torch = require("torch", install="torch", purpose="Reading .pt files")
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DatasetFormatError(
+            f"{path.name} is damaged or holds more than tensors. Nothing in it was run; save the "
+            "candidate matrix alone with torch.save."
+        ) from error
+    except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise DatasetFormatError(f"{path.name} is damaged or no .pt file ({reason}).") from error
+    if isinstance(value, dict):
+        tensors = [item for item in value.values() if isinstance(item, torch.Tensor)]
+        value = value.get("candidates", tensors[0] if len(tensors) == 1 else None)
+    if not isinstance(value, torch.Tensor):
+        raise DatasetFormatError(f"{path.name} holds no single tensor and none named 'candidates'.")
+    dense = value.to_dense() if value.layout != torch.strided else value
+    if dense.dtype == torch.bfloat16:
+        dense = dense.float()
+    return dense.detach().numpy()
+
+
+def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
+    key = next((name for name in ("id", "file_name") if name in table.columns), None)
+    if key is not None and "candidates" in table.columns:
+        return _by_names(source, table, key)
+    classes = ClassTable(source.class_names, table.name)
+    headers = [name for name in table.columns if name != key]
+    order = [classes.find(name) for name in headers]
+    cells: list[list[object]] = [table.columns[name] for name in headers]
+    if key is None and all(name in ("0", "1") for name in headers):
+        raise DatasetFormatError(
+            f"{table.name}, line 1: expected the class names, found a row of 0 and 1. Put the "
+            "names of the classes in the first line."
+        )
+    if UNKNOWN in order:
+        name = headers[order.index(UNKNOWN)]
+        raise DatasetFormatError(f"{table.name}, line 1: {classes.complaint(name)}")
+    if sorted(order) != list(range(len(classes.names))):
+        raise DatasetFormatError(
+            f"{table.name}, line 1: {len(order)} columns for {len(classes.names)} classes; "
+            "each class needs its own."
+        )
+    mask = np.zeros((len(table), len(order)), bool)
+    for column, values in zip(order, cells, strict=True):
+        for row, value in enumerate(values):
+            text = str(value).strip().lower()
+            if text not in _BITS:
+                raise DatasetFormatError(f"{table.where(row)}: expected 0 or 1, found {value!r}.")
+            mask[row, column] = _BITS[text]
+    if key is not None:
+        return _by_id(source, table.texts(key), mask, table.name)
+    return _by_row(source, mask, table.name)
+
+
+_BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+
+
+def _by_names(source: SourceDataset, table: Table, key: str) -> SourceDataset:
+    classes = ClassTable(source.class_names, table.name)
+    positions = _positions(table.texts(key), source, table.name)
+    rows: list[int] = []
+    columns: list[int] = []
+    problems = _left_out(source, positions, table.name)
+    cells = table.columns["candidates"]
+    for sample, line in enumerate(positions):
+        members = candidate_cell(cells[line], table.where(line)) if line >= 0 else []
+        if line >= 0 and not members:
+            message = f"{table.where(line)}: the candidate set is empty."
+            problems.append(Problem("empty-set", sample, message))
+        for label in members:
+            index = classes.find(label)
+            if index == UNKNOWN:
+                message = f"{table.where(line)}: {classes.complaint(label)}"
+                problems.append(Problem("unknown-class", sample, message))
+            else:
+                rows.append(sample)
+                columns.append(index)
+    return _replaced(source, _packed(source, rows, columns), problems)
+
+
+def _by_id(
+    source: SourceDataset, names: list[str], mask: NDArray[np.bool_], where: str
+) -> SourceDataset:
+    _check_width(source, mask, where)
+    if len(names) != len(mask):
+        raise DatasetFormatError(f"{where}: {len(names)} ids for {len(mask)} candidate sets.")
+    positions = _positions(names, source, where)
+    found = np.where(positions[:, None] >= 0, mask[np.maximum(positions, 0)], False)
+    problems = _left_out(source, positions, where)
+    return _replaced(source, PartialLabels.from_dense(found), problems)
+
+
+def _by_row(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> SourceDataset:
+    _check_width(source, mask, where)
+    rows = _covered(source, len(mask))
+    if rows is None:
+        counts = {split: source.splits.count(split) for split in sorted(set(source.splits))}
+        parts = ", ".join(f"{split} {count:,}" for split, count in counts.items())
+        raise DatasetFormatError(
+            f"{where} has {len(mask):,} rows, the source has {len(source.ids):,} samples "
+            f"({parts}). Choose the split the file belongs to."
+        )
+    sets = _own_labels(source).dense()
+    sets[rows] = mask
+    return _replaced(source, PartialLabels.from_dense(sets), _unlabelled(source, rows, where))
+
+
+def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> SourceDataset:
+    """Merge {row: [list of each annotator]}; a row may also have one plain list."""
+    if not isinstance(value, dict) or not value:
+        raise DatasetFormatError(f"{name} must hold a dict from row to candidate lists.")
+    bad = next((key for key in value if type(key) is not int or key < 0), None)
+    if bad is not None:
+        raise DatasetFormatError(f"{name}: the key {shown(bad)} is no row number.")
+    train = np.flatnonzero(np.asarray(source.splits, object) == "train")
+    largest = max(value)
+    rows = _covered(source, len(value))
+    if rows is None or largest >= len(rows):
+        rows = train if largest < len(train) else np.arange(len(source.ids))
+    if largest >= len(rows):
+        raise DatasetFormatError(
+            f"{name} speaks of row {largest:,}, but the source has {len(rows):,} samples. "
+            "Choose the split the file belongs to."
+        )
+    classes = ClassTable(source.class_names, name)
+    own = _own_labels(source)
+    own.packed[rows] = 0
+    problems = _unlabelled(source, rows, name)
+    samples: list[int] = []
+    columns: list[int] = []
+    for key, sample in enumerate(rows.tolist()):
+        if key not in value:
+            message = f"{name} has no candidates for row {key} ({source.ids[sample]!r})."
+            problems.append(Problem("length-mismatch", sample, message))
+            continue
+        merged = _merged(value[key], mode, f"{name}, row {key}")
+        if not merged:
+            message = f"{name}, row {key}: the candidate set is empty."
+            problems.append(Problem("empty-set", sample, message))
+        for label in merged:
+            index = classes.find(label)
+            if index == UNKNOWN:
+                message = f"{name}, row {key}: {classes.complaint(label)}"
+                problems.append(Problem("unknown-class", sample, message))
+            else:
+                samples.append(sample)
+                columns.append(index)
+    packed = _packed(source, samples, columns).packed | own.packed
+    return _replaced(source, PartialLabels(packed, own.n_classes), problems)
+
+
+def _merged(value: object, mode: str, where: str) -> list[object]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise DatasetFormatError(f"{where}: expected a list, found {shown(value)}.")
+    members = list(value)
+    kinds = {isinstance(member, list | tuple | set | frozenset) for member in members}
+    if len(kinds) > 1:
+        raise DatasetFormatError(f"{where}: lists and single labels are mixed.")
+    if kinds == {False}:
+        return members
+    if mode == "vaguest":
+        return list(max(members, key=len, default=[]))
+    return list(dict.fromkeys(label for member in members for label in _hashable(member, where)))
+
+
+def _hashable(members: Iterable[object], where: str) -> list[object]:
+    labels = list(members)
+    if not all(isinstance(label, int | str) for label in labels):
+        raise DatasetFormatError(f"{where}: a candidate is neither a number nor a name.")
+    return labels
+
+
+def _covered(source: SourceDataset, n_rows: int) -> NDArray[np.int64] | None:
+    """The rows a matrix of `n_rows` is for: all, those of train, or those of one other split."""
+    if n_rows == len(source.ids):
+        return np.arange(n_rows)
+    splits = np.asarray(source.splits, object)
+    fitting = [split for split in set(source.splits) if (splits == split).sum() == n_rows]
+    if "train" in fitting:
+        fitting = ["train"]
+    return np.flatnonzero(splits == fitting[0]) if len(fitting) == 1 else None
+
+
+def _own_labels(source: SourceDataset) -> PartialLabels:
+    truth = source.truth
+    labels = np.full(len(source.ids), UNKNOWN) if truth is None else truth
+    return PartialLabels.from_labels(labels, len(source.class_names))
+
+
+def _unlabelled(source: SourceDataset, rows: NDArray[np.int64], where: str) -> list[Problem]:
+    """A problem for each sample outside `rows` that has no label to fall back on."""
+    bare = np.full(len(source.ids), True) if source.truth is None else source.truth == UNKNOWN
+    bare = bare.copy()
+    bare[rows] = False
+    return [
+        Problem("length-mismatch", row, f"{where} has no candidates for {source.ids[row]!r}.")
+        for row in np.flatnonzero(bare).tolist()
+    ]
+
+
+def _positions(names: Sequence[str], source: SourceDataset, where: str) -> NDArray[np.int64]:
+    """For each sample the row of its id in the file, or -1, int64 (N,)."""
+    place: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if name in place:
+            raise DatasetFormatError(
+                f"{where}: the id {shown(name)} is there twice (rows {place[name]} and {row})."
+            )
+        place[name] = row
+    positions = np.asarray([place.get(name, -1) for name in source.ids], np.int64)
+    if (positions < 0).all():
+        first = shown(names[0]) if names else "none"
+        raise DatasetFormatError(
+            f"{where}: none of its {len(names):,} ids is an id of the source (first: {first}; "
+            f"the source has e.g. {shown(source.ids[0])})."
+        )
+    return positions
+
+
+def _left_out(source: SourceDataset, positions: NDArray[np.int64], where: str) -> list[Problem]:
+    return [
+        Problem("length-mismatch", row, f"{where} has no candidates for {source.ids[row]!r}.")
+        for row in np.flatnonzero(positions < 0).tolist()
+    ]
+
+
+def _check_width(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> None:
+    if mask.shape[1] != len(source.class_names):
+        raise DatasetFormatError(
+            f"{where} has {mask.shape[1]} columns, the source has {len(source.class_names)} "
+            "classes."
+        )
+
+
+def _packed(source: SourceDataset, rows: list[int], columns: list[int]) -> PartialLabels:
+    return PartialLabels.from_coordinates(
+        np.asarray(rows, np.int64),
+        np.asarray(columns, np.int64),
+        len(source.ids),
+        len(source.class_names),
+    )
+
+
+def _replaced(
+    source: SourceDataset, candidates: PartialLabels, problems: list[Problem]
+) -> SourceDataset:
+    kept = [problem for problem in source.problems if problem.kind != "empty-set"]
+    return replace(source, candidates=candidates, problems=kept + problems)

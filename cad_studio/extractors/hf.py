@@ -1,0 +1,126 @@
+"""Features of a vision model of the Hugging Face transformers library."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import PixelSource
+from cad_studio.core.errors import ResourceError
+from cad_studio.core.optional import require
+from cad_studio.core.progress import Progress
+from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
+from cad_studio.extractors._chunked import in_parts
+
+_BATCH = 32
+
+
+@EXTRACTORS.register("hf")
+class HuggingFace:
+    """The pooled output of a vision model, as its own image processor feeds it.
+
+    In this order: `image_embeds` or the result of `get_image_features` for a model with an image
+    and a text side, `pooler_output`, else the mean of `last_hidden_state` over its tokens or
+    positions. A pooler that was not among the saved weights would be random and is passed over.
+    Weights are read from safetensors files only, and no code of the model's author is run.
+    """
+
+    argument_hint = "ID-or-path, e.g. hf:facebook/dinov2-small"
+
+    def __init__(self, argument: str) -> None:
+        """Take a hub id or a folder."""
+        self._source = argument
+
+    def describe(self) -> str:
+        """One line for the user."""
+        config = self._load("AutoConfig")
+        inner = getattr(config, "vision_config", None) or config
+        width = getattr(config, "projection_dim", None) or getattr(inner, "hidden_size", None)
+        if width is None and getattr(inner, "hidden_sizes", None):
+            width = inner.hidden_sizes[-1]
+        size = f"{width} features" if width else "Features"
+        return f"{size} of the transformers model {self._source} ({config.model_type})."
+
+    def key(self) -> str:
+        """The commit of a hub model, or the content of a folder's files."""
+        folder = Path(self._source)
+        if folder.is_dir():
+            digest = hashlib.sha256()
+            for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
+                with file.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest.update(f"{file.name} {content}\n".encode())
+            return f"hf/1/{digest.hexdigest()}"
+        commit = getattr(self._load("AutoConfig"), "_commit_hash", None)
+        return f"hf/1/{self._source}/{commit}"
+
+    def extract(
+        self,
+        pixels: PixelSource | None,
+        raw: NDArray[np.float32] | None,
+        progress: Progress,
+        partial: Path,
+    ) -> NDArray[np.float32]:
+        """As `Extractor.extract`.
+
+        Raises:
+            ResourceError: The model is not here and cannot be fetched, or it is no vision model.
+        """
+        pixels = need_pixels(pixels, f"hf:{self._source}")
+        require("transformers", "transformers", f"hf:{self._source}")
+        import torch
+
+        progress.report(0.0, f"Loading {self._source}")
+        processor = self._load("AutoImageProcessor")
+        with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
+            model, report = self._load("AutoModel", use_safetensors=True, output_loading_info=True)
+        has_pooler = not any("pooler" in name for name in report["missing_keys"])
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = model.eval().to(device)
+
+        def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            parts = []
+            with torch.inference_mode():
+                for start in range(0, len(rows), _BATCH):
+                    images = [pixels.image(int(row)) for row in rows[start : start + _BATCH]]
+                    # Said outright: a picture of 3 rows would pass for one with channels first.
+                    inputs = processor(
+                        images=images, return_tensors="pt", input_data_format="channels_last"
+                    )
+                    values = inputs["pixel_values"].to(device)
+                    parts.append(_pooled(model, values, has_pooler).float().cpu().numpy())
+            return np.concatenate(parts)
+
+        features = in_parts(len(pixels), compute, partial, self.key(), progress)
+        return to_unit_length(features, f"features of {self._source}")
+
+    def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
+        transformers = require("transformers", "transformers", f"hf:{self._source}")
+        try:
+            return getattr(transformers, kind).from_pretrained(
+                self._source, trust_remote_code=False, **options
+            )
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            raise ResourceError(
+                f"The transformers model {self._source!r} cannot be loaded here: {reason}. "
+                "Give the id of a vision model with safetensors weights, or a folder with "
+                "config.json, preprocessor_config.json and model.safetensors."
+            ) from error
+
+
+def _pooled(model: Any, values: Any, has_pooler: bool) -> Any:  # transformers model, torch tensors
+    if hasattr(model, "get_image_features"):
+        output = model.get_image_features(pixel_values=values)
+        if not hasattr(output, "pooler_output"):
+            return output.flatten(1)
+        return output.pooler_output.flatten(1)
+    output = model(pixel_values=values)
+    if getattr(output, "image_embeds", None) is not None:
+        return output.image_embeds.flatten(1)
+    if has_pooler and getattr(output, "pooler_output", None) is not None:
+        return output.pooler_output.flatten(1)
+    hidden = output.last_hidden_state
+    return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)

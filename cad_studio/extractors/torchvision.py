@@ -1,0 +1,166 @@
+"""Features before the last layer of a torchvision classifier trained on ImageNet."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import PixelSource
+from cad_studio.core.errors import ResourceError, SettingError, closest
+from cad_studio.core.optional import require
+from cad_studio.core.progress import Progress
+from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
+from cad_studio.extractors._chunked import in_parts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_BATCH = 32
+
+
+@EXTRACTORS.register("torchvision")
+class Torchvision:
+    """What the last linear layer of a classifier is given, with its default weights.
+
+    Images go through the transforms that belong to the weights.
+    """
+
+    argument_hint = "NAME, e.g. torchvision:resnet18"
+
+    def __init__(self, argument: str) -> None:
+        """Take the name of a model."""
+        self._name = argument
+
+    def describe(self) -> str:
+        """One line for the user."""
+        weights = self._weights()
+        last = _last_linear(self._empty_model())
+        return (
+            f"{last.in_features} features of torchvision {self._name} "
+            f"with weights {weights.name}, before its last layer."
+        )
+
+    def key(self) -> str:
+        """Model, weights and the transforms that belong to them.
+
+        The name of the weights file carries the start of its hash.
+        """
+        weights = self._weights()
+        return f"torchvision/1/{self._name}/{_file_name(weights)}/{weights.transforms()!r}"
+
+    def extract(
+        self,
+        pixels: PixelSource | None,
+        raw: NDArray[np.float32] | None,
+        progress: Progress,
+        partial: Path,
+    ) -> NDArray[np.float32]:
+        """As `Extractor.extract`.
+
+        Raises:
+            ResourceError: The weights are not here and cannot be fetched.
+        """
+        pixels = need_pixels(pixels, f"torchvision:{self._name}")
+        import torch
+
+        transform = self._weights().transforms()
+        progress.report(0.0, f"Loading {self._name}")
+        model = self._trained_model()
+        last = _last_linear(model)
+        arriving: list[torch.Tensor] = []
+        last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = model.eval().to(device)
+
+        def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            parts = []
+            with torch.inference_mode():
+                for start in range(0, len(rows), _BATCH):
+                    images = [
+                        transform(
+                            torch.from_numpy(np.array(pixels.image(int(row)))).permute(2, 0, 1)
+                        )
+                        for row in rows[start : start + _BATCH]
+                    ]
+                    arriving.clear()
+                    model(torch.stack(images).to(device))
+                    parts.append(arriving[-1].flatten(1).float().cpu().numpy())
+            return np.concatenate(parts)
+
+        features = in_parts(len(pixels), compute, partial, self.key(), progress)
+        return to_unit_length(features, f"{self._name} features")
+
+    def _weights(self) -> Any:  # a member of an enum that torchvision makes per model
+        models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
+        names = models.list_models(module=models)
+        if self._name not in names:
+            hint = closest(self._name, names)
+            raise SettingError(f"{self._name!r} is not a torchvision classifier. {hint}".rstrip())
+        return models.get_model_weights(self._name).DEFAULT
+
+    def _empty_model(self) -> "nn.Module":
+        import torch
+
+        models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
+        with torch.device("meta"):
+            return models.get_model(self._name, weights=None, **_quiet(self._name))
+
+    def _trained_model(self) -> "nn.Module":
+        import torch
+
+        models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
+        weights = self._weights()
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        try:
+            state = torch.hub.load_state_dict_from_url(
+                weights.url,
+                str(folder),
+                map_location="cpu",
+                progress=False,
+                check_hash=True,
+                weights_only=True,
+            )
+        except OSError as error:
+            raise ResourceError(
+                f"The weights of torchvision {self._name} are not here and could not be fetched. "
+                f"Put {_file_name(weights)} from {weights.url} into {folder}, "
+                "or use the extractor pixels, which needs none."
+            ) from error
+        except (RuntimeError, UnpicklingError, EOFError, KeyError) as error:
+            raise ResourceError(
+                f"{folder / _file_name(weights)} is not a readable file of weights. "
+                "Remove it and fetch it again."
+            ) from error
+        with torch.random.fork_rng(devices=[]):  # the start that is overwritten draws numbers
+            model = models.get_model(self._name, weights=None, **_quiet(self._name))
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise ResourceError(
+                f"{folder / _file_name(weights)} does not hold the weights of {self._name}. "
+                "Remove it and fetch it again."
+            ) from error
+        return model
+
+
+def _last_linear(model: "nn.Module") -> "nn.Linear":
+    from torch import nn
+
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if not layers:
+        raise SettingError(
+            f"{type(model).__name__} has no linear layer at its end to take features before. "
+            "Use another classifier, e.g. torchvision:resnet18."
+        )
+    return layers[-1]
+
+
+def _file_name(weights: Any) -> str:
+    return str(weights.url).rpartition("/")[2]
+
+
+def _quiet(name: str) -> dict[str, bool]:
+    # These two warn about their slow start values and hold a second classifier otherwise.
+    return {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}

@@ -1,0 +1,138 @@
+"""Counts all entangled pairs and keeps the closest, in constant memory."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.mining.cosine import SLACK, Cosine
+from cad_studio.mining.pairs import cosine_bins, n_bins_above
+
+_LEAST_ROOM = 1 << 18
+
+
+class Collector:
+    """Takes pairs of P from several threads; each pair must come once.
+
+    Attributes:
+        n_pairs: Pairs that are close enough and share a candidate.
+        histogram: int64 (bins,). Those pairs by cosine.
+        cross_histogram: int64 (bins,). All close pairs by cosine.
+        per_class: int64 (C, C). Upper and lower triangle are filled alike.
+    """
+
+    def __init__(
+        self,
+        cosine: Cosine,
+        candidates: PartialLabels,
+        labels: NDArray[np.int32],
+        threshold: float,
+        limit: int,
+    ) -> None:
+        """Start empty.
+
+        Args:
+            cosine: Gives the exact value where it matters.
+            candidates: N sets over C classes.
+            labels: int32 (N,), `UNKNOWN` where not known.
+            threshold: Least cosine.
+            limit: Most pairs to keep.
+        """
+        self._cosine = cosine
+        self._candidates = candidates
+        self._labels = labels
+        self._threshold = np.float32(threshold)
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._bar = -np.inf  # least cosine worth keeping, once more than the limit were found
+        self._room = limit + max(limit, _LEAST_ROOM)
+        self._waiting: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
+        self._n_waiting = 0
+        self._best = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+        n_classes = candidates.n_classes
+        bins = n_bins_above(float(self._threshold))
+        self.n_pairs = 0
+        self.histogram = np.zeros(bins, np.int64)
+        self.cross_histogram = np.zeros(bins, np.int64)
+        self.per_class = np.zeros((n_classes, n_classes), np.int64)
+        self._touched = np.zeros(len(labels), bool)
+
+    @property
+    def n_instances(self) -> int:
+        """Samples in at least one pair."""
+        return int(self._touched.sum())
+
+    def add(
+        self, i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+    ) -> None:
+        """Take pairs of P whose cosine is known to within `SLACK`.
+
+        Args:
+            i: int64 (M,). Smaller rows.
+            j: int64 (M,). Larger rows.
+            similarity: float32 (M,). Overwritten near the threshold by the exact value.
+        """
+        near = np.flatnonzero(np.abs(similarity - self._threshold) <= SLACK)
+        if len(near):
+            similarity[near] = self._cosine.exact(i[near], j[near])
+        close = similarity >= self._threshold
+        if not close.all():
+            i, j, similarity = i[close], j[close], similarity[close]
+        bins = cosine_bins(similarity, len(self.histogram))
+        sharing = self._candidates.shared(i, j) > 0
+        all_counts = np.bincount(bins, minlength=len(self.histogram))
+        counts = np.bincount(bins[sharing], minlength=len(self.histogram))
+        i, j, similarity = i[sharing], j[sharing], similarity[sharing]
+        left, right = self._labels[i], self._labels[j]
+        known = (left != UNKNOWN) & (right != UNKNOWN)
+        left, right = left[known], right[known]
+        with self._lock:
+            self.cross_histogram += all_counts
+            self.histogram += counts
+            self.n_pairs += len(i)
+            self._touched[i] = True
+            self._touched[j] = True
+            np.add.at(self.per_class, (left, right), 1)
+            np.add.at(self.per_class, (right, left), 1)
+            self._keep(i, j, similarity)
+
+    def best(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """The closest pairs: i, j and exact cosine, sorted; at most the limit."""
+        self._trim()
+        return self._best
+
+    def _keep(
+        self, i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+    ) -> None:
+        if self._bar > -np.inf:
+            worth = similarity >= self._bar - SLACK
+            i, j, similarity = i[worth], j[worth], similarity[worth]
+        if not len(i):
+            return
+        self._waiting.append((i.astype(np.int32), j.astype(np.int32), similarity))
+        self._n_waiting += len(i)
+        if self._n_waiting + len(self._best[0]) > self._room:
+            self._trim()
+
+    def _trim(self) -> None:
+        if not self._waiting:
+            return
+        i, j, rough = (np.concatenate(columns) for columns in zip(*self._waiting, strict=True))
+        self._waiting, self._n_waiting = [], 0
+        if len(rough) > self._limit:
+            cut = np.partition(rough, len(rough) - self._limit)[len(rough) - self._limit]
+            worth = rough >= cut - 2 * SLACK
+            i, j = i[worth], j[worth]
+        exact = self._cosine.exact(i, j)
+        i, j = np.concatenate([self._best[0], i]), np.concatenate([self._best[1], j])
+        exact = np.concatenate([self._best[2], exact])
+        if len(exact) > self._limit:
+            cut = np.partition(exact, len(exact) - self._limit)[len(exact) - self._limit]
+            worth = exact >= cut
+            i, j, exact = i[worth], j[worth], exact[worth]
+            self._bar = float(cut)
+        by_rows = np.argsort(i.astype(np.int64) << 32 | j)
+        order = by_rows[np.argsort(-exact[by_rows], kind="stable")][: self._limit]
+        self._best = (i[order], j[order], exact[order])

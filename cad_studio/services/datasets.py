@@ -1,0 +1,236 @@
+"""Look at datasets: what they hold, and which of their samples answer a filter."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.settings import check_settings
+from cad_studio.services.loaded import Cache, LoadedDataset
+from cad_studio.store.projects import Project
+from cad_studio.store.records import Dataset
+
+MAX_MATRIX_CLASSES = 60
+"""Classes shown in a K x K matrix; of more, those with the largest off-diagonal cells."""
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """Which samples to list.
+
+    Attributes:
+        holds: Class names that must all be among the candidates.
+        size: Number of candidates, or None for any.
+        split: Name of a split, or None for all.
+        text: Part of the id, upper or lower case; empty for all.
+    """
+
+    holds: tuple[str, ...] = ()
+    size: int | None = None
+    split: str | None = None
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_settings(self)
+
+
+class DatasetService:
+    """The datasets of a project, to be looked at."""
+
+    def __init__(self, project: Project) -> None:
+        """Read from `project`."""
+        self._project = project
+        self._cache = Cache()
+
+    def all(self) -> list[Dataset]:
+        """All datasets, in order of import."""
+        return self._project.datasets.all()
+
+    def names(self) -> list[str]:
+        """Their names."""
+        return self._project.datasets.names()
+
+    def get(self, name: str) -> Dataset:
+        """The record of a dataset.
+
+        Raises:
+            RecordNotFoundError: There is none of this name.
+        """
+        return self._project.datasets.get(name)
+
+    def load(self, name: str) -> LoadedDataset:
+        """A dataset with its arrays at hand."""
+        return self._cache.get(self._project, self.get(name))
+
+    def remove(self, name: str) -> dict[str, Any]:
+        """Take a dataset out of the project and free its space.
+
+        Raises:
+            SettingError: A job is running, which may be using it.
+        """
+        self.get(name)
+        if self._project.jobs.of_status("running"):
+            raise SettingError(
+                "A job is running. Wait for it or cancel it, then remove the dataset."
+            )
+        self._project.datasets.remove(name)
+        return {"removed": name, "freed_bytes": self._project.remove_unused_files()}
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What a dataset holds, in numbers.
+
+        Returns:
+            `n`, `k`, `mean_candidates`, counts of `empty`, `singletons` and `full` sets,
+            `truth_known` and `truth_in_candidates` (counts of samples; the latter None without
+            truth), `splits`, `size_histogram` (samples by number of candidates), `class_names`,
+            `version` and how it came about.
+        """
+        data = self.load(name)
+        record = data.record
+        sizes = data.candidates.sizes()
+        known = 0 if data.truth is None else int((data.truth != UNKNOWN).sum())
+        inside = None
+        if data.truth is not None:
+            inside = int(data.candidates.contains(data.truth).sum())
+        counts = np.bincount(sizes, minlength=record.n_classes + 1)
+        return {
+            "name": name,
+            "kind": record.kind,
+            "n": record.n_samples,
+            "k": record.n_classes,
+            "mean_candidates": round(float(sizes.mean()), 4),
+            "empty": int(counts[0]),
+            "singletons": int(counts[1]),
+            "full": int(counts[record.n_classes]),
+            "truth_known": known,
+            "truth_in_candidates": inside,
+            "votes": 0 if data.votes is None else len(data.votes.label),
+            "image_size": [record.height, record.width, record.channels] if record.height else None,
+            "n_dims": None if data.features is None else int(data.features.shape[1]),
+            "splits": {
+                split: int((data.splits == index).sum())
+                for index, split in enumerate(record.split_names)
+            },
+            "size_histogram": counts.tolist(),
+            "class_names": record.class_names,
+            "class_descriptions": record.class_descriptions,
+            "version": record.version.hash,
+            "version_number": record.version.number,
+            "made_by": record.version.reason,
+            "made_with": record.version.details,
+            "source": record.source,
+            "created_at": record.created_at,
+            "report": record.report,
+        }
+
+    def co_occurrence(self, name: str) -> dict[str, Any]:
+        """How many samples hold both of two classes.
+
+        Returns:
+            `classes`: indices of the rows, at most `MAX_MATRIX_CLASSES`; `counts`: the matrix, the
+            diagonal counting the samples that hold the class; `n_classes`.
+        """
+        counts = self.load(name).candidates.co_occurrence()
+        shown = busiest_classes(counts)
+        return {
+            "classes": shown.tolist(),
+            "counts": counts[np.ix_(shown, shown)].tolist(),
+            "n_classes": len(counts),
+        }
+
+    def rows(self, name: str, wanted: RowFilter) -> NDArray[np.int64]:
+        """The rows that answer a filter, ascending, int64 (M,).
+
+        Raises:
+            SettingError: A class or split that the dataset does not have.
+        """
+        data = self.load(name)
+        keep = np.ones(len(data), bool)
+        for class_name in wanted.holds:
+            keep &= data.candidates.has(class_index(data.record, class_name))
+        if wanted.size is not None:
+            keep &= data.candidates.sizes() == wanted.size
+        if wanted.split:
+            if wanted.split not in data.record.split_names:
+                hint = closest(wanted.split, data.record.split_names)
+                raise SettingError(f"{wanted.split!r} is not a split of {name}. {hint}".rstrip())
+            keep &= data.splits == data.record.split_names.index(wanted.split)
+        rows = np.flatnonzero(keep)
+        if wanted.text:
+            text = wanted.text.casefold()
+            rows = np.array([row for row in rows if text in data.ids[row].casefold()], np.int64)
+        return rows
+
+    def instance(self, name: str, row: int, reveal: bool = False) -> dict[str, Any]:
+        """One sample: id, split, candidates, votes, and the true label only when revealed.
+
+        Raises:
+            RecordNotFoundError: No such row.
+        """
+        data = self.load(name)
+        check_row(data, row)
+        record = data.record
+        out: dict[str, Any] = {
+            "row": row,
+            "id": data.ids[row],
+            "split": record.split_names[data.splits[row]],
+            "candidates": data.candidates.of(row),
+            "votes": _votes_of(data, row),
+            "truth_known": data.truth is not None and bool(data.truth[row] != UNKNOWN),
+        }
+        if reveal and out["truth_known"]:
+            assert data.truth is not None
+            out["truth"] = int(data.truth[row])
+        return out
+
+
+def class_index(record: Dataset, class_name: str) -> int:
+    """Index of a class.
+
+    Raises:
+        SettingError: The dataset has no class of this name; the message suggests the closest.
+    """
+    try:
+        return record.class_names.index(class_name)
+    except ValueError:
+        hint = closest(class_name, record.class_names)
+        message = f"{class_name!r} is not a class of {record.name}. {hint}".rstrip()
+        raise SettingError(message) from None
+
+
+def check_row(data: LoadedDataset, row: int) -> None:
+    """Hold a row against the size of the dataset.
+
+    Raises:
+        RecordNotFoundError: It is outside.
+    """
+    if not 0 <= row < len(data):
+        raise RecordNotFoundError(
+            f"{data.record.name} has no row {row}; its rows are 0 to {len(data) - 1}."
+        )
+
+
+def busiest_classes(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """All classes, or those with the largest off-diagonal cells, ascending, int64 (M,)."""
+    if len(counts) <= MAX_MATRIX_CLASSES:
+        return np.arange(len(counts))
+    off = counts.copy()
+    np.fill_diagonal(off, 0)
+    return np.sort(np.argsort(-off.max(axis=1), kind="stable")[:MAX_MATRIX_CLASSES])
+
+
+def _votes_of(data: LoadedDataset, row: int) -> list[dict[str, Any]]:
+    if data.votes is None:
+        return []
+    own = np.flatnonzero(data.votes.sample == row)
+    return [
+        {
+            "annotator": data.votes.annotators[data.votes.annotator[vote]],
+            "label": int(data.votes.label[vote]),
+        }
+        for vote in own
+    ]

@@ -1,0 +1,204 @@
+"""Write a dataset's current candidate sets so that an import brings them back unchanged."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cad_studio.core.dataset import UNKNOWN, chunks
+from cad_studio.core.errors import SettingError, StorageError, closest, is_disk_full
+from cad_studio.core.optional import require
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.store.pixels import EncodedPixels
+
+FORMATS = ("csv", "parquet", "npz")
+_ROWS_PER_CHUNK = 1024
+
+
+class ExportService:
+    """Exports of one project."""
+
+    def __init__(self, datasets: DatasetService) -> None:
+        """Read through `datasets`."""
+        self._datasets = datasets
+
+    def export(self, name: str, format_name: str, out: Path) -> dict[str, Any]:
+        """Write a file, all or nothing.
+
+        `csv` holds ids, splits, sets and known labels: `--candidates` of an import takes it.
+        `parquet` (the Hugging Face layout) and `npz` hold the images or vectors too.
+
+        Args:
+            name: Name of the dataset.
+            format_name: `csv`, `parquet` or `npz`.
+            out: The file to write; its folder must exist.
+
+        Returns:
+            `name`, `format`, `out`, `rows`, `bytes`, `version`.
+
+        Raises:
+            SettingError: The format is not known, the folder is missing, or the images cannot be
+                held by the format.
+            StorageError: The disk is full.
+        """
+        if format_name not in FORMATS:
+            hint = closest(format_name, FORMATS)
+            raise SettingError(f"{format_name!r} is not an export format. {hint}".rstrip())
+        data = self._datasets.load(name)
+        write = {"csv": _write_csv, "parquet": _write_parquet, "npz": _write_npz}[format_name]
+        with _replacing(out) as scratch:
+            write(data, scratch)
+        return {
+            "name": name,
+            "format": format_name,
+            "out": str(out),
+            "rows": len(data),
+            "bytes": out.stat().st_size,
+            "version": data.record.version.hash,
+        }
+
+    def export_for_download(self, name: str, format_name: str) -> str:
+        """Write a file into a temporary folder of its own; returns its path."""
+        record = self._datasets.get(name)
+        folder = Path(tempfile.mkdtemp(prefix="cad-studio-"))
+        out = folder / f"{name}-v{record.version.number}.{format_name}"
+        self.export(name, format_name, out)
+        return str(out)
+
+
+def csv_lines(data: LoadedDataset) -> Iterator[list[str]]:
+    """The rows of the CSV, the header first."""
+    names = data.record.class_names
+    yield ["id", "split", "candidates", "label"]
+    for rows in chunks(len(data), _ROWS_PER_CHUNK):
+        for row, members in zip(rows, data.candidates.lists(rows), strict=True):
+            yield [
+                data.ids[row],
+                data.record.split_names[data.splits[row]],
+                json.dumps([names[member] for member in members], ensure_ascii=False),
+                _label(data, int(row)) or "",
+            ]
+
+
+def _write_csv(data: LoadedDataset, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(csv_lines(data))
+
+
+def _write_npz(data: LoadedDataset, path: Path) -> None:
+    record = data.record
+    arrays: dict[str, np.ndarray] = {
+        "candidates": data.candidates.dense(),
+        "ids": np.array(data.ids),
+        "class_names": np.array(record.class_names),
+        "split": np.array(record.split_names)[data.splits],
+    }
+    if data.truth is not None:
+        arrays["labels"] = data.truth
+    if data.features is not None:
+        arrays["features"] = data.features
+    if data.pixels is not None:
+        shape = data.pixels.native_shape
+        if shape is None:
+            raise SettingError(
+                f"The images of {record.name} differ in size, which npz cannot hold. "
+                "Use --format parquet."
+            )
+        pixels = data.pixels.batch(np.arange(len(data)), *shape)
+        arrays["images"] = pixels[..., 0] if shape[2] == 1 else pixels
+    if record.class_descriptions:
+        arrays["class_descriptions"] = np.array(
+            [record.class_descriptions.get(name, "") for name in record.class_names]
+        )
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _write_parquet(data: LoadedDataset, path: Path) -> None:
+    arrow = require("pyarrow", "pyarrow", "The Parquet export")
+    parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
+    record = data.record
+    image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+    columns = [
+        ("id", arrow.string()),
+        ("split", arrow.string()),
+        ("candidates", arrow.list_(arrow.string())),
+        ("label", arrow.string()),
+    ]
+    if data.pixels is not None:
+        columns.append(("image", image))
+    if data.features is not None:
+        columns.append(("features", arrow.list_(arrow.float32())))
+    kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
+    metadata = {"cad_studio": json.dumps(kept)}
+    schema = arrow.schema(columns, metadata=metadata)
+    names = record.class_names
+    with parquet.ParquetWriter(path, schema) as writer:
+        for rows in chunks(len(data), _ROWS_PER_CHUNK):
+            batch: dict[str, list[Any]] = {
+                "id": [data.ids[row] for row in rows],
+                "split": [record.split_names[data.splits[row]] for row in rows],
+                "candidates": [
+                    [names[member] for member in members] for members in data.candidates.lists(rows)
+                ],
+                "label": [_label(data, int(row)) for row in rows],
+            }
+            if data.pixels is not None:
+                batch["image"] = [_image_file(data, int(row)) for row in rows]
+            if data.features is not None:
+                batch["features"] = list(data.features[rows])
+            writer.write_table(arrow.table(batch, schema=schema))
+
+
+def _label(data: LoadedDataset, row: int) -> str | None:
+    if data.truth is None or data.truth[row] == UNKNOWN:
+        return None
+    return data.record.class_names[data.truth[row]]
+
+
+def _image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
+    pixels = data.pixels
+    assert pixels is not None
+    if isinstance(pixels, EncodedPixels):
+        return {"bytes": pixels.file(row), "path": data.ids[row]}
+    shape = pixels.native_shape
+    assert shape is not None
+    image = pixels.batch(np.array([row]), *shape)[0]
+    out = io.BytesIO()
+    Image.fromarray(image[..., 0] if shape[2] == 1 else image).save(out, "PNG", compress_level=3)
+    return {"bytes": out.getvalue(), "path": data.ids[row]}
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A scratch file beside `out` that takes its place when the block ends well."""
+    if not out.parent.is_dir():
+        raise SettingError(f"The folder {out.parent} does not exist. Make it or choose another.")
+    if out.is_dir():
+        raise SettingError(f"{out} is a folder. Give the name of a file with --out.")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
+        os.close(descriptor)
+    except OSError as error:
+        raise SettingError(f"{out.parent} cannot be written: {error.strerror}.") from error
+    scratch = Path(name)
+    try:
+        yield scratch
+        os.replace(scratch, out)
+    except OSError as error:
+        if is_disk_full(error):
+            raise StorageError(
+                f"No space is left for {out}. Free some and export again."
+            ) from error
+        raise
+    finally:
+        scratch.unlink(missing_ok=True)

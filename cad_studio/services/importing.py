@@ -1,0 +1,206 @@
+"""Bring a dataset into the project: read, check, store, all or nothing."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import Problem, SourceDataset
+from cad_studio.core.errors import DatasetFormatError, SettingError
+from cad_studio.core.partial_labels import MAX_CLASSES, PartialLabels
+from cad_studio.core.progress import Part, Progress
+from cad_studio.datasets._base import READERS, ReadOptions, read_source
+from cad_studio.datasets.checks import Report, check, without
+from cad_studio.services.image_files import ImageFiles
+from cad_studio.store.datasets import name_taken
+from cad_studio.store.projects import Project
+from cad_studio.store.records import Dataset
+
+_NAME = re.compile(r"[\w][\w .+-]{0,79}")
+
+
+class ImportService:
+    """Imports of one project."""
+
+    def __init__(self, project: Project) -> None:
+        """Store into `project`."""
+        self._project = project
+
+    def import_source(
+        self,
+        source: str,
+        name: str,
+        options: ReadOptions,
+        skip_bad: bool,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """Read a source and add it to the project under a new name.
+
+        Args:
+            source: Path, `hf:owner/name` or `torchvision:NAME`.
+            name: Letters, digits, spaces and `. + - _`, at most 80, starting with a letter or digit.
+            options: What to read and how.
+            skip_bad: Leave out the samples that cannot be imported, and say which.
+            progress: Told how far it is.
+
+        Returns:
+            `name`, `n`, `k`, `version`, `report` and `left_out` (one sentence per sample left out).
+
+        Raises:
+            SettingError: The name is taken or not usable.
+            DatasetFormatError: The source is not what its format asks for, or some of its samples
+                cannot be imported and `skip_bad` is False.
+        """
+        check_name(name)
+        if name in self._project.datasets.names():
+            raise name_taken(name)
+        found = read_source(source, options, Part(progress, 0.0, 0.3))
+        if not found.ids:
+            raise DatasetFormatError(f"{source} holds no samples.")
+        return self.store(found, name, source, skip_bad, Part(progress, 0.3, 1.0))
+
+    def store(
+        self, found: SourceDataset, name: str, origin: str, skip_bad: bool, progress: Progress
+    ) -> dict[str, Any]:
+        """Check what a reader found and add it to the project under a new name."""
+        found = _with_candidates(found)
+        blobs = self._project.blobs
+        with ImageFiles(blobs, found, progress) as images:
+            problems = _once(found.problems + images.problems)
+            report = check(replace(found, problems=problems), images.hashes)
+            bad = report.bad_rows()
+            if len(bad) and not skip_bad:
+                raise DatasetFormatError(refusal(report, len(found.ids)))
+            if len(bad) == len(found.ids):
+                raise DatasetFormatError(
+                    f"Every one of the {len(bad)} samples is bad. " + refusal(report, len(bad))
+                )
+            kept = np.setdiff1d(np.arange(len(found.ids)), bad)
+            if len(bad):
+                found = without(replace(found, problems=[]), bad)
+            progress.report(0.97, "Saving")
+            files, shape = images.keep(kept)
+        columns = self._columns(found, name, origin, report, files, shape)
+        assert found.candidates is not None
+        candidates = blobs.save_array(found.candidates.packed)
+        dataset = self._project.datasets.add(columns, candidates, {"source": origin})
+        return _result(dataset, report, bad)
+
+    def _columns(
+        self,
+        found: SourceDataset,
+        name: str,
+        origin: str,
+        report: Report,
+        files: dict[str, str],
+        shape: tuple[int, int, int] | None,
+    ) -> dict[str, Any]:
+        blobs = self._project.blobs
+        split_names = list(dict.fromkeys(found.splits))
+        code = {split: index for index, split in enumerate(split_names)}
+        files["ids"] = blobs.save_json(found.ids)
+        files["splits"] = blobs.save_array(np.array([code[s] for s in found.splits], np.int16))
+        if found.truth is not None and (found.truth >= 0).any():
+            files["truth"] = blobs.save_array(found.truth.astype(np.int32))
+        if found.features is not None:
+            files["features"] = blobs.save_array(found.features.astype(np.float32))
+        if found.votes is not None:
+            votes = found.votes
+            table = np.stack([votes.sample, votes.annotator, votes.label]).astype(np.int32)
+            files["votes"] = blobs.save_array(table)
+        height, width, channels = shape or (None, None, None)
+        return {
+            "name": name,
+            "kind": "features" if found.images is None else "images",
+            "n_samples": len(found.ids),
+            "class_names": found.class_names,
+            "class_descriptions": found.class_descriptions,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "split_names": split_names,
+            "annotators": [] if found.votes is None else found.votes.annotators,
+            "files": files,
+            "source": origin,
+            "report": report.to_json(),
+        }
+
+
+def check_name(name: str) -> None:
+    """Hold a dataset name against what a name may be.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingError(
+            f"{name[:80]!r} cannot be a dataset name. Use letters, digits, spaces and . + - _, "
+            "at most 80, the first a letter or digit."
+        )
+
+
+def refusal(report: Report, n_samples: int) -> str:
+    """Why an import did not happen: each kind of trouble, counted, with its first case."""
+    lines = [
+        f"{finding.count:,} of {n_samples:,} samples: {finding.title} (first: "
+        f"{finding.message.rstrip('.')})"
+        for finding in report.findings
+        if finding.blocking
+    ]
+    return (
+        "Nothing was imported. "
+        + "; ".join(lines)
+        + ". Correct them, or import the rest with --skip-bad."
+    )
+
+
+def _with_candidates(found: SourceDataset) -> SourceDataset:
+    """Give a labelled source singleton sets; hold the classes against the limits."""
+    n_classes = len(found.class_names)
+    if not 2 <= n_classes <= MAX_CLASSES:
+        raise DatasetFormatError(
+            f"The source has {n_classes} class{'es' * (n_classes != 1)}; 2 to {MAX_CLASSES} are "
+            "needed. With fewer nothing is ambiguous; with more, group the classes first."
+        )
+    if found.candidates is not None:
+        return found
+    if found.truth is None:
+        raise DatasetFormatError(
+            "The source has neither candidate sets nor labels. Give the sets with --candidates FILE."
+        )
+    labels = found.truth.astype(np.int64)
+    return replace(found, candidates=PartialLabels.from_labels(labels, n_classes))
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))
+
+
+def _result(dataset: Dataset, report: Report, bad: NDArray[np.int64]) -> dict[str, Any]:
+    first: dict[int, str] = {}
+    for problem in report.problems:
+        first.setdefault(problem.row, problem.message)
+    return {
+        "name": dataset.name,
+        "n": dataset.n_samples,
+        "k": dataset.n_classes,
+        "version": dataset.version.hash,
+        "left_out_count": len(bad),
+        "left_out": [first[row] for row in bad[:1000].tolist()],
+        "report": dataset.report,
+    }
+
+
+def formats() -> list[str]:
+    """Names of the formats an import can read."""
+    return READERS.names()
+
+
+def resolved_source(source: str) -> str:
+    """A path made absolute, so that it means the same in another process."""
+    if re.match(r"(hf|torchvision):", source):
+        return source
+    return str(Path(source).expanduser().absolute())

@@ -1,0 +1,146 @@
+"""A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
+
+from collections import OrderedDict
+from functools import cached_property
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN, PixelSource, Votes
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.datasets.decoding import decode
+from cad_studio.store.pixels import EncodedPixels, MappedPixels
+from cad_studio.store.projects import Project
+from cad_studio.store.records import Dataset
+
+
+class LoadedDataset:
+    """One version of a dataset.
+
+    Attributes:
+        record: Its row in the project.
+    """
+
+    def __init__(self, project: Project, record: Dataset) -> None:
+        """Read from the files the record names."""
+        self._blobs = project.blobs
+        self.record = record
+
+    def __len__(self) -> int:
+        """N."""
+        return self.record.n_samples
+
+    @cached_property
+    def candidates(self) -> PartialLabels:
+        """The current candidate sets."""
+        packed = self._blobs.load_array(self.record.version.candidates)
+        return PartialLabels(packed, self.record.n_classes)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """N ids."""
+        return self._blobs.load_json(self.record.files["ids"])
+
+    @cached_property
+    def rows_by_id(self) -> dict[str, int]:
+        """Row of each id."""
+        return {name: row for row, name in enumerate(self.ids)}
+
+    @cached_property
+    def splits(self) -> NDArray[np.int16]:
+        """Index into the record's `split_names`, int16 (N,)."""
+        return self._blobs.load_array(self.record.files["splits"])
+
+    @cached_property
+    def truth(self) -> NDArray[np.int32] | None:
+        """True labels, int32 (N,), `UNKNOWN` where not known; None when none is."""
+        if "truth" not in self.record.files:
+            return None
+        return self._blobs.load_array(self.record.files["truth"])
+
+    @cached_property
+    def votes(self) -> Votes | None:
+        """Who said what, where that was imported."""
+        if "votes" not in self.record.files:
+            return None
+        table = self._blobs.load_array(self.record.files["votes"])
+        return Votes(table[0], table[1], table[2], self.record.annotators)
+
+    @cached_property
+    def features(self) -> NDArray[np.float32] | None:
+        """The vectors of a feature dataset, float32 (N, D)."""
+        if "features" not in self.record.files:
+            return None
+        return self._blobs.load_array(self.record.files["features"])
+
+    @cached_property
+    def pixels(self) -> PixelSource | None:
+        """The images, or None for a dataset of vectors alone."""
+        record = self.record
+        if "pixels" in record.files:
+            shape = (record.n_samples, record.height, record.width, record.channels)
+            return MappedPixels(self._blobs.map_bytes(record.files["pixels"]).reshape(shape))
+        if "encoded" in record.files:
+            offsets = self._blobs.load_array(record.files["offsets"])
+            data = self._blobs.map_bytes(record.files["encoded"])
+            return EncodedPixels(data, offsets, self.ids, decode)
+        return None
+
+    def current_labels(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """What is known of each sample's class without a model.
+
+        The true label where known, else the only candidate, else the majority of the votes.
+
+        Returns:
+            int32 (N,) labels, `UNKNOWN` where nothing is known, and bool (N,), where they are
+            true labels.
+        """
+        labels = np.full(len(self), UNKNOWN, np.int32)
+        if self.votes is not None:
+            labels = _majority(self.votes, len(self), self.record.n_classes)
+        single = np.flatnonzero(self.candidates.sizes() == 1)
+        if len(single):
+            labels[single] = self.candidates.dense(single).argmax(axis=1)
+        known = np.zeros(len(self), bool)
+        if self.truth is not None:
+            known = self.truth != UNKNOWN
+            labels = np.where(known, self.truth, labels)
+        return labels, known
+
+
+class Cache:
+    """The datasets looked at last, so that a page turn reads no file twice."""
+
+    def __init__(self, size: int = 4) -> None:
+        """Hold at most `size` datasets."""
+        self._size = size
+        self._held: OrderedDict[tuple[int, str], LoadedDataset] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, project: Project, record: Dataset) -> LoadedDataset:
+        """The loaded form of this version."""
+        key = (record.id, record.version.hash)
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = LoadedDataset(project, record)
+            self._held.move_to_end(key)
+            while len(self._held) > self._size:
+                self._held.popitem(last=False)
+            return self._held[key]
+
+
+def _majority(votes: Votes, n_samples: int, n_classes: int) -> NDArray[np.int32]:
+    """The label with the most votes, `UNKNOWN` on a tie or without votes, int32 (N,)."""
+    cells, counts = np.unique(
+        votes.sample.astype(np.int64) * n_classes + votes.label, return_counts=True
+    )
+    samples, labels = np.divmod(cells, n_classes)
+    best = np.zeros(n_samples, np.int64)
+    np.maximum.at(best, samples, counts)
+    winners = counts == best[samples]
+    out = np.full(n_samples, UNKNOWN, np.int32)
+    out[samples[winners]] = labels[winners]
+    tied = np.bincount(samples[winners], minlength=n_samples) > 1
+    out[tied] = UNKNOWN
+    return out

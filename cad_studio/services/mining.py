@@ -1,0 +1,276 @@
+"""Extract features and find the entangled pairs of a dataset."""
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.progress import Part, Progress
+from cad_studio.core.settings import settings_to_json
+from cad_studio.extractors._base import make_extractor
+from cad_studio.mining.entangled import find_pairs
+from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.mining.pairs import Pairs
+from cad_studio.mining.propagation import best_labels, propagate
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.store.projects import Project
+from cad_studio.store.records import FeatureSet, Mining
+
+OFFERED = (
+    "pixels",
+    "torchvision:resnet18",
+    "torchvision:convnext_tiny",
+    "hf:facebook/dinov2-small",
+)
+LABEL_CHOICES = ("auto", "best")
+N_GRAPH_NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class MiningRequest:
+    """One search, as a user asks for it.
+
+    Attributes:
+        features: Extractor, e.g. `pixels` or `torchvision:resnet18`.
+        config: Threshold or quantile, and how to search.
+        labels: `auto` judges "different class" by true labels where known, else by the best
+            current label; `best` never looks at true labels.
+        split: Search within this split only; None takes all samples.
+    """
+
+    features: str
+    config: MiningConfig
+    labels: str = "auto"
+    split: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the choice of labels."""
+        if self.labels not in LABEL_CHOICES:
+            hint = closest(self.labels, LABEL_CHOICES)
+            raise SettingError(f"labels is {self.labels!r}. {hint}".rstrip())
+
+
+class MiningService:
+    """Features and pairs of one project."""
+
+    def __init__(self, project: Project, datasets: DatasetService) -> None:
+        """Store into `project`, read datasets through `datasets`."""
+        self._project = project
+        self._datasets = datasets
+
+    def extract(self, name: str, spec: str, progress: Progress) -> FeatureSet:
+        """Features of a dataset, from the cache when they were made before.
+
+        Raises:
+            SettingError: No such extractor.
+            ResourceError: What it needs from outside cannot be had.
+        """
+        data = self._datasets.load(name)
+        extractor = make_extractor(spec)
+        key = extractor.key()
+        found = self._project.features.find(data.record.content_hash, key)
+        if found is not None:
+            return found
+        started = time.monotonic()
+        work = hashlib.sha256(f"{data.record.content_hash} {key}".encode()).hexdigest()[:24]
+        partial = self._project.partial_folder(work)
+        features = extractor.extract(data.pixels, data.features, progress, partial)
+        file = self._project.blobs.save_array(features)
+        shutil.rmtree(partial, ignore_errors=True)
+        return self._project.features.add(
+            data.record.content_hash,
+            spec,
+            key,
+            extractor.describe(),
+            file,
+            features.shape[1],
+            round(time.monotonic() - started, 3),
+        )
+
+    def check_spec(self, name: str, spec: str) -> str:
+        """An extractor for a dataset, known to exist; the spec comes back trimmed.
+
+        Raises:
+            SettingError: There is no such extractor.
+        """
+        spec = spec.strip()
+        make_extractor(spec)
+        return spec
+
+    def load_features(self, feature_set: FeatureSet) -> NDArray[np.float32]:
+        """The rows of a feature set, memory-mapped, float32 (N, D)."""
+        return self._project.blobs.load_array(feature_set.file)
+
+    def mine(self, name: str, request: MiningRequest, progress: Progress) -> Mining:
+        """Find the entangled pairs of a dataset and keep them with what they were found by."""
+        data = self._datasets.load(name)
+        feature_set = self.extract(name, request.features, Part(progress, 0.0, 0.4))
+        features = self.load_features(feature_set)
+        rows = self._rows(data, request.split)
+        progress.report(0.4, "Reading labels")
+        labels, source, belief_files = self._labels(
+            data, features, request, Part(progress, 0.4, 0.6)
+        )
+        whole = len(rows) == len(data)
+        pairs = find_pairs(
+            features if whole else features[rows],
+            data.candidates if whole else data.candidates.take(rows),
+            labels if whole else labels[rows],
+            request.config,
+            Part(progress, 0.6, 0.98),
+        )
+        progress.report(0.98, "Saving")
+        blobs = self._project.blobs
+        files = {
+            "rows": blobs.save_array(np.stack([rows[pairs.i], rows[pairs.j]]).astype(np.int32)),
+            "similarity": blobs.save_array(pairs.similarity),
+            "shared": blobs.save_array(pairs.shared),
+            "unknown": blobs.save_array(pairs.unknown),
+            "labels": blobs.save_array(labels),
+            "per_class": blobs.save_array(pairs.per_class),
+            "histogram": blobs.save_array(pairs.histogram),
+            "cross_histogram": blobs.save_array(pairs.cross_histogram),
+            "cross_sample": blobs.save_array(pairs.cross_sample),
+            **belief_files,
+        }
+        settings = {
+            **settings_to_json(request.config),
+            "features": request.features,
+            "labels": request.labels,
+            "split": request.split,
+            "n_cross": pairs.n_cross,
+            "n_searched": len(rows),
+        }
+        return self._project.pairs.add(
+            {
+                "dataset_id": data.record.id,
+                "version_hash": data.record.version.hash,
+                "feature_set_id": feature_set.id,
+                "settings": settings,
+                "label_source": source,
+                "threshold": float(pairs.threshold),
+                "n_pairs": int(pairs.n_pairs),
+                "n_kept": len(pairs),
+                "n_instances": int(pairs.n_instances),
+                "method": pairs.method,
+                "recall": pairs.recall,
+                "seconds": round(pairs.seconds, 3),
+                "files": files,
+            }
+        )
+
+    def load_pairs(self, mining: Mining) -> Pairs:
+        """The pairs of a mining; rows are those of the dataset."""
+        blobs = self._project.blobs
+        files = mining.files
+        rows = blobs.load_array(files["rows"])
+        return Pairs(
+            i=rows[0],
+            j=rows[1],
+            similarity=blobs.load_array(files["similarity"]),
+            shared=blobs.load_array(files["shared"]),
+            unknown=blobs.load_array(files["unknown"]),
+            n_pairs=mining.n_pairs,
+            n_instances=mining.n_instances,
+            threshold=mining.threshold,
+            n_cross=mining.settings["n_cross"],
+            histogram=blobs.load_array(files["histogram"]),
+            cross_histogram=blobs.load_array(files["cross_histogram"]),
+            cross_sample=blobs.load_array(files["cross_sample"]),
+            per_class=blobs.load_array(files["per_class"]),
+            method=mining.method,
+            recall=mining.recall,
+            seconds=mining.seconds,
+        )
+
+    def labels_of(self, mining: Mining) -> NDArray[np.int32]:
+        """What each sample's class was taken to be, int32 (N,)."""
+        return self._project.blobs.load_array(mining.files["labels"])
+
+    def belief_of(self, mining: Mining, row: int) -> dict[int, float]:
+        """How the neighbours of a sample spread their weight over its candidates, sum 1."""
+        if "belief" not in mining.files:
+            return {}
+        blobs = self._project.blobs
+        starts = blobs.load_array(mining.files["belief_starts"])
+        part = slice(int(starts[row]), int(starts[row + 1]))
+        classes = blobs.load_array(mining.files["belief_classes"])[part]
+        weights = blobs.load_array(mining.files["belief"])[part]
+        return {int(c): round(float(w), 4) for c, w in zip(classes, weights, strict=True)}
+
+    def minings(self, name: str) -> list[Mining]:
+        """All searches of a dataset, newest first."""
+        return self._project.pairs.of(self._datasets.get(name).id)
+
+    def mining(self, name: str, mining_id: int) -> Mining:
+        """One search.
+
+        Raises:
+            RecordNotFoundError: There is none of this id on this dataset.
+        """
+        mining = self._project.pairs.get(mining_id)
+        if mining.dataset_id != self._datasets.get(name).id:
+            raise RecordNotFoundError(f"Mining {mining_id} belongs to another dataset than {name}.")
+        return mining
+
+    def feature_sets(self, name: str) -> list[FeatureSet]:
+        """The feature sets of a dataset, oldest first."""
+        return self._project.features.of(self._datasets.get(name).content_hash)
+
+    def offered(self, name: str) -> list[str]:
+        """Extractors to choose from for a dataset; what was used before comes first."""
+        plain = ["raw"] if self._datasets.get(name).kind == "features" else list(OFFERED)
+        used = [feature_set.spec for feature_set in self.feature_sets(name)]
+        return list(dict.fromkeys([*used, *plain]))
+
+    def feature_set(self, feature_set_id: int) -> FeatureSet:
+        """One feature set."""
+        return self._project.features.get(feature_set_id)
+
+    def _rows(self, data: LoadedDataset, split: str | None) -> NDArray[np.int64]:
+        if split is None:
+            return np.arange(len(data))
+        if split not in data.record.split_names:
+            hint = closest(split, data.record.split_names)
+            raise SettingError(f"{split!r} is not a split of {data.record.name}. {hint}".rstrip())
+        return np.flatnonzero(data.splits == data.record.split_names.index(split))
+
+    def _labels(
+        self,
+        data: LoadedDataset,
+        features: NDArray[np.float32],
+        request: MiningRequest,
+        progress: Progress,
+    ) -> tuple[NDArray[np.int32], str, dict[str, str]]:
+        """Class of each sample as far as known, what that rests on, and the belief's files."""
+        labels, known = data.current_labels()
+        if request.labels == "best":
+            labels = np.where(known, UNKNOWN, labels)
+            known = np.zeros(len(data), bool)
+        if known.all():
+            return labels.astype(np.int32), "true", {}
+        belief = self._belief(data, features, progress)
+        open_rows = np.flatnonzero(labels == UNKNOWN)
+        labels = labels.copy()
+        labels[open_rows] = best_labels(belief)[open_rows]
+        blobs = self._project.blobs
+        files = {
+            "belief": blobs.save_array(belief.data.astype(np.float32)),
+            "belief_classes": blobs.save_array(belief.indices.astype(np.int32)),
+            "belief_starts": blobs.save_array(belief.indptr.astype(np.int64)),
+        }
+        return labels.astype(np.int32), "mixed" if known.any() else "best", files
+
+    def _belief(self, data: LoadedDataset, features: NDArray[np.float32], progress: Progress):  # type: ignore[no-untyped-def]
+        n_neighbours = min(N_GRAPH_NEIGHBOURS, len(data) - 1)
+        index, cosine = faiss_neighbours(
+            features, features, n_neighbours, np.arange(len(data)), progress
+        )
+        return propagate(index, cosine, data.candidates)

@@ -1,0 +1,96 @@
+"""What a job can be asked to do: the kinds, and how their arguments reach a service."""
+
+from typing import TYPE_CHECKING, Any
+
+from cad_studio.core.errors import SettingError
+from cad_studio.core.progress import Progress
+from cad_studio.core.settings import settings_from_json
+from cad_studio.datasets._base import ReadOptions
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.mining import MiningRequest
+from cad_studio.services.synthesis import SynthesisConfig
+
+if TYPE_CHECKING:
+    from cad_studio.services.container import Services
+
+PAIRS_IN_RESULT = 20
+
+
+def run_operation(
+    services: "Services", kind: str, arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Do a piece of work; the same for the command line and for a job.
+
+    Args:
+        services: Over the project.
+        kind: A key of `KINDS`.
+        arguments: Plain values, as stored in the job's row.
+        progress: Told how far it is.
+
+    Returns:
+        Plain values: what the command prints and the job's row keeps.
+
+    Raises:
+        SettingError: There is no such kind.
+    """
+    if kind not in KINDS:
+        raise SettingError(f"{kind!r} is not a kind of job. Kinds: {', '.join(KINDS)}.")
+    return KINDS[kind](services, arguments, progress)
+
+
+def _import(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    options = dict(arguments["options"])
+    options["splits"] = tuple(options.get("splits") or ())
+    if options.get("class_names"):
+        options["class_names"] = tuple(options["class_names"])
+    return services.importing.import_source(
+        arguments["source"],
+        arguments["name"],
+        ReadOptions(**options),
+        arguments["skip_bad"],
+        progress,
+    )
+
+
+def _synthesize(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    config = settings_from_json(SynthesisConfig, arguments["config"])
+    return services.synthesis.synthesize(arguments["name"], config, progress)
+
+
+def _extract(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    found = services.mining.extract(arguments["name"], arguments["features"], progress)
+    return {
+        "name": arguments["name"],
+        "features": found.spec,
+        "description": found.description,
+        "n_dims": found.n_dims,
+        "seconds": found.seconds,
+    }
+
+
+def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    request = MiningRequest(
+        arguments["features"],
+        settings_from_json(MiningConfig, arguments["config"]),
+        arguments.get("labels", "auto"),
+        arguments.get("split"),
+    )
+    mining = services.mining.mine(arguments["name"], request, progress)
+    return services.pairs.result(arguments["name"], mining.id, PAIRS_IN_RESULT)
+
+
+def _open_sample(
+    services: "Services", _arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.sample.open(progress)
+
+
+KINDS = {
+    "import": _import,
+    "synthesize": _synthesize,
+    "extract": _extract,
+    "mine": _mine,
+    "open-sample": _open_sample,
+}

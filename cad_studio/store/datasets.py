@@ -1,0 +1,159 @@
+"""Datasets and their versions."""
+
+import hashlib
+import json
+from typing import Any
+
+import sqlalchemy as sql
+
+from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.store.database import Database, now
+from cad_studio.store.records import Dataset, DatasetVersion
+from cad_studio.store.tables import DATASET, DATASET_VERSION, MINING
+
+
+class Datasets:
+    """The datasets of one project."""
+
+    def __init__(self, database: Database) -> None:
+        """Read and write through `database`."""
+        self._database = database
+
+    def names(self) -> list[str]:
+        """All names, in order of import."""
+        with self._database.read() as connection:
+            return list(connection.scalars(sql.select(DATASET.c.name).order_by(DATASET.c.id)))
+
+    def all(self) -> list[Dataset]:
+        """All datasets, in order of import."""
+        return [self.get(name) for name in self.names()]
+
+    def get(self, name: str) -> Dataset:
+        """The dataset of this name.
+
+        Raises:
+            RecordNotFoundError: There is none; the message suggests the closest.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(sql.select(DATASET).where(DATASET.c.name == name)).first()
+            if row is not None:
+                return _dataset(row, _current(connection, row.id))
+        names = self.names()
+        hint = closest(name, names) if names else "Import one first."
+        raise RecordNotFoundError(f"There is no dataset {name!r} in this project. {hint}".rstrip())
+
+    def add(self, columns: dict[str, Any], candidates: str, details: dict[str, Any]) -> Dataset:
+        """Add a dataset with its first version, all or nothing.
+
+        Args:
+            columns: Every column of the table but `id` and `created_at`.
+            candidates: Blob name of the packed sets.
+            details: Kept with the version.
+
+        Raises:
+            SettingError: The name is taken.
+        """
+        try:
+            with self._database.write() as connection:
+                dataset_id = connection.execute(
+                    sql.insert(DATASET).values(**columns, created_at=now())
+                ).inserted_primary_key[0]
+                row = connection.execute(
+                    sql.select(DATASET).where(DATASET.c.id == dataset_id)
+                ).one()
+                _insert_version(connection, row, 1, candidates, "import", details)
+        except sql.exc.IntegrityError as error:
+            raise name_taken(columns["name"]) from error
+        return self.get(columns["name"])
+
+    def add_version(
+        self, name: str, candidates: str, reason: str, details: dict[str, Any]
+    ) -> Dataset:
+        """Make new candidate sets the current ones.
+
+        Args:
+            name: Name of the dataset.
+            candidates: Blob name of the packed sets.
+            reason: What made them.
+            details: What is needed to make them again.
+        """
+        dataset = self.get(name)
+        with self._database.write() as connection:
+            row = connection.execute(sql.select(DATASET).where(DATASET.c.id == dataset.id)).one()
+            number = _current(connection, dataset.id).number + 1
+            _insert_version(connection, row, number, candidates, reason, details)
+        return self.get(name)
+
+    def versions(self, name: str) -> list[DatasetVersion]:
+        """All versions of a dataset, oldest first."""
+        dataset = self.get(name)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sql.select(DATASET_VERSION)
+                .where(DATASET_VERSION.c.dataset_id == dataset.id)
+                .order_by(DATASET_VERSION.c.number)
+            )
+            return [DatasetVersion(**row._mapping) for row in rows]
+
+    def remove(self, name: str) -> None:
+        """Take a dataset, its versions and its minings out of the project."""
+        dataset = self.get(name)
+        with self._database.write() as connection:
+            for table in (MINING, DATASET_VERSION):
+                connection.execute(sql.delete(table).where(table.c.dataset_id == dataset.id))
+            connection.execute(sql.delete(DATASET).where(DATASET.c.id == dataset.id))
+
+    def describe_classes(self, name: str, descriptions: dict[str, str]) -> None:
+        """Replace the free-text descriptions of the classes."""
+        dataset = self.get(name)
+        with self._database.write() as connection:
+            connection.execute(
+                sql.update(DATASET)
+                .where(DATASET.c.id == dataset.id)
+                .values(class_descriptions=descriptions)
+            )
+
+
+def name_taken(name: str) -> SettingError:
+    """The words for a name that another dataset has."""
+    return SettingError(
+        f"This project already has a dataset {name!r}. Choose another name, "
+        f"or remove that one first: python -m cad_studio remove {name}."
+    )
+
+
+def _current(connection: sql.Connection, dataset_id: int) -> DatasetVersion:
+    row = connection.execute(
+        sql.select(DATASET_VERSION)
+        .where(DATASET_VERSION.c.dataset_id == dataset_id)
+        .order_by(DATASET_VERSION.c.number.desc())
+        .limit(1)
+    ).one()
+    return DatasetVersion(**row._mapping)
+
+
+def _dataset(row: sql.Row, version: DatasetVersion) -> Dataset:
+    return Dataset(**row._mapping, version=version)
+
+
+def _insert_version(
+    connection: sql.Connection,
+    row: sql.Row,
+    number: int,
+    candidates: str,
+    reason: str,
+    details: dict[str, Any],
+) -> None:
+    content = [row.files, row.class_names, row.split_names, row.annotators, candidates]
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    connection.execute(
+        sql.insert(DATASET_VERSION).values(
+            dataset_id=row.id,
+            number=number,
+            hash=hashlib.sha256(text.encode()).hexdigest()[:12],
+            candidates=candidates,
+            reason=reason,
+            details=details,
+            created_at=now(),
+        )
+    )

@@ -1,0 +1,1 @@
+"""Alembic migrations of the project database. A released one is never edited."""

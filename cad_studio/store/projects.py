@@ -1,0 +1,70 @@
+"""A project: a folder with a database and the files it names."""
+
+from pathlib import Path
+
+import sqlalchemy as sql
+
+from cad_studio.store.blobs import Blobs
+from cad_studio.store.database import Database, folder_error
+from cad_studio.store.datasets import Datasets
+from cad_studio.store.features import Features
+from cad_studio.store.jobs import Jobs
+from cad_studio.store.pairs import Pairs
+from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING
+
+
+class Project:
+    """An open project folder.
+
+    `project.db` is the database, `blobs/` holds the files it names, `scratch/` unfinished ones,
+    `partial/` finished chunks of interrupted work, `logs/` a text file per job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a folder, making it when it is not there.
+
+        Raises:
+            ProjectError: It cannot be made or written, or its database is unusable.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("blobs", "scratch", "partial", "logs"):
+                (folder / name).mkdir(exist_ok=True)
+            probe = folder / "scratch" / ".writable"
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except OSError as error:
+            raise folder_error(folder, error) from error
+        self.folder = folder
+        self.database = Database(folder / "project.db")
+        self.blobs = Blobs(folder / "blobs", folder / "scratch")
+        self.datasets = Datasets(self.database)
+        self.features = Features(self.database)
+        self.pairs = Pairs(self.database)
+        self.jobs = Jobs(self.database)
+
+    def partial_folder(self, key: str) -> Path:
+        """Where work named `key` keeps finished chunks until it is done; made when asked for."""
+        folder = self.folder / "partial" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def log_file(self, job_id: int) -> Path:
+        """The text a job printed."""
+        return self.folder / "logs" / f"job-{job_id}.txt"
+
+    def remove_unused_files(self) -> int:
+        """Delete blobs no record names; returns bytes freed. Only when no job is running."""
+        used: set[str] = set()
+        with self.database.read() as connection:
+            for table in (DATASET, MINING):
+                for files in connection.scalars(sql.select(table.c.files)):
+                    used.update(files.values())
+            used.update(connection.scalars(sql.select(DATASET_VERSION.c.candidates)))
+            used.update(connection.scalars(sql.select(FEATURE_SET.c.file)))
+        self.blobs.clear_scratch()
+        return self.blobs.remove_except(used)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()

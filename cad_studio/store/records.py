@@ -1,0 +1,150 @@
+"""What comes out of the store: one frozen dataclass per table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """The candidate sets of a dataset at one time; a change makes the next version.
+
+    Attributes:
+        number: 1 at import, then rising.
+        hash: 12 hexadecimal digits over everything the dataset holds.
+        candidates: Blob name of the packed sets, uint8 (N, ceil(C / 8)).
+        reason: What made this version, e.g. `import` or `synthesize`.
+        details: What is needed to make it again.
+    """
+
+    id: int
+    dataset_id: int
+    number: int
+    hash: str
+    candidates: str
+    reason: str
+    details: dict[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of N samples over C classes, with its current version.
+
+    Attributes:
+        kind: `images` or `features`.
+        height: Pixels, when all images share one small size; else None.
+        channels: 1 or 3, likewise.
+        files: Blob names by role: `ids` and `splits` always; `pixels`, or `encoded` with
+            `offsets`, for images; `features`, `truth`, `votes` where there are any.
+        report: What the import found.
+        version: The current one.
+    """
+
+    id: int
+    name: str
+    kind: str
+    n_samples: int
+    class_names: list[str]
+    class_descriptions: dict[str, str]
+    height: int | None
+    width: int | None
+    channels: int | None
+    split_names: list[str]
+    annotators: list[str]
+    files: dict[str, str]
+    source: str
+    report: dict[str, Any]
+    created_at: str
+    version: DatasetVersion
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+    @property
+    def content_hash(self) -> str:
+        """Blob name of what features are computed from: pixels, encoded images, or vectors."""
+        for role in ("pixels", "encoded", "features"):
+            if role in self.files:
+                return self.files[role]
+        raise ValueError(f"dataset {self.name!r} has neither images nor features")
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Unit-length features of one body of images by one extractor.
+
+    Attributes:
+        source_hash: `Dataset.content_hash` of what was looked at.
+        spec: What the user asks for, e.g. `torchvision:resnet18`.
+        key: Everything that determines the numbers.
+        file: Blob name, float32 (N, D).
+    """
+
+    id: int
+    source_hash: str
+    spec: str
+    key: str
+    description: str
+    file: str
+    n_dims: int
+    seconds: float
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Mining:
+    """One search for entangled pairs and what it found.
+
+    Attributes:
+        version_hash: Version of the dataset it looked at; another one now makes it stale.
+        label_source: `true`, `best` or `none`: what "different class" was judged by.
+        files: Blob names of `pairs`, `belief` and `summary`.
+    """
+
+    id: int
+    dataset_id: int
+    version_hash: str
+    feature_set_id: int
+    settings: dict[str, Any]
+    label_source: str
+    threshold: float
+    n_pairs: int
+    n_kept: int
+    n_instances: int
+    method: str
+    recall: float | None
+    seconds: float
+    files: dict[str, str]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of background work.
+
+    Attributes:
+        status: `queued`, `running`, `done`, `failed` or `cancelled`.
+        fraction: Share done, 0 to 1.
+        message: What it is doing.
+        pid_started: When the process began, as the system counts; tells it from a later one of
+            the same number.
+    """
+
+    id: int
+    kind: str
+    title: str
+    arguments: dict[str, Any]
+    status: str
+    fraction: float
+    message: str
+    result: dict[str, Any] | None
+    error: str | None
+    cancel_requested: bool
+    pid: int | None
+    pid_started: str | None
+    created_at: str
+    started_at: str | None
+    heartbeat_at: str | None
+    finished_at: str | None

@@ -1,0 +1,93 @@
+"""The tables as the queries see them; `migrations/` is what makes them."""
+
+import sqlalchemy as sql
+
+METADATA = sql.MetaData()
+
+DATASET = sql.Table(
+    "dataset",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("name", sql.Text),
+    sql.Column("kind", sql.Text),
+    sql.Column("n_samples", sql.Integer),
+    sql.Column("class_names", sql.JSON),
+    sql.Column("class_descriptions", sql.JSON),
+    sql.Column("height", sql.Integer),
+    sql.Column("width", sql.Integer),
+    sql.Column("channels", sql.Integer),
+    sql.Column("split_names", sql.JSON),
+    sql.Column("annotators", sql.JSON),
+    sql.Column("files", sql.JSON),
+    sql.Column("source", sql.Text),
+    sql.Column("report", sql.JSON),
+    sql.Column("created_at", sql.Text),
+)
+
+DATASET_VERSION = sql.Table(
+    "dataset_version",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("number", sql.Integer),
+    sql.Column("hash", sql.Text),
+    sql.Column("candidates", sql.Text),
+    sql.Column("reason", sql.Text),
+    sql.Column("details", sql.JSON),
+    sql.Column("created_at", sql.Text),
+)
+
+FEATURE_SET = sql.Table(
+    "feature_set",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("source_hash", sql.Text),
+    sql.Column("spec", sql.Text),
+    sql.Column("key", sql.Text),
+    sql.Column("description", sql.Text),
+    sql.Column("file", sql.Text),
+    sql.Column("n_dims", sql.Integer),
+    sql.Column("seconds", sql.Float),
+    sql.Column("created_at", sql.Text),
+)
+
+MINING = sql.Table(
+    "mining",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("version_hash", sql.Text),
+    sql.Column("feature_set_id", sql.Integer, sql.ForeignKey("feature_set.id")),
+    sql.Column("settings", sql.JSON),
+    sql.Column("label_source", sql.Text),
+    sql.Column("threshold", sql.Float),
+    sql.Column("n_pairs", sql.Integer),
+    sql.Column("n_kept", sql.Integer),
+    sql.Column("n_instances", sql.Integer),
+    sql.Column("method", sql.Text),
+    sql.Column("recall", sql.Float),
+    sql.Column("seconds", sql.Float),
+    sql.Column("files", sql.JSON),
+    sql.Column("created_at", sql.Text),
+)
+
+JOB = sql.Table(
+    "job",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("kind", sql.Text),
+    sql.Column("title", sql.Text),
+    sql.Column("arguments", sql.JSON),
+    sql.Column("status", sql.Text),
+    sql.Column("fraction", sql.Float),
+    sql.Column("message", sql.Text),
+    sql.Column("result", sql.JSON),
+    sql.Column("error", sql.Text),
+    sql.Column("cancel_requested", sql.Boolean),
+    sql.Column("pid", sql.Integer),
+    sql.Column("pid_started", sql.Text),
+    sql.Column("created_at", sql.Text),
+    sql.Column("started_at", sql.Text),
+    sql.Column("heartbeat_at", sql.Text),
+    sql.Column("finished_at", sql.Text),
+)

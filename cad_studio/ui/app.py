@@ -1,0 +1,76 @@
+"""Assemble the window from its pages and launch it."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cad_studio.config import AppConfig
+from cad_studio.services.container import Services
+from cad_studio.ui.components.viewer import Viewer
+from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.routes import PREFIX, build_routes, static_version
+from cad_studio.ui.tabs._base import TABS
+
+_ASSETS = Path(__file__).parent.parent.parent / "assets"
+_LARGEST_UPLOAD = "2gb"
+
+
+def build_window(services: Services) -> gr.Blocks:
+    """The window over a project, not yet launched."""
+
+    @answers_errors
+    def cancel(wanted: dict[str, Any]) -> dict[str, Any]:
+        services.jobs.cancel(int(wanted["job"]))
+        return {}
+
+    with gr.Blocks(
+        title="CAD Studio", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
+    ) as window:
+        Viewer("header", "header", [cancel])
+        with gr.Tabs(elem_id="pages"):
+            tabs = sorted(
+                ((name, TABS.get(name)) for name in TABS.names()), key=lambda each: each[1].order
+            )
+            for name, tab in tabs:
+                with gr.Tab(tab.title, id=name, elem_id=f"page-{name}"):
+                    tab.build(services)
+    window.queue(default_concurrency_limit=4, max_size=64)
+    return window
+
+
+def launch(window: gr.Blocks, services: Services, config: AppConfig, **options: Any) -> Any:
+    """Serve the window; what `gr.Blocks.launch` returns.
+
+    Args:
+        window: From `build_window`.
+        services: Over the same project.
+        config: Where to listen.
+        options: Further arguments of `launch`, such as `prevent_thread_lock`.
+    """
+    return window.launch(
+        server_name=config.host,
+        server_port=config.port,
+        share=config.share,
+        theme=_theme(),
+        head=_head(),
+        app_kwargs={"routes": build_routes(services)},
+        ssr_mode=False,
+        run_history=False,
+        footer_links=[],
+        max_file_size=_LARGEST_UPLOAD,
+        show_error=True,
+        **options,
+    )
+
+
+def _theme() -> gr.themes.Base:
+    fonts = [gr.themes.GoogleFont("IBM Plex Sans"), "system-ui", "sans-serif"]
+    mono = [gr.themes.GoogleFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+    return gr.themes.Base(font=fonts, font_mono=mono)
+
+
+def _head() -> str:
+    css = (_ASSETS / "theme.css").read_text(encoding="utf-8")
+    viewers = f"{PREFIX.lstrip('/')}/static/{static_version()}/viewers.css"
+    return f'<style>{css}</style><link rel="stylesheet" href="{viewers}">'

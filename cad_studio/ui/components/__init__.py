@@ -1,0 +1,1 @@
+"""Viewers, one each: a Python shell, its script and its style."""

@@ -1,0 +1,38 @@
+// Candidates, the same everywhere: colour square, name, and how strongly the neighbours believe in it.
+
+import {h, percent} from './dom.js';
+
+/** The colour of a class: ten named ones, then hues far from their neighbours. */
+export function colour(index) {
+  return index < 10 ? `var(--c${index})` : `hsl(${Math.round((index * 137.5) % 360)} 48% 56%)`;
+}
+
+/** Candidates as a column of chips. `belief` maps a class to 0..1; shared ones are tinted. */
+export function chips(candidates, names, {shared = [], belief = {}, truth = null} = {}) {
+  const list = h('ul.chips', {});
+  for (const index of candidates) {
+    const weight = belief[index];
+    const isShared = shared.includes(index);
+    list.append(h('li.chip', {
+      class: 'chip' + (isShared ? ' shared' : ''), style: {'--k': colour(index)},
+      title: names[index] + (isShared ? ', a candidate of both' : ''),
+    },
+    h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[index]),
+    truth === index ? h('span.tag', {title: 'The true label (oracle)'}, 'true') : null,
+    isShared ? h('span.tag', {}, 'shared') : null,
+    weight === undefined ? null : h('span.bar', {title: `${percent(weight)} of the weight of its neighbours`, role: 'img', 'aria-label': percent(weight)},
+      h('i', {style: {width: `${Math.round(weight * 100)}%`}}))));
+  }
+  if (truth !== null && !candidates.includes(truth))
+    list.append(h('li.chip', {style: {'--k': colour(truth)}, title: 'The true label (oracle) is not a candidate'},
+      h('i.square'), h('span.name', {}, names[truth]), h('span.tag.bad', {}, 'true, not in the set')));
+  return list;
+}
+
+/** Candidates as colour squares for small views; the names are in the label. */
+export function squares(candidates, names, most = 8) {
+  const shown = candidates.slice(0, most);
+  return h('span.squares', {title: candidates.map(index => names[index]).join(', ')},
+    ...shown.map(index => h('i', {style: {'--k': colour(index)}})),
+    candidates.length > most ? h('small', {}, `+${candidates.length - most}`) : null);
+}

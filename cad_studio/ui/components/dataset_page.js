@@ -1,0 +1,240 @@
+// The Dataset page: what a dataset holds, its samples behind every figure, one of them large.
+
+import {h, fill, count, counted, debounced, empty, percent} from './dom.js';
+import {createBars} from './bars.js';
+import {createGrid} from './grid.js';
+import {createInstancePanel} from './instance.js';
+import {createMatrix} from './matrix.js';
+import {load} from './sprite.js';
+import {bindKeys, change, current, on, onJobEnd, openDrawer, read, state, tell} from './store.js';
+
+const PAGE = 200;
+
+export function mount({element}) {
+  const side = h('aside.side', {});
+  const facts = h('section.panel-part');
+  const sizes = createBars('Samples by number of candidates', label => filter({size: state.filter.size === label ? null : label}));
+  const both = createMatrix('Candidates held together', (a, b) => {
+    const names = about.class_names;
+    filter({holds: a === b ? [names[a]] : [names[a], names[b]]});
+  });
+  side.append(facts, sizes.element, both.element);
+
+  const search = h('input.field', {type: 'search', id: 'dataset-search', placeholder: 'Search ids', 'aria-label': 'Search ids'});
+  const classPick = h('select', {id: 'dataset-class', 'aria-label': 'Holds class'});
+  const splitPick = h('select', {id: 'dataset-split', 'aria-label': 'Split'});
+  const sizePick = h('select', {id: 'dataset-size', 'aria-label': 'Number of candidates'});
+  const total = h('h1#dataset-total', {id: 'dataset-total', 'aria-live': 'polite'});
+  const clear = h('button.quiet', {type: 'button', id: 'dataset-clear', on: {click: () => filter(null)}}, 'Clear filter');
+  const previous = h('button.btn', {type: 'button', id: 'dataset-previous', on: {click: () => turn(-1)}}, h('kbd', {}, '['), 'Previous page');
+  const next = h('button.btn', {type: 'button', id: 'dataset-next', on: {click: () => turn(1)}}, 'Next page', h('kbd', {}, ']'));
+  const place = h('span.num');
+  const act = (id, text, drawer) => h('button.btn.act', {type: 'button', id, on: {click: () => openDrawer(drawer)}}, text);
+  const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),
+    act('dataset-export-open', 'Export', 'dataset-export'), act('dataset-synthesize-open', 'Synthesize sets', 'dataset-synthesize'),
+    h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
+  const filters = h('div.tools', {}, search, classPick, sizePick, splitPick, h('span.grow'), place, previous, next);
+  const grid = createGrid(row => change({instance: row}));
+  const report = h('div');
+  const body = h('div.scroll', {}, grid.element);
+  const main = h('section.main', {}, tools, report, filters, body);
+  const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: step});
+  const page = h('div.page.dataset-page', {}, side, main, instance.element);
+  fill(element.querySelector('.mount'), page);
+
+  let about = null;
+  let offset = 0;
+  let shown = null;
+  let stop = null;
+  let ahead = new Map();
+
+  const path = () => `/datasets/${encodeURIComponent(state.dataset)}`;
+  const query = at => ({...state.filter, offset: at, limit: PAGE});
+
+  function filter(patch) {
+    change({filter: patch === null ? {} : {...state.filter, ...patch}});
+  }
+
+  async function fetchPage(at, signal) {
+    const key = JSON.stringify([state.dataset, about?.version, state.filter, at]);
+    if (!ahead.has(key)) {
+      const found = await read(path() + '/rows', query(at), signal);
+      await load(found.sprite);
+      ahead.set(key, found);
+      if (ahead.size > 6) ahead.delete(ahead.keys().next().value);
+    }
+    return ahead.get(key);
+  }
+
+  async function drawRows() {
+    if (!about) return;
+    stop?.abort();
+    stop = new AbortController();
+    const {signal} = stop;
+    try {
+      const found = await fetchPage(offset, signal);
+      if (signal.aborted) return;
+      shown = found;
+      if (found.total) { grid.show(found, about.class_names); fill(body, grid.element); }
+      else fill(body, empty('No sample answers this filter', 'Loosen it, or start from all samples again.',
+        h('button.btn', {type: 'button', on: {click: () => filter(null)}}, 'Clear filter')));
+      body.scrollTop = 0;
+      grid.select(state.instance);
+      drawTools();
+      page.dataset.shown = `${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset}`;
+      if (offset + PAGE < found.total) fetchPage(offset + PAGE).catch(() => {});
+    } catch (error) { tell(error); }
+  }
+
+  function drawTools() {
+    const any = Object.values(state.filter).some(value => value && (!Array.isArray(value) || value.length));
+    total.textContent = any ? `${count(shown.total)} of ${count(about.n)} samples` : counted(about.n, 'sample');
+    clear.hidden = !any;
+    const last = Math.min(offset + PAGE, shown.total);
+    place.textContent = shown.total ? `${count(offset + 1)} to ${count(last)}` : '';
+    previous.disabled = offset === 0;
+    next.disabled = last >= shown.total;
+    const pills = tools.querySelector('.pills');
+    fill(pills, ...(state.filter.holds || []).map(name => h('button.pill', {type: 'button', title: 'Remove from the filter',
+      on: {click: () => filter({holds: state.filter.holds.filter(each => each !== name)})}}, `holds ${name}`, h('span', {'aria-hidden': 'true'}, '×'))));
+    if (search !== document.activeElement) search.value = state.filter.text || '';
+    classPick.value = state.filter.holds?.length === 1 ? state.filter.holds[0] : '';
+    sizePick.value = state.filter.size || '';
+    splitPick.value = state.filter.split || '';
+  }
+
+  function turn(step) {
+    const target = offset + step * PAGE;
+    if (!shown || target < 0 || target >= shown.total) return;
+    offset = target;
+    drawRows();
+  }
+
+  async function step(by) {
+    if (!shown) return;
+    const at = shown.rows.indexOf(state.instance) + by;
+    if (at >= 0 && at < shown.rows.length) { change({instance: shown.rows[at]}); return; }
+    const target = offset + by * PAGE;
+    if (target < 0 || target >= shown.total) return;
+    offset = target;
+    await drawRows();
+    change({instance: shown.rows[by > 0 ? 0 : shown.rows.length - 1]});
+  }
+
+  function options(select, first, values, label = value => value) {
+    fill(select, h('option', {value: ''}, first), ...values.map(value => h('option', {value}, label(value))));
+  }
+
+  async function drawDataset() {
+    const data = current();
+    offset = 0;
+    shown = null;
+    if (!data) {
+      about = null;
+      const preparing = state.jobs.find(job => job.kind === 'open-sample' && ['queued', 'running'].includes(job.status));
+      page.classList.add('bare');
+      fill(main, preparing
+        ? empty('Opening the sample', `${preparing.message}. This takes a few seconds, once.`)
+        : empty('This project holds no dataset', 'Import your own: a Hugging Face dataset, an image folder, annotator votes, IDX, NumPy or MATLAB files.',
+          h('button.btn.primary', {type: 'button', on: {click: () => openDrawer('dataset-import')}}, 'Import data')));
+      return;
+    }
+    try {
+      const name = data.name;
+      const [found, matrix] = await Promise.all([read(`/datasets/${encodeURIComponent(name)}`), read(`/datasets/${encodeURIComponent(name)}/co-occurrence`)]);
+      if (state.dataset !== name) return;
+      if (!main.contains(body)) fill(main, tools, report, filters, body);
+      page.classList.remove('bare');
+      about = found;
+      drawFacts();
+      drawSizes();
+      both.show({...matrix, names: about.class_names, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes} classes` : '',
+        noun: 'samples hold both', selected: selectedCell()});
+      lastMatrix = matrix;
+      options(classPick, 'Any class', about.class_names);
+      options(splitPick, 'All splits', Object.keys(about.splits), split => `${split} · ${count(about.splits[split])}`);
+      const used = about.size_histogram.map((value, size) => [size, value]).filter(([, value]) => value);
+      options(sizePick, 'Any set size', used.map(([size]) => size), size => `${counted(size, 'candidate')} · ${count(about.size_histogram[size])}`);
+      await drawRows();
+    } catch (error) { tell(error); }
+  }
+  let lastMatrix = null;
+
+  function selectedCell() {
+    const at = (state.filter.holds || []).map(name => about.class_names.indexOf(name));
+    return at.length === 2 ? at : at.length === 1 ? [at[0], at[0]] : null;
+  }
+
+  function drawFacts() {
+    const line = (name, value, title) => h('div.fact', {title}, h('span', {}, name), h('b', {}, value));
+    const inside = about.truth_known ? percent(about.truth_in_candidates / about.truth_known) : null;
+    const made = about.made_by === 'synthesize'
+      ? `synthesized: rate ${about.made_with.rate}, seed ${about.made_with.seed}, annotator ${about.made_with.annotator} at ${percent(about.made_with.annotator_accuracy)}`
+      : `imported from ${about.source.split('/').pop()}`;
+    const shape = about.image_size ? `${about.image_size[0]} × ${about.image_size[1]} px ${about.image_size[2] === 1 ? 'grey' : 'RGB'}`
+      : about.kind === 'features' ? `vectors of ${counted(about.n_dims, 'number')}` : 'files as imported';
+    fill(facts, 
+      h('div.row', {}, h('h2.grow', {title: about.name}, about.name), h('span.num', {title: `Made by ${about.made_by}, ${about.created_at.slice(0, 10)}`}, `v${about.version_number} · ${about.version}`)),
+      line('Mean candidates', about.mean_candidates.toFixed(2), 'Mean number of candidates in a set'),
+      line('Singletons', count(about.singletons), 'Samples with one candidate'),
+      line('Full sets', count(about.full), 'Samples that hold every class'),
+      line('Classes', count(about.k)), line(about.kind === 'features' ? 'Content' : 'Images', shape),
+      about.votes ? line('Votes', count(about.votes)) : null,
+      line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
+      h('p.quiet-text', {title: about.source}, made));
+  }
+
+  function drawSizes() {
+    const histogram = about.size_histogram;
+    const largest = histogram.reduce((last, value, size) => (value ? size : last), 1);
+    const labels = Array.from({length: largest}, (_, at) => String(at + 1));
+    sizes.show({labels, counts: labels.map(label => histogram[+label]), selected: state.filter.size || null,
+      hint: `mean ${about.mean_candidates.toFixed(2)}`, describe: label => counted(+label, 'candidate')});
+  }
+
+  search.addEventListener('input', debounced(() => filter({text: search.value.trim()}), 200));
+  classPick.addEventListener('change', () => filter({holds: classPick.value ? [classPick.value] : []}));
+  sizePick.addEventListener('change', () => filter({size: sizePick.value || null}));
+  splitPick.addEventListener('change', () => filter({split: splitPick.value || null}));
+  bindKeys(page, {'[': () => turn(-1), ']': () => turn(1)});
+
+  on('filter', () => {
+    if (!about) return;
+    offset = 0;
+    drawSizes();
+    if (lastMatrix) both.show({...lastMatrix, names: about.class_names, noun: 'samples hold both', selected: selectedCell()});
+    drawRows();
+  });
+  on('instance', () => {
+    grid.select(state.instance);
+    const data = current();
+    if (state.instance === null || !about || !data) instance.hide();
+    else instance.show(data.name, data.version, state.instance, about.class_names);
+  });
+  let key = '';
+  on('dataset datasets jobs started', () => {
+    const data = current();
+    const now = data ? `${data.name} ${data.version}` : `none ${state.jobs.map(job => job.status + job.message).join()}`;
+    if (now === key) return;
+    key = now;
+    drawDataset();
+  });
+  on('readOnly started', () => page.classList.toggle('read-only', state.readOnly));
+  onJobEnd(job => {
+    if (job.kind !== 'import' || job.status !== 'done' || !job.result) return;
+    fill(report, importReport(job.result, () => report.replaceChildren()));
+  });
+  on('dataset', () => { if (report.firstChild && report.firstChild.dataset.name !== state.dataset) report.replaceChildren(); });
+  if (state.ready) { key = ''; drawDataset(); }
+}
+
+function importReport(result, close) {
+  const lines = result.report.findings.filter(finding => finding.count);
+  return h('section.report', {'aria-label': 'Import report', data: {name: result.name}},
+    h('div.row', {}, h('h2.grow', {}, `${count(result.n)} samples imported as ${result.name}`
+      + (result.left_out_count ? `, ${count(result.left_out_count)} left out` : '')),
+    h('button.quiet', {type: 'button', on: {click: close}}, 'Close report')),
+    lines.length ? h('ul', {}, ...lines.map(finding => h('li', {}, h('b', {}, count(finding.count)), ` ${finding.title}`, h('small', {}, ` first: ${finding.message}`))))
+      : h('p.quiet-text', {}, 'Nothing remarkable: no empty, full or single-candidate sets, no duplicates.'),
+    result.left_out_count ? h('details', {}, h('summary', {}, 'Samples left out'), h('ul', {}, ...result.left_out.map(text => h('li', {}, text)))) : null);
+}

@@ -1,0 +1,65 @@
+// The right end of the header: which dataset, what is running, and the name on the left.
+
+import {h, fill, count} from './dom.js';
+import {choose, current, on, onJobEnd, refresh, state} from './store.js';
+import {toast} from './dom.js';
+
+const active = job => ['queued', 'running'].includes(job.status);
+
+export function mount({element, server}) {
+  const picker = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(picker.value)}});
+  const facts = h('span.num', {});
+  const jobs = h('span.jobs', {'aria-live': 'polite'});
+  fill(element.querySelector('.mount'), 
+    h('div.brand', {}, 'CAD ', h('b', {}, 'Studio')),
+    h('div.status', {}, jobs, h('label.pill.dataset', {}, picker, facts)));
+
+  function drawDatasets() {
+    fill(picker, ...state.datasets.map(data => h('option', {value: data.name}, data.name)));
+    if (!state.datasets.length) fill(picker, h('option', {value: ''}, 'no dataset yet'));
+    picker.value = state.dataset || '';
+    const data = current();
+    facts.textContent = data ? `v${data.version_number} · ${count(data.n)} samples` : '';
+    facts.title = data ? `Version ${data.version_number}, content ${data.version}` : '';
+    element.dataset.dataset = state.dataset || '';
+  }
+
+  function drawJobs() {
+    const running = state.jobs.filter(active).sort((a, b) => a.id - b.id);
+    const job = running.find(each => each.status === 'running') || running[0];
+    if (!job) { jobs.replaceChildren(); return; }
+    const left = timeLeft(job);
+    const waiting = running.length - 1;
+    fill(jobs, h('span.pill.job', {data: {job: job.id}, title: job.title},
+      h('i.pulse', {'aria-hidden': 'true'}),
+      h('span.text', {}, `${job.title} · ${job.status === 'queued' ? 'waiting' : job.message}`),
+      h('span.num', {}, job.status === 'running' ? `${Math.round(job.fraction * 100)} %${left}` : ''),
+      waiting ? h('span.num', {}, `+${waiting} waiting`) : null,
+      state.readOnly ? null : h('button.quiet', {type: 'button', id: 'header-cancel', on: {click: () => cancel(job)}}, job.stopping ? 'Stop now' : 'Cancel')));
+  }
+
+  async function cancel(job) {
+    const answer = await server.cancel({job: job.id});
+    if (answer?.error) toast(answer.error, 'error');
+    refresh();
+  }
+
+  on('datasets dataset', drawDatasets);
+  on('jobs readOnly', drawJobs);
+  onJobEnd(job => {
+    if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error');
+    if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
+    if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
+    if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);
+  });
+  drawDatasets();
+  refresh();
+}
+
+function timeLeft(job) {
+  if (job.fraction < 0.05 || !job.started_at) return '';
+  const spent = (Date.now() - Date.parse(job.started_at)) / 1000;
+  const seconds = spent / job.fraction - spent;
+  if (seconds < 3) return '';
+  return seconds < 90 ? ` · ${Math.round(seconds)} s left` : ` · ${Math.round(seconds / 60)} min left`;
+}

@@ -1,0 +1,76 @@
+// One sample, large: its image, candidates, votes, and the truth behind a button.
+
+import {h, fill, counted} from './dom.js';
+import {chips} from './chips.js';
+import {address, bindKeys, read, tell} from './store.js';
+
+/** Where the image of a sample is. */
+export const imageOf = (name, version, row) => address(`/image/${version}/${encodeURIComponent(name)}/${row}`);
+
+/** A large image with a known place, so that nothing jumps while it loads. */
+export function picture(name, version, row, label) {
+  return h('img.picture', {src: imageOf(name, version, row), alt: label, draggable: 'false', on: {load: event => {
+    event.target.style.imageRendering = event.target.naturalWidth < 128 ? 'pixelated' : 'auto';
+  }}});
+}
+
+/** A panel that owns its element; show(name, version, row, names) fills it, onClose hides it. */
+export function createInstancePanel({onClose, onStep}) {
+  const element = h('aside.instance', {'aria-label': 'Chosen sample', hidden: true});
+  let asked = 0;
+  let shown = null;
+  let revealed = false;
+
+  bindKeys(element, {
+    Escape: () => onClose(), t: () => toggle(), j: () => onStep(1), k: () => onStep(-1),
+  });
+
+  function toggle() {
+    revealed = !revealed;
+    if (shown) draw(...shown);
+  }
+
+  async function draw(name, version, row, names) {
+    shown = [name, version, row, names];
+    const ask = ++asked;
+    let found;
+    try {
+      found = await read(`/datasets/${encodeURIComponent(name)}/instance/${row}`, {reveal: revealed ? 1 : null});
+    } catch (error) {
+      tell(error);
+      return;
+    }
+    if (ask !== asked) return;
+    element.hidden = false;
+    element.dataset.row = row;
+    const truth = found.truth ?? null;
+    fill(element, 
+      h('div.row', {}, h('b.id.grow', {title: found.id}, found.id),
+        h('button.quiet', {type: 'button', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc'))),
+      picture(name, version, row, `Sample ${found.id}`),
+      h('div.row', {}, h('h2.grow', {}, counted(found.candidates.length, 'candidate')), h('span.num', {}, `split ${found.split}`)),
+      chips(found.candidates, names, {truth}),
+      found.votes.length ? votes(found.votes, names) : null,
+      h('div.row', {},
+        found.truth_known
+          ? h('button.btn', {type: 'button', id: 'instance-reveal', 'aria-pressed': String(revealed), on: {click: toggle}}, revealed ? 'Hide true label' : 'Reveal true label', h('kbd', {}, 't'))
+          : h('span.quiet-text', {}, 'No true label is known.')),
+      h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => onStep(-1)}}, h('kbd', {}, 'k'), 'Previous'),
+        h('button.btn', {type: 'button', on: {click: () => onStep(1)}}, 'Next', h('kbd', {}, 'j'))));
+  }
+
+  return {
+    element,
+    show(name, version, row, names) { revealed = false; return draw(name, version, row, names); },
+    hide() { element.hidden = true; asked++; shown = null; element.dataset.row = ''; },
+  };
+}
+
+function votes(list, names) {
+  const byLabel = new Map();
+  for (const vote of list) byLabel.set(vote.label, [...(byLabel.get(vote.label) || []), vote.annotator]);
+  const lines = [...byLabel].sort((a, b) => b[1].length - a[1].length);
+  return h('section', {}, h('h2', {}, counted(list.length, 'vote')),
+    h('ul.votes', {}, ...lines.map(([label, who]) => h('li', {title: who.join(', ')},
+      h('span.grow', {}, names[label]), h('span.num', {}, `${who.length} of ${list.length}`), h('small', {}, who.slice(0, 4).join(', ') + (who.length > 4 ? ' …' : ''))))));
+}

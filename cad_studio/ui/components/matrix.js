@@ -1,0 +1,102 @@
+// A class-by-class matrix whose every cell is a door.
+
+import {h, fill, count} from './dom.js';
+
+const SMALL = 16;
+
+/**
+ * A matrix that owns its element.
+ *
+ * show({classes, counts, names, label, note, selected, noun, diagonal}): `classes` are indices into
+ * `names`, `counts` the cells; `note(a, b)` adds a line to a cell's label; `diagonal` false leaves
+ * it blank. onCell(a, b) gets class indices.
+ */
+export function createMatrix(title, onCell) {
+  const hint = h('span.num', {'aria-live': 'polite'});
+  const table = h('div.matrix', {role: 'grid'});
+  const enlarge = h('button.quiet', {type: 'button', on: {click: () => openLarge()}}, 'Enlarge');
+  const element = h('section.panel-part', {},
+    h('div.row', {}, h('h2.grow', {}, title), hint, enlarge), table);
+  let shown = null;
+
+  function openLarge() {
+    if (!shown) return;
+    const big = h('div.matrix.large', {role: 'grid'});
+    const close = h('button.btn', {type: 'button', on: {click: () => dialog.close()}}, 'Close', h('kbd', {}, 'esc'));
+    const dialog = h('dialog.matrix-dialog', {'aria-label': title, on: {close: () => dialog.remove()}},
+      h('div.row', {}, h('h1.grow', {}, title), close), h('div.scroll', {}, big));
+    drawCells(big, shown, (a, b) => { dialog.close(); onCell(a, b); });
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  function drawCells(target, {classes, counts, names, note = () => '', selected = null, noun = 'samples', diagonal = true}, pick) {
+    const large = target !== table;
+    const numbers = large || classes.length <= SMALL;
+    let most = 1;
+    counts.forEach((line, a) => line.forEach((value, b) => { if (a !== b && value > most) most = value; }));
+    const labelled = large || classes.length <= 24;
+    target.style.setProperty('--n', classes.length);
+    target.style.setProperty('--label', labelled ? (large ? '140px' : '66px') : '0px');
+    target.setAttribute('aria-label', title);
+    const cells = [];
+    if (labelled) {
+      cells.push(h('i', {}));
+      for (const index of classes) cells.push(h('em', {title: names[index]}, large ? names[index] : names[index].slice(0, 3)));
+    }
+    classes.forEach((rowClass, a) => {
+      if (labelled) cells.push(h('i', {title: names[rowClass]}, names[rowClass]));
+      classes.forEach((columnClass, b) => {
+        const value = counts[a][b];
+        const own = a === b;
+        if (own && !diagonal) { cells.push(h('span', {})); return; }
+        const share = own ? 0 : Math.sqrt(value / most);
+        const isSelected = selected && ((selected[0] === rowClass && selected[1] === columnClass)
+          || (selected[0] === columnClass && selected[1] === rowClass));
+        const text = own ? `${names[rowClass]}: ${count(value)} ${noun}`
+          : `${names[rowClass]} × ${names[columnClass]}: ${count(value)} ${noun}`;
+        const extra = note(a, b);
+        cells.push(h('button', {
+          type: 'button', class: (share > 0.62 ? 'strong ' : '') + (own ? 'own ' : '') + (isSelected ? 'selected' : ''),
+          style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass},
+          tabindex: cells.some(cell => cell.tabIndex === 0 && cell.tagName === 'BUTTON') ? '-1' : '0',
+          'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),
+          'aria-pressed': isSelected ? 'true' : 'false',
+        }, numbers && value ? short(value) : ''));
+      });
+    });
+    fill(target, ...cells);
+    target.onclick = event => {
+      const cell = event.target.closest('button');
+      if (cell) pick(+cell.dataset.a, +cell.dataset.b);
+    };
+    target.onmouseover = target.onfocusin = event => {
+      const cell = event.target.closest('button');
+      if (cell && !large) hint.textContent = cell.getAttribute('aria-label').split(',')[0];
+    };
+    target.onkeydown = event => {
+      const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -classes.length, ArrowDown: classes.length}[event.key];
+      if (step === undefined) return;
+      const all = [...target.querySelectorAll('button')];
+      const next = all[all.indexOf(document.activeElement) + (diagonal ? step : Math.sign(step) * Math.max(1, Math.abs(step) - 1))];
+      if (next) { event.preventDefault(); next.focus(); }
+    };
+  }
+
+  return {
+    element,
+    show(given) {
+      shown = given;
+      hint.textContent = given.label || '';
+      enlarge.hidden = given.classes.length <= SMALL;
+      drawCells(table, given, onCell);
+      table.dataset.ready = String(given.classes.length);
+    },
+  };
+}
+
+function short(value) {
+  if (value < 1000) return String(value);
+  if (value < 10000) return (value / 1000).toFixed(1) + 'k';
+  return value < 1e6 ? Math.round(value / 1000) + 'k' : (value / 1e6).toFixed(1) + 'M';
+}

@@ -1,0 +1,328 @@
+// The Entangled pairs page: choose a search, a cosine and a class pair, and go through the pairs.
+
+import {h, fill, count, counted, empty, percent, toast} from './dom.js';
+import {createThreshold} from './bars.js';
+import {createMatrix} from './matrix.js';
+import {imageOf} from './instance.js';
+import {createPair} from './pair.js';
+import {load, thumbnail} from './sprite.js';
+import {address, bindKeys, change, current, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
+
+const PAGE = 100;
+
+export function mount({element}) {
+  const searchPick = h('select.grow', {id: 'pairs-mining', 'aria-label': 'Search', on: {change: () => change({mining: +searchPick.value, threshold: null, classes: null, pair: null})}});
+  const again = h('button.btn.act', {type: 'button', id: 'pairs-find', on: {click: () => openDrawer('pairs-mine')}}, 'Find');
+  const rests = h('p.quiet-text');
+  const threshold = createThreshold(value => change({threshold: value <= summary.floor + 1e-6 ? null : +value.toFixed(5)}));
+  const matrix = createMatrix('Pairs by class', (a, b) => {
+    const names = [about.class_names[a], about.class_names[b]];
+    const same = state.classes && names.every(name => state.classes.includes(name));
+    change({classes: same ? null : names, pair: null});
+  });
+  const listTitle = h('h2.grow', {}, 'Most entangled first');
+  const listPlace = h('span.num', {id: 'pairs-place'});
+  const list = h('div.list', {role: 'listbox', 'aria-label': 'Entangled pairs', tabindex: '-1'});
+  const side = h('aside.side', {}, h('div.row', {}, searchPick, again), rests, threshold.element, matrix.element,
+    h('section.panel-part.fill', {}, h('div.row', {}, listTitle, listPlace), list));
+
+  const title = h('h1', {id: 'pairs-title', 'aria-live': 'polite'});
+  const pills = h('div.pills');
+  const viewer = createPair(row => { open('dataset'); change({instance: row}); });
+  const button = (id, text, key, run, before = false) => h('button.btn', {type: 'button', id, on: {click: run}}, before ? h('kbd', {}, key) : null, text, before || !key ? null : h('kbd', {}, key));
+  const previous = button('pairs-previous', 'Previous', 'k', () => step(-1), true);
+  const next = button('pairs-next', 'Next', 'j', () => step(1));
+  const reveal = button('pairs-reveal', 'Reveal true labels', 't', () => toggleTruth());
+  const csv = h('a.btn', {id: 'pairs-csv', download: ''}, 'Pairs as CSV');
+  const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
+    h('input', {type: 'checkbox', id: 'pairs-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys');
+  keys.querySelector('input').checked = state.keys;
+  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, csv);
+  const why = h('p.why');
+  const main = h('section.main', {}, h('div.tools', {}, title, pills), viewer.element, actions, why);
+  const page = h('div.page.pairs-page', {}, side, main);
+  fill(element.querySelector('.mount'), page);
+  viewer.element.querySelector('.pair').after(actions);
+
+  let about = null;
+  let minings = [];
+  let summary = null;
+  let pages = new Map();
+  let total = 0;
+  let pairs = new Map();
+  let shown = null;
+  let truths = [null, null];
+  let stop = null;
+
+  const path = () => `/datasets/${encodeURIComponent(state.dataset)}`;
+  const miningPath = () => `${path()}/minings/${state.mining}`;
+  const wanted = () => ({threshold: state.threshold, class: state.classes || []});
+  const pairKey = pair => `${pair.i}-${pair.j}`;
+
+  async function drawDataset() {
+    const data = current();
+    about = null; summary = null; shown = null; pairs = new Map();
+    if (!data) { nothing('This project holds no dataset', 'Import one on the Dataset page; its pairs are found here.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')); return; }
+    try {
+      const [found, searches] = await Promise.all([read(path()), read(path() + '/minings')]);
+      if (state.dataset !== data.name) return;
+      about = found;
+      minings = searches.minings;
+      fill(searchPick, ...minings.map(mining => h('option', {value: mining.id}, searchName(mining))));
+      if (!minings.length) {
+        const job = state.jobs.find(each => ['open-sample', 'mine'].includes(each.kind) && ['queued', 'running'].includes(each.status));
+        if (job) nothing('Finding pairs', `${job.message}. The first pairs appear here by themselves.`);
+        else nothing(`No pairs of ${data.name} yet`, 'Choose features and how close a pair must be. Pixel features need no download and take seconds.',
+          h('button.btn.primary', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find pairs'));
+        return;
+      }
+      if (!minings.some(mining => mining.id === state.mining)) {
+        if (state.mining !== null) toast('The search in this address is not in the project; the newest is shown.');
+        change({mining: minings[0].id});
+      }
+      searchPick.value = state.mining;
+      await drawSummary();
+    } catch (error) { tell(error); }
+  }
+
+  function searchName(mining) {
+    const cut = mining.quantile ? `closest ${percent(mining.quantile)}` : `cosine ≥ ${mining.threshold.toFixed(3)}`;
+    return `${mining.features} · ${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ' · stale' : ''}`;
+  }
+
+  function nothing(...parts) {
+    page.classList.add('bare');
+    fill(main, empty(...parts));
+    page.dataset.shown = 'nothing';
+  }
+
+  async function drawSummary() {
+    stop?.abort();
+    stop = new AbortController();
+    const {signal} = stop;
+    const found = await read(miningPath(), wanted(), signal).catch(error => { tell(error); return null; });
+    if (!found || signal.aborted || !about) return;
+    const isNew = !summary || summary.mining !== found.mining;
+    summary = found;
+    if (page.classList.contains('bare')) { page.classList.remove('bare'); fill(main, ...parts); }
+    if (isNew) threshold.show(found.histogram, state.threshold ?? found.floor);
+    threshold.count(`${counted(found.n_pairs, 'pair')}, ${counted(found.n_instances, 'sample')}`);
+    drawRests();
+    drawMatrix();
+    pages = new Map();
+    await drawList(signal);
+  }
+
+  function drawRests() {
+    const of = summary.n_found > summary.n_kept ? ` The ${count(summary.n_kept)} closest of ${count(summary.n_found)} are kept.` : '';
+    const labels = {true: 'true labels (oracle)', best: 'best current labels', mixed: 'true labels (oracle) where known, else the best current label'}[summary.label_source];
+    const recall = summary.recall === null ? '' : ` Approximate search, measured recall ${percent(summary.recall)}.`;
+    fill(rests, `${summary.features_description}. Classes by ${labels}.${of}${recall} `);
+    if (summary.stale) rests.append(h('b.warn', {}, 'Stale: the candidate sets have changed since. '), state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
+    const others = minings.filter(mining => mining.id !== summary.mining && mining.features !== summary.features);
+    if (others.length) {
+      const other = others[0];
+      read(`${miningPath()}/agreement/${other.id}`).then(found => {
+        if (summary && summary.mining === state.mining)
+          rests.append(h('span', {title: 'Share of the most similar pairs that both searches found; the definition of a pair depends on the features'}, `Shares ${percent(found.share)} of its top ${count(found.top)} pairs with ${other.features}.`));
+      }).catch(tell);
+    }
+  }
+
+  function drawMatrix() {
+    const selected = state.classes ? state.classes.map(name => about.class_names.indexOf(name)) : null;
+    matrix.show({classes: summary.classes, counts: summary.counts, names: about.class_names, diagonal: false, noun: 'pairs', selected,
+      label: selected ? `${state.classes.join(' × ')}: ${count(at(summary.counts, selected))}` : '',
+      note: (a, b) => `${percent(summary.sharing[a][b])} of the two classes' sets hold both`});
+  }
+  const at = (matrixCells, [a, b]) => { const [x, y] = [summary.classes.indexOf(a), summary.classes.indexOf(b)]; return x < 0 || y < 0 ? 0 : matrixCells[x][y]; };
+
+  async function pageAt(offset, signal) {
+    if (!pages.has(offset)) {
+      const found = await read(miningPath() + '/pairs', {...wanted(), offset, limit: PAGE}, signal);
+      await load(found.sprite);
+      pages.set(offset, found);
+    }
+    return pages.get(offset);
+  }
+
+  async function drawList(signal) {
+    try {
+      let found = null;
+      if (state.pair) {
+        found = await read(miningPath() + '/pairs', {...wanted(), limit: PAGE, around: state.pair}, signal);
+        await load(found.sprite);
+        pages.set(found.offset, found);
+      } else found = await pageAt(0, signal);
+      if (signal?.aborted) return;
+      total = found.total;
+      list.replaceChildren();
+      csv.href = address(`/datasets/${encodeURIComponent(state.dataset)}/minings/${state.mining}/pairs.csv`, wanted());
+      if (!total) {
+        listPlace.textContent = '0 pairs';
+        title.textContent = 'No pair answers this';
+        pills.replaceChildren();
+        viewer.element.classList.add('gone');
+        why.textContent = 'Lower the cosine or choose another class pair.';
+        page.dataset.shown = 'none';
+        return;
+      }
+      viewer.element.classList.remove('gone');
+      appendItems(found);
+      if (!state.pair) change({pair: pairKey(found.pairs[0])});
+      else { markItem(); await drawPair(); }
+    } catch (error) { tell(error); }
+  }
+
+  function appendItems(found, before = false) {
+    const items = found.pairs.map((pair, position) => h('button.item', {
+      type: 'button', role: 'option', data: {pair: pairKey(pair), at: found.offset + position}, 'aria-selected': 'false', tabindex: '-1',
+      on: {click: () => change({pair: pairKey(pair)})},
+    }, thumbnail(found.sprite, 2 * position), thumbnail(found.sprite, 2 * position + 1),
+    h('span.text', {}, h('span', {}, pair.classes ? pair.classes.map(index => about.class_names[index]).join(' · ') : 'class not known'), h('small', {}, `${pair.shared} shared`)),
+    h('span.num', {}, pair.similarity.toFixed(3))));
+    if (before) list.prepend(...items); else list.append(...items);
+  }
+
+  let growing = false;
+  async function grow(forward = true) {
+    const ends = [...list.children];
+    if (growing || !ends.length) return false;
+    const offset = forward ? +ends[ends.length - 1].dataset.at + 1 : +ends[0].dataset.at - PAGE;
+    if (offset < 0 || offset >= total) return false;
+    growing = true;
+    try {
+      const height = list.scrollHeight;
+      appendItems(await pageAt(offset), !forward);
+      if (!forward) list.scrollTop += list.scrollHeight - height;
+    } catch (error) { tell(error); return false; } finally { growing = false; }
+    return true;
+  }
+  list.addEventListener('scroll', () => {
+    if (list.scrollTop + list.clientHeight > list.scrollHeight - 600) grow(true);
+    if (list.scrollTop < 200) grow(false);
+  });
+
+  const itemOf = key => list.querySelector(`[data-pair="${key}"]`);
+
+  function markItem() {
+    list.querySelector('[aria-selected=true]')?.setAttribute('aria-selected', 'false');
+    const item = itemOf(state.pair);
+    if (item) {
+      item.setAttribute('aria-selected', 'true');
+      const top = item.offsetTop - list.offsetTop;
+      if (top < list.scrollTop) list.scrollTop = top;
+      if (top + item.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + item.offsetHeight - list.clientHeight;
+    }
+    listPlace.textContent = item ? `${count(+item.dataset.at + 1)} of ${count(total)}` : `${counted(total, 'pair')}, this one outside`;
+    previous.disabled = !!item && +item.dataset.at === 0;
+    next.disabled = !!item && +item.dataset.at === total - 1;
+  }
+
+  async function fetchPair(key) {
+    if (!pairs.has(key)) {
+      const promise = read(`${miningPath()}/pair/${key}`).then(async found => {
+        await Promise.all([...found.sides.map(each => load(each.neighbours.sprite)), ...found.sides.map(each => preload(each.row))]);
+        return found;
+      });
+      pairs.set(key, promise);
+      promise.catch(() => pairs.delete(key));
+      if (pairs.size > 32) pairs.delete(pairs.keys().next().value);
+    }
+    return pairs.get(key);
+  }
+
+  function preload(row) {
+    const image = new Image();
+    image.src = imageOf(state.dataset, current().version, row);
+    return image.decode().catch(() => {});
+  }
+
+  async function drawPair() {
+    const key = state.pair;
+    if (!key || !about || !summary) return;
+    try {
+      const found = await fetchPair(key);
+      if (key !== state.pair) return;
+      shown = found;
+      truths = [null, null];
+      paintPair();
+      page.dataset.shown = key;
+      for (const item of [itemOf(key)?.nextElementSibling, itemOf(key)?.previousElementSibling]) if (item) fetchPair(item.dataset.pair).catch(() => {});
+    } catch (error) { tell(error); }
+  }
+
+  function paintPair() {
+    const names = about.class_names;
+    const found = shown;
+    viewer.element.classList.remove('gone');
+    viewer.show(state.dataset, current().version, found, names, truths);
+    const [a, b] = found.classes || [];
+    title.textContent = found.classes ? `${names[a]} or ${names[b]}?` : found.same_label ? 'The same class' : 'Which class is which?';
+    const pill = (text, hint) => h('span.pill', {title: hint}, text);
+    const byTruth = found.label_source === 'true' ? ' · oracle' : '';
+    fill(pills, 
+      pill(found.classes ? `labels differ${byTruth}` : found.same_label ? 'labels agree' : 'label not known', 'By what each class was taken to be when the pairs were found'),
+      pill(counted(found.shared.length, 'shared candidate'), found.shared.map(index => names[index]).join(', ')),
+      found.sharing === null ? '' : pill(`${percent(found.sharing)} of ${names[a]} and ${names[b]} sets hold both`, 'Label sharing of the two classes'),
+      found.in_list ? '' : pill('outside this search', 'The two are less close than this search asks for, or it does not count them as a pair'));
+    why.textContent = found.classes
+      ? `Why this pair: cosine ${found.similarity.toFixed(3)} in ${summary.features_description}, the ${found.label_source === 'true' ? 'true' : 'best current'} labels differ, and both sets hold ${listed(found.shared.map(index => names[index]))}.`
+      : `Cosine ${found.similarity.toFixed(3)} in ${summary.features_description}; ${found.shared.length ? `both sets hold ${listed(found.shared.map(index => names[index]))}` : 'no candidate is shared'}.`;
+    reveal.disabled = !found.sides.some(each => each.truth_known);
+    reveal.setAttribute('aria-pressed', String(truths.some(each => each !== null)));
+    reveal.firstChild.textContent = truths.some(each => each !== null) ? 'Hide true labels' : 'Reveal true labels';
+  }
+
+  async function toggleTruth() {
+    if (!shown) return;
+    if (truths.some(each => each !== null)) truths = [null, null];
+    else try {
+      const found = await Promise.all(shown.sides.map(each => read(`${path()}/instance/${each.row}`, {reveal: 1})));
+      truths = found.map(each => each.truth ?? null);
+    } catch (error) { tell(error); }
+    paintPair();
+  }
+
+  async function step(by) {
+    const item = itemOf(state.pair);
+    if (!item) { const first = list.firstElementChild; if (first) change({pair: first.dataset.pair}); return; }
+    let target = by > 0 ? item.nextElementSibling : item.previousElementSibling;
+    if (!target && await grow(by > 0)) target = by > 0 ? item.nextElementSibling : item.previousElementSibling;
+    if (target) change({pair: target.dataset.pair});
+  }
+
+  async function copyLink() {
+    try { await navigator.clipboard.writeText(window.location.href); toast('The link to this pair is in the clipboard.'); }
+    catch { toast(window.location.href); }
+  }
+
+  const parts = [...main.children];
+  bindKeys(page, {j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink});
+  on('mining threshold classes', changed => {
+    if (!about || !minings.length || state.mining === null) return;
+    if (changed.includes('mining')) { searchPick.value = state.mining; pairs = new Map(); }
+    drawSummary();
+  });
+  on('pair', () => { if (summary && list.children.length && state.pair) { markItem(); drawPair(); } });
+  on('readOnly started', () => page.classList.toggle('read-only', state.readOnly));
+  let key = '';
+  on('dataset datasets jobs started', () => {
+    const data = current();
+    const waiting = minings.length ? '' : state.jobs.map(job => job.status + job.message).join();
+    const now = data ? `${data.name} ${data.version} ${waiting}` : 'none';
+    if (now === key) return;
+    key = now;
+    drawDataset();
+  });
+  onJobEnd(job => {
+    if (job.kind !== 'mine' && job.kind !== 'open-sample') return;
+    if (job.status === 'done' && job.result?.name === state.dataset && job.result.mining) change({mining: null, pair: null, threshold: null, classes: null});
+    drawDataset();
+  });
+  if (state.ready) { key = ''; drawDataset(); }
+}
+
+function listed(names) {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+}

@@ -1,0 +1,179 @@
+// What all viewers share: the address of the server, what is selected, and what the project holds.
+
+import {toast} from './dom.js';
+
+export const root = (window.gradio_config?.root || '').replace(/\/$/, '');
+const base = root + '/gradio_api/cad';
+
+/** A path of the studio as an address, with query values; empty ones are left out. */
+export function address(path, query = {}) {
+  const parts = new URLSearchParams();
+  for (const [key, value] of Object.entries(query))
+    for (const each of [value].flat())
+      if (each !== null && each !== undefined && each !== '') parts.append(key, each);
+  const text = parts.toString();
+  return base + path + (text ? '?' + text : '');
+}
+
+/** An address the server gave, seen from this page. */
+export const given = url => root + url;
+
+/** Read JSON; a refusal becomes an Error in the server's words. */
+export async function read(path, query = {}, signal = undefined) {
+  let answer;
+  try {
+    answer = await fetch(address(path, query), {signal});
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('The studio does not answer. Look whether it still runs, then reload.');
+  }
+  const value = await answer.json().catch(() => ({error: `The studio answered with status ${answer.status}.`}));
+  if (!answer.ok) throw new Error(value.error || `The studio answered with status ${answer.status}.`);
+  return value;
+}
+
+/** Show an error unless it only says that a newer request took over. */
+export function tell(error) {
+  if (error.name !== 'AbortError') toast(error.message, 'error');
+}
+
+const listeners = new Map();
+
+/** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
+export const state = {
+  ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
+  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null,
+  keys: localStorage.getItem('cad-keys') !== 'off',
+};
+
+/** Run a function when one of some keys has changed. */
+export function on(keys, run) {
+  for (const key of keys.split(' ')) listeners.set(key, [...(listeners.get(key) || []), run]);
+}
+
+/** Change what is selected; listeners run once, the address follows. */
+export function change(patch) {
+  const changed = Object.keys(patch).filter(key => JSON.stringify(state[key]) !== JSON.stringify(patch[key]));
+  if (!changed.length) return;
+  Object.assign(state, patch);
+  if (state.ready) writeAddress();
+  const due = new Set(changed.flatMap(key => listeners.get(key) || []));
+  for (const run of due) run(changed);
+}
+
+/** The entry of the selected dataset, or null. */
+export const current = () => state.datasets.find(data => data.name === state.dataset) || null;
+
+/** Which page is open. */
+export const page = () => document.querySelector('#pages > .tab-wrapper [role=tab].selected:not([tabindex="-1"])')?.dataset.tabId
+  || document.querySelector('#pages > .tab-wrapper [role=tab][aria-selected=true]')?.dataset.tabId;
+
+/** Open a page. */
+export function open(id) {
+  document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
+}
+
+const inAddress = ['dataset', 'mining', 'pair', 'threshold'];
+
+function writeAddress() {
+  const url = new URL(window.location);
+  for (const key of inAddress)
+    if (state[key] === null || state[key] === undefined) url.searchParams.delete(key);
+    else url.searchParams.set(key, state[key]);
+  url.searchParams.delete('class');
+  for (const name of state.classes || []) url.searchParams.append('class', name);
+  if (url.href !== window.location.href) history.replaceState(null, '', url);
+}
+
+function readAddress() {
+  const query = new URL(window.location).searchParams;
+  const number = key => (query.get(key) && Number.isFinite(+query.get(key)) ? +query.get(key) : null);
+  const pair = /^\d+-\d+$/.test(query.get('pair') || '') ? query.get('pair') : null;
+  const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
+  return {dataset: query.get('dataset'), mining: number('mining'), threshold: number('threshold'), pair, classes};
+}
+
+let timer = 0;
+
+/** Read what the project holds now; called by itself every few seconds, more often while a job runs. */
+export async function refresh() {
+  clearTimeout(timer);
+  let wait = 4000;
+  try {
+    if (!document.hidden) {
+      const found = await read('/state');
+      const before = state.jobs;
+      const known = found.datasets.map(data => data.name);
+      const patch = {datasets: found.datasets, jobs: found.jobs, readOnly: found.read_only};
+      if (!state.ready) {
+        const wanted = readAddress();
+        if (wanted.dataset && known.length && !known.includes(wanted.dataset)) {
+          toast(`There is no dataset "${wanted.dataset}" in this project.`, 'error');
+          wanted.dataset = wanted.pair = wanted.mining = null;
+        }
+        Object.assign(state, wanted);
+        if (wanted.pair) open('pairs');
+      }
+      if (!known.includes(state.dataset) && (known.length || state.ready))
+        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+      const first = !state.ready;
+      if (first) state.ready = true;
+      change({...patch, ...(first ? {started: true} : {})});
+      for (const job of found.jobs) {
+        const old = before.find(each => each.id === job.id);
+        const ended = !['queued', 'running'].includes(job.status);
+        if (!first && ended && (!old || old.status !== job.status)) for (const run of endings) run(job);
+      }
+      if (found.jobs.some(job => ['queued', 'running'].includes(job.status))) wait = 700;
+    }
+  } catch (error) {
+    if (state.ready) tell(error);
+    wait = 8000;
+  }
+  timer = setTimeout(refresh, wait);
+}
+
+const endings = [];
+
+/** Run a function when a job has ended, with the job. */
+export const onJobEnd = run => endings.push(run);
+
+/** Choose a dataset; what was selected in the one before is left. */
+export function choose(name) {
+  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+}
+
+document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+
+/** What Gradio's forms need of the viewers. */
+window.cadStudio = {
+  dataset: () => state.dataset || '',
+  started: () => { closeDrawers(); refresh(); },
+};
+
+/** Open a form; focus goes to its first field. */
+export function openDrawer(id) {
+  closeDrawers();
+  const drawer = document.getElementById(id);
+  if (!drawer) return;
+  drawer.classList.add('open');
+  drawer.querySelector('textarea, input, button')?.focus();
+}
+
+/** Close whichever form is open. */
+export function closeDrawers() {
+  for (const drawer of document.querySelectorAll('.drawer.open')) drawer.classList.remove('open');
+}
+window.cadStudio.close = closeDrawers;
+document.addEventListener('keydown', event => { if (event.key === 'Escape') closeDrawers(); });
+
+/** Bind single keys while an element is on the screen; typing and switched-off keys are left alone. */
+export function bindKeys(element, actions) {
+  document.addEventListener('keydown', event => {
+    if (!state.keys || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest('input, textarea, select, [contenteditable=true], [role=listbox], dialog')) return;
+    if (!element.isConnected || element.offsetParent === null) return;
+    const run = actions[event.key];
+    if (run) { event.preventDefault(); run(event); }
+  });
+}

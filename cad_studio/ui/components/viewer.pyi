@@ -1,0 +1,48 @@
+"""The shell of a viewer: an HTML component whose script owns everything inside it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from cad_studio.ui.routes import PREFIX, static_version
+
+# The template never changes, so Gradio never redraws what the script has built. Data does not
+# pass through it: viewers read it over HTTP and write it as text.
+_TEMPLATE = '<div class="mount"></div>'
+
+from gradio.events import Dependency
+
+class Viewer(gr.HTML):
+    """A page or a part of one, drawn by a script of `ui/components`."""
+
+    def __init__(
+        self,
+        module: str,
+        elem_id: str,
+        server_functions: Sequence[Callable[..., Any]] = (),
+    ) -> None:
+        """Mount `<module>.js`.
+
+        Args:
+            module: Script whose `mount({element, server})` draws the viewer.
+            elem_id: Id in the page.
+            server_functions: What the script may call, each with one argument.
+        """
+        script = f"{PREFIX}/static/{static_version()}/{module}.js"
+        super().__init__(
+            value="",
+            html_template=_TEMPLATE,
+            js_on_load=(
+                "const root = (window.gradio_config?.root || '').replace(/\\/$/, '');"
+                f"import(root + '{script}').then(module => module.mount({{element, server}}));"
+            ),
+            apply_default_css=False,
+            server_functions=list(server_functions) or None,
+            elem_id=elem_id,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component

@@ -1,0 +1,70 @@
+"""Expected errors become words for the user; others go to the log."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from cad_studio.core.errors import CadStudioError, ReadOnlyError, RecordNotFoundError
+
+_LOG = logging.getLogger(__name__)
+_UNEXPECTED = "Unexpected error; the details are in the log of the studio."
+
+Arguments = ParamSpec("Arguments")
+
+
+def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
+    """Wrap an event handler: an expected error becomes a toast, any other a logged one."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except CadStudioError as error:
+            raise gr.Error(str(error), duration=12, print_exception=False) from error
+        except Exception as error:
+            _LOG.exception("handler %s", handler.__name__)
+            raise gr.Error(_UNEXPECTED, print_exception=False) from error
+
+    return wrapped
+
+
+def answers_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
+    """Wrap a server function: an error becomes `{"error": words}`."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except CadStudioError as error:
+            return {"error": str(error)}
+        except Exception:
+            _LOG.exception("server function %s", handler.__name__)
+            return {"error": _UNEXPECTED}
+
+    return wrapped
+
+
+def route_errors(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Wrap a route: an error becomes a status and `{"error": words}`."""
+
+    @functools.wraps(handler)
+    def wrapped(request: Request) -> Response:
+        try:
+            return handler(request)
+        except CadStudioError as error:
+            status = 400
+            if isinstance(error, RecordNotFoundError):
+                status = 404
+            elif isinstance(error, ReadOnlyError):
+                status = 403
+            return JSONResponse({"error": str(error)}, status)
+        except Exception:
+            _LOG.exception("route %s", request.url.path)
+            return JSONResponse({"error": _UNEXPECTED}, 500)
+
+    return wrapped

@@ -1,0 +1,267 @@
+"""What the viewers read over HTTP: JSON, thumbnails, images, CSV, and their own scripts."""
+
+import csv
+import hashlib
+import io
+import mimetypes
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from cad_studio.services.container import Services
+from cad_studio.services.pictures import SPRITE_COLUMNS
+from cad_studio.ui import requests, views
+from cad_studio.ui.errors import route_errors
+
+PREFIX = "/gradio_api/cad"
+STATIC_FOLDER = Path(__file__).parent / "components"
+_MAX_ROWS = 500
+_LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
+_CHANGING = {"Cache-Control": "no-store"}
+
+Handler = Callable[[Services, Request], Response]
+
+
+def static_version() -> str:
+    """A hash of all scripts and styles, so that a browser may keep them for ever."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC_FOLDER.glob("*.[jc]s*")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def build_routes(services: Services) -> list[Route]:
+    """All routes over one project."""
+    table: dict[str, Handler] = {
+        "/static/{version}/{file}": _static,
+        "/state": _state,
+        "/jobs/{job:int}": _job,
+        "/datasets/{name}": _dataset,
+        "/datasets/{name}/co-occurrence": _co_occurrence,
+        "/datasets/{name}/rows": _rows,
+        "/datasets/{name}/instance/{row:int}": _instance,
+        "/datasets/{name}/neighbours/{row:int}": _neighbours,
+        "/datasets/{name}/minings": _minings,
+        "/datasets/{name}/minings/{mining:int}": _summary,
+        "/datasets/{name}/minings/{mining:int}/pairs": _pairs,
+        "/datasets/{name}/minings/{mining:int}/pairs.csv": _pairs_csv,
+        "/datasets/{name}/minings/{mining:int}/pair/{i:int}-{j:int}": _pair,
+        "/datasets/{name}/minings/{mining:int}/agreement/{other:int}": _agreement,
+        "/sprite/{version}/{name}.png": _sprite,
+        "/image/{version}/{name}/{row:int}": _image,
+    }
+    return [
+        Route(PREFIX + path, route_errors(_guarded(partial(handler, services), handler.__name__)))
+        for path, handler in table.items()
+    ]
+
+
+def _guarded(handler: Callable[[Request], Response], name: str) -> Callable[[Request], Response]:
+    def guarded(request: Request) -> Response:
+        if not requests.is_allowed(request):
+            return JSONResponse({"error": "Log in first."}, 401)
+        response = handler(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    guarded.__name__ = name
+    return guarded
+
+
+def _json(value: object) -> JSONResponse:
+    return JSONResponse(value, headers=_CHANGING)
+
+
+def _static(_services: Services, request: Request) -> Response:
+    file = STATIC_FOLDER / Path(request.path_params["file"]).name
+    if file.suffix not in {".js", ".css"} or not file.is_file():
+        return JSONResponse({"error": "No such file."}, 404)
+    kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+    return Response(file.read_bytes(), media_type=kind, headers=_LASTING)
+
+
+def _state(services: Services, _request: Request) -> Response:
+    return _json(
+        {
+            "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
+            "jobs": [views.job_entry(job) for job in services.jobs.recent()],
+            "read_only": services.config.read_only,
+        }
+    )
+
+
+def _job(services: Services, request: Request) -> Response:
+    return _json(views.job_entry(services.jobs.get(request.path_params["job"])))
+
+
+def _dataset(services: Services, request: Request) -> Response:
+    return _json(services.datasets.describe(request.path_params["name"]))
+
+
+def _co_occurrence(services: Services, request: Request) -> Response:
+    return _json(services.datasets.co_occurrence(request.path_params["name"]))
+
+
+def _rows(services: Services, request: Request) -> Response:
+    name = request.path_params["name"]
+    rows = services.datasets.rows(name, requests.row_filter(request))
+    offset = max(0, requests.whole_number(request, "offset", 0))
+    limit = min(max(1, requests.whole_number(request, "limit", 200)), _MAX_ROWS)
+    page = rows[offset : offset + limit]
+    data = services.datasets.load(name)
+    return _json(
+        {
+            "total": len(rows),
+            "offset": offset,
+            "rows": page.tolist(),
+            "ids": [data.ids[row] for row in page],
+            "candidates": data.candidates.lists(page),
+            "sprite": _sprite_entry(services, name, page.tolist()),
+        }
+    )
+
+
+def _sprite_entry(services: Services, name: str, rows: list[int]) -> dict[str, object] | None:
+    """Where a sheet of thumbnails is, and how it is laid out."""
+    if not rows:
+        return None
+    data = services.datasets.load(name)
+    listed = ",".join(str(row) for row in rows)
+    return {
+        "url": f"{PREFIX}/sprite/{data.record.version.hash}/{quote(name)}.png?rows={listed}",
+        "columns": SPRITE_COLUMNS,
+        "px": services.pictures.cell_px(data),
+        "lines": -(-len(rows) // SPRITE_COLUMNS),
+    }
+
+
+def _instance(services: Services, request: Request) -> Response:
+    reveal = request.query_params.get("reveal") == "1"
+    return _json(
+        services.datasets.instance(request.path_params["name"], request.path_params["row"], reveal)
+    )
+
+
+def _neighbours(services: Services, request: Request) -> Response:
+    name = request.path_params["name"]
+    found = services.pairs.neighbours(
+        name,
+        requests.whole_number(request, "features"),
+        request.path_params["row"],
+        min(max(1, requests.whole_number(request, "count", 12)), 100),
+    )
+    return _json({**found, "sprite": _sprite_entry(services, name, found["rows"])})
+
+
+def _minings(services: Services, request: Request) -> Response:
+    name = request.path_params["name"]
+    current = services.datasets.get(name).version.hash
+    return _json(
+        {
+            "minings": [
+                views.mining_entry(
+                    mining, services.mining.feature_set(mining.feature_set_id), current
+                )
+                for mining in services.mining.minings(name)
+            ],
+            "feature_sets": [
+                asdict(feature_set) for feature_set in services.mining.feature_sets(name)
+            ],
+            "extractors": services.mining.offered(name),
+        }
+    )
+
+
+def _summary(services: Services, request: Request) -> Response:
+    return _json(
+        services.pairs.summary(
+            request.path_params["name"],
+            request.path_params["mining"],
+            requests.pair_filter(request),
+        )
+    )
+
+
+def _pairs(services: Services, request: Request) -> Response:
+    name, mining = request.path_params["name"], request.path_params["mining"]
+    wanted = requests.pair_filter(request)
+    offset = requests.whole_number(request, "offset", 0)
+    limit = min(requests.whole_number(request, "limit", 100), _MAX_ROWS // 2)
+    around = request.query_params.get("around", "")
+    if around:
+        i, j = [*requests.row_list(around.replace("-", ",")), 0, 0][:2]
+        position = services.pairs.position(name, mining, wanted, i, j)
+        offset = 0 if position is None else position // limit * limit
+    page = services.pairs.page(name, mining, wanted, offset, limit)
+    members = [row for pair in page["pairs"] for row in (pair["i"], pair["j"])]
+    return _json({**page, "sprite": _sprite_entry(services, name, members)})
+
+
+def _pair(services: Services, request: Request) -> Response:
+    name = request.path_params["name"]
+    found = services.pairs.pair(
+        name,
+        request.path_params["mining"],
+        request.path_params["i"],
+        request.path_params["j"],
+    )
+    for side in found["sides"]:
+        near = side["neighbours"]
+        near["sprite"] = _sprite_entry(services, name, near["rows"])
+    return _json(found)
+
+
+def _agreement(services: Services, request: Request) -> Response:
+    part = request.path_params
+    top = requests.whole_number(request, "top", 1000)
+    return _json(services.pairs.agreement(part["name"], part["mining"], part["other"], top))
+
+
+def _pairs_csv(services: Services, request: Request) -> Response:
+    name, mining = request.path_params["name"], request.path_params["mining"]
+    rows = services.pairs.csv_rows(name, mining, requests.pair_filter(request))
+    first = next(rows)  # an error must come before the first byte is sent
+
+    def lines() -> Iterator[str]:
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(first)
+        for row in rows:
+            writer.writerow(row)
+            if out.tell() > 1 << 16:
+                yield out.getvalue()
+                out.seek(0)
+                out.truncate()
+        yield out.getvalue()
+
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}-pairs.csv",
+        **_CHANGING,
+    }
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _sprite(services: Services, request: Request) -> Response:
+    rows = requests.row_list(request.query_params.get("rows", ""))
+    return _picture(services, request, services.pictures.sprite(_named(request), rows), "image/png")
+
+
+def _image(services: Services, request: Request) -> Response:
+    data, kind = services.pictures.image(_named(request), request.path_params["row"])
+    return _picture(services, request, data, kind)
+
+
+def _named(request: Request) -> str:
+    return str(request.path_params["name"])
+
+
+def _picture(services: Services, request: Request, data: bytes, kind: str) -> Response:
+    current = services.datasets.get(_named(request)).version.hash
+    lasting = request.path_params["version"] == current
+    return Response(data, media_type=kind, headers=_LASTING if lasting else _CHANGING)

@@ -1,0 +1,191 @@
+"""The Dataset page: choose, import and look at a dataset."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from cad_studio.core.errors import SettingError
+from cad_studio.services.container import Services
+from cad_studio.services.exporting import FORMATS
+from cad_studio.services.importing import check_name, formats, resolved_source
+from cad_studio.services.synthesis import SynthesisConfig
+from cad_studio.ui.components.viewer import Viewer
+from cad_studio.ui.errors import shows_errors
+from cad_studio.ui.forms import SettingsForm
+from cad_studio.ui.tabs._base import TABS, Tab
+
+_STARTED = "() => window.cadStudio.started()"
+_WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
+
+
+def build(services: Services) -> None:
+    """Make the page."""
+    Viewer("dataset_page", "dataset-page")
+    _import_form(services)
+    _synthesis_form(services)
+    _export_form(services)
+
+
+def _import_form(services: Services) -> None:
+    with gr.Column(elem_id="dataset-import", elem_classes="drawer"):
+        gr.Markdown(
+            "## Import data\nAll or nothing: what is wrong is listed with its first case, "
+            "and the project stays as it was."
+        )
+        source = gr.Textbox(
+            label="Source",
+            info="File or folder on the machine the studio runs on, hf:OWNER/NAME, "
+            "or torchvision:CIFAR10.",
+            placeholder="/data/my-images",
+            max_lines=1,
+            elem_id="import-source",
+        )
+        upload = gr.File(
+            label="Or upload one file (zip, Parquet, npz, mat)",
+            height=92,
+            elem_id="import-upload",
+        )
+        name = gr.Textbox(
+            label="Name in the project", placeholder="my-images", max_lines=1, elem_id="import-name"
+        )
+        candidates = gr.Textbox(
+            label="Candidate sets (optional)",
+            info="A separate .npy, .npz, .csv, .pt or PLCIFAR10 pickle for a labelled source.",
+            max_lines=1,
+            elem_id="import-candidates",
+        )
+        with gr.Accordion("More", open=False, elem_id="import-more"):
+            format_name = gr.Dropdown(
+                ["recognise by itself", *formats()],
+                value="recognise by itself",
+                label="Format",
+                elem_id="import-format",
+            )
+            splits = gr.Textbox(
+                label="Splits", info="Separated by commas; empty takes all.", max_lines=1,
+                elem_id="import-splits",
+            )  # fmt: skip
+            classes = gr.Textbox(
+                label="Class names", info="In order, separated by commas, when the source has none.",
+                max_lines=1, elem_id="import-classes",
+            )  # fmt: skip
+            images = gr.Textbox(
+                label="Image folder of a votes table", max_lines=1, elem_id="import-images"
+            )
+        skip_bad = gr.Checkbox(
+            label="Import the rest when some samples are bad, and list what was left out",
+            elem_id="import-skip-bad",
+        )
+        start = gr.Button("Import", variant="primary", elem_id="import-start")
+        gr.Button("Close", elem_id="import-close").click(
+            None, js="() => window.cadStudio.close()", api_visibility="private"
+        )
+
+    @shows_errors
+    def on_import(
+        source: str,
+        upload: str | None,
+        name: str,
+        candidates: str,
+        format_name: str,
+        splits: str,
+        classes: str,
+        images: str,
+        skip_bad: bool,
+    ) -> None:
+        if not source.strip() and not upload:
+            raise SettingError("Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file.")
+        chosen = upload or source.strip()
+        name = name.strip() or Path(chosen.partition(":")[2] or chosen).stem
+        check_name(name)
+        services.jobs.submit(
+            "import",
+            f"Import {name}",
+            {
+                "source": resolved_source(chosen),
+                "name": name,
+                "skip_bad": skip_bad,
+                "options": {
+                    "format": format_name if format_name in formats() else None,
+                    "candidates": _path(candidates),
+                    "splits": _words(splits),
+                    "class_names": _words(classes) or None,
+                    "images_dir": _path(images),
+                },
+            },
+        )
+
+    start.click(
+        on_import,
+        [source, upload, name, candidates, format_name, splits, classes, images, skip_bad],
+        None,
+        api_visibility="private",
+        concurrency_id="jobs",
+        concurrency_limit=1,
+    ).success(None, js=_STARTED, api_visibility="private")
+
+
+def _synthesis_form(services: Services) -> None:
+    with gr.Column(elem_id="dataset-synthesize", elem_classes="drawer"):
+        gr.Markdown(
+            "## Synthesize candidate sets\nAn annotator network learns the true labels; what it "
+            "confuses on an image joins that image's set. Makes a new version of the dataset."
+        )
+        dataset = gr.Textbox(visible=False)
+        form = SettingsForm(SynthesisConfig, "synthesize")
+        start = gr.Button("Synthesize", variant="primary", elem_id="synthesize-start")
+        gr.Button("Close", elem_id="synthesize-close").click(
+            None, js="() => window.cadStudio.close()", api_visibility="private"
+        )
+
+    @shows_errors
+    def on_synthesize(name: str, *values: object) -> None:
+        services.datasets.get(name)
+        config = form.to_json(values)
+        services.jobs.submit(
+            "synthesize", f"Synthesize sets of {name}", {"name": name, "config": config}
+        )
+
+    start.click(
+        on_synthesize,
+        [dataset, *form.components],
+        None,
+        js=_WITH_DATASET,
+        api_visibility="private",
+        concurrency_id="jobs",
+        concurrency_limit=1,
+    ).success(None, js=_STARTED, api_visibility="private")
+
+
+def _export_form(services: Services) -> None:
+    with gr.Column(elem_id="dataset-export", elem_classes="drawer"):
+        gr.Markdown(
+            "## Export\nThe current candidate sets, without loss: importing the file brings them "
+            "back. CSV holds the sets alone; Parquet and npz hold the images or vectors too."
+        )
+        dataset = gr.Textbox(visible=False)
+        format_name = gr.Dropdown(
+            list(FORMATS), value="csv", label="Format", elem_id="export-format"
+        )
+        start = gr.Button("Make the file", variant="primary", elem_id="export-start")
+        file = gr.File(label="Download", interactive=False, height=92, elem_id="export-file")
+        gr.Button("Close", elem_id="export-close").click(
+            None, js="() => window.cadStudio.close()", api_visibility="private"
+        )
+
+    @shows_errors
+    def on_export(name: str, format_name: str) -> str:
+        return services.exporting.export_for_download(name, format_name)
+
+    start.click(on_export, [dataset, format_name], file, js=_WITH_DATASET, api_visibility="private")
+
+
+def _path(text: str) -> str | None:
+    return str(Path(text.strip()).expanduser().absolute()) if text.strip() else None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+TABS.register("dataset")(Tab("Dataset", 10, build))

@@ -1,0 +1,52 @@
+"""Records as the plain values the viewers show; pure functions."""
+
+from typing import Any
+
+from cad_studio.store.records import Dataset, FeatureSet, Job, Mining
+
+
+def dataset_entry(data: Dataset) -> dict[str, Any]:
+    """A dataset as one line of the picker."""
+    return {
+        "name": data.name,
+        "kind": data.kind,
+        "n": data.n_samples,
+        "k": data.n_classes,
+        "version": data.version.hash,
+        "version_number": data.version.number,
+    }
+
+
+def job_entry(job: Job) -> dict[str, Any]:
+    """A job as the window follows it."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "title": job.title,
+        "status": job.status,
+        "fraction": round(job.fraction, 4),
+        "message": job.message,
+        "stopping": job.cancel_requested,
+        "error": job.error,
+        "result": job.result,
+        "dataset": job.arguments.get("name"),
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def mining_entry(mining: Mining, feature_set: FeatureSet, current_version: str) -> dict[str, Any]:
+    """A search for pairs as one line of its picker."""
+    return {
+        "id": mining.id,
+        "features": feature_set.spec,
+        "features_description": feature_set.description,
+        "feature_set": feature_set.id,
+        "threshold": mining.threshold,
+        "quantile": mining.settings.get("quantile"),
+        "split": mining.settings.get("split"),
+        "labels": mining.label_source,
+        "n_pairs": mining.n_pairs,
+        "stale": mining.version_hash != current_version,
+        "created_at": mining.created_at,
+    }

@@ -1,0 +1,200 @@
+"""Tiny sources of every format, generated on the spot, and the same sources broken."""
+
+import csv
+import gzip
+import io
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cad_studio.datasets._base import ReadOptions
+
+NAMES = ["cat", "dog", 'ärger, "x"|\n${alert(1)}<img src=x onerror=alert(1)>']
+SETS = [[0, 1], [1, 2], [0, 1, 2], [2]]
+TRUTH = [0, 1, 2, 2]
+IDS = [f"train/ü{row}.png" for row in range(4)]
+
+
+@dataclass
+class Source:
+    """A source on disk and what a reader must find in it."""
+
+    source: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    names: tuple[str, ...] = tuple(NAMES)
+    ids: tuple[str, ...] | None = tuple(IDS)
+    has_sets: bool = True
+    has_images: bool = True
+    broken_file: str = ""
+
+
+def pixels(row: int) -> np.ndarray:
+    return np.random.default_rng(row).integers(0, 256, (5, 4, 3), np.uint8)
+
+
+def png(row: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(row)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def mask() -> np.ndarray:
+    out = np.zeros((4, 3), bool)
+    for row, members in enumerate(SETS):
+        out[row, members] = True
+    return out
+
+
+def write_csv(path: Path, rows: list[list[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def named(members: list[int]) -> list[str]:
+    return [NAMES[member] for member in members]
+
+
+def metadata_rows() -> list[list[object]]:
+    header = ["id", "file_name", "split", "candidates", "label"]
+    return [header] + [
+        [IDS[row], f"{row}.png", "train", json.dumps(named(SETS[row])), NAMES[TRUTH[row]]]
+        for row in range(4)
+    ]
+
+
+def image_folder(folder: Path, broken: bool) -> Source:
+    root = folder / "pictures"
+    root.mkdir()
+    for row in range(4):
+        (root / f"{row}.png").write_bytes(png(row))
+    rows = metadata_rows()
+    if broken:
+        rows[3].pop()
+    write_csv(root / "metadata.csv", rows)
+    return Source(str(root), broken_file="metadata.csv, line 4")
+
+
+def huggingface(folder: Path, broken: bool) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    features = {"label": {"names": NAMES, "_type": "ClassLabel"}}
+    table = pa.table(
+        {
+            "id": IDS,
+            "image": pa.array([{"bytes": png(row), "path": None} for row in range(4)]),
+            "candidates": pa.array([named(members) for members in SETS]),
+            "label": pa.array(TRUTH, pa.int64()),
+        }
+    ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path = folder / "train-00000-of-00001.parquet"
+    pq.write_table(table, path, row_group_size=2)
+    if broken:
+        path.write_bytes(path.read_bytes()[:-40])
+    return Source(str(path), broken_file=path.name)
+
+
+def annotator_votes(folder: Path, broken: bool) -> Source:
+    (folder / "shots").mkdir()
+    rows: list[list[object]] = [["image", "annotator", "label", "truth"]]
+    for row, members in enumerate(SETS):
+        (folder / "shots" / f"ü{row}.png").write_bytes(png(row))
+        for voter, label in enumerate(members):
+            rows.append([f"ü{row}.png", f"anna {voter}", NAMES[label], NAMES[TRUTH[row]]])
+    if broken:
+        rows[4] = ["ü1.png", "anna 0"]
+    write_csv(folder / "votes.csv", rows)
+    return Source(
+        str(folder / "votes.csv"),
+        ReadOptions(images_dir=str(folder / "shots"), class_names=tuple(NAMES)),
+        ids=tuple(f"ü{row}.png" for row in range(4)),
+        broken_file="votes.csv, line",
+    )
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    shape = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    return shape + array.astype(np.uint8).tobytes()
+
+
+def idx(folder: Path, broken: bool) -> Source:
+    root = folder / "digits"
+    root.mkdir()
+    images = gzip.compress(idx_bytes(np.stack([pixels(row)[..., 0] for row in range(4)])))
+    (root / "train-images-idx3-ubyte.gz").write_bytes(images[:-12] if broken else images)
+    (root / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.array(TRUTH)))
+    return Source(
+        str(root),
+        names=tuple("0123456789"),
+        ids=None,
+        has_sets=False,
+        broken_file="train-images-idx3-ubyte.gz",
+    )
+
+
+def torchvision(folder: Path, broken: bool) -> Source:
+    root = folder / "FashionMNIST" / "raw"
+    root.mkdir(parents=True)
+    images = np.stack([np.resize(pixels(row)[..., 0], (28, 28)) for row in range(4)])
+    for part in ("train", "t10k"):
+        data = idx_bytes(images)
+        (root / f"{part}-images-idx3-ubyte").write_bytes(data[:-9] if broken else data)
+        (root / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(np.array(TRUTH)))
+    from cad_studio.datasets.idx import FASHION_CLASSES
+
+    return Source(
+        "torchvision:FashionMNIST",
+        ReadOptions(splits=("train",), cache_dir=str(folder)),
+        names=FASHION_CLASSES,
+        ids=None,
+        has_sets=False,
+        broken_file="FashionMNIST",
+    )
+
+
+def npz(folder: Path, broken: bool) -> Source:
+    path = folder / "data.npz"
+    np.savez_compressed(
+        path,
+        images=np.stack([pixels(row) for row in range(4)]),
+        candidates=mask(),
+        labels=np.array(TRUTH),
+        ids=np.array(IDS),
+        class_names=np.array(NAMES),
+    )
+    if broken:
+        path.write_bytes(path.read_bytes()[:-30])
+    return Source(str(path), broken_file="data.npz")
+
+
+def mat(folder: Path, broken: bool) -> Source:
+    from scipy.io import savemat
+    from scipy.sparse import csc_matrix
+
+    path = folder / "lost.mat"
+    data = np.random.default_rng(0).normal(size=(4, 6))
+    one_hot = np.eye(3)[TRUTH]
+    content = {"data": data, "partial_target": csc_matrix(mask().T * 1.0), "target": one_hot.T}
+    savemat(path, content, do_compression=True)
+    if broken:
+        path.write_bytes(path.read_bytes()[:-50])
+    return Source(
+        str(path), names=("1", "2", "3"), ids=None, has_images=False, broken_file="lost.mat"
+    )
+
+
+MAKERS: dict[str, Callable[[Path, bool], Source]] = {
+    "annotator-votes": annotator_votes,
+    "huggingface": huggingface,
+    "idx": idx,
+    "image-folder": image_folder,
+    "mat": mat,
+    "npz": npz,
+    "torchvision": torchvision,
+}

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.mining import propagation
+from cad_studio.mining.neighbours import exact_neighbours
+from cad_studio.mining.propagation import best_labels, propagate
+
+
+def test_one_step_by_hand():
+    # Sample 0 has {0, 1}, its neighbours 1 {0} and 2 {1, 2} at cosines 0.6 and 0.2: weights
+    # 0.75 and 0.25. Arriving: 0.75 * (1, 0) + 0.25 * (0, 0.5) = (0.75, 0.125).
+    # 0.5 * arriving + 0.5 * (0.5, 0.5) = (0.625, 0.3125), normalised (2/3, 1/3).
+    candidates = PartialLabels.from_lists([[0, 1], [0], [1, 2]], 3)
+    index = np.array([[1, 2], [0, -1], [-1, -1]])
+    cosine = np.array([[0.6, 0.2], [0.6, -1], [-1, -1]], np.float32)
+    belief = propagate(index, cosine, candidates, n_iterations=1, alpha=0.5)
+    expected = [[2 / 3, 1 / 3, 0], [1, 0, 0], [0, 0.5, 0.5]]
+    np.testing.assert_allclose(belief.toarray(), expected, atol=1e-6)
+    assert best_labels(belief).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.9, 1.0])
+def test_belief_stays_on_the_candidates_and_sums_to_one(alpha, monkeypatch):
+    monkeypatch.setattr(propagation, "_CLASSES_AT_ONCE", 3)
+    generator = np.random.default_rng(0)
+    dense = generator.random((50, 7)) < 0.3
+    dense[8] = False
+    features = generator.standard_normal((50, 4)).astype(np.float32)
+    candidates = PartialLabels.from_dense(dense)
+    index, cosine = exact_neighbours(features, features, 5, np.arange(50))
+    belief = propagate(index, cosine, candidates, 10, alpha)
+    sums = belief.sum(axis=1)
+    np.testing.assert_allclose(sums, dense.any(axis=1), atol=1e-5)
+    assert belief.nnz == dense.sum()
+    assert not belief.toarray()[~dense].any()
+    labels = best_labels(belief)
+    assert labels[8] == (-1 if not dense[8].any() else labels[8])
+    assert candidates.contains(labels)[dense.any(axis=1)].all()
+
+
+def test_clusters_reveal_their_class():
+    generator = np.random.default_rng(1)
+    truth = generator.integers(0, 4, 400)
+    features = np.eye(4)[truth] + 0.2 * generator.standard_normal((400, 4))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    dense = generator.random((400, 4)) < 0.5
+    dense[np.arange(400), truth] = True
+    index, cosine = exact_neighbours(features, features, 10, np.arange(400))
+    belief = propagate(index, cosine, PartialLabels.from_dense(dense))
+    assert (best_labels(belief) == truth).mean() > 0.97

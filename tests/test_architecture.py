@@ -1,0 +1,197 @@
+"""Imports point inwards, heavy packages load where they are used, and both are checked here."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HOUSE = "cad_studio"
+
+LEAVES = {"store", "datasets", "extractors", "mining", "annotators"}
+MAY_IMPORT = {
+    "core": {"core"},
+    **{room: {"core", room} for room in LEAVES},
+    "jobs": {"core", "store", "jobs"},
+    "services": {"core", "jobs", "services", "config"} | LEAVES,
+    "ui": {"core", "services", "ui"},
+    "config": {"core"},
+}
+"""Room to the rooms and top modules it may import; a top module not named may import all."""
+PUTS_TOGETHER = {"app", "cli", "worker", "__main__", "__init__"}
+
+HOMES = {
+    "gradio": {"ui", "app"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "faiss": {"mining"},
+    "typer": {"cli"},
+}
+"""Packages that belong to one room."""
+
+WITHOUT_TORCH = {"core", "store", "ui", "jobs", "services"}
+TORCH_EXCEPTION = Path(HOUSE, "core", "optional.py")
+"""Imports torchvision for everyone else, and torch to make that possible."""
+
+HEAVY = {
+    "torch",
+    "torchvision",
+    "transformers",
+    "timm",
+    "faiss",
+    "datasets",
+    "scipy",
+    "pandas",
+    "sklearn",
+}
+"""Packages that must not load when the application starts."""
+
+IMPORTING_CALLS = {"require", "import_module", "__import__"}
+
+
+def imports(tree: ast.AST, at_start: bool = True) -> Iterator[tuple[str, int, bool]]:
+    """Every import below a node.
+
+    Yields:
+        Dotted name, line, and whether it happens when the module is imported. The names of a
+        `from` import are appended, so that `from cad_studio import store` shows its room. A
+        relative import starts with a dot.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, at_start
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                origin = "." * node.level + (node.module or "")
+                yield f"{origin}.{alias.name}", node.lineno, at_start
+        elif isinstance(node, ast.Call) and _is_importing(node):
+            yield node.args[0].value, node.lineno, at_start
+            yield from imports(node, at_start)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for part in node.body:
+                yield from imports(ast.Module([part], []), False)
+            for part in node.orelse:
+                yield from imports(ast.Module([part], []), at_start)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from imports(node, False)
+        else:
+            yield from imports(node, at_start)
+
+
+def _is_importing(call: ast.Call) -> bool:
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name not in IMPORTING_CALLS or not call.args:
+        return False
+    return isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+
+
+def violations(root: Path) -> list[str]:
+    """What is wrong with the imports of `app.py` and the house below a folder."""
+    found = []
+    for path in sorted([*root.glob("app.py"), *root.glob(f"{HOUSE}/**/*.py")]):
+        place = path.relative_to(root)
+        room = place.parts[1] if len(place.parts) > 2 else place.stem
+        if room not in MAY_IMPORT and room not in PUTS_TOGETHER:
+            found.append(f"{place}: {room} is no room of the house")
+            continue
+        for name, line, at_start in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            problem = _problem(place, room, name, at_start)
+            if problem:
+                found.append(f"{place}:{line}: {problem}")
+    return found
+
+
+def _problem(place: Path, room: str, name: str, at_start: bool) -> str | None:
+    package, *rest = name.split(".")
+    if not package:
+        return "relative import"
+    if package == HOUSE:
+        target = rest[0] if rest else ""
+        inside = target in MAY_IMPORT or target in PUTS_TOGETHER
+        allowed = MAY_IMPORT.get(room)
+        if inside and allowed is not None and target not in allowed:
+            return f"{room} imports {target}"
+        return None
+    if room not in HOMES.get(package, {room}):
+        return f"{package} belongs to {' and '.join(sorted(HOMES[package]))}"
+    if package == "torch" and room in WITHOUT_TORCH and place != TORCH_EXCEPTION:
+        return f"torch stays out of {room}"
+    if package in HEAVY and at_start:
+        return f"{package} is imported at start"
+    return None
+
+
+def test_imports_point_inwards_and_heavy_packages_wait():
+    assert "\n".join(violations(ROOT)) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "problem"),
+    [
+        ("core/dataset.py", "from cad_studio.store.blobs import Blobs", "core imports store"),
+        ("mining/scan.py", "import cad_studio.datasets._base", "mining imports datasets"),
+        ("store/jobs.py", "from cad_studio import mining", "store imports mining"),
+        ("jobs/queue.py", "def f():\n    import cad_studio.services.jobs", "jobs imports services"),
+        ("services/jobs.py", "from cad_studio.cli import main", "services imports cli"),
+        ("ui/tabs/pairs.py", "from cad_studio.store import records", "ui imports store"),
+        ("ui/tabs/pairs.py", "from .pairs import build", "relative import"),
+        ("services/jobs.py", "import gradio as gr", "gradio belongs to app and ui"),
+        ("services/pairs.py", "from sqlalchemy import text", "sqlalchemy belongs to store"),
+        ("services/pairs.py", "f = lambda: require('faiss', 'x', 'y')", "faiss belongs to mining"),
+        ("worker.py", "import typer", "typer belongs to cli"),
+        ("store/blobs.py", "def f():\n    import torch", "torch stays out of store"),
+        (
+            "mining/scan.py",
+            "try:\n    import scipy.io\nexcept E: ...",
+            "scipy is imported at start",
+        ),
+        ("datasets/npz.py", "class A:\n    import pandas as pd", "pandas is imported at start"),
+        ("extractors/clip.py", "T = require('transformers', 'a', 'b')", "transformers is imported"),
+        ("helpers/many.py", "", "helpers is no room"),
+    ],
+)
+def test_a_planted_violation_is_found(tmp_path, place, code, problem):
+    path = tmp_path / HOUSE / place
+    path.parent.mkdir(parents=True)
+    path.write_text(f'"""Planted."""\n{code}\n')
+    (found,) = violations(tmp_path)
+    assert problem in found
+    assert found.startswith(f"{HOUSE}/{place}:")
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("ui/app.py", "import gradio\nfrom cad_studio import __version__"),
+        ("services/pairs.py", "from cad_studio.mining.pairs import Pairs"),
+        ("mining/scan.py", "def f():\n    import faiss\n    from cad_studio.mining import pairs"),
+        ("annotators/cnn.py", "if TYPE_CHECKING:\n    from torch import nn"),
+        ("core/optional.py", "def f():\n    import_module('torch')"),
+        ("worker.py", "from cad_studio.services.container import Services"),
+    ],
+)
+def test_what_is_allowed_passes(tmp_path, place, code):
+    path = tmp_path / HOUSE / place
+    path.parent.mkdir(parents=True)
+    path.write_text(f'"""Allowed."""\n{code}\n')
+    assert violations(tmp_path) == []
+
+
+def test_importing_every_module_outside_the_window_loads_nothing_heavy():
+    # ui is left out: gradio itself loads pandas.
+    program = (
+        "import sys, pkgutil, importlib, cad_studio\n"
+        "for m in pkgutil.walk_packages(cad_studio.__path__, 'cad_studio.'):\n"
+        "    if m.name.split('.')[1] not in {'ui', '__main__'}:\n"
+        "        importlib.import_module(m.name)\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert HEAVY & set(done.stdout.split()) == set()
