@@ -44,7 +44,7 @@ def _serve(config: AppConfig) -> int:
     from cad_studio.ui.app import build_window, launch
 
     print(f"Project: {config.project}")
-    launch(build_window(services), services, config)
+    launch(build_window(services), services)
     return 0
 
 

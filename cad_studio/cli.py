@@ -346,8 +346,8 @@ def _description_text(result: dict[str, Any]) -> str:
     )
     splits = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
     return (
-        f"{result['name']} v{result['version_number']} {result['version']}: {result['n']:,} samples "
-        f"({splits}), {result['k']} classes\n"
+        f"{result['name']} v{result['version_number']} {result['version']}: "
+        f"{result['n']:,} samples ({splits}), {result['k']} classes\n"
         f"  {result['mean_candidates']:.2f} candidates a sample; {result['empty']:,} empty, "
         f"{result['singletons']:,} singletons, {result['full']:,} full\n  {truth}"
     )

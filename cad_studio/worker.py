@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import CadStudioError, JobCancelled
+from cad_studio.core.records import Job
 from cad_studio.jobs.handle import JobHandle
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
-from cad_studio.store.records import Job
 
 _LOG = logging.getLogger("cad_studio.worker")
 _NICENESS = 5  # the window comes first on a machine with few cores

@@ -137,7 +137,7 @@ def test_imports_point_inwards_and_heavy_packages_wait():
         ("store/jobs.py", "from cad_studio import mining", "store imports mining"),
         ("jobs/queue.py", "def f():\n    import cad_studio.services.jobs", "jobs imports services"),
         ("services/jobs.py", "from cad_studio.cli import main", "services imports cli"),
-        ("ui/tabs/pairs.py", "from cad_studio.store import records", "ui imports store"),
+        ("ui/tabs/pairs.py", "from cad_studio.store import blobs", "ui imports store"),
         ("ui/tabs/pairs.py", "from .pairs import build", "relative import"),
         ("services/jobs.py", "import gradio as gr", "gradio belongs to app and ui"),
         ("services/pairs.py", "from sqlalchemy import text", "sqlalchemy belongs to store"),

@@ -20,7 +20,7 @@ def require(module: str, install: str, purpose: str) -> ModuleType:
         MissingPackageError: The package is not installed.
     """
     try:
-        if module.partition(".")[0] in {"torchvision", "transformers", "timm"}:
+        if module.partition(".")[0] in {"torchvision", "transformers"}:
             _declare_missing_torchvision_operators()
         return import_module(module)
     except ModuleNotFoundError as error:

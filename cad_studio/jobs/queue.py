@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 
 from cad_studio.core.errors import SettingError
+from cad_studio.core.records import Job
 from cad_studio.store.database import now
 from cad_studio.store.jobs import Jobs
-from cad_studio.store.records import Job
 
 INTERRUPTED = "Interrupted: the process that ran this job ended before the job did. Start it again."
 MAX_QUEUED = 20

@@ -29,8 +29,8 @@ def propagate(
     index: NDArray[np.int64],
     cosine: NDArray[np.float32],
     candidates: PartialLabels,
-    n_iterations: int = 20,
-    alpha: float = 0.9,
+    n_iterations: int = 10,
+    alpha: float = 0.5,
 ) -> "csr_array":
     """Spread belief over the candidates along the neighbour graph.
 

@@ -58,12 +58,15 @@ class Scan:
             tops, lefts = (slice(start, start + _TILE) for start in tile)
             products, mask = self._buffers(self._vectors[tops], self._vectors[lefts])
             np.matmul(self._vectors[tops], self._vectors[lefts].T, out=products)
-            if not np.greater_equal(products, floor, out=mask).any():
+            np.greater_equal(products, floor, out=mask)
+            # On the flat mask, whose few hits numpy finds many times faster than in two dimensions.
+            places = np.flatnonzero(mask.reshape(-1))
+            if not len(places):
                 return
-            rows, columns = np.nonzero(mask)
-            values = products[rows, columns]
+            rows, columns = np.divmod(places, products.shape[1])
             kept = self._in_p(rows + tile[0], columns + tile[1])
-            rows, columns, values = rows[kept], columns[kept], values[kept]
+            rows, columns = rows[kept], columns[kept]
+            values = products.reshape(-1)[places[kept]]
             first, second = self._order[rows + tile[0]], self._order[columns + tile[1]]
             if self._is_bound and len(rows):
                 if len(rows) > _DENSE_SHARE * products.size:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.records import Dataset
 from cad_studio.core.settings import check_settings
 from cad_studio.services.loaded import Cache, LoadedDataset
 from cad_studio.store.projects import Project
-from cad_studio.store.records import Dataset
 
 MAX_MATRIX_CLASSES = 60
 """Classes shown in a K x K matrix; of more, those with the largest off-diagonal cells."""

@@ -12,12 +12,12 @@ from cad_studio.core.dataset import Problem, SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.partial_labels import MAX_CLASSES, PartialLabels
 from cad_studio.core.progress import Part, Progress
+from cad_studio.core.records import Dataset
 from cad_studio.datasets._base import READERS, ReadOptions, read_source
 from cad_studio.datasets.checks import Report, check, without
 from cad_studio.services.image_files import ImageFiles
 from cad_studio.store.datasets import name_taken
 from cad_studio.store.projects import Project
-from cad_studio.store.records import Dataset
 
 _NAME = re.compile(r"[\w][\w .+-]{0,79}")
 
@@ -41,7 +41,7 @@ class ImportService:
 
         Args:
             source: Path, `hf:owner/name` or `torchvision:NAME`.
-            name: Letters, digits, spaces and `. + - _`, at most 80, starting with a letter or digit.
+            name: Letters, digits, spaces and `. + - _`, at most 80, first a letter or digit.
             options: What to read and how.
             skip_bad: Leave out the samples that cannot be imported, and say which.
             progress: Told how far it is.
@@ -169,7 +169,8 @@ def _with_candidates(found: SourceDataset) -> SourceDataset:
         return found
     if found.truth is None:
         raise DatasetFormatError(
-            "The source has neither candidate sets nor labels. Give the sets with --candidates FILE."
+            "The source has neither candidate sets nor labels. "
+            "Give the sets with --candidates FILE."
         )
     labels = found.truth.astype(np.int64)
     return replace(found, candidates=PartialLabels.from_labels(labels, n_classes))

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from cad_studio.core.records import Job
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
-from cad_studio.store.records import Job
 
 
 class JobService:
     """The background work of one project."""
 
     def __init__(self, queue: JobQueue, jobs: Jobs, require_writable: Callable[[], None]) -> None:
-        """Submit to `queue`, read from `jobs`; `require_writable` raises where nothing may change."""
+        """Submit to `queue`, read from `jobs`, ask `require_writable` before a change."""
         self._queue = queue
         self._jobs = jobs
         self._require_writable = require_writable

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN, PixelSource, Votes
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.records import Dataset
 from cad_studio.datasets.decoding import decode
 from cad_studio.store.pixels import EncodedPixels, MappedPixels
 from cad_studio.store.projects import Project
-from cad_studio.store.records import Dataset
 
 
 class LoadedDataset:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.progress import Part, Progress
+from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
 from cad_studio.extractors._base import make_extractor
 from cad_studio.mining.entangled import find_pairs
@@ -21,7 +22,6 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
-from cad_studio.store.records import FeatureSet, Mining
 
 OFFERED = (
     "pixels",

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.records import Mining
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs, agreement, label_sharing
 from cad_studio.services.datasets import DatasetService, busiest_classes, check_row, class_index
 from cad_studio.services.mining import MiningService
 from cad_studio.store.projects import Project
-from cad_studio.store.records import Mining
 
 _MAX_PAGE = 500
 _HISTOGRAM_BARS = 40

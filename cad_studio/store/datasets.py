@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.records import Dataset, DatasetVersion
 from cad_studio.store.database import Database, now
-from cad_studio.store.records import Dataset, DatasetVersion
 from cad_studio.store.tables import DATASET, DATASET_VERSION, MINING
 
 

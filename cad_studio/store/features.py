@@ -3,8 +3,8 @@
 import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.records import FeatureSet
 from cad_studio.store.database import Database, now
-from cad_studio.store.records import FeatureSet
 from cad_studio.store.tables import FEATURE_SET
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.records import Job
 from cad_studio.store.database import Database
-from cad_studio.store.records import Job
 from cad_studio.store.tables import JOB
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.records import Mining
 from cad_studio.store.database import Database, now
-from cad_studio.store.records import Mining
 from cad_studio.store.tables import MINING
 
 

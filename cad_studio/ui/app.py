@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from cad_studio.config import AppConfig
 from cad_studio.services.container import Services
 from cad_studio.ui.components.viewer import Viewer
 from cad_studio.ui.errors import answers_errors
@@ -39,15 +38,15 @@ def build_window(services: Services) -> gr.Blocks:
     return window
 
 
-def launch(window: gr.Blocks, services: Services, config: AppConfig, **options: Any) -> Any:
+def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
     """Serve the window; what `gr.Blocks.launch` returns.
 
     Args:
         window: From `build_window`.
-        services: Over the same project.
-        config: Where to listen.
+        services: Over the same project; their settings say where to listen.
         options: Further arguments of `launch`, such as `prevent_thread_lock`.
     """
+    config = services.config
     return window.launch(
         server_name=config.host,
         server_port=config.port,
@@ -65,8 +64,10 @@ def launch(window: gr.Blocks, services: Services, config: AppConfig, **options: 
 
 
 def _theme() -> gr.themes.Base:
-    fonts = [gr.themes.GoogleFont("IBM Plex Sans"), "system-ui", "sans-serif"]
-    mono = [gr.themes.GoogleFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+    # Gradio ships these files itself. Its semi-bold ones hold Cyrillic letters only, so bold it is.
+    weights = (400, 700)
+    fonts = [gr.themes.GoogleFont("IBM Plex Sans", weights), "system-ui", "sans-serif"]
+    mono = [gr.themes.GoogleFont("IBM Plex Mono", weights), "ui-monospace", "monospace"]
     return gr.themes.Base(font=fonts, font_mono=mono)
 
 

@@ -14,7 +14,11 @@ class SettingsForm:
     """The fields of a settings dataclass as components, in the order of its fields."""
 
     def __init__(
-        self, kind: type[Settings], prefix: str, only: tuple[str, ...] | None = None
+        self,
+        kind: type[Settings],
+        prefix: str,
+        only: tuple[str, ...] | None = None,
+        first: dict[str, Any] | None = None,
     ) -> None:
         """Build the components in the Gradio block that is open.
 
@@ -22,14 +26,20 @@ class SettingsForm:
             kind: A frozen dataclass; field metadata may have `help`, `minimum`, `maximum` and
                 `choices`.
             prefix: Start of every `elem_id`.
-            only: Names of the fields to show; the others keep their defaults.
+            only: Names of the fields to show, in this order; the others keep their defaults.
+            first: What a field shows at first where that is not its default.
         """
         self._kind = kind
         hints = get_type_hints(kind)
-        shown = [field for field in fields(kind) if only is None or field.name in only]  # type: ignore[arg-type]
+        known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+        shown = [known[name] for name in only or known]
         self._names = [field.name for field in shown]
         self._types = [hints[name] for name in self._names]
-        self.components = [_component(field, hints[field.name], prefix) for field in shown]
+        start = first or {}
+        self.components = [
+            _component(field, hints[field.name], prefix, start.get(field.name, field.default))
+            for field in shown
+        ]
 
     def to_json(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """What the components hold as plain values, checked against the settings.
@@ -45,7 +55,7 @@ class SettingsForm:
         return plain
 
 
-def _component(field: Field[Any], hint: Any, prefix: str) -> gr.components.Component:
+def _component(field: Field[Any], hint: Any, prefix: str, start: Any) -> gr.components.Component:
     label = field.name.replace("_", " ").capitalize()
     common = {
         "label": label,
@@ -54,13 +64,13 @@ def _component(field: Field[Any], hint: Any, prefix: str) -> gr.components.Compo
         "interactive": True,
     }
     if "choices" in field.metadata:
-        return gr.Dropdown(list(field.metadata["choices"]), value=field.default, **common)
+        return gr.Dropdown(list(field.metadata["choices"]), value=start, **common)
     if hint is bool:
-        return gr.Checkbox(value=field.default, **common)
+        return gr.Checkbox(value=start, **common)
     if hint is str:
-        return gr.Textbox(value=field.default, **common)
+        return gr.Textbox(value=start, **common)
     # a text field keeps 0.00001 as it was typed, and empty means "not given"
-    value = "" if field.default is None else f"{field.default:g}"
+    value = "" if start is None else f"{start:g}"
     return gr.Textbox(value=value, max_lines=1, **common)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cad_studio.store.records import Dataset, FeatureSet, Job, Mining
+from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
 
 
 def dataset_entry(data: Dataset) -> dict[str, Any]:

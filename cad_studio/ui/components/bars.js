@@ -29,7 +29,8 @@ export function createThreshold(onMove) {
   const counts = h('span.num', {'aria-live': 'polite'});
   const bars = h('div.hist', {'aria-hidden': 'true'});
   const slider = h('input', {type: 'range', id: 'pairs-threshold', 'aria-label': 'Least cosine of a pair'});
-  const element = h('section.panel-part.threshold', {}, h('div.row', {}, title, counts), bars, slider);
+  const members = h('p.quiet-text');
+  const element = h('section.panel-part.threshold', {}, h('div.row', {}, title, counts), bars, slider, members);
   const moved = debounced(value => onMove(value), 60);
   let edges = [0, 1];
 
@@ -51,6 +52,6 @@ export function createThreshold(onMove) {
       slider.setAttribute('aria-valuetext', `cosine ${value.toFixed(3)}`);
       paint(value);
     },
-    count(text) { counts.textContent = text; },
+    count(pairs, samples) { counts.textContent = pairs; members.textContent = samples; },
   };
 }

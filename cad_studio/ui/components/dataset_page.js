@@ -13,7 +13,7 @@ const PAGE = 200;
 export function mount({element}) {
   const side = h('aside.side', {});
   const facts = h('section.panel-part');
-  const sizes = createBars('Samples by number of candidates', label => filter({size: state.filter.size === label ? null : label}));
+  const sizes = createBars('Number of candidates', label => filter({size: state.filter.size === label ? null : label}));
   const both = createMatrix('Candidates held together', (a, b) => {
     const names = about.class_names;
     filter({holds: a === b ? [names[a]] : [names[a], names[b]]});
@@ -24,10 +24,10 @@ export function mount({element}) {
   const classPick = h('select', {id: 'dataset-class', 'aria-label': 'Holds class'});
   const splitPick = h('select', {id: 'dataset-split', 'aria-label': 'Split'});
   const sizePick = h('select', {id: 'dataset-size', 'aria-label': 'Number of candidates'});
-  const total = h('h1#dataset-total', {id: 'dataset-total', 'aria-live': 'polite'});
+  const total = h('h1', {id: 'dataset-total', 'aria-live': 'polite'});
   const clear = h('button.quiet', {type: 'button', id: 'dataset-clear', on: {click: () => filter(null)}}, 'Clear filter');
-  const previous = h('button.btn', {type: 'button', id: 'dataset-previous', on: {click: () => turn(-1)}}, h('kbd', {}, '['), 'Previous page');
-  const next = h('button.btn', {type: 'button', id: 'dataset-next', on: {click: () => turn(1)}}, 'Next page', h('kbd', {}, ']'));
+  const previous = h('button.btn', {type: 'button', id: 'dataset-previous', on: {click: () => turn(-1)}}, h('kbd', {}, '['), 'Previous');
+  const next = h('button.btn', {type: 'button', id: 'dataset-next', on: {click: () => turn(1)}}, 'Next', h('kbd', {}, ']'));
   const place = h('span.num');
   const act = (id, text, drawer) => h('button.btn.act', {type: 'button', id, on: {click: () => openDrawer(drawer)}}, text);
   const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),

@@ -37,7 +37,7 @@ export const counted = (number, one, many = one + 's') => `${count(number)} ${nu
 export function percent(share) {
   if (share === 0 || share === 1) return `${share * 100} %`;
   const distance = Math.min(share, 1 - share);
-  const digits = distance >= 0.1 ? 0 : Math.min(6, Math.max(1, Math.ceil(-Math.log10(distance)) - 1));
+  const digits = distance >= 0.1 ? 0 : Math.min(3, Math.max(1, Math.ceil(-Math.log10(distance)) - 1));
   const factor = 10 ** digits;
   // towards the middle, so that nearly all is never shown as all
   const rounded = (share > 0.5 ? Math.floor(share * 100 * factor) : Math.ceil(share * 100 * factor)) / factor;

@@ -106,7 +106,7 @@ export function mount({element}) {
     summary = found;
     if (page.classList.contains('bare')) { page.classList.remove('bare'); fill(main, ...parts); }
     if (isNew) threshold.show(found.histogram, state.threshold ?? found.floor);
-    threshold.count(`${counted(found.n_pairs, 'pair')}, ${counted(found.n_instances, 'sample')}`);
+    threshold.count(counted(found.n_pairs, 'pair'), `${counted(found.n_instances, 'sample')} of ${count(found.n_searched)} are in a pair.`);
     drawRests();
     drawMatrix();
     pages = new Map();

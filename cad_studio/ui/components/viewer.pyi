@@ -11,7 +11,6 @@ from cad_studio.ui.routes import PREFIX, static_version
 # pass through it: viewers read it over HTTP and write it as text.
 _TEMPLATE = '<div class="mount"></div>'
 
-from gradio.events import Dependency
 
 class Viewer(gr.HTML):
     """A page or a part of one, drawn by a script of `ui/components`."""
@@ -41,8 +40,11 @@ class Viewer(gr.HTML):
             server_functions=list(server_functions) or None,
             elem_id=elem_id,
         )
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

@@ -40,10 +40,9 @@ def _import_form(services: Services) -> None:
             max_lines=1,
             elem_id="import-source",
         )
+        gr.Markdown("Or upload one file: a zip of images, Parquet, npz or mat.")
         upload = gr.File(
-            label="Or upload one file (zip, Parquet, npz, mat)",
-            height=92,
-            elem_id="import-upload",
+            label="File to import", show_label=False, height=104, elem_id="import-upload"
         )
         name = gr.Textbox(
             label="Name in the project", placeholder="my-images", max_lines=1, elem_id="import-name"
@@ -66,7 +65,8 @@ def _import_form(services: Services) -> None:
                 elem_id="import-splits",
             )  # fmt: skip
             classes = gr.Textbox(
-                label="Class names", info="In order, separated by commas, when the source has none.",
+                label="Class names",
+                info="In order, separated by commas, when the source has none.",
                 max_lines=1, elem_id="import-classes",
             )  # fmt: skip
             images = gr.Textbox(

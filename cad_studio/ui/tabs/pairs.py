@@ -31,7 +31,9 @@ def build(services: Services) -> None:
             allow_custom_value=True,
             elem_id="mine-features",
         )
-        form = SettingsForm(MiningConfig, "mine", only=("quantile", "threshold", "method"))
+        form = SettingsForm(
+            MiningConfig, "mine", only=("quantile", "threshold", "method"), first={"quantile": 1e-3}
+        )
         labels = gr.Dropdown(
             list(LABEL_CHOICES),
             value="auto",

@@ -1,4 +1,4 @@
-"""What comes out of the store: one frozen dataclass per table."""
+"""What a project holds, one frozen dataclass per table; the store fills them."""
 
 from dataclasses import dataclass
 from typing import Any
