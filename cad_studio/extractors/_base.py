@@ -28,7 +28,7 @@ class Extractor(Protocol):
         """Take the argument; empty when the spec has none."""
 
     def describe(self) -> str:
-        """One line for the user: what is computed and how many numbers it gives."""
+        """For the user, as the end of a sentence: what is computed and how many numbers."""
 
     def key(self) -> str:
         """What identifies the numbers: equal keys on equal data give equal features."""

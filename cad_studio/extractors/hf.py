@@ -40,8 +40,8 @@ class HuggingFace:
         width = getattr(config, "projection_dim", None) or getattr(inner, "hidden_size", None)
         if width is None and getattr(inner, "hidden_sizes", None):
             width = inner.hidden_sizes[-1]
-        size = f"{width} features" if width else "Features"
-        return f"{size} of the transformers model {self._source} ({config.model_type})."
+        size = f"{width} features, " if width else ""
+        return f"transformers {self._source} ({size}{config.model_type})"
 
     def key(self) -> str:
         """The commit of a hub model, or the content of a folder's files."""

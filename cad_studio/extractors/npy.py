@@ -25,7 +25,7 @@ class NpyFile:
     def describe(self) -> str:
         """One line for the user."""
         shape = self._open().shape
-        return f"{shape[1]} numbers per sample from {self._path.name}, divided by their length."
+        return f"{shape[1]} numbers a sample from {self._path.name}"
 
     def key(self) -> str:
         """The hash of the file's content, so that a changed file is another extractor."""

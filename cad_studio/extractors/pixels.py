@@ -40,10 +40,7 @@ class Pixels:
 
     def describe(self) -> str:
         """One line for the user."""
-        return (
-            f"{N_COMPONENTS} principal components of the pixels "
-            f"(at most {MOST_PX} x {MOST_PX}), without a network."
-        )
+        return f"pixel features ({N_COMPONENTS} principal components)"
 
     def key(self) -> str:
         """Size, components and version of the computation."""

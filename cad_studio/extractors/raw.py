@@ -22,7 +22,7 @@ class Raw:
 
     def describe(self) -> str:
         """One line for the user."""
-        return "The dataset's own feature vectors, each divided by its length."
+        return "the dataset's own vectors"
 
     def key(self) -> str:
         """Nothing but the name: the vectors belong to the dataset."""

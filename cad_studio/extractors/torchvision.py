@@ -37,10 +37,7 @@ class Torchvision:
         """One line for the user."""
         weights = self._weights()
         last = _last_linear(self._empty_model())
-        return (
-            f"{last.in_features} features of torchvision {self._name} "
-            f"with weights {weights.name}, before its last layer."
-        )
+        return f"torchvision {self._name} ({last.in_features} features, weights {weights.name})"
 
     def key(self) -> str:
         """Model, weights and the transforms that belong to them.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 N_NEIGHBOURS = 10
-"""Neighbours per sample that served best on 64 pixel components of Fashion-MNIST."""
+"""Neighbours per sample by default, for pixel features."""
 
 _CLASSES_AT_ONCE = 64
 _TINY = 1e-30

@@ -13,6 +13,7 @@ from cad_studio.ui.tabs._base import TABS
 
 _ASSETS = Path(__file__).parent.parent.parent / "assets"
 _LARGEST_UPLOAD = "2gb"
+_LARGEST_UPLOAD_READ_ONLY = "1kb"  # Gradio's upload address is open even where no form is
 
 
 def build_window(services: Services) -> gr.Blocks:
@@ -57,7 +58,7 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
         ssr_mode=False,
         run_history=False,
         footer_links=[],
-        max_file_size=_LARGEST_UPLOAD,
+        max_file_size=_LARGEST_UPLOAD_READ_ONLY if config.read_only else _LARGEST_UPLOAD,
         show_error=True,
         **options,
     )

@@ -43,7 +43,7 @@ def test_every_extractor_gives_the_same_unit_rows_again(name, spec_of, tmp_path)
     np.testing.assert_allclose(np.linalg.norm(results[0], axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(*results)
     extractor = make_extractor(spec)
-    assert extractor.describe().endswith(".")
+    assert not extractor.describe().endswith(".")
     assert "\n" not in extractor.describe()
     assert extractor.key() == make_extractor(spec).key()
 

@@ -23,7 +23,7 @@ def test_without_a_saved_pooler_the_tokens_are_averaged(tmp_path):
         tokens = model(pixel_values=scaled).last_hidden_state.mean(dim=1)
     expected = torch.nn.functional.normalize(tokens).numpy()
     np.testing.assert_allclose(features, expected, atol=1e-5)
-    assert extractor.describe().startswith("16 features")
+    assert extractor.describe().endswith("(16 features, vit)")
 
 
 def test_other_weights_have_another_key(tmp_path):

@@ -1,16 +1,16 @@
 // The Dataset page: what a dataset holds, its samples behind every figure, one of them large.
 
-import {h, fill, count, counted, debounced, empty, percent} from './dom.js';
+import {h, fill, count, counted, debounced, empty, percent, toast} from './dom.js';
 import {createBars} from './bars.js';
 import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
-import {bindKeys, change, current, on, onJobEnd, openDrawer, read, state, tell} from './store.js';
+import {bindKeys, change, current, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
 
 const PAGE = 200;
 
-export function mount({element}) {
+export function mount({element, server}) {
   const side = h('aside.side', {});
   const facts = h('section.panel-part');
   const sizes = createBars('Number of candidates', label => filter({size: state.filter.size === label ? null : label}));
@@ -181,7 +181,17 @@ export function mount({element}) {
       line('Classes', count(about.k)), line(about.kind === 'features' ? 'Content' : 'Images', shape),
       about.votes ? line('Votes', count(about.votes)) : null,
       line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
-      h('p.quiet-text', {title: about.source}, made));
+      h('p.quiet-text', {title: about.source}, made),
+      h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'));
+  }
+
+  async function remove() {
+    const {name} = about;
+    if (!window.confirm(`Remove ${name} with its versions and pairs from this project? The files it was imported from stay.`)) return;
+    const answer = await server.remove({name});
+    if (!answer || answer.error) toast(answer?.error || 'The studio does not answer.', 'error');
+    else toast(`${name} is removed.`);
+    refresh();
   }
 
   function drawSizes() {

@@ -47,7 +47,7 @@ export function mount({element, server}) {
   on('datasets dataset', drawDatasets);
   on('jobs readOnly', drawJobs);
   onJobEnd(job => {
-    if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error');
+    if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
     if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
     if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
     if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);

@@ -117,7 +117,7 @@ export function mount({element}) {
     const of = summary.n_found > summary.n_kept ? ` The ${count(summary.n_kept)} closest of ${count(summary.n_found)} are kept.` : '';
     const labels = {true: 'true labels (oracle)', best: 'best current labels', mixed: 'true labels (oracle) where known, else the best current label'}[summary.label_source];
     const recall = summary.recall === null ? '' : ` Approximate search, measured recall ${percent(summary.recall)}.`;
-    fill(rests, `${summary.features_description}. Classes by ${labels}.${of}${recall} `);
+    fill(rests, `By ${summary.features_description}. Classes by ${labels}.${of}${recall} `);
     if (summary.stale) rests.append(h('b.warn', {}, 'Stale: the candidate sets have changed since. '), state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
     const others = minings.filter(mining => mining.id !== summary.mining && mining.features !== summary.features);
     if (others.length) {

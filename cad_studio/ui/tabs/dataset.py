@@ -1,6 +1,7 @@
 """The Dataset page: choose, import and look at a dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -10,7 +11,7 @@ from cad_studio.services.exporting import FORMATS
 from cad_studio.services.importing import check_name, formats, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import Viewer
-from cad_studio.ui.errors import shows_errors
+from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm
 from cad_studio.ui.tabs._base import TABS, Tab
 
@@ -20,7 +21,13 @@ _WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
 
 def build(services: Services) -> None:
     """Make the page."""
-    Viewer("dataset_page", "dataset-page")
+
+    @answers_errors
+    def remove(wanted: dict[str, Any]) -> dict[str, Any]:
+        services.require_writable()
+        return services.datasets.remove(str(wanted["name"]))
+
+    Viewer("dataset_page", "dataset-page", [remove])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
@@ -83,20 +90,20 @@ def _import_form(services: Services) -> None:
 
     @shows_errors
     def on_import(
-        source: str,
+        source: str | None,
         upload: str | None,
-        name: str,
-        candidates: str,
-        format_name: str,
-        splits: str,
-        classes: str,
-        images: str,
+        name: str | None,
+        candidates: str | None,
+        format_name: str | None,
+        splits: str | None,
+        classes: str | None,
+        images: str | None,
         skip_bad: bool,
     ) -> None:
-        if not source.strip() and not upload:
+        chosen = upload or (source or "").strip()
+        if not chosen:
             raise SettingError("Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file.")
-        chosen = upload or source.strip()
-        name = name.strip() or Path(chosen.partition(":")[2] or chosen).stem
+        name = (name or "").strip() or Path(chosen.partition(":")[2] or chosen).stem
         check_name(name)
         services.jobs.submit(
             "import",
@@ -180,12 +187,14 @@ def _export_form(services: Services) -> None:
     start.click(on_export, [dataset, format_name], file, js=_WITH_DATASET, api_visibility="private")
 
 
-def _path(text: str) -> str | None:
-    return str(Path(text.strip()).expanduser().absolute()) if text.strip() else None
+def _path(text: str | None) -> str | None:
+    named = (text or "").strip()
+    return str(Path(named).expanduser().absolute()) if named else None
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def _words(text: str | None) -> list[str]:
+    """Parts between commas; a field that was never shown holds None."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 TABS.register("dataset")(Tab("Dataset", 10, build))

@@ -52,7 +52,7 @@ def build(services: Services) -> None:
         )
 
     @shows_errors
-    def on_mine(name: str, features: str, labels: str, split: str, *values: object) -> None:
+    def on_mine(name: str, features: str, labels: str, split: str | None, *values: object) -> None:
         services.datasets.get(name)
         services.jobs.submit(
             "mine",
@@ -61,7 +61,7 @@ def build(services: Services) -> None:
                 "name": name,
                 "features": services.mining.check_spec(name, features),
                 "labels": labels,
-                "split": split.strip() or None,
+                "split": (split or "").strip() or None,
                 "config": form.to_json(values),
             },
         )
