@@ -92,6 +92,10 @@ def recognise(source: str) -> str:
         raise DatasetFormatError(
             f"{source!r} could be read as {' or '.join(names)}. Say which with --format."
         )
+    if not Path(source).expanduser().exists():
+        raise DatasetFormatError(
+            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME or torchvision:NAME."
+        )
     wanted = "\n".join(f"- {name}: {READERS.get(name).wants}" for name in READERS.names())
     raise DatasetFormatError(f"{_found(source)} Known formats:\n{wanted}")
 
@@ -144,9 +148,7 @@ def _found(source: str) -> str:
         suffixes = Counter(entry.suffix or "no ending" for entry in path.iterdir())
         kinds = ", ".join(f"{suffix} ({count})" for suffix, count in suffixes.most_common(5))
         return f"The folder {source!r} holds {kinds or 'nothing'}; that is no known format."
-    if path.exists():
-        hint = ""
-        if path.suffix.lower() in candidate_file.SUFFIXES:
-            hint = " If it holds candidate sets, import the images and give it with --candidates."
-        return f"The file {path.name!r} is in no known format.{hint}"
-    return f"{source!r} does not exist."
+    hint = ""
+    if path.suffix.lower() in candidate_file.SUFFIXES:
+        hint = " If it holds candidate sets, import the images and give it with --candidates."
+    return f"The file {path.name!r} is in no known format.{hint}"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Mining
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs, agreement, label_sharing
@@ -247,8 +248,12 @@ class PairService:
         """The nearest samples of one sample, nearest first."""
         data = self._datasets.load(name)
         check_row(data, row)
-        features = self._mining.load_features(self._mining.feature_set(feature_set_id))
-        return self._nearest(data, features, row, count)
+        feature_set = self._mining.feature_set(feature_set_id)
+        if feature_set.source_hash != data.record.content_hash:
+            raise RecordNotFoundError(
+                f"Feature set {feature_set_id} belongs to another dataset than {name}."
+            )
+        return self._nearest(data, self._mining.load_features(feature_set), row, count)
 
     def csv_rows(self, name: str, mining_id: int, wanted: PairFilter) -> Iterator[list[str]]:
         """Every kept pair of a filter as text, the header first."""
@@ -262,16 +267,21 @@ class PairService:
             "class_1", "class_2", "features", "label_source",
         ]  # fmt: skip
         spec = self._mining.feature_set(mining.feature_set_id).spec
-        for position in chosen:
-            i, j = int(held.pairs.i[position]), int(held.pairs.j[position])
-            both = sorted(set(data.candidates.of(i)) & set(data.candidates.of(j)))
-            code = int(held.class_pair[position])
-            first, second = ("", "") if code < 0 else (names[c] for c in divmod(code, len(names)))
-            yield [
-                data.ids[i], data.ids[j], str(i), str(j),
-                f"{held.pairs.similarity[position]:.6f}",
-                "|".join(names[c] for c in both), first, second, spec, mining.label_source,
-            ]  # fmt: skip
+        packed = data.candidates.packed
+        for start in range(0, len(chosen), 4096):
+            part = chosen[start : start + 4096]
+            left, right = held.pairs.i[part], held.pairs.j[part]
+            both = PartialLabels(packed[left] & packed[right], len(names)).lists()
+            for position, i, j, shared in zip(
+                part, left.tolist(), right.tolist(), both, strict=True
+            ):
+                code = int(held.class_pair[position])
+                classes = ("", "") if code < 0 else [names[c] for c in divmod(code, len(names))]
+                yield [
+                    data.ids[i], data.ids[j], str(i), str(j),
+                    f"{held.pairs.similarity[position]:.6f}",
+                    "|".join(names[c] for c in shared), *classes, spec, mining.label_source,
+                ]  # fmt: skip
 
     def agreement(self, name: str, first: int, second: int, top: int) -> dict[str, Any]:
         """Share of the most similar pairs that two minings have in common.

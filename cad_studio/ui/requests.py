@@ -1,5 +1,7 @@
 """Read the parts of a request; what cannot be read is the visitor's error."""
 
+import re
+
 from starlette.requests import Request
 
 from cad_studio.core.errors import SettingError
@@ -7,6 +9,8 @@ from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
 
 _LONGEST_TEXT = 200
+_WHOLE = re.compile(r"-?[0-9]{1,15}")  # what a database and an array index can hold
+_LARGEST = 1e6
 
 
 def is_allowed(request: Request) -> bool:
@@ -34,17 +38,23 @@ def whole_number(request: Request, name: str, default: int | None = None) -> int
     text = request.query_params.get(name)
     if text is None and default is not None:
         return default
-    try:
-        return int(text or "")
-    except ValueError:
-        raise SettingError(f"{name} is {text!r}; expected a whole number.") from None
+    return _whole(name, text or "")
+
+
+def path_number(request: Request, name: str) -> int:
+    """A whole number from the path.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    return _whole(name, str(request.path_params[name]))
 
 
 def real_number(request: Request, name: str) -> float | None:
     """A number from the query, None when it is not there.
 
     Raises:
-        SettingError: It is something else.
+        SettingError: It is something else, or beyond any number the studio shows.
     """
     text = request.query_params.get(name)
     if not text:
@@ -53,8 +63,8 @@ def real_number(request: Request, name: str) -> float | None:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if value != value:
-        raise SettingError(f"{name} is {text!r}; expected a number.")
+    if not abs(value) <= _LARGEST:
+        raise SettingError(f"{name} is {_short(text)}; expected a number.")
     return value
 
 
@@ -64,10 +74,25 @@ def row_list(text: str) -> list[int]:
     Raises:
         SettingError: One of them is no number.
     """
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise SettingError("rows is a list of whole numbers separated by commas.") from None
+    parts = text.split(",")
+    if not all(_WHOLE.fullmatch(part) for part in parts):
+        raise SettingError(f"rows is {_short(text)}; expected whole numbers with commas between.")
+    return [int(part) for part in parts]
+
+
+def pair_rows(request: Request, name: str) -> tuple[int, int] | None:
+    """Two rows from the query, written `3-14`; None when they are not there.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    first, _, second = text.partition("-")
+    if not _WHOLE.fullmatch(first) or not _WHOLE.fullmatch(second):
+        raise SettingError(f"{name} is {_short(text)}; expected two rows, e.g. 3-14.")
+    return int(first), int(second)
 
 
 def row_filter(request: Request) -> RowFilter:
@@ -95,3 +120,13 @@ def pair_filter(request: Request) -> PairFilter:
         threshold=real_number(request, "threshold"),
         classes=(classes[0], classes[1]) if classes else None,
     )
+
+
+def _whole(name: str, text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise SettingError(f"{name} is {_short(text)}; expected a whole number.")
+    return int(text)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -41,37 +41,40 @@ def build_routes(services: Services) -> list[Route]:
     table: dict[str, Handler] = {
         "/static/{version}/{file}": _static,
         "/state": _state,
-        "/jobs/{job:int}": _job,
+        "/jobs/{job}": _job,
         "/datasets/{name}": _dataset,
         "/datasets/{name}/co-occurrence": _co_occurrence,
         "/datasets/{name}/rows": _rows,
-        "/datasets/{name}/instance/{row:int}": _instance,
-        "/datasets/{name}/neighbours/{row:int}": _neighbours,
+        "/datasets/{name}/instance/{row}": _instance,
+        "/datasets/{name}/neighbours/{row}": _neighbours,
         "/datasets/{name}/minings": _minings,
-        "/datasets/{name}/minings/{mining:int}": _summary,
-        "/datasets/{name}/minings/{mining:int}/pairs": _pairs,
-        "/datasets/{name}/minings/{mining:int}/pairs.csv": _pairs_csv,
-        "/datasets/{name}/minings/{mining:int}/pair/{i:int}-{j:int}": _pair,
-        "/datasets/{name}/minings/{mining:int}/agreement/{other:int}": _agreement,
+        "/datasets/{name}/minings/{mining}": _summary,
+        "/datasets/{name}/minings/{mining}/pairs": _pairs,
+        "/datasets/{name}/minings/{mining}/pairs.csv": _pairs_csv,
+        "/datasets/{name}/minings/{mining}/pair/{i}-{j}": _pair,
+        "/datasets/{name}/minings/{mining}/agreement/{other}": _agreement,
         "/sprite/{version}/{name}.png": _sprite,
-        "/image/{version}/{name}/{row:int}": _image,
+        "/image/{version}/{name}/{row}": _image,
     }
     return [
-        Route(PREFIX + path, route_errors(_guarded(partial(handler, services), handler.__name__)))
+        Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))
         for path, handler in table.items()
     ]
 
 
-def _guarded(handler: Callable[[Request], Response], name: str) -> Callable[[Request], Response]:
+def _guarded(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
     def guarded(request: Request) -> Response:
-        if not requests.is_allowed(request):
-            return JSONResponse({"error": "Log in first."}, 401)
-        response = handler(request)
+        allowed = requests.is_allowed(request)
+        response = handler(request) if allowed else _error("Log in first.", 401)
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", _CHANGING["Cache-Control"])
         return response
 
-    guarded.__name__ = name
     return guarded
+
+
+def _error(words: str, status: int) -> JSONResponse:
+    return JSONResponse({"error": words}, status)
 
 
 def _json(value: object) -> JSONResponse:
@@ -81,9 +84,11 @@ def _json(value: object) -> JSONResponse:
 def _static(_services: Services, request: Request) -> Response:
     file = STATIC_FOLDER / Path(request.path_params["file"]).name
     if file.suffix not in {".js", ".css"} or not file.is_file():
-        return JSONResponse({"error": "No such file."}, 404)
+        return _error("No such file.", 404)
     kind = mimetypes.guess_type(file.name)[0] or "text/plain"
-    return Response(file.read_bytes(), media_type=kind, headers=_LASTING)
+    lasting = request.path_params["version"] == static_version()
+    headers = _LASTING if lasting else _CHANGING
+    return Response(file.read_bytes(), media_type=kind, headers=headers)
 
 
 def _state(services: Services, _request: Request) -> Response:
@@ -97,19 +102,19 @@ def _state(services: Services, _request: Request) -> Response:
 
 
 def _job(services: Services, request: Request) -> Response:
-    return _json(views.job_entry(services.jobs.get(request.path_params["job"])))
+    return _json(views.job_entry(services.jobs.get(requests.path_number(request, "job"))))
 
 
 def _dataset(services: Services, request: Request) -> Response:
-    return _json(services.datasets.describe(request.path_params["name"]))
+    return _json(services.datasets.describe(_named(request)))
 
 
 def _co_occurrence(services: Services, request: Request) -> Response:
-    return _json(services.datasets.co_occurrence(request.path_params["name"]))
+    return _json(services.datasets.co_occurrence(_named(request)))
 
 
 def _rows(services: Services, request: Request) -> Response:
-    name = request.path_params["name"]
+    name = _named(request)
     rows = services.datasets.rows(name, requests.row_filter(request))
     offset = max(0, requests.whole_number(request, "offset", 0))
     limit = min(max(1, requests.whole_number(request, "limit", 200)), _MAX_ROWS)
@@ -143,24 +148,23 @@ def _sprite_entry(services: Services, name: str, rows: list[int]) -> dict[str, o
 
 def _instance(services: Services, request: Request) -> Response:
     reveal = request.query_params.get("reveal") == "1"
-    return _json(
-        services.datasets.instance(request.path_params["name"], request.path_params["row"], reveal)
-    )
+    row = requests.path_number(request, "row")
+    return _json(services.datasets.instance(_named(request), row, reveal))
 
 
 def _neighbours(services: Services, request: Request) -> Response:
-    name = request.path_params["name"]
+    name = _named(request)
     found = services.pairs.neighbours(
         name,
         requests.whole_number(request, "features"),
-        request.path_params["row"],
+        requests.path_number(request, "row"),
         min(max(1, requests.whole_number(request, "count", 12)), 100),
     )
     return _json({**found, "sprite": _sprite_entry(services, name, found["rows"])})
 
 
 def _minings(services: Services, request: Request) -> Response:
-    name = request.path_params["name"]
+    name = _named(request)
     current = services.datasets.get(name).version.hash
     return _json(
         {
@@ -181,22 +185,21 @@ def _minings(services: Services, request: Request) -> Response:
 def _summary(services: Services, request: Request) -> Response:
     return _json(
         services.pairs.summary(
-            request.path_params["name"],
-            request.path_params["mining"],
+            _named(request),
+            requests.path_number(request, "mining"),
             requests.pair_filter(request),
         )
     )
 
 
 def _pairs(services: Services, request: Request) -> Response:
-    name, mining = request.path_params["name"], request.path_params["mining"]
+    name, mining = _named(request), requests.path_number(request, "mining")
     wanted = requests.pair_filter(request)
     offset = requests.whole_number(request, "offset", 0)
     limit = min(requests.whole_number(request, "limit", 100), _MAX_ROWS // 2)
-    around = request.query_params.get("around", "")
-    if around:
-        i, j = [*requests.row_list(around.replace("-", ",")), 0, 0][:2]
-        position = services.pairs.position(name, mining, wanted, i, j)
+    around = requests.pair_rows(request, "around")
+    if around and limit > 0:
+        position = services.pairs.position(name, mining, wanted, *around)
         offset = 0 if position is None else position // limit * limit
     page = services.pairs.page(name, mining, wanted, offset, limit)
     members = [row for pair in page["pairs"] for row in (pair["i"], pair["j"])]
@@ -204,13 +207,9 @@ def _pairs(services: Services, request: Request) -> Response:
 
 
 def _pair(services: Services, request: Request) -> Response:
-    name = request.path_params["name"]
-    found = services.pairs.pair(
-        name,
-        request.path_params["mining"],
-        request.path_params["i"],
-        request.path_params["j"],
-    )
+    name = _named(request)
+    mining, i, j = (requests.path_number(request, part) for part in ("mining", "i", "j"))
+    found = services.pairs.pair(name, mining, i, j)
     for side in found["sides"]:
         near = side["neighbours"]
         near["sprite"] = _sprite_entry(services, name, near["rows"])
@@ -218,13 +217,13 @@ def _pair(services: Services, request: Request) -> Response:
 
 
 def _agreement(services: Services, request: Request) -> Response:
-    part = request.path_params
-    top = requests.whole_number(request, "top", 1000)
-    return _json(services.pairs.agreement(part["name"], part["mining"], part["other"], top))
+    first, second = (requests.path_number(request, part) for part in ("mining", "other"))
+    top = max(1, requests.whole_number(request, "top", 1000))
+    return _json(services.pairs.agreement(_named(request), first, second, top))
 
 
 def _pairs_csv(services: Services, request: Request) -> Response:
-    name, mining = request.path_params["name"], request.path_params["mining"]
+    name, mining = _named(request), requests.path_number(request, "mining")
     rows = services.pairs.csv_rows(name, mining, requests.pair_filter(request))
     first = next(rows)  # an error must come before the first byte is sent
 
@@ -253,7 +252,7 @@ def _sprite(services: Services, request: Request) -> Response:
 
 
 def _image(services: Services, request: Request) -> Response:
-    data, kind = services.pictures.image(_named(request), request.path_params["row"])
+    data, kind = services.pictures.image(_named(request), requests.path_number(request, "row"))
     return _picture(services, request, data, kind)
 
 

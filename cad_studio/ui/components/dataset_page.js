@@ -33,7 +33,7 @@ export function mount({element, server}) {
   const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),
     act('dataset-export-open', 'Export', 'dataset-export'), act('dataset-synthesize-open', 'Synthesize sets', 'dataset-synthesize'),
     h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
-  const filters = h('div.tools', {}, search, classPick, sizePick, splitPick, h('span.grow'), place, previous, next);
+  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, h('span.grow'), place, previous, next);
   const grid = createGrid(row => change({instance: row}));
   const report = h('div');
   const body = h('div.scroll', {}, grid.element);
@@ -148,7 +148,7 @@ export function mount({element, server}) {
       about = found;
       drawFacts();
       drawSizes();
-      both.show({...matrix, names: about.class_names, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes} classes` : '',
+      both.show({...matrix, names: about.class_names, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes}` : '',
         noun: 'samples hold both', selected: selectedCell()});
       lastMatrix = matrix;
       options(classPick, 'Any class', about.class_names);
@@ -182,6 +182,7 @@ export function mount({element, server}) {
       about.votes ? line('Votes', count(about.votes)) : null,
       line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
+      about.singletons === about.n ? h('p.warn', {}, 'Only labelled: every set has one candidate. Synthesize sets to make it ambiguous.') : null,
       h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'));
   }
 

@@ -37,7 +37,8 @@ export function createMatrix(title, onCell) {
     counts.forEach((line, a) => line.forEach((value, b) => { if (a !== b && value > most) most = value; }));
     const labelled = large || classes.length <= 24;
     target.style.setProperty('--n', classes.length);
-    target.style.setProperty('--label', labelled ? (large ? '140px' : '66px') : '0px');
+    target.style.setProperty('--label', large ? '140px' : '66px');
+    target.classList.toggle('unlabelled', !labelled);
     target.setAttribute('aria-label', title);
     const cells = [];
     if (labelled) {

@@ -72,6 +72,8 @@ export function mount({element}) {
       if (!minings.length) {
         const job = state.jobs.find(each => ['open-sample', 'mine'].includes(each.kind) && ['queued', 'running'].includes(each.status));
         if (job) nothing('Finding pairs', `${job.message}. The first pairs appear here by themselves.`);
+        else if (about.singletons === about.n) nothing(`${data.name} is only labelled`, 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets on the Dataset page, or import them.',
+          h('button.btn.primary', {type: 'button', on: {click: () => { open('dataset'); openDrawer('dataset-synthesize'); }}}, 'Synthesize sets'));
         else nothing(`No pairs of ${data.name} yet`, 'Choose features and how close a pair must be. Pixel features need no download and take seconds.',
           h('button.btn.primary', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find pairs'));
         return;
@@ -163,7 +165,8 @@ export function mount({element}) {
         title.textContent = 'No pair answers this';
         pills.replaceChildren();
         viewer.element.classList.add('gone');
-        why.textContent = 'Lower the cosine or choose another class pair.';
+        why.textContent = summary.n_found ? 'Lower the cosine or choose another class pair.'
+          : about.singletons === about.n ? 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets first.' : 'Find pairs again with a larger quantile or a lower threshold.';
         page.dataset.shown = 'none';
         return;
       }
@@ -214,7 +217,7 @@ export function mount({element}) {
       if (top < list.scrollTop) list.scrollTop = top;
       if (top + item.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + item.offsetHeight - list.clientHeight;
     }
-    listPlace.textContent = item ? `${count(+item.dataset.at + 1)} of ${count(total)}` : `${counted(total, 'pair')}, this one outside`;
+    listPlace.textContent = item ? `${count(+item.dataset.at + 1)} of ${count(total)}` : `outside the ${count(total)}`;
     previous.disabled = !!item && +item.dataset.at === 0;
     next.disabled = !!item && +item.dataset.at === total - 1;
   }
@@ -266,9 +269,10 @@ export function mount({element}) {
       pill(counted(found.shared.length, 'shared candidate'), found.shared.map(index => names[index]).join(', ')),
       found.sharing === null ? '' : pill(`${percent(found.sharing)} of ${names[a]} and ${names[b]} sets hold both`, 'Label sharing of the two classes'),
       found.in_list ? '' : pill('outside this search', 'The two are less close than this search asks for, or it does not count them as a pair'));
-    why.textContent = found.classes
-      ? `Why this pair: cosine ${found.similarity.toFixed(3)} in ${summary.features_description}, the ${found.label_source === 'true' ? 'true' : 'best current'} labels differ, and both sets hold ${listed(found.shared.map(index => names[index]))}.`
-      : `Cosine ${found.similarity.toFixed(3)} in ${summary.features_description}; ${found.shared.length ? `both sets hold ${listed(found.shared.map(index => names[index]))}` : 'no candidate is shared'}.`;
+    const both = found.shared.length ? `both sets hold ${listed(found.shared.map(index => names[index]))}` : 'no candidate is shared';
+    why.textContent = found.classes && found.in_list
+      ? `Why this pair: cosine ${found.similarity.toFixed(3)} in ${summary.features_description}, the ${found.label_source === 'true' ? 'true' : 'best current'} labels differ, and ${both}.`
+      : `Cosine ${found.similarity.toFixed(3)} in ${summary.features_description}; ${both}.`;
     reveal.disabled = !found.sides.some(each => each.truth_known);
     reveal.setAttribute('aria-pressed', String(truths.some(each => each !== null)));
     reveal.firstChild.textContent = truths.some(each => each !== null) ? 'Hide true labels' : 'Reveal true labels';

@@ -11,7 +11,6 @@ from cad_studio.ui.routes import PREFIX, static_version
 # pass through it: viewers read it over HTTP and write it as text.
 _TEMPLATE = '<div class="mount"></div>'
 
-
 class Viewer(gr.HTML):
     """A page or a part of one, drawn by a script of `ui/components`."""
 
