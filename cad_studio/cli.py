@@ -209,12 +209,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the current candidate sets to a file an import reads back unchanged."""
-    with _Open() as services:
-        _print(
-            services.exporting.export(name, format_name, out.absolute()),
-            as_json,
-            lambda r: f"{r['rows']:,} samples written to {r['out']} ({r['bytes'] / 1e6:.1f} MB)",
-        )
+    _run(
+        "export",
+        {"name": name, "format": format_name, "out": str(out.absolute())},
+        as_json,
+        lambda r: f"{r['rows']:,} samples written to {r['out']} ({r['bytes'] / 1e6:.1f} MB)",
+    )
 
 
 @app.command()

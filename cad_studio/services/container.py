@@ -36,7 +36,7 @@ class Services:
         self.queue = JobQueue(self.project.jobs, partial(start_worker, config.project, log_file))
         self.datasets = DatasetService(self.project)
         self.importing = ImportService(self.project)
-        self.exporting = ExportService(self.datasets)
+        self.exporting = ExportService(self.project, self.datasets)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets)
         self.pairs = PairService(self.project, self.datasets, self.mining)

@@ -14,11 +14,19 @@ import numpy as np
 from PIL import Image
 
 from cad_studio.core.dataset import UNKNOWN, chunks
-from cad_studio.core.errors import SettingError, StorageError, closest, is_disk_full
+from cad_studio.core.errors import (
+    RecordNotFoundError,
+    SettingError,
+    StorageError,
+    closest,
+    is_disk_full,
+)
 from cad_studio.core.optional import require
+from cad_studio.core.progress import Progress
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.pixels import EncodedPixels
+from cad_studio.store.projects import Project
 
 FORMATS = ("csv", "parquet", "npz")
 _ROWS_PER_CHUNK = 1024
@@ -27,11 +35,14 @@ _ROWS_PER_CHUNK = 1024
 class ExportService:
     """Exports of one project."""
 
-    def __init__(self, datasets: DatasetService) -> None:
-        """Read through `datasets`."""
+    def __init__(self, project: Project, datasets: DatasetService) -> None:
+        """Read through `datasets`; files for the window go to the project's folder `exports`."""
+        self._folder = project.folder / "exports"
         self._datasets = datasets
 
-    def export(self, name: str, format_name: str, out: Path) -> dict[str, Any]:
+    def export(
+        self, name: str, format_name: str, out: Path | None, progress: Progress
+    ) -> dict[str, Any]:
         """Write a file, all or nothing.
 
         `csv` holds ids, splits, sets and known labels: `--candidates` of an import takes it.
@@ -40,7 +51,8 @@ class ExportService:
         Args:
             name: Name of the dataset.
             format_name: `csv`, `parquet` or `npz`.
-            out: The file to write; its folder must exist.
+            out: The file to write; its folder must exist. None makes one in the project.
+            progress: Told how far it is.
 
         Returns:
             `name`, `format`, `out`, `rows`, `bytes`, `version`.
@@ -54,9 +66,12 @@ class ExportService:
             hint = closest(format_name, FORMATS)
             raise SettingError(f"{format_name!r} is not an export format. {hint}".rstrip())
         data = self._datasets.load(name)
+        if out is None:
+            self._folder.mkdir(exist_ok=True)
+            out = self._folder / f"{name}-v{data.record.version.number}.{format_name}"
         write = {"csv": _write_csv, "parquet": _write_parquet, "npz": _write_npz}[format_name]
         with _replacing(out) as scratch:
-            write(data, scratch)
+            write(data, scratch, progress)
         return {
             "name": name,
             "format": format_name,
@@ -66,13 +81,16 @@ class ExportService:
             "version": data.record.version.hash,
         }
 
-    def export_for_download(self, name: str, format_name: str) -> str:
-        """Write a file into a temporary folder of its own; returns its path."""
-        record = self._datasets.get(name)
-        folder = Path(tempfile.mkdtemp(prefix="cad-studio-"))
-        out = folder / f"{name}-v{record.version.number}.{format_name}"
-        self.export(name, format_name, out)
-        return str(out)
+    def finished(self, result: dict[str, Any]) -> Path:
+        """The file that an export into the project made.
+
+        Raises:
+            RecordNotFoundError: It is not there any more, or the result is of something else.
+        """
+        out = Path(str(result.get("out", "")))
+        if out.parent != self._folder or not out.is_file():
+            raise RecordNotFoundError("This file is not there any more. Export again.")
+        return out
 
 
 def csv_lines(data: LoadedDataset) -> Iterator[list[str]]:
@@ -89,12 +107,17 @@ def csv_lines(data: LoadedDataset) -> Iterator[list[str]]:
             ]
 
 
-def _write_csv(data: LoadedDataset, path: Path) -> None:
+def _write_csv(data: LoadedDataset, path: Path, progress: Progress) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(csv_lines(data))
+        writer = csv.writer(file)
+        for row, line in enumerate(csv_lines(data)):
+            if row % _ROWS_PER_CHUNK == 0:
+                progress.report(row / (len(data) + 1), "Writing CSV")
+            writer.writerow(line)
 
 
-def _write_npz(data: LoadedDataset, path: Path) -> None:
+def _write_npz(data: LoadedDataset, path: Path, progress: Progress) -> None:
+    progress.report(0.0, "Packing arrays")
     record = data.record
     arrays: dict[str, np.ndarray] = {
         "candidates": data.candidates.dense(),
@@ -123,7 +146,7 @@ def _write_npz(data: LoadedDataset, path: Path) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def _write_parquet(data: LoadedDataset, path: Path) -> None:
+def _write_parquet(data: LoadedDataset, path: Path, progress: Progress) -> None:
     arrow = require("pyarrow", "pyarrow", "The Parquet export")
     parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
     record = data.record
@@ -144,6 +167,7 @@ def _write_parquet(data: LoadedDataset, path: Path) -> None:
     names = record.class_names
     with parquet.ParquetWriter(path, schema) as writer:
         for rows in chunks(len(data), _ROWS_PER_CHUNK):
+            progress.report(rows[0] / len(data), "Writing Parquet")
             batch: dict[str, list[Any]] = {
                 "id": [data.ids[row] for row in rows],
                 "split": [record.split_names[data.splits[row]] for row in rows],

@@ -1,5 +1,6 @@
 """What a job can be asked to do: the kinds, and how their arguments reach a service."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cad_studio.core.errors import SettingError
@@ -81,6 +82,13 @@ def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -
     return services.pairs.result(arguments["name"], mining.id, PAIRS_IN_RESULT)
 
 
+def _export(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    out = arguments.get("out")
+    return services.exporting.export(
+        arguments["name"], arguments["format"], None if out is None else Path(out), progress
+    )
+
+
 def _open_sample(
     services: "Services", _arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -92,5 +100,6 @@ KINDS = {
     "synthesize": _synthesize,
     "extract": _extract,
     "mine": _mine,
+    "export": _export,
     "open-sample": _open_sample,
 }

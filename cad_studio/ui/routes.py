@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from cad_studio.services.container import Services
@@ -42,6 +42,7 @@ def build_routes(services: Services) -> list[Route]:
         "/static/{version}/{file}": _static,
         "/state": _state,
         "/jobs/{job}": _job,
+        "/jobs/{job:int}/file": _job_file,
         "/datasets/{name}": _dataset,
         "/datasets/{name}/co-occurrence": _co_occurrence,
         "/datasets/{name}/rows": _rows,
@@ -103,6 +104,12 @@ def _state(services: Services, _request: Request) -> Response:
 
 def _job(services: Services, request: Request) -> Response:
     return _json(views.job_entry(services.jobs.get(requests.path_number(request, "job"))))
+
+
+def _job_file(services: Services, request: Request) -> Response:
+    job = services.jobs.get(request.path_params["job"])
+    file = services.exporting.finished(job.result or {})
+    return FileResponse(file, filename=file.name, headers=_CHANGING)
 
 
 def _dataset(services: Services, request: Request) -> Response:

@@ -21,7 +21,7 @@ def build_services(folder: Path, read_only: bool = False) -> Services:
     services = Services(AppConfig(folder / "project", read_only=read_only))
     for name, file in ((SHAPES, shapes(folder)), (VECTORS, vectors(folder))):
         services.importing.import_source(str(file), name, ReadOptions(), False, Silent())
-    for quantile in (0.5, 0.2):
+    for quantile in (0.35, 0.2):
         request = MiningRequest("pixels", MiningConfig(quantile=quantile))
         services.mining.mine(SHAPES, request, Silent())
     services.mining.mine(VECTORS, MiningRequest("raw", MiningConfig(threshold=-1.0)), Silent())
@@ -32,7 +32,7 @@ def shapes(folder: Path) -> Path:
     """40 grey images of 9 x 9 in four classes of ten, all labelled."""
     generator = np.random.default_rng(3)
     truth = np.arange(N_SHAPES) % 4
-    candidates = generator.random((N_SHAPES, 4)) < 0.4
+    candidates = generator.random((N_SHAPES, 4)) < 0.6
     candidates[np.arange(N_SHAPES), truth] = True
     file = folder / "shapes.npz"
     np.savez(

@@ -6,7 +6,7 @@ import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
-import {bindKeys, change, current, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
+import {address, bindKeys, change, current, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
 
 const PAGE = 200;
 
@@ -232,11 +232,20 @@ export function mount({element, server}) {
   });
   on('readOnly started', () => page.classList.toggle('read-only', state.readOnly));
   onJobEnd(job => {
+    if (job.kind === 'export' && job.status === 'done') fill(report, exportReport(job, () => report.replaceChildren()));
     if (job.kind !== 'import' || job.status !== 'done' || !job.result) return;
     fill(report, importReport(job.result, () => report.replaceChildren()));
   });
   on('dataset', () => { if (report.firstChild && report.firstChild.dataset.name !== state.dataset) report.replaceChildren(); });
   if (state.ready) { key = ''; drawDataset(); }
+}
+
+function exportReport(job, close) {
+  const {name, rows, bytes, out} = job.result;
+  return h('section.report', {'aria-label': 'Export', data: {name}},
+    h('div.row', {}, h('h2.grow', {}, `${counted(rows, 'sample')} of ${name} are in ${out.split('/').pop()}`),
+      h('a.btn.primary', {id: 'export-download', href: address(`/jobs/${job.id}/file`), download: ''}, `Download ${(bytes / 1e6).toFixed(1)} MB`),
+      h('button.quiet', {type: 'button', on: {click: close}}, 'Close')));
 }
 
 function importReport(result, close) {

@@ -175,16 +175,24 @@ def _export_form(services: Services) -> None:
             list(FORMATS), value="csv", label="Format", elem_id="export-format"
         )
         start = gr.Button("Make the file", variant="primary", elem_id="export-start")
-        file = gr.File(label="Download", interactive=False, height=92, elem_id="export-file")
         gr.Button("Close", elem_id="export-close").click(
             None, js="() => window.cadStudio.close()", api_visibility="private"
         )
 
     @shows_errors
-    def on_export(name: str, format_name: str) -> str:
-        return services.exporting.export_for_download(name, format_name)
+    def on_export(name: str, format_name: str) -> None:
+        services.datasets.get(name)
+        services.jobs.submit("export", f"Export {name}", {"name": name, "format": format_name})
 
-    start.click(on_export, [dataset, format_name], file, js=_WITH_DATASET, api_visibility="private")
+    start.click(
+        on_export,
+        [dataset, format_name],
+        None,
+        js=_WITH_DATASET,
+        api_visibility="private",
+        concurrency_id="jobs",
+        concurrency_limit=1,
+    ).success(None, js=_STARTED, api_visibility="private")
 
 
 def _path(text: str | None) -> str | None:
