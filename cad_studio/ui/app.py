@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cad_studio.services.container import Services
-from cad_studio.ui.components.viewer import Viewer
+from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.tabs._base import TABS
@@ -27,7 +27,7 @@ def build_window(services: Services) -> gr.Blocks:
     with gr.Blocks(
         title="CAD Studio", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as window:
-        Viewer("header", "header", [cancel])
+        viewer("header", "header", [cancel])
         with gr.Tabs(elem_id="pages"):
             tabs = sorted(
                 ((name, TABS.get(name)) for name in TABS.names()), key=lambda each: each[1].order

@@ -1,13 +1,18 @@
-"""Settings dataclasses as form fields, and back."""
+"""Settings dataclasses as form fields, and back; the buttons that send a form."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from typing import Any, TypeVar, get_type_hints
 
 import gradio as gr
 
 from cad_studio.core.settings import settings_from_json
+from cad_studio.ui.errors import shows_errors
 
 Settings = TypeVar("Settings")
+
+# the selected dataset is known to the page alone, so that two windows do not share it
+_WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
 
 
 class SettingsForm:
@@ -53,6 +58,37 @@ class SettingsForm:
         }
         settings_from_json(self._kind, plain)
         return plain
+
+
+def start_button(
+    text: str,
+    prefix: str,
+    handler: Callable[..., None],
+    inputs: Sequence[gr.components.Component],
+    about_dataset: bool = True,
+) -> None:
+    """The buttons at the end of a form: one that starts its job, one that closes it.
+
+    Args:
+        text: What the first says.
+        prefix: Start of their `elem_id`.
+        handler: Submits the job; an error it raises is shown and the form stays open.
+        inputs: What the handler is given.
+        about_dataset: Whether it is given the name of the selected dataset first.
+    """
+    start = gr.Button(text, variant="primary", elem_id=f"{prefix}-start")
+    close = gr.Button("Close", elem_id=f"{prefix}-close")
+    close.click(None, js="() => window.cadStudio.close()", api_visibility="private")
+    dataset = [gr.Textbox(visible=False)] if about_dataset else []
+    start.click(
+        shows_errors(handler),
+        [*dataset, *inputs],
+        None,
+        js=_WITH_DATASET if about_dataset else None,
+        api_visibility="private",
+        concurrency_id="jobs",
+        concurrency_limit=1,
+    ).success(None, js="() => window.cadStudio.started()", api_visibility="private")
 
 
 def _component(field: Field[Any], hint: Any, prefix: str, start: Any) -> gr.components.Component:

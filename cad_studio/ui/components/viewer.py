@@ -12,31 +12,25 @@ from cad_studio.ui.routes import PREFIX, static_version
 _TEMPLATE = '<div class="mount"></div>'
 
 
-class Viewer(gr.HTML):
-    """A page or a part of one, drawn by a script of `ui/components`."""
+def viewer(
+    module: str, elem_id: str, server_functions: Sequence[Callable[..., Any]] = ()
+) -> gr.HTML:
+    """A page or a part of one, drawn by a script of this folder.
 
-    def __init__(
-        self,
-        module: str,
-        elem_id: str,
-        server_functions: Sequence[Callable[..., Any]] = (),
-    ) -> None:
-        """Mount `<module>.js`.
-
-        Args:
-            module: Script whose `mount({element, server})` draws the viewer.
-            elem_id: Id in the page.
-            server_functions: What the script may call, each with one argument.
-        """
-        script = f"{PREFIX}/static/{static_version()}/{module}.js"
-        super().__init__(
-            value="",
-            html_template=_TEMPLATE,
-            js_on_load=(
-                "const root = (window.gradio_config?.root || '').replace(/\\/$/, '');"
-                f"import(root + '{script}').then(module => module.mount({{element, server}}));"
-            ),
-            apply_default_css=False,
-            server_functions=list(server_functions) or None,
-            elem_id=elem_id,
-        )
+    Args:
+        module: Script whose `mount({element, server})` draws the viewer.
+        elem_id: Id in the page.
+        server_functions: What the script may call, each with one argument.
+    """
+    script = f"{PREFIX}/static/{static_version()}/{module}.js"
+    return gr.HTML(
+        value="",
+        html_template=_TEMPLATE,
+        js_on_load=(
+            "const root = (window.gradio_config?.root || '').replace(/\\/$/, '');"
+            f"import(root + '{script}').then(module => module.mount({{element, server}}));"
+        ),
+        apply_default_css=False,
+        server_functions=list(server_functions) or None,
+        elem_id=elem_id,
+    )

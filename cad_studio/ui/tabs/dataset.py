@@ -10,13 +10,10 @@ from cad_studio.services.container import Services
 from cad_studio.services.exporting import FORMATS
 from cad_studio.services.importing import check_name, formats, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
-from cad_studio.ui.components.viewer import Viewer
-from cad_studio.ui.errors import answers_errors, shows_errors
-from cad_studio.ui.forms import SettingsForm
+from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.tabs._base import TABS, Tab
-
-_STARTED = "() => window.cadStudio.started()"
-_WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
 
 
 def build(services: Services) -> None:
@@ -27,14 +24,14 @@ def build(services: Services) -> None:
         services.require_writable()
         return services.datasets.remove(str(wanted["name"]))
 
-    Viewer("dataset_page", "dataset-page", [remove])
+    viewer("dataset_page", "dataset-page", [remove])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
 
 
 def _import_form(services: Services) -> None:
-    with gr.Column(elem_id="dataset-import", elem_classes="drawer"):
+    with gr.Column(elem_id="dataset-import", elem_classes="drawer") as form:
         gr.Markdown(
             "## Import data\nAll or nothing: what is wrong is listed with its first case, "
             "and the project stays as it was."
@@ -83,12 +80,7 @@ def _import_form(services: Services) -> None:
             label="Import the rest when some samples are bad, and list what was left out",
             elem_id="import-skip-bad",
         )
-        start = gr.Button("Import", variant="primary", elem_id="import-start")
-        gr.Button("Close", elem_id="import-close").click(
-            None, js="() => window.cadStudio.close()", api_visibility="private"
-        )
 
-    @shows_errors
     def on_import(
         source: str | None,
         upload: str | None,
@@ -122,30 +114,12 @@ def _import_form(services: Services) -> None:
             },
         )
 
-    start.click(
-        on_import,
-        [source, upload, name, candidates, format_name, splits, classes, images, skip_bad],
-        None,
-        api_visibility="private",
-        concurrency_id="jobs",
-        concurrency_limit=1,
-    ).success(None, js=_STARTED, api_visibility="private")
+    with form:
+        inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad]
+        start_button("Import", "import", on_import, inputs, about_dataset=False)
 
 
 def _synthesis_form(services: Services) -> None:
-    with gr.Column(elem_id="dataset-synthesize", elem_classes="drawer"):
-        gr.Markdown(
-            "## Synthesize candidate sets\nAn annotator network learns the true labels; what it "
-            "confuses on an image joins that image's set. Makes a new version of the dataset."
-        )
-        dataset = gr.Textbox(visible=False)
-        form = SettingsForm(SynthesisConfig, "synthesize")
-        start = gr.Button("Synthesize", variant="primary", elem_id="synthesize-start")
-        gr.Button("Close", elem_id="synthesize-close").click(
-            None, js="() => window.cadStudio.close()", api_visibility="private"
-        )
-
-    @shows_errors
     def on_synthesize(name: str, *values: object) -> None:
         services.datasets.get(name)
         config = form.to_json(values)
@@ -153,46 +127,29 @@ def _synthesis_form(services: Services) -> None:
             "synthesize", f"Synthesize sets of {name}", {"name": name, "config": config}
         )
 
-    start.click(
-        on_synthesize,
-        [dataset, *form.components],
-        None,
-        js=_WITH_DATASET,
-        api_visibility="private",
-        concurrency_id="jobs",
-        concurrency_limit=1,
-    ).success(None, js=_STARTED, api_visibility="private")
+    with gr.Column(elem_id="dataset-synthesize", elem_classes="drawer"):
+        gr.Markdown(
+            "## Synthesize candidate sets\nAn annotator network learns the true labels; what it "
+            "confuses on an image joins that image's set. Makes a new version of the dataset."
+        )
+        form = SettingsForm(SynthesisConfig, "synthesize")
+        start_button("Synthesize", "synthesize", on_synthesize, form.components)
 
 
 def _export_form(services: Services) -> None:
+    def on_export(name: str, format_name: str) -> None:
+        services.datasets.get(name)
+        services.jobs.submit("export", f"Export {name}", {"name": name, "format": format_name})
+
     with gr.Column(elem_id="dataset-export", elem_classes="drawer"):
         gr.Markdown(
             "## Export\nThe current candidate sets, without loss: importing the file brings them "
             "back. CSV holds the sets alone; Parquet and npz hold the images or vectors too."
         )
-        dataset = gr.Textbox(visible=False)
         format_name = gr.Dropdown(
             list(FORMATS), value="csv", label="Format", elem_id="export-format"
         )
-        start = gr.Button("Make the file", variant="primary", elem_id="export-start")
-        gr.Button("Close", elem_id="export-close").click(
-            None, js="() => window.cadStudio.close()", api_visibility="private"
-        )
-
-    @shows_errors
-    def on_export(name: str, format_name: str) -> None:
-        services.datasets.get(name)
-        services.jobs.submit("export", f"Export {name}", {"name": name, "format": format_name})
-
-    start.click(
-        on_export,
-        [dataset, format_name],
-        None,
-        js=_WITH_DATASET,
-        api_visibility="private",
-        concurrency_id="jobs",
-        concurrency_limit=1,
-    ).success(None, js=_STARTED, api_visibility="private")
+        start_button("Make the file", "export", on_export, [format_name])
 
 
 def _path(text: str | None) -> str | None:

@@ -4,24 +4,34 @@ import gradio as gr
 
 from cad_studio.services.container import Services
 from cad_studio.services.mining import LABEL_CHOICES, OFFERED, MiningConfig
-from cad_studio.ui.components.viewer import Viewer
-from cad_studio.ui.errors import shows_errors
-from cad_studio.ui.forms import SettingsForm
+from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.tabs._base import TABS, Tab
-
-_STARTED = "() => window.cadStudio.started()"
-_WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
 
 
 def build(services: Services) -> None:
     """Make the page."""
-    Viewer("pairs_page", "pairs-page")
+
+    def on_mine(name: str, features: str, labels: str, split: str | None, *values: object) -> None:
+        services.datasets.get(name)
+        services.jobs.submit(
+            "mine",
+            f"Find pairs of {name}",
+            {
+                "name": name,
+                "features": services.mining.check_spec(name, features),
+                "labels": labels,
+                "split": (split or "").strip() or None,
+                "config": form.to_json(values),
+            },
+        )
+
+    viewer("pairs_page", "pairs-page")
     with gr.Column(elem_id="pairs-mine", elem_classes="drawer"):
         gr.Markdown(
             "## Find entangled pairs\nTwo samples that are close in some features, share a "
             "candidate, and are taken to be of different classes."
         )
-        dataset = gr.Textbox(visible=False)
         features = gr.Dropdown(
             [*OFFERED, "raw"],
             value="pixels",
@@ -46,35 +56,8 @@ def build(services: Services) -> None:
             label="Split", info="Search within one split; empty takes all.", max_lines=1,
             elem_id="mine-split",
         )  # fmt: skip
-        start = gr.Button("Find pairs", variant="primary", elem_id="mine-start")
-        gr.Button("Close", elem_id="mine-close").click(
-            None, js="() => window.cadStudio.close()", api_visibility="private"
-        )
-
-    @shows_errors
-    def on_mine(name: str, features: str, labels: str, split: str | None, *values: object) -> None:
-        services.datasets.get(name)
-        services.jobs.submit(
-            "mine",
-            f"Find pairs of {name}",
-            {
-                "name": name,
-                "features": services.mining.check_spec(name, features),
-                "labels": labels,
-                "split": (split or "").strip() or None,
-                "config": form.to_json(values),
-            },
-        )
-
-    start.click(
-        on_mine,
-        [dataset, features, labels, split, *form.components],
-        None,
-        js=_WITH_DATASET,
-        api_visibility="private",
-        concurrency_id="jobs",
-        concurrency_limit=1,
-    ).success(None, js=_STARTED, api_visibility="private")
+        inputs = [features, labels, split, *form.components]
+        start_button("Find pairs", "mine", on_mine, inputs)
 
 
 TABS.register("pairs")(Tab("Entangled pairs", 20, build))
