@@ -42,7 +42,7 @@ def build_routes(services: Services) -> list[Route]:
         "/static/{version}/{file}": _static,
         "/state": _state,
         "/jobs/{job}": _job,
-        "/jobs/{job:int}/file": _job_file,
+        "/jobs/{job}/file": _job_file,
         "/datasets/{name}": _dataset,
         "/datasets/{name}/co-occurrence": _co_occurrence,
         "/datasets/{name}/rows": _rows,
@@ -107,7 +107,7 @@ def _job(services: Services, request: Request) -> Response:
 
 
 def _job_file(services: Services, request: Request) -> Response:
-    job = services.jobs.get(request.path_params["job"])
+    job = services.jobs.get(requests.path_number(request, "job"))
     file = services.exporting.finished(job.result or {})
     return FileResponse(file, filename=file.name, headers=_CHANGING)
 
