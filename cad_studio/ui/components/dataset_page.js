@@ -35,7 +35,7 @@ export function mount({element, server}) {
     h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
   const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, h('span.grow'), place, previous, next);
   const grid = createGrid(row => change({instance: row}));
-  const report = h('div');
+  const report = h('div.reports');
   const body = h('div.scroll', {}, grid.element);
   const main = h('section.main', {}, tools, report, filters, body);
   const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: step});

@@ -36,7 +36,7 @@ export function createGrid(onPick) {
         title: page.ids[position],
         'aria-label': `${page.ids[position]}, ${counted(page.candidates[position].length, 'candidate')}: `
           + page.candidates[position].map(index => names[index]).join(', '),
-      }, thumbnail(page.sprite, position), squares(page.candidates[position], names, 6))));
+      }, thumbnail(page.sprite, position), squares(page.candidates[position], names, 5))));
       element.dataset.first = rows.length ? rows[0] : '';
     },
     select(row) {

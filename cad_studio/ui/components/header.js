@@ -10,9 +10,10 @@ export function mount({element, server}) {
   const picker = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(picker.value)}});
   const facts = h('span.num', {});
   const jobs = h('span.jobs', {'aria-live': 'polite'});
+  const closed = h('span.pill', {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import data or find pairs.'}, 'read-only');
   fill(element.querySelector('.mount'), 
     h('div.brand', {}, 'CAD ', h('b', {}, 'Studio')),
-    h('div.status', {}, jobs, h('label.pill.dataset', {}, picker, facts)));
+    h('div.status', {}, jobs, closed, h('label.pill.dataset', {}, picker, facts)));
 
   function drawDatasets() {
     fill(picker, ...state.datasets.map(data => h('option', {value: data.name}, data.name)));
@@ -46,6 +47,7 @@ export function mount({element, server}) {
 
   on('datasets dataset', drawDatasets);
   on('jobs readOnly', drawJobs);
+  on('readOnly', () => { closed.hidden = !state.readOnly; });
   onJobEnd(job => {
     if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
     if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
