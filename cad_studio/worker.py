@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
         arguments: The project folder.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # threads that wait by spinning take the core from the one they wait for when others compute
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     services = Services(AppConfig(project=Path(arguments[0])))
     with contextlib.suppress(OSError):

@@ -53,13 +53,13 @@ class JobQueue:
 
     def wake(self) -> None:
         """Start a worker if jobs wait; it ends at once when another is at work."""
-        self.recover()
+        self._fail_dead()
         if self._jobs.of_status("queued"):
             self._start_worker()
 
     def claim(self) -> Job | None:
         """Take the oldest waiting job for this process, unless another job runs."""
-        self.recover()
+        self._fail_dead()
         time = now()
         return self._jobs.claim_next(
             pid=os.getpid(),
@@ -101,10 +101,15 @@ class JobQueue:
         self._jobs.change(job_id, ("running",), cancel_requested=True, message="Stopping")
 
     def recover(self) -> None:
-        """Fail the running jobs whose process is gone."""
-        for job in self._jobs.of_status("running"):
-            if not is_alive(job):
-                self.fail(job.id, INTERRUPTED)
+        """Fail the running jobs whose process is gone, and start what waited behind them."""
+        if self._fail_dead():
+            self.wake()
+
+    def _fail_dead(self) -> bool:
+        dead = [job for job in self._jobs.of_status("running") if not is_alive(job)]
+        for job in dead:
+            self.fail(job.id, INTERRUPTED)
+        return bool(dead)
 
     def _end(self, job_id: int, status: str, **values: Any) -> None:
         self._jobs.change(job_id, ("running",), **_ending(status, **values))

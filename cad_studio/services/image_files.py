@@ -19,7 +19,7 @@ from cad_studio.store.blobs import Blobs, BlobWriter
 SMALL_PX = 64
 """Images of one shape with no side above this are stored decoded, in one array."""
 
-_REPORT_EVERY = 256
+_REPORT_EVERY = 4  # a large photograph takes a quarter of a second to decode
 
 
 class _NotSmallError(Exception):
@@ -55,12 +55,14 @@ class ImageFiles:
         """Read all images."""
         if self._source.images is None:
             return self
-        try:
-            self._write(small=True)
-        except _NotSmallError:
-            self._stack.close()
-            self._reset()
-            self._write(small=False)
+        with self._stack as stack:
+            try:
+                self._write(small=True)
+            except _NotSmallError:
+                stack.close()
+                self._reset()
+                self._write(small=False)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -70,7 +72,7 @@ class ImageFiles:
         trace: TracebackType | None,
     ) -> None:
         """Drop the scratch files; what was kept has its lasting name already."""
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
     def keep(self, rows: NDArray[np.int64]) -> tuple[dict[str, str], tuple[int, int, int] | None]:
         """Give the images of some rows their lasting names.

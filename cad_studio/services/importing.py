@@ -82,11 +82,12 @@ class ImportService:
             if len(bad):
                 found = without(replace(found, problems=[]), bad)
             progress.report(0.97, "Saving")
-            files, shape = images.keep(kept)
-        columns = self._columns(found, name, origin, report, files, shape)
-        assert found.candidates is not None
-        candidates = blobs.save_array(found.candidates.packed)
-        dataset = self._project.datasets.add(columns, candidates, {"source": origin})
+            assert found.candidates is not None
+            with self._project.saving():
+                files, shape = images.keep(kept)
+                columns = self._columns(found, name, origin, report, files, shape)
+                candidates = blobs.save_array(found.candidates.packed)
+                dataset = self._project.datasets.add(columns, candidates, {"source": origin})
         return _result(dataset, report, bad)
 
     def _columns(

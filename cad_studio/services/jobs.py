@@ -38,7 +38,7 @@ class JobService:
             RecordNotFoundError: There is none of this id.
         """
         job = self._jobs.get(job_id)
-        if job.status == "running":
+        if job.status in {"queued", "running"}:
             self._queue.recover()
             job = self._jobs.get(job_id)
         return job

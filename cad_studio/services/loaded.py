@@ -87,10 +87,15 @@ class LoadedDataset:
             return EncodedPixels(data, offsets, self.ids, decode)
         return None
 
-    def current_labels(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    def current_labels(
+        self, with_truth: bool = True
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """What is known of each sample's class without a model.
 
         The true label where known, else the only candidate, else the majority of the votes.
+
+        Args:
+            with_truth: Whether to look at true labels; without, all are taken as not known.
 
         Returns:
             int32 (N,) labels, `UNKNOWN` where nothing is known, and bool (N,), where they are
@@ -103,7 +108,7 @@ class LoadedDataset:
         if len(single):
             labels[single] = self.candidates.dense(single).argmax(axis=1)
         known = np.zeros(len(self), bool)
-        if self.truth is not None:
+        if with_truth and self.truth is not None:
             known = self.truth != UNKNOWN
             labels = np.where(known, self.truth, labels)
         return labels, known

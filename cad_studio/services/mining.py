@@ -82,17 +82,18 @@ class MiningService:
         work = hashlib.sha256(f"{data.record.content_hash} {key}".encode()).hexdigest()[:24]
         partial = self._project.partial_folder(work)
         features = extractor.extract(data.pixels, data.features, progress, partial)
-        file = self._project.blobs.save_array(features)
+        with self._project.saving():
+            made = self._project.features.add(
+                data.record.content_hash,
+                spec,
+                key,
+                extractor.describe(),
+                self._project.blobs.save_array(features),
+                features.shape[1],
+                round(time.monotonic() - started, 3),
+            )
         shutil.rmtree(partial, ignore_errors=True)
-        return self._project.features.add(
-            data.record.content_hash,
-            spec,
-            key,
-            extractor.describe(),
-            file,
-            features.shape[1],
-            round(time.monotonic() - started, 3),
-        )
+        return made
 
     def check_spec(self, name: str, spec: str) -> str:
         """An extractor for a dataset, known to exist; the spec comes back trimmed.
@@ -115,9 +116,7 @@ class MiningService:
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)
         progress.report(0.4, "Reading labels")
-        labels, source, belief_files = self._labels(
-            data, features, request, Part(progress, 0.4, 0.6)
-        )
+        labels, source, belief = self._labels(data, features, request, Part(progress, 0.4, 0.6))
         whole = len(rows) == len(data)
         pairs = find_pairs(
             features if whole else features[rows],
@@ -127,18 +126,17 @@ class MiningService:
             Part(progress, 0.6, 0.98),
         )
         progress.report(0.98, "Saving")
-        blobs = self._project.blobs
-        files = {
-            "rows": blobs.save_array(np.stack([rows[pairs.i], rows[pairs.j]]).astype(np.int32)),
-            "similarity": blobs.save_array(pairs.similarity),
-            "shared": blobs.save_array(pairs.shared),
-            "unknown": blobs.save_array(pairs.unknown),
-            "labels": blobs.save_array(labels),
-            "per_class": blobs.save_array(pairs.per_class),
-            "histogram": blobs.save_array(pairs.histogram),
-            "cross_histogram": blobs.save_array(pairs.cross_histogram),
-            "cross_sample": blobs.save_array(pairs.cross_sample),
-            **belief_files,
+        arrays = {
+            "rows": np.stack([rows[pairs.i], rows[pairs.j]]).astype(np.int32),
+            "similarity": pairs.similarity,
+            "shared": pairs.shared,
+            "unknown": pairs.unknown,
+            "labels": labels,
+            "per_class": pairs.per_class,
+            "histogram": pairs.histogram,
+            "cross_histogram": pairs.cross_histogram,
+            "cross_sample": pairs.cross_sample,
+            **belief,
         }
         settings = {
             **settings_to_json(request.config),
@@ -148,23 +146,24 @@ class MiningService:
             "n_cross": pairs.n_cross,
             "n_searched": len(rows),
         }
-        return self._project.pairs.add(
-            {
-                "dataset_id": data.record.id,
-                "version_hash": data.record.version.hash,
-                "feature_set_id": feature_set.id,
-                "settings": settings,
-                "label_source": source,
-                "threshold": float(pairs.threshold),
-                "n_pairs": int(pairs.n_pairs),
-                "n_kept": len(pairs),
-                "n_instances": int(pairs.n_instances),
-                "method": pairs.method,
-                "recall": pairs.recall,
-                "seconds": round(pairs.seconds, 3),
-                "files": files,
-            }
-        )
+        columns = {
+            "dataset_id": data.record.id,
+            "version_hash": data.record.version.hash,
+            "feature_set_id": feature_set.id,
+            "settings": settings,
+            "label_source": source,
+            "threshold": float(pairs.threshold),
+            "n_pairs": int(pairs.n_pairs),
+            "n_kept": len(pairs),
+            "n_instances": int(pairs.n_instances),
+            "method": pairs.method,
+            "recall": pairs.recall,
+            "seconds": round(pairs.seconds, 3),
+        }
+        with self._project.saving():
+            save = self._project.blobs.save_array
+            files = {role: save(array) for role, array in arrays.items()}
+            return self._project.pairs.add({**columns, "files": files})
 
     def load_pairs(self, mining: Mining) -> Pairs:
         """The pairs of a mining; rows are those of the dataset."""
@@ -248,25 +247,21 @@ class MiningService:
         features: NDArray[np.float32],
         request: MiningRequest,
         progress: Progress,
-    ) -> tuple[NDArray[np.int32], str, dict[str, str]]:
-        """Class of each sample as far as known, what that rests on, and the belief's files."""
-        labels, known = data.current_labels()
-        if request.labels == "best":
-            labels = np.where(known, UNKNOWN, labels)
-            known = np.zeros(len(data), bool)
+    ) -> tuple[NDArray[np.int32], str, dict[str, NDArray[np.generic]]]:
+        """Class of each sample as far as known, what that rests on, and the belief's arrays."""
+        labels, known = data.current_labels(with_truth=request.labels != "best")
         if known.all():
             return labels.astype(np.int32), "true", {}
         belief = self._belief(data, features, progress)
         open_rows = np.flatnonzero(labels == UNKNOWN)
         labels = labels.copy()
         labels[open_rows] = best_labels(belief)[open_rows]
-        blobs = self._project.blobs
-        files = {
-            "belief": blobs.save_array(belief.data.astype(np.float32)),
-            "belief_classes": blobs.save_array(belief.indices.astype(np.int32)),
-            "belief_starts": blobs.save_array(belief.indptr.astype(np.int64)),
+        arrays = {
+            "belief": belief.data.astype(np.float32),
+            "belief_classes": belief.indices.astype(np.int32),
+            "belief_starts": belief.indptr.astype(np.int64),
         }
-        return labels.astype(np.int32), "mixed" if known.any() else "best", files
+        return labels.astype(np.int32), "mixed" if known.any() else "best", arrays
 
     def _belief(self, data: LoadedDataset, features: NDArray[np.float32], progress: Progress):  # type: ignore[no-untyped-def]
         n_neighbours = min(N_GRAPH_NEIGHBOURS, len(data) - 1)

@@ -98,8 +98,7 @@ class SynthesisService:
         progress.report(0.95, "Drawing candidate sets")
         generator = np.random.default_rng(config.seed)
         candidates = synthesise_candidates(result.logits, truth, config.rate, generator)
-        blob = self._project.blobs.save_array(candidates.packed)
-        details = {
+        details: dict[str, Any] = {
             "rate": config.rate,
             "seed": config.seed,
             "annotator": result.name,
@@ -107,9 +106,11 @@ class SynthesisService:
             "annotator_accuracy": round(result.train_accuracy, 6),
             "annotator_learned_from": len(rows),
             "mean_candidates": round(float(candidates.sizes().mean()), 6),
-            "candidates_hash": blob.partition(".")[0],
         }
-        dataset = self._project.datasets.add_version(name, blob, "synthesize", details)
+        with self._project.saving():
+            blob = self._project.blobs.save_array(candidates.packed)
+            details["candidates_hash"] = blob.partition(".")[0]
+            dataset = self._project.datasets.add_version(name, blob, "synthesize", details)
         return {
             "name": name,
             **details,

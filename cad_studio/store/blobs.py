@@ -7,7 +7,6 @@ ever changes a file once it has its name.
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import StorageError, is_disk_full
@@ -70,7 +70,7 @@ class Blobs:
             StorageError: The disk is full.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._scratch)
+        descriptor, name = tempfile.mkstemp(dir=self._scratch, prefix=f"{os.getpid()}-")
         scratch = Path(name)
         try:
             with _disk_errors(self._folder), os.fdopen(descriptor, "wb") as file:
@@ -93,7 +93,7 @@ class Blobs:
     def save_array(self, array: NDArray[Any]) -> str:
         """Save an array of any shape and plain dtype as `.npy`; returns its name."""
         with self.writing() as writer:
-            contiguous = np.ascontiguousarray(array)
+            contiguous = np.asarray(array, order="C")
             np.lib.format.write_array_header_1_0(
                 writer, np.lib.format.header_data_from_array_1_0(contiguous)
             )
@@ -139,8 +139,11 @@ class Blobs:
         return freed
 
     def clear_scratch(self) -> None:
-        """Delete what a killed process left unfinished; only when no job is running."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """Delete what killed processes left unfinished; their numbers begin the names."""
+        for path in self._scratch.glob("*-*"):
+            owner = path.name.partition("-")[0]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

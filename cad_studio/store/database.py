@@ -137,7 +137,8 @@ def folder_error(folder: Path, error: OSError) -> ProjectError | StorageError:
 
 
 def _connect(file: Path) -> sql.Engine:
-    engine = sql.create_engine(f"sqlite:///{file}", connect_args={"timeout": _LOCK_SECONDS})
+    address = sql.URL.create("sqlite", database=str(file))  # a path may hold ? and %
+    engine = sql.create_engine(address, connect_args={"timeout": _LOCK_SECONDS})
 
     @sql.event.listens_for(engine, "connect")
     def prepare(connection, _record) -> None:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ import sqlalchemy as sql
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Dataset, DatasetVersion
 from cad_studio.store.database import Database, now
-from cad_studio.store.tables import DATASET, DATASET_VERSION, MINING
+from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING
 
 
 class Datasets:
@@ -96,12 +96,20 @@ class Datasets:
             return [DatasetVersion(**row._mapping) for row in rows]
 
     def remove(self, name: str) -> None:
-        """Take a dataset, its versions and its minings out of the project."""
+        """Take a dataset out of the project, with its versions, minings and features.
+
+        Features of content that another dataset has too are kept.
+        """
         dataset = self.get(name)
         with self._database.write() as connection:
             for table in (MINING, DATASET_VERSION):
                 connection.execute(sql.delete(table).where(table.c.dataset_id == dataset.id))
             connection.execute(sql.delete(DATASET).where(DATASET.c.id == dataset.id))
+            files = connection.scalars(sql.select(DATASET.c.files))
+            left = {name for names in files for name in names.values()}
+            connection.execute(
+                sql.delete(FEATURE_SET).where(FEATURE_SET.c.source_hash.not_in(left))
+            )
 
     def describe_classes(self, name: str, descriptions: dict[str, str]) -> None:
         """Replace the free-text descriptions of the classes."""

@@ -1,9 +1,13 @@
 """A project: a folder with a database and the files it names."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sql
+from filelock import FileLock, Timeout
 
+from cad_studio.core.errors import ProjectError
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.database import Database, folder_error
 from cad_studio.store.datasets import Datasets
@@ -11,6 +15,8 @@ from cad_studio.store.features import Features
 from cad_studio.store.jobs import Jobs
 from cad_studio.store.pairs import Pairs
 from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING
+
+_SAVING_SECONDS = 600.0
 
 
 class Project:
@@ -42,6 +48,7 @@ class Project:
         self.features = Features(self.database)
         self.pairs = Pairs(self.database)
         self.jobs = Jobs(self.database)
+        self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:
         """Where work named `key` keeps finished chunks until it is done; made when asked for."""
@@ -53,8 +60,38 @@ class Project:
         """The text a job printed."""
         return self.folder / "logs" / f"job-{job_id}.txt"
 
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """The stretch from the first blob of something to the record that names it.
+
+        One process at a time is in it, so that nobody removes blobs which are about to be named.
+        When the block raises, the blobs that it leaves without a record are removed.
+
+        Raises:
+            ProjectError: Another process has been in it for ten minutes.
+        """
+        try:
+            with FileLock(self.folder / "saving.lock", timeout=_SAVING_SECONDS):
+                try:
+                    yield
+                except BaseException:
+                    with suppress(Exception):  # the first error is the one to tell
+                        self._remove_unused_blobs()
+                    raise
+        except Timeout as error:
+            raise ProjectError(
+                f"Another process has been saving into {self.folder} for over "
+                f"{_SAVING_SECONDS / 60:.0f} minutes. Close other CAD Studio programs on this "
+                "project."
+            ) from error
+
     def remove_unused_files(self) -> int:
-        """Delete blobs no record names; returns bytes freed. Only when no job is running."""
+        """Delete blobs no record names, and what killed processes left; returns bytes freed."""
+        self.blobs.clear_scratch()
+        with self.saving():
+            return self._remove_unused_blobs()
+
+    def _remove_unused_blobs(self) -> int:
         used: set[str] = set()
         with self.database.read() as connection:
             for table in (DATASET, MINING):
@@ -62,7 +99,6 @@ class Project:
                     used.update(files.values())
             used.update(connection.scalars(sql.select(DATASET_VERSION.c.candidates)))
             used.update(connection.scalars(sql.select(FEATURE_SET.c.file)))
-        self.blobs.clear_scratch()
         return self.blobs.remove_except(used)
 
     def close(self) -> None:

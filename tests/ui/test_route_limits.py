@@ -16,6 +16,8 @@ REFUSED = [
     ("/jobs/7", 404, "Job 7 is not in this project."),
     (f"/jobs/{HUGE}", 400, "job is '999999999999999999999999999999'; expected a whole number."),
     ("/jobs/" + "9" * 5000, 400, "expected a whole number."),
+    ("/jobs/7/file", 404, "Job 7 is not in this project."),
+    (f"/jobs/{HUGE}/file", 400, "expected a whole number."),
     ("/datasets/nope", 404, "There is no dataset 'nope' in this project."),
     ("/datasets/shape%201", 404, "Closest: 'shapes 1'."),
     (f"{S}/rows?holds=dgo", 400, "'dgo' is not a class of shapes 1. Closest: 'dog'."),
@@ -112,7 +114,7 @@ def test_addresses_with_the_current_version_are_kept_for_ever(client, services):
 
 
 def test_every_route_is_tried_here(services):
-    tried = [path.partition("?")[0] for path in ANSWERED] + ["/jobs/7"]
+    tried = [path.partition("?")[0] for path in ANSWERED] + ["/jobs/7", "/jobs/7/file"]
     for route in build_routes(services):
         assert any(route.path_regex.fullmatch(PREFIX + each) for each in tried), route.path
 
@@ -128,7 +130,7 @@ def guarded(services):
 
 
 def test_nothing_is_shown_before_the_login(guarded):
-    for path in (*ANSWERED, "/jobs/7", f"{S}/minings/1/pairs.csv"):
+    for path in (*ANSWERED, "/jobs/7", "/jobs/7/file"):
         answer = guarded.get(PREFIX + path)
         assert (answer.status_code, answer.json()) == (401, {"error": "Log in first."})
         assert answer.headers["cache-control"] == "no-store"

@@ -1,0 +1,155 @@
+"""A studio of its own and a real Chromium that must stay on this machine and without errors."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    """A browser; without one the tests are skipped, but never where they were asked for."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if found is None:
+        reason = "no Chromium is installed (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Studio:
+    """A running `app.py`."""
+
+    url: str
+    project: Path
+
+
+def start_studio(project: Path, **environment: str) -> Iterator[Studio]:
+    """Run `app.py` over a project on a free port until the generator is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    log = project.with_suffix(f".{port}.log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--project", str(project), "--port", str(port)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CAD_READONLY": "0", **environment},
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, process, log)
+        yield Studio(url, project)
+    finally:
+        family = [*psutil.Process(process.pid).children(recursive=True), process]
+        for each in family:
+            each.terminate()
+        process.wait(20)
+    assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
+
+
+def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(url, timeout=5, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"app.py did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="package")
+def studio(chromium, tmp_path_factory):
+    """One studio over a new project, which opens the bundled sample by itself."""
+    yield from start_studio(tmp_path_factory.mktemp("studio") / "project")
+
+
+@dataclass
+class Watch:
+    """What a browser did that it must not; `expected` holds parts of texts a test provokes.
+
+    Dialogs are answered with `answer`.
+    """
+
+    strangers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    answer: bool = False
+
+    def attach(self, context) -> None:
+        context.on("request", lambda request: self._see(request.url))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("console", lambda note: note.type == "error" and self._hear(note.text))
+        context.on("dialog", self._reply)
+
+    def _see(self, url: str) -> None:
+        if urlsplit(url).hostname not in {"127.0.0.1", None}:
+            self.strangers.append(url)
+
+    def _hear(self, text: str) -> None:
+        if not any(part in text for part in self.expected):
+            self.complaints.append(text)
+
+    def _reply(self, dialog) -> None:
+        self.dialogs.append(dialog.message)
+        if self.answer:
+            dialog.accept()
+        else:
+            dialog.dismiss()
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+@pytest.fixture
+def context(chromium, watch):
+    """A visitor without history. Leaving the machine, errors and dialogs fail the test."""
+    visitor = chromium.new_context(viewport={"width": 1366, "height": 860})
+    visitor.set_default_timeout(15_000)
+    watch.attach(visitor)
+    yield visitor
+    visitor.close()
+    assert (watch.strangers, watch.complaints, watch.dialogs) == ([], [], [])
+
+
+@pytest.fixture
+def page(context):
+    return context.new_page()

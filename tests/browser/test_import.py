@@ -1,0 +1,138 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.steps import (
+    fill_field,
+    import_by_form,
+    labels,
+    open_page,
+    show_dataset,
+    shown_filter,
+    toast,
+    total,
+)
+
+SCRIPT = "${alert(1)}<img src=x onerror=alert(1)>"
+CLASSES = [SCRIPT, "cat", "ärger"]
+N_SAMPLES = 24
+
+
+def image_folder(folder: Path, empty_set: bool = False) -> Path:
+    """24 images of three classes, each in a set of two; ids and class names hold a script."""
+    generator = np.random.default_rng(5)
+    rows = []
+    for row in range(N_SAMPLES):
+        name = f"{row:02}.png"
+        Image.fromarray(generator.integers(0, 256, (12, 12, 3), np.uint8)).save(folder / name)
+        truth, other = row % 3, (row % 3 + 1 + row % 2) % 3
+        held = [] if empty_set and row == 7 else [CLASSES[truth], CLASSES[other]]
+        rows.append([name, f"<b>{row:02}</b>", json.dumps(held), CLASSES[truth]])
+    with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["file_name", "id", "candidates", "label"], *rows])
+    return folder
+
+
+def test_a_folder_is_imported_with_a_report_and_text_stays_text(page, studio, tmp_path):
+    show_dataset(page, studio.url)
+    import_by_form(page, str(image_folder(tmp_path)), "hostile")
+    page.wait_for_selector("#header .pill.job")
+    expect(page.locator(".report h2")).to_have_text(
+        "24 samples imported as hostile", timeout=30_000
+    )
+    shown_filter(page, "hostile:")
+    assert page.input_value("#header-dataset") == "hostile"
+    assert total(page) == "24 samples"
+
+    assert page.locator("#dataset-class option").all_inner_texts()[1:] == CLASSES
+    assert labels(page)[1].startswith("<b>01</b>, 2 candidates: ")
+    assert any(SCRIPT in label for label in labels(page))
+    page.click('.dataset-page .matrix button[data-a="0"][data-b="1"]')
+    shown_filter(page, '"holds"')
+    assert f"holds {SCRIPT}" in page.inner_text(".dataset-page .pills")
+    page.locator(".tile").first.click()
+    expect(page.locator(".instance .id")).to_contain_text("<b>")
+    assert SCRIPT in page.locator(".instance .chip .name").all_inner_texts()
+    cell = page.locator('.dataset-page .matrix button[data-a="0"][data-b="0"]')
+    assert cell.get_attribute("aria-label").startswith(f"{SCRIPT}: 16 samples")
+
+    open_page(page, "Entangled pairs")
+    page.click(".empty button:has-text('Find pairs')")
+    fill_field(page, "mine-quantile", "0.9")
+    page.click("#mine-start")
+    page.wait_for_selector(".pairs-page .card img", timeout=30_000)
+    page.click('.pairs-page .matrix button[data-a="0"][data-b="1"]')
+    expect(page.locator("#pairs-title")).to_have_text(f"{SCRIPT} or cat?")
+    assert SCRIPT in page.inner_text(".why")
+    assert SCRIPT in page.locator(".card .chip .name").all_inner_texts()
+    page.click("#pairs-reveal")
+    expect(page.locator(".card .tag", has_text="true")).to_have_count(2)
+    # the script never became an element or a request
+    assert page.locator("img[src=x], img[onerror], b:text-is('01')").count() == 0
+
+
+def test_an_empty_set_stops_the_import_and_leaves_the_project_alone(page, studio, tmp_path):
+    show_dataset(page, studio.url)
+    before = page.locator("#header-dataset option").all_inner_texts()
+    import_by_form(page, str(image_folder(tmp_path, empty_set=True)), "broken")
+    toast(page, "Nothing was imported. 1 of 24 samples: empty candidate sets (first: ")
+    assert "metadata.csv, line 9" in page.inner_text(".cad-toast")
+    page.reload()
+    page.wait_for_selector(".tile")
+    assert page.locator("#header-dataset option").all_inner_texts() == before
+
+
+def test_the_rest_is_imported_when_asked_for_and_what_was_left_out_is_listed(
+    page, studio, tmp_path
+):
+    show_dataset(page, studio.url)
+    page.click("#dataset-import-open")
+    fill_field(page, "import-source", str(image_folder(tmp_path, empty_set=True)))
+    fill_field(page, "import-name", "the rest")
+    page.check("#import-skip-bad input")
+    page.click("#import-start")
+    expect(page.locator(".report h2")).to_have_text(
+        "23 samples imported as the rest, 1 left out", timeout=30_000
+    )
+    page.click(".report summary")
+    expect(page.locator(".report details li")).to_contain_text("metadata.csv, line 9")
+    page.click(".report button:has-text('Close report')")
+    expect(page.locator(".report")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "words"),
+    [
+        ("", "", "Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file."),
+        ("/no/such/folder", "x", "/no/such/folder"),
+        ("/no/such/folder", "../x", "'../x' cannot be a dataset name."),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_words(page, studio, source, name, words):
+    show_dataset(page, studio.url)
+    import_by_form(page, source, name)
+    toast(page, words)
+    assert page.input_value("#header-dataset") == "sample"
+
+
+def test_a_dataset_is_removed_only_after_a_yes(page, watch, studio, tmp_path):
+    show_dataset(page, studio.url)
+    import_by_form(page, str(image_folder(tmp_path)), "short-lived")
+    shown_filter(page, "short-lived:")
+    page.click("#dataset-remove")
+    expect(page.locator("#dataset-remove")).to_be_visible()
+    assert page.input_value("#header-dataset") == "short-lived"
+    (question,) = watch.dialogs
+    assert question.startswith("Remove short-lived with its versions and pairs")
+    watch.dialogs.clear()
+    watch.answer = True
+    page.click("#dataset-remove")
+    toast(page, "short-lived is removed.")
+    shown_filter(page, "sample:")
+    assert "short-lived" not in page.locator("#header-dataset option").all_inner_texts()
+    watch.dialogs.clear()

@@ -1,0 +1,119 @@
+"""Candidate synthesis as a user sees it: a new version, reproducible, from known truth only."""
+
+import numpy as np
+import pytest
+
+from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.progress import Silent
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.mining import MiningRequest
+from cad_studio.services.synthesis import SynthesisConfig
+from tests.services.small import blobs_in, save, store
+
+N_SAMPLES = 60
+
+
+@pytest.fixture
+def labelled(services, tmp_path):
+    generator = np.random.default_rng(0)
+    truth = np.arange(N_SAMPLES) % 3
+    images = (generator.integers(0, 120, (N_SAMPLES, 6, 6)) + truth[:, None, None] * 60).astype(
+        np.uint8
+    )
+    split = np.where(np.arange(N_SAMPLES) % 4 == 0, "test", "train")
+    store(services, save(tmp_path / "a.npz", images=images, labels=truth, split=split))
+    return services
+
+
+def make(services, name="pets", **settings):
+    config = SynthesisConfig(**{"rate": 1.0, "seed": 0, "epochs": 2} | settings)
+    return services.synthesis.synthesize(name, config, Silent())
+
+
+def test_new_sets_are_a_new_version_with_what_is_needed_to_make_them_again(labelled):
+    before = labelled.datasets.describe("pets")
+    told = make(labelled)
+    after = labelled.datasets.describe("pets")
+    assert (before["version_number"], after["version_number"]) == (1, 2)
+    assert before["version"] != after["version"] == told["version"]
+    assert after["made_by"] == "synthesize"
+    assert after["made_with"].items() <= told.items()
+    assert after["mean_candidates"] == pytest.approx(told["mean_candidates"], abs=1e-4)
+    assert after["mean_candidates"] > 1.0
+    assert after["truth_in_candidates"] == N_SAMPLES
+    assert (told["rate"], told["seed"], told["annotator"]) == (1.0, 0, "mlp")
+    assert told["annotator_learned_from"] == 45  # the train split alone
+    assert 0.0 <= told["annotator_accuracy"] <= 1.0
+    versions = labelled.project.datasets.versions("pets")
+    assert [version.number for version in versions] == [1, 2]
+
+
+def test_a_seed_gives_the_same_sets_again_and_another_does_not(labelled):
+    first, again, other = (make(labelled, rate=0.5, seed=seed) for seed in (0, 0, 1))
+    assert first["candidates_hash"] == again["candidates_hash"] != other["candidates_hash"]
+    assert first["version"] == again["version"] != other["version"]
+
+
+def test_a_rate_of_zero_leaves_the_truth_alone(labelled):
+    assert make(labelled, rate=0.0)["mean_candidates"] == 1.0
+    data = labelled.datasets.load("pets")
+    assert data.candidates.lists() == [[label] for label in data.truth.tolist()]
+
+
+def test_what_was_found_in_the_older_sets_is_marked_stale(labelled):
+    request = MiningRequest("pixels", MiningConfig(threshold=-1.0))
+    old = labelled.mining.mine("pets", request, Silent())
+    from cad_studio.services.pairs import PairFilter
+
+    assert labelled.pairs.summary("pets", old.id, PairFilter())["stale"] is False
+    make(labelled)
+    assert labelled.pairs.summary("pets", old.id, PairFilter())["stale"] is True
+    new = labelled.mining.mine("pets", request, Silent())
+    assert labelled.pairs.summary("pets", new.id, PairFilter())["stale"] is False
+    assert new.feature_set_id == old.feature_set_id
+    assert [mining.id for mining in labelled.mining.minings("pets")] == [new.id, old.id]
+
+
+def test_unknown_truth_is_refused_with_a_count_and_the_first_row(services, tmp_path):
+    truth = np.arange(9) % 3
+    truth[[4, 7]] = -1
+    candidates = np.ones((9, 3), bool)
+    vectors = np.random.default_rng(0).normal(size=(9, 4))
+    store(services, save(tmp_path / "a.npz", features=vectors, labels=truth,
+                         candidates=candidates))  # fmt: skip
+    store(services, save(tmp_path / "b.npz", features=vectors, candidates=candidates), name="none")
+    before = blobs_in(services.project.folder)
+    with pytest.raises(SettingError, match=r"2 of 9 samples of pets have no .*first: row 4\)"):
+        make(services)
+    with pytest.raises(SettingError, match=r"9 of 9 samples of none have no .*first: row 0\)"):
+        make(services, "none")
+    assert services.datasets.describe("pets")["version_number"] == 1
+    assert blobs_in(services.project.folder) == before
+
+
+def test_vectors_alone_can_be_given_sets_too(services, tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(30, 4))
+    store(services, save(tmp_path / "a.npz", features=vectors, labels=np.arange(30) % 3))
+    told = make(services, rate=2.0)
+    assert told["annotator_learned_from"] == 30
+    assert services.datasets.describe("pets")["truth_in_candidates"] == 30
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rate": -0.5}, "rate is -0.5; the least is 0.0"),
+        ({"rate": float("nan")}, "rate is not a number"),
+        ({"seed": -1}, "seed is -1; the least is 0"),
+        ({"annotator": "ccn"}, "annotator is 'ccn'. Closest: 'cnn'"),
+        ({"epochs": 0}, "epochs is 0; the least is 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(SettingError, match=words.replace(".", r"\.")):
+        SynthesisConfig(**settings)
+
+
+def test_a_dataset_that_is_not_there_is_refused(services):
+    with pytest.raises(RecordNotFoundError, match="no dataset 'pest' in this project"):
+        make(services, "pest")

@@ -1,0 +1,97 @@
+"""Arguments and the port of `python app.py`, before any window is built."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cad_studio.config import read_config
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(tmp_path, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "app.py", "--project", str(tmp_path / "project"), *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def taken():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_in_use_is_told_in_words_before_anything_is_made(tmp_path, taken):
+    done = run(tmp_path, "--port", str(taken))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Port {taken} on 127.0.0.1 is in use or not allowed. "
+        "Stop the other program or choose another with --port.\n"
+    )
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_port_from_the_environment_counts_too(tmp_path, taken):
+    done = run(tmp_path, GRADIO_SERVER_PORT=str(taken))
+    assert done.returncode == 2
+    assert f"Port {taken} on 127.0.0.1 is in use" in done.stderr
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_port_that_does_not_exist_is_refused(tmp_path, port):
+    done = run(tmp_path, "--port", port)
+    assert done.returncode == 2
+    assert f"Port {port} does not exist. Give 1 to 65535 with --port." in done.stderr
+
+
+def test_a_folder_that_cannot_be_used_is_told_in_words(tmp_path):
+    (tmp_path / "project").write_text("mine")
+    done = run(tmp_path)
+    assert done.returncode == 2
+    assert f"{tmp_path / 'project'} is a file, not a folder. Choose another" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_the_four_arguments(tmp_path):
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    for option in ("--project", "--host", "--port", "--share"):
+        assert option in done.stdout
+
+
+def test_the_next_free_port_is_taken_when_none_is_asked_for(taken, monkeypatch):
+    import app
+
+    monkeypatch.setattr(app, "_DEFAULT_PORT", taken)
+    monkeypatch.delenv("GRADIO_SERVER_PORT", raising=False)
+    found = app._with_free_port(read_config({})).port
+    assert taken < found < taken + app._PORTS_TRIED
+
+
+def test_the_house_listens_to_this_machine_alone_unless_told_otherwise(tmp_path):
+    assert read_config({}).host == "127.0.0.1"
+    assert read_config({}, host="0.0.0.0").host == "0.0.0.0"
+    assert read_config({}).project == Path.home() / ".cad-studio"
+    assert read_config({"CAD_PROJECT": str(tmp_path)}).project == tmp_path
+    assert read_config({"CAD_PROJECT": "/else"}, project=tmp_path).project == tmp_path
+    assert not read_config({}).read_only
+
+
+def test_on_a_space_it_listens_to_all_and_is_read_only_unless_opened():
+    space = {"SPACE_ID": "someone/studio"}
+    assert read_config(space).host == "0.0.0.0"
+    assert read_config(space).read_only
+    assert not read_config(space | {"CAD_READONLY": "0"}).read_only
+    assert read_config({"CAD_READONLY": "1"}).read_only
+
+
+@pytest.mark.parametrize("folder", ["~/pictures", "relative/place"])
+def test_a_project_folder_is_made_absolute(folder):
+    project = read_config({}, project=Path(folder)).project
+    assert project.is_absolute()
+    assert "~" not in str(project)

@@ -1,0 +1,177 @@
+"""The command line in a process of its own, as a user runs it."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.datasets.sources import idx_bytes
+
+ROOT = Path(__file__).parent.parent
+N_TRAIN, N_TEST = 120, 30
+
+
+def start(project, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "cad_studio", "--project", str(project), *map(str, arguments)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def run(project, *arguments, **environment):
+    return finish(start(project, *arguments, **environment))
+
+
+def run_json(project, *arguments):
+    """The one document on standard output; `json.loads` refuses anything before or after it."""
+    code, out, err = run(project, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli") / "project"
+
+
+@pytest.fixture(scope="module")
+def imported(project):
+    """What the import of a small source of IDX files printed."""
+    source = project.parent / "fashion"
+    source.mkdir()
+    generator = np.random.default_rng(0)
+    for part, count in (("train", N_TRAIN), ("t10k", N_TEST)):
+        truth = np.arange(count) % 10
+        images = generator.integers(0, 160, (count, 28, 28)) + truth[:, None, None] * 9
+        (source / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (source / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(truth))
+    return run_json(project, "import", source, "--name", "fmnist")
+
+
+def test_import_tells_what_it_brought_in(imported):
+    assert (imported["name"], imported["n"], imported["k"]) == ("fmnist", 150, 10)
+    assert (imported["left_out_count"], imported["left_out"]) == (0, [])
+    assert imported["report"]["n_bad"] == 0
+
+
+def test_the_first_journey_synthesize_mine_describe_export(imported, project, tmp_path):
+    made = run_json(project, "synthesize", "fmnist", "--rate", "1.0", "--seed", "0")
+    assert (made["rate"], made["seed"], made["version_number"]) == (1.0, 0, 2)
+    assert {"annotator", "annotator_accuracy", "mean_candidates"} <= made.keys()
+
+    mined = run_json(project, "mine", "fmnist", "--features", "pixels", "--quantile", "0.01")
+    assert mined["extractor"] == "pixels"
+    assert mined["version"] == made["version"] != imported["version"]
+    assert isinstance(mined["n_pairs"], int)
+    assert -1 <= mined["threshold"] <= 1
+    assert mined["seconds"] >= 0
+    cells = mined["pairs_per_class_pair"]
+    assert sum(cell["n_pairs"] for cell in cells) == mined["n_pairs"] > 0
+    assert {"i", "j", "similarity", "shared"} == mined["top"][0].keys()
+
+    found = run_json(project, "describe", "fmnist")
+    wanted = {
+        "n": 150, "k": 10, "empty": 0, "truth_known": 150, "truth_in_candidates": 150,
+        "version": made["version"],
+    }  # fmt: skip
+    assert {key: found[key] for key in wanted} == wanted
+    assert found["mean_candidates"] == pytest.approx(made["mean_candidates"], abs=1e-4)
+    assert found["singletons"] == found["size_histogram"][1]
+
+    out = tmp_path / "sets ü.csv"
+    told = run_json(project, "export", "fmnist", "--format", "csv", "--out", out)
+    assert (told["rows"], told["out"]) == (150, str(out))
+    with out.open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 150
+
+
+def test_without_json_a_line_for_people_is_printed(imported, project):
+    code, out, err = run(project, "list")
+    assert (code, err) == (0, "")
+    assert out.startswith("fmnist: 150 samples, 10 classes, v")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["describe", "fmnits"], "There is no dataset 'fmnits' in this project. Closest: 'fmnist'"),
+        (["import", "/nowhere", "--name", "x"], "'/nowhere' does not exist. Give a file or folder"),
+        (["mine", "fmnist", "--quantile", "2"], "quantile is 2.0; the most is 1.0."),
+        (["mine", "fmnist", "--threshold", "much"], "Invalid value for '--threshold'"),
+        (["dance"], "No such command 'dance'"),
+    ],
+)
+def test_what_the_user_can_mend_ends_with_2_and_words_on_stderr(
+    imported, project, arguments, words
+):
+    code, out, err = run(project, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_a_read_only_place_is_told_in_words(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, out, err = run(tmp_path / "file", "list", "--json")
+    assert (code, out) == (2, "")
+    assert err == (
+        f"The project folder {tmp_path / 'file'} is a file, not a folder. "
+        "Choose another with --project DIR.\n"
+    )
+
+
+def test_a_folder_of_a_thousand_files_is_imported_and_bad_ones_are_listed(tmp_path):
+    folder = tmp_path / "ordner ü"
+    generator = np.random.default_rng(0)
+    for row in range(1000):
+        place = folder / ("cat", "ärger")[row % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 256, (4, 4, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{row:04}.png", compress_level=0)
+    (folder / "cat" / "0500.png").write_bytes(b"no picture")
+    code, out, err = run(tmp_path / "p", "import", folder, "--name", "many", "--json")
+    assert (code, out) == (2, "")
+    assert "Nothing was imported. 1 of 1,000 samples: unreadable images (first: " in err
+    assert "import the rest with --skip-bad" in err
+    told = run_json(tmp_path / "p", "import", folder, "--name", "many", "--skip-bad")
+    assert (told["n"], told["k"], told["left_out_count"]) == (999, 2, 1)
+    assert "0500.png" in told["left_out"][0]
+
+
+def test_two_processes_can_start_on_one_new_project_whatever_their_locale(tmp_path):
+    """Where the locale was not UTF-8, other letters ended in a traceback."""
+    np.savez(tmp_path / "a.npz", features=np.eye(3), labels=np.arange(3))
+    both = [
+        start(
+            tmp_path / "p", "import", tmp_path / "a.npz", "--name", name, "--json",
+            PYTHONIOENCODING=encoding,
+        )
+        for name, encoding in (("one", "utf-8"), ("zwei ü", "ascii"))
+    ]  # fmt: skip
+    for process in both:
+        code, out, err = finish(process)
+        assert code == 0, err
+        assert json.loads(out)["n"] == 3
+    listed = run_json(tmp_path / "p", "list")["datasets"]
+    assert sorted(dataset["name"] for dataset in listed) == ["one", "zwei ü"]
+
+
+def test_of_two_that_import_under_one_name_one_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", features=np.eye(3), labels=np.arange(3))
+    both = [start(tmp_path / "p", "import", tmp_path / "a.npz", "--name", "same") for _ in range(2)]
+    ended = [finish(process) for process in both]
+    assert sorted(code for code, *_ in ended) == [0, 2]
+    (refused,) = [err for code, _, err in ended if code == 2]
+    assert "This project already has a dataset 'same'." in refused

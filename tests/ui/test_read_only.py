@@ -1,0 +1,107 @@
+"""A read-only studio refuses changes also to those who ask the server directly."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cad_studio.ui.app import build_window, launch
+from tests.ui.small_project import SHAPES, VECTORS, build_services
+
+SESSION = "session-of-a-test"
+REFUSED = "This studio is read-only."
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    built = build_services(tmp_path_factory.mktemp("read-only"), read_only=True)
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def server(services):
+    window = build_window(services)
+    launch(window, services, prevent_thread_lock=True, quiet=True)
+    address = window.local_url.rstrip("/")
+    with httpx.Client(base_url=address, trust_env=False, timeout=30) as asking:
+        yield asking
+    window.close()
+
+
+@pytest.fixture(scope="module")
+def config(server):
+    return server.get("/config").json()
+
+
+def press(server, config, button, *values):
+    """What the handler of a button answers: its success and its words."""
+    ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    (event,) = (
+        each
+        for each in config["dependencies"]
+        if [ids[button], "click"] in each["targets"] and each["backend_fn"]
+    )
+    data = [*values, *[None] * (len(event["inputs"]) - len(values))]
+    server.post(
+        "/gradio_api/queue/join",
+        json={"data": data, "fn_index": event["id"], "session_hash": SESSION},
+    ).raise_for_status()
+    with server.stream("GET", f"/gradio_api/queue/data?session_hash={SESSION}") as lines:
+        for line in lines.iter_lines():
+            if line.startswith("data: "):
+                message = json.loads(line.removeprefix("data: "))
+                if message["msg"] == "process_completed":
+                    return message["success"], message["output"].get("error", "")
+    raise AssertionError("the queue closed without an answer")
+
+
+@pytest.mark.parametrize(
+    ("button", "values"),
+    [
+        ("import-start", ["/", None, "mine"]),
+        ("synthesize-start", [SHAPES, "1", "0", "auto", ""]),
+        ("mine-start", [SHAPES, "pixels", "auto", "", "0.1", "", "auto"]),
+        ("export-start", [SHAPES, "csv"]),
+    ],
+)
+def test_no_form_starts_a_job(server, config, services, button, values):
+    success, words = press(server, config, button, *values)
+    assert (success, words[: len(REFUSED)]) == (False, REFUSED)
+    assert services.jobs.recent() == []
+
+
+@pytest.mark.parametrize(
+    ("viewer", "function", "wanted"),
+    [
+        ("dataset-page", "remove", {"name": SHAPES}),
+        ("header", "cancel", {"job": 1}),
+    ],
+)
+def test_no_server_function_changes_the_project(server, config, services, viewer, function, wanted):
+    (component,) = (
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == viewer
+    )
+    body = {"session_hash": SESSION, "component_id": component, "data": wanted}
+    answer = server.post("/gradio_api/component_server", json={**body, "fn_name": function})
+    assert answer.json()["error"].startswith(REFUSED)
+    assert services.datasets.names() == [SHAPES, VECTORS]
+
+
+def test_uploads_are_refused_beyond_a_kilobyte(server):
+    answer = server.post("/gradio_api/upload", files={"files": ("big.npz", b"\0" * 5000)})
+    assert answer.status_code == 413
+
+
+def test_everything_may_still_be_looked_at(server):
+    state = server.get("/gradio_api/cad/state").json()
+    assert state["read_only"] is True
+    assert [data["name"] for data in state["datasets"]] == [SHAPES, VECTORS]
+
+
+def test_files_of_the_project_and_of_the_studio_are_not_handed_out(server, services):
+    files = [next(services.project.folder.glob("*.db*")), Path(__file__).parents[2] / "app.py"]
+    for file in files:
+        assert file.is_file()
+        assert server.get(f"/gradio_api/file={file}").status_code == 403

@@ -1,0 +1,59 @@
+"""What every page promises, and what the window makes of them."""
+
+import gradio as gr
+import pytest
+
+from cad_studio.ui.app import build_window
+from cad_studio.ui.routes import STATIC_FOLDER, static_version
+from cad_studio.ui.tabs._base import TABS
+
+INTERACTIVE = (gr.Button, gr.Checkbox, gr.Dropdown, gr.File, gr.Slider, gr.Textbox)
+
+
+@pytest.fixture(params=TABS.names())
+def page(request, services):
+    """One page built alone."""
+    with gr.Blocks(analytics_enabled=False) as window:
+        TABS.get(request.param).build(services)
+    return window
+
+
+def test_every_page_builds_and_mounts_a_viewer_whose_script_exists(page):
+    viewers = [block for block in page.blocks.values() if isinstance(block, gr.HTML)]
+    assert viewers
+    for viewer in viewers:
+        script = viewer.js_on_load.partition(f"/static/{static_version()}/")[2].partition("'")[0]
+        assert (STATIC_FOLDER / script).is_file()
+
+
+def test_every_interactive_component_has_an_id_of_its_own(page):
+    shown = [block for block in page.blocks.values() if isinstance(block, INTERACTIVE)]
+    named = [block.elem_id for block in shown if block.visible is not False]
+    assert all(named), [block.label for block in shown if not block.elem_id]
+    assert all("-" in name for name in named)
+    assert len(set(named)) == len(named)
+
+
+def test_no_page_offers_its_handlers_as_a_public_interface(page):
+    assert page.get_api_info()["named_endpoints"] == {}
+
+
+def test_no_page_keeps_state_in_the_session(page):
+    assert not [block for block in page.blocks.values() if isinstance(block, gr.State)]
+
+
+def test_pages_have_orders_and_titles_of_their_own():
+    tabs = [TABS.get(name) for name in TABS.names()]
+    assert len({tab.order for tab in tabs}) == len({tab.title for tab in tabs}) == len(tabs)
+
+
+def test_the_window_shows_the_pages_by_their_order(services):
+    window = build_window(services)
+    titles = [block.label for block in window.blocks.values() if isinstance(block, gr.Tab)]
+    assert titles == ["Dataset", "Entangled pairs"]
+
+
+def test_ids_are_used_once_in_the_whole_window(services):
+    window = build_window(services)
+    named = [block.elem_id for block in window.blocks.values() if getattr(block, "elem_id", None)]
+    assert len(set(named)) == len(named)
