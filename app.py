@@ -1,13 +1,14 @@
 """Entry point of the window: `python app.py`."""
 
 import argparse
+import errno
 import logging
 import os
 import socket
 import sys
 from pathlib import Path
 
-from cad_studio.config import AppConfig, read_config
+from cad_studio.config import AppConfig, prepare, read_config
 from cad_studio.core.errors import CadStudioError, SettingError
 
 _DEFAULT_PORT = 7860
@@ -16,9 +17,7 @@ _PORTS_TRIED = 100
 
 def main() -> int:
     """Open the project, start the window, and serve until it is stopped."""
-    # read by Gradio and the Hugging Face libraries when they are imported
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    prepare(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     arguments = _parse()
     try:
@@ -65,8 +64,8 @@ def _with_free_port(config: AppConfig) -> AppConfig:
     """
     from dataclasses import replace
 
-    wanted = config.port or int(os.environ.get("GRADIO_SERVER_PORT") or 0)
-    if wanted:
+    wanted = _wanted_port(config)
+    if wanted is not None:
         if not 1 <= wanted <= 65535:
             raise SettingError(f"Port {wanted} does not exist. Give 1 to 65535 with --port.")
         if not _is_free(config.host, wanted):
@@ -84,13 +83,35 @@ def _with_free_port(config: AppConfig) -> AppConfig:
     )
 
 
+def _wanted_port(config: AppConfig) -> int | None:
+    text = os.environ.get("GRADIO_SERVER_PORT", "")
+    if config.port is not None or not text:
+        return config.port
+    if not text.isdecimal():
+        raise SettingError(f"GRADIO_SERVER_PORT is {text!r}; expected a port such as 7860.")
+    return int(text)
+
+
 def _is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there.
+
+    Raises:
+        SettingError: The host is no address of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
+        except socket.gaierror as error:
+            raise SettingError(
+                f"{host!r} is no address. Give one of this machine with --host, e.g. 127.0.0.1."
+            ) from error
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise SettingError(
+                    f"{host} is not an address of this machine. Choose another with --host."
+                ) from error
             return False
     return True
 

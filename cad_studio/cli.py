@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio import __version__
-from cad_studio.config import read_config
+from cad_studio.config import prepare, read_config
 from cad_studio.core.errors import CadStudioError
 from cad_studio.services.container import Services
 from cad_studio.services.importing import resolved_source
@@ -35,9 +35,7 @@ Name = Annotated[str, typer.Argument(help="Name of the dataset in the project.")
 
 def main() -> None:
     """Run a command: exit 0 when it worked, 2 for what the user can mend, 1 for a bug."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # threads that wait by spinning take the core from the one they wait for when others compute
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare(os.environ)
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # whatever the locale
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:

@@ -1,7 +1,7 @@
 """Where the studio works and listens; read once, by the entry points."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,17 @@ class AppConfig:
     port: int | None = None
     share: bool = False
     read_only: bool = False
+
+
+def prepare(environment: MutableMapping[str, str]) -> None:
+    """Set what libraries read when they are imported; what is set already stays.
+
+    Called first thing by every entry point. Nothing about the user leaves the machine; and threads
+    that wait do so without spinning, which would take the core from the one they wait for.
+    """
+    environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    environment.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def read_config(

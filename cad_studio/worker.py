@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from cad_studio.config import AppConfig
+from cad_studio.config import AppConfig, prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled
 from cad_studio.core.records import Job
 from cad_studio.jobs.handle import JobHandle
@@ -23,9 +23,7 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: The project folder.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # threads that wait by spinning take the core from the one they wait for when others compute
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     services = Services(AppConfig(project=Path(arguments[0])))
     with contextlib.suppress(OSError):

@@ -42,6 +42,20 @@ def test_a_port_from_the_environment_counts_too(tmp_path, taken):
     assert f"Port {taken} on 127.0.0.1 is in use" in done.stderr
 
 
+def test_a_port_in_the_environment_that_is_no_number_is_told(tmp_path):
+    """It ended in a traceback."""
+    done = run(tmp_path, GRADIO_SERVER_PORT="abc")
+    assert done.returncode == 2
+    assert done.stderr == "GRADIO_SERVER_PORT is 'abc'; expected a port such as 7860.\n"
+
+
+def test_a_host_that_is_not_this_machine_is_told_apart_from_a_port_in_use(tmp_path):
+    """All ports were said to be in use."""
+    done = run(tmp_path, "--host", "192.0.2.7")
+    assert done.returncode == 2
+    assert "192.0.2.7 is not an address of this machine" in done.stderr
+
+
 @pytest.mark.parametrize("port", ["70000", "-1"])
 def test_a_port_that_does_not_exist_is_refused(tmp_path, port):
     done = run(tmp_path, "--port", port)

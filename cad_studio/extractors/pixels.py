@@ -14,7 +14,7 @@ from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
 N_COMPONENTS = 64
 MOST_PX = 32
 
-_BLOCK = 4096
+_BLOCK = 512  # large photographs are decoded at a few dozen a second; a cancel should not wait
 _MOST_FITTED = 32768
 _MOST_DECOMPOSED = 1024
 # Float32 rounding of 3,072 centred pixels stays well below this length.
