@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -112,18 +113,20 @@ class Watch:
     expected: list[str] = field(default_factory=list)
     answer: bool = False
 
-    def attach(self, context) -> None:
-        context.on("request", lambda request: self._see(request.url))
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        context.on("console", lambda note: note.type == "error" and self._hear(note.text))
-        context.on("dialog", self._reply)
+    def listeners(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "request": lambda request: self._see(request.url),
+            "weberror": lambda error: self.complaints.append(str(error.error)),
+            "console": lambda note: self._hear(note.type, note.text),
+            "dialog": self._reply,
+        }
 
     def _see(self, url: str) -> None:
         if urlsplit(url).hostname not in {"127.0.0.1", None}:
             self.strangers.append(url)
 
-    def _hear(self, text: str) -> None:
-        if not any(part in text for part in self.expected):
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error" and not any(part in text for part in self.expected):
             self.complaints.append(text)
 
     def _reply(self, dialog) -> None:
@@ -139,14 +142,27 @@ def watch():
     return Watch()
 
 
+@pytest.fixture(scope="package")
+def visitor(chromium):
+    """One visitor for all tests, whose cache holds the scripts after the first page."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 860})
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def context(chromium, watch):
-    """A visitor without history. Leaving the machine, errors and dialogs fail the test."""
-    visitor = chromium.new_context(viewport={"width": 1366, "height": 860})
-    visitor.set_default_timeout(15_000)
-    watch.attach(visitor)
+def context(visitor, watch):
+    """The visitor with nothing open. Leaving the machine, errors and dialogs fail the test."""
+    listeners = watch.listeners()
+    for event, listener in listeners.items():
+        visitor.on(event, listener)
     yield visitor
-    visitor.close()
+    for page in visitor.pages:
+        page.evaluate("() => localStorage.clear()")
+        page.close()
+    for event, listener in listeners.items():
+        visitor.remove_listener(event, listener)
     assert (watch.strangers, watch.complaints, watch.dialogs) == ([], [], [])
 
 

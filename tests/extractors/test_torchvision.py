@@ -80,4 +80,5 @@ def test_a_misspelt_model_gets_a_suggestion():
 
 
 def test_the_width_is_told_before_anything_is_loaded():
-    assert make_extractor("torchvision:resnet18").describe().startswith("torchvision resnet18 (512 features")
+    described = make_extractor("torchvision:resnet18").describe()
+    assert described.startswith("torchvision resnet18 (512 features")

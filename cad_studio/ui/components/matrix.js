@@ -58,7 +58,7 @@ export function createMatrix(title, onCell) {
           : `${names[rowClass]} × ${names[columnClass]}: ${count(value)} ${noun}`;
         const extra = note(a, b);
         cells.push(h('button', {
-          type: 'button', class: (share > 0.85 ? 'strong strongest ' : share > 0.62 ? 'strong ' : '') + (own ? 'own ' : '') + (isSelected ? 'selected' : ''),
+          type: 'button', class: (share > 0.85 ? 'strongest ' : '') + (own ? 'own ' : '') + (isSelected ? 'selected' : ''),
           style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass},
           tabindex: cells.some(cell => cell.tabIndex === 0 && cell.tagName === 'BUTTON') ? '-1' : '0',
           'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),

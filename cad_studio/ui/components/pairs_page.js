@@ -134,7 +134,8 @@ export function mount({element}) {
   function drawMatrix() {
     const selected = state.classes ? state.classes.map(name => about.class_names.indexOf(name)) : null;
     matrix.show({classes: summary.classes, counts: summary.counts, names: about.class_names, diagonal: false, noun: 'pairs', selected,
-      label: selected ? `${state.classes.join(' × ')}: ${count(at(summary.counts, selected))}` : '',
+      label: selected ? `${state.classes.join(' × ')}: ${count(at(summary.counts, selected))}`
+        : summary.classes.length < about.k ? `${summary.classes.length} of ${about.k}` : '',
       note: (a, b) => `${percent(summary.sharing[a][b])} of the two classes' sets hold both`});
   }
   const at = (matrixCells, [a, b]) => { const [x, y] = [summary.classes.indexOf(a), summary.classes.indexOf(b)]; return x < 0 || y < 0 ? 0 : matrixCells[x][y]; };
@@ -174,7 +175,10 @@ export function mount({element}) {
       appendItems(found);
       if (!state.pair) change({pair: pairKey(found.pairs[0])});
       else { markItem(); await drawPair(); }
-    } catch (error) { tell(error); }
+    } catch (error) {
+      tell(error);
+      if (error.name !== 'AbortError' && state.classes) change({classes: null});
+    }
   }
 
   function appendItems(found, before = false) {
@@ -187,23 +191,30 @@ export function mount({element}) {
     if (before) list.prepend(...items); else list.append(...items);
   }
 
-  let growing = false;
+  let growing = null;
+  /** Add the pairs before or after those in the list; whether there were any. */
   async function grow(forward = true) {
+    while (growing) await growing;
+    growing = addPage(forward);
+    try { return await growing; } finally { growing = null; }
+  }
+
+  async function addPage(forward) {
     const ends = [...list.children];
-    if (growing || !ends.length) return false;
+    if (!ends.length) return false;
     const offset = forward ? +ends[ends.length - 1].dataset.at + 1 : +ends[0].dataset.at - PAGE;
     if (offset < 0 || offset >= total) return false;
-    growing = true;
     try {
       const height = list.scrollHeight;
       appendItems(await pageAt(offset), !forward);
       if (!forward) list.scrollTop += list.scrollHeight - height;
-    } catch (error) { tell(error); return false; } finally { growing = false; }
+    } catch (error) { tell(error); return false; }
     return true;
   }
   list.addEventListener('scroll', () => {
+    if (growing) return;
     if (list.scrollTop + list.clientHeight > list.scrollHeight - 600) grow(true);
-    if (list.scrollTop < 200) grow(false);
+    else if (list.scrollTop < 200) grow(false);
   });
 
   const itemOf = key => list.querySelector(`[data-pair="${key}"]`);
@@ -252,7 +263,11 @@ export function mount({element}) {
       paintPair();
       page.dataset.shown = key;
       for (const item of [itemOf(key)?.nextElementSibling, itemOf(key)?.previousElementSibling]) if (item) fetchPair(item.dataset.pair).catch(() => {});
-    } catch (error) { tell(error); }
+    } catch (error) {
+      tell(error);
+      const first = list.firstElementChild;
+      if (first && first.dataset.pair !== key) change({pair: first.dataset.pair});
+    }
   }
 
   function paintPair() {
@@ -279,12 +294,15 @@ export function mount({element}) {
   }
 
   async function toggleTruth() {
-    if (!shown) return;
-    if (truths.some(each => each !== null)) truths = [null, null];
-    else try {
-      const found = await Promise.all(shown.sides.map(each => read(`${path()}/instance/${each.row}`, {reveal: 1})));
-      truths = found.map(each => each.truth ?? null);
+    const asked = shown;
+    if (!asked) return;
+    let labels = [null, null];
+    if (truths.every(each => each === null)) try {
+      const found = await Promise.all(asked.sides.map(each => read(`${path()}/instance/${each.row}`, {reveal: 1})));
+      labels = found.map(each => each.truth ?? null);
     } catch (error) { tell(error); }
+    if (asked !== shown) return;  // another pair has taken its place
+    truths = labels;
     paintPair();
   }
 

@@ -89,6 +89,7 @@ function readAddress() {
   const query = new URL(window.location).searchParams;
   const number = key => (query.get(key) && Number.isFinite(+query.get(key)) ? +query.get(key) : null);
   const pair = /^\d+-\d+$/.test(query.get('pair') || '') ? query.get('pair') : null;
+  if (query.get('pair') && !pair) toast(`The pair "${query.get('pair')}" in this address is not two row numbers such as 12-345.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
   return {dataset: query.get('dataset'), mining: number('mining'), threshold: number('threshold'), pair, classes};
 }
@@ -171,7 +172,7 @@ document.addEventListener('keydown', event => { if (event.key === 'Escape') clos
 export function bindKeys(element, actions) {
   document.addEventListener('keydown', event => {
     if (!state.keys || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest('input, textarea, select, [contenteditable=true], [role=listbox], dialog')) return;
+    if (event.target.closest('input:not([type=checkbox]), textarea, select, [contenteditable=true], .drawer, dialog')) return;
     if (!element.isConnected || element.offsetParent === null) return;
     const run = actions[event.key];
     if (run) { event.preventDefault(); run(event); }
