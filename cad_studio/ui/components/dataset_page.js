@@ -148,9 +148,8 @@ export function mount({element, server}) {
       about = found;
       drawFacts();
       drawSizes();
-      both.show({...matrix, names: about.class_names, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes}` : '',
-        noun: 'samples hold both', selected: selectedCell()});
-      lastMatrix = matrix;
+      lastMatrix = {...matrix, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes}` : ''};
+      drawMatrix();
       options(classPick, 'Any class', about.class_names);
       options(splitPick, 'All splits', Object.keys(about.splits), split => `${split} · ${count(about.splits[split])}`);
       const used = about.size_histogram.map((value, size) => [size, value]).filter(([, value]) => value);
@@ -159,6 +158,7 @@ export function mount({element, server}) {
     } catch (error) { tell(error); }
   }
   let lastMatrix = null;
+  const drawMatrix = () => { if (lastMatrix) both.show({...lastMatrix, names: about.class_names, noun: 'samples hold both', selected: selectedCell()}); };
 
   function selectedCell() {
     const at = (state.filter.holds || []).map(name => about.class_names.indexOf(name));
@@ -213,7 +213,7 @@ export function mount({element, server}) {
     if (!about) return;
     offset = 0;
     drawSizes();
-    if (lastMatrix) both.show({...lastMatrix, names: about.class_names, noun: 'samples hold both', selected: selectedCell()});
+    drawMatrix();
     drawRows();
   });
   on('instance', () => {
@@ -230,7 +230,9 @@ export function mount({element, server}) {
     key = now;
     drawDataset();
   });
-  on('readOnly started', () => page.classList.toggle('read-only', state.readOnly));
+  const close = () => page.classList.toggle('read-only', state.readOnly);
+  on('readOnly started', close);
+  close();
   onJobEnd(job => {
     if (job.kind === 'export' && job.status === 'done') fill(report, exportReport(job, () => report.replaceChildren()));
     if (job.kind !== 'import' || job.status !== 'done' || !job.result) return;

@@ -39,6 +39,6 @@ export function createPair(onPick) {
         type: 'button', data: {row}, title: list.candidates[at].map(index => names[index]).join(', '),
         'aria-label': `Neighbour ${at + 1} of ${letter}, cosine ${list.similarity[at].toFixed(3)}, candidates ${list.candidates[at].map(index => names[index]).join(', ')}`,
         on: {click: () => onPick(row)},
-      }, thumbnail(list.sprite, at), h('span.row', {}, squares(list.candidates[at], names, 3), h('span.num', {}, list.similarity[at].toFixed(3)))))));
+      }, thumbnail(list.sprite, at), h('span.row', {}, squares(list.candidates[at], names, list.candidates[at].length > 12 ? 2 : 3), h('span.num', {}, list.similarity[at].toFixed(3)))))));
   }
 }

@@ -83,6 +83,11 @@ export function mount({element}) {
         change({mining: minings[0].id});
       }
       searchPick.value = state.mining;
+      const unknown = (state.classes || []).find(name => !about.class_names.includes(name));
+      if (unknown !== undefined) {
+        toast(`'${unknown}' is not a class of ${data.name}. Pairs of all classes are shown.`, 'error');
+        change({classes: null});
+      }
       await drawSummary();
     } catch (error) { tell(error); }
   }
@@ -175,10 +180,7 @@ export function mount({element}) {
       appendItems(found);
       if (!state.pair) change({pair: pairKey(found.pairs[0])});
       else { markItem(); await drawPair(); }
-    } catch (error) {
-      tell(error);
-      if (error.name !== 'AbortError' && state.classes) change({classes: null});
-    }
+    } catch (error) { tell(error); }
   }
 
   function appendItems(found, before = false) {
@@ -204,9 +206,12 @@ export function mount({element}) {
     if (!ends.length) return false;
     const offset = forward ? +ends[ends.length - 1].dataset.at + 1 : +ends[0].dataset.at - PAGE;
     if (offset < 0 || offset >= total) return false;
+    const before = pages;
     try {
+      const found = await pageAt(offset);
+      if (pages !== before) return false;  // the filter has changed meanwhile
       const height = list.scrollHeight;
-      appendItems(await pageAt(offset), !forward);
+      appendItems(found, !forward);
       if (!forward) list.scrollTop += list.scrollHeight - height;
     } catch (error) { tell(error); return false; }
     return true;
@@ -306,11 +311,15 @@ export function mount({element}) {
     paintPair();
   }
 
-  async function step(by) {
+  // one after the other, so that no key is lost while the list grows
+  let stepping = Promise.resolve();
+  function step(by) { stepping = stepping.then(() => stepOnce(by)); }
+
+  async function stepOnce(by) {
     const item = itemOf(state.pair);
-    if (!item) { const first = list.firstElementChild; if (first) change({pair: first.dataset.pair}); return; }
-    let target = by > 0 ? item.nextElementSibling : item.previousElementSibling;
-    if (!target && await grow(by > 0)) target = by > 0 ? item.nextElementSibling : item.previousElementSibling;
+    const beside = () => (by > 0 ? item.nextElementSibling : item.previousElementSibling);
+    if (item && !beside()) await grow(by > 0);
+    const target = item ? beside() : list.firstElementChild;
     if (target) change({pair: target.dataset.pair});
   }
 
@@ -327,7 +336,9 @@ export function mount({element}) {
     drawSummary();
   });
   on('pair', () => { if (summary && list.children.length && state.pair) { markItem(); drawPair(); } });
-  on('readOnly started', () => page.classList.toggle('read-only', state.readOnly));
+  const close = () => page.classList.toggle('read-only', state.readOnly);
+  on('readOnly started', close);
+  close();
   let key = '';
   on('dataset datasets jobs started', () => {
     const data = current();

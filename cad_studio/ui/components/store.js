@@ -87,11 +87,12 @@ function writeAddress() {
 
 function readAddress() {
   const query = new URL(window.location).searchParams;
-  const number = key => (query.get(key) && Number.isFinite(+query.get(key)) ? +query.get(key) : null);
-  const pair = /^\d+-\d+$/.test(query.get('pair') || '') ? query.get('pair') : null;
-  if (query.get('pair') && !pair) toast(`The pair "${query.get('pair')}" in this address is not two row numbers such as 12-345.`, 'error');
+  const number = (key, fits) => (query.get(key) && fits(+query.get(key)) ? +query.get(key) : null);
+  const asked = query.get('pair');
+  const pair = /^\d{1,15}-\d{1,15}$/.test(asked || '') ? asked : null;
+  if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
-  return {dataset: query.get('dataset'), mining: number('mining'), threshold: number('threshold'), pair, classes};
+  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes};
 }
 
 let timer = 0;
@@ -158,7 +159,7 @@ export function openDrawer(id) {
   const drawer = document.getElementById(id);
   if (!drawer) return;
   drawer.classList.add('open');
-  drawer.querySelector('textarea, input, button')?.focus();
+  drawer.querySelector('textarea, input:not([role=combobox]), button')?.focus();  // a dropdown would open over the form
 }
 
 /** Close whichever form is open. */
