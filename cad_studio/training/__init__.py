@@ -1,0 +1,1 @@
+"""The training loop, once: data, views, steps, checkpoints and metrics."""

@@ -1,0 +1,165 @@
+"""AutoAugment and RandAugment of a batch, every image with its own operations.
+
+Cubuk, Zoph, Mane, Vasudevan and Le, "AutoAugment: Learning Augmentation Policies from Data",
+CVPR 2019, https://arxiv.org/abs/1805.09501; Cubuk, Zoph, Shlens and Le, "RandAugment: Practical
+automated data augmentation with a reduced search space", NeurIPS 2020,
+https://arxiv.org/abs/1909.13719.
+The learned policies and the ranges are torchvision's, which differ a little from the papers'.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from cad_studio.core.optional import require
+from cad_studio.training import colour
+
+GEOMETRIC = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+TONAL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "Brightness": colour.change_brightness,
+    "Color": colour.change_saturation,
+    "Contrast": colour.change_contrast,
+    "Sharpness": colour.change_sharpness,
+    "Posterize": colour.posterize,
+    "Solarize": colour.solarize,
+    "AutoContrast": colour.stretch_contrast,
+    "Equalize": colour.equalize,
+    "Invert": colour.invert,
+}
+OPERATIONS = (*GEOMETRIC, *TONAL, "Identity")
+_IDENTITY = OPERATIONS.index("Identity")
+_RAND_AUGMENT = tuple(name for name in OPERATIONS if name != "Invert")
+
+_FACTORS = ("Brightness", "Color", "Contrast", "Sharpness")
+_SIGNED = (*GEOMETRIC, *_FACTORS)
+_LARGEST = {
+    "ShearX": 0.3,
+    "ShearY": 0.3,
+    "TranslateX": 150.0 / 331.0,
+    "TranslateY": 150.0 / 331.0,
+    "Rotate": 30.0,
+    **dict.fromkeys(_FACTORS, 0.9),
+}
+"""Strength at full magnitude: a slope, a share of the image's side, degrees, a change."""
+
+
+def auto_augment(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+    """Apply one random sub-policy to each image.
+
+    Args:
+        images: float32 (B, 3, H, W) in [0, 1].
+        policy: `cifar10` or `imagenet`.
+        generator: On the CPU.
+
+    Returns:
+        float32 (B, 3, H, W) in [0, 1].
+    """
+    operation, chance, level = _policy(policy)
+    n_images = len(images)
+    which = torch.randint(len(operation), (n_images,), generator=generator)
+    for place in range(2):
+        happens = torch.rand(n_images, generator=generator) < chance[which, place]
+        chosen = torch.where(happens, operation[which, place], _IDENTITY)
+        images = _apply(images, chosen, level[which, place], generator)
+    return images
+
+
+def rand_augment(
+    images: Tensor, n_operations: int, level: float, generator: torch.Generator
+) -> Tensor:
+    """Apply some operations, drawn uniformly, to each image, one after another.
+
+    Args:
+        images: float32 (B, 3, H, W) in [0, 1].
+        n_operations: How many for each image.
+        level: Magnitude, 0 to 1.
+        generator: On the CPU.
+
+    Returns:
+        float32 (B, 3, H, W) in [0, 1].
+    """
+    allowed = torch.tensor([OPERATIONS.index(name) for name in _RAND_AUGMENT])
+    n_images = len(images)
+    levels = torch.full((n_images,), level)
+    for _ in range(n_operations):
+        drawn = torch.randint(len(allowed), (n_images,), generator=generator)
+        images = _apply(images, allowed[drawn], levels, generator)
+    return images
+
+
+def strengths(level: Tensor, sign: Tensor) -> Tensor:
+    """What each operation does at a magnitude.
+
+    Args:
+        level: float32 (B,). Magnitude, 0 to 1.
+        sign: float32 (B,). 1 or -1, for the operations that have two directions.
+
+    Returns:
+        float32 (len(OPERATIONS), B).
+    """
+    amounts = torch.zeros(len(OPERATIONS), len(level))
+    for place, name in enumerate(OPERATIONS):
+        if name in _SIGNED:
+            amounts[place] = _LARGEST[name] * level * sign + (1.0 if name in _FACTORS else 0.0)
+    amounts[OPERATIONS.index("Posterize")] = 8.0 - (4.0 * level).round()
+    amounts[OPERATIONS.index("Solarize")] = 1.0 - level
+    return amounts
+
+
+def move(images: Tensor, chosen: Tensor, amounts: Tensor) -> Tensor:
+    """Shear, shift or turn images; pixels from outside are black, the nearest pixel is taken.
+
+    Args:
+        images: float32 (B, channels, H, W).
+        chosen: int64 (B,). Index into `OPERATIONS`, of a geometric one.
+        amounts: float32 (B,). Slope, share of the side, or degrees.
+
+    Returns:
+        float32 (B, channels, H, W).
+    """
+    height, width = images.shape[2:]
+    zero = torch.zeros_like(amounts)
+    picked = {
+        name: torch.where(chosen == OPERATIONS.index(name), amounts, zero) for name in GEOMETRIC
+    }
+    angle = torch.deg2rad(picked["Rotate"])
+    cosine, sine = angle.cos(), angle.sin()
+    # affine_grid works on [-1, 1]: slopes scale with the sides' ratio. A shear keeps the top left
+    # corner, (-1, -1), in its place; shifts are whole pixels.
+    slope_x = picked["ShearX"] * height / width
+    slope_y = picked["ShearY"] * width / height
+    shift_x = 2.0 * (picked["TranslateX"] * width).trunc() / width
+    shift_y = 2.0 * (picked["TranslateY"] * height).trunc() / height
+    x_row = torch.stack([cosine, slope_x - sine * height / width, slope_x - shift_x], dim=1)
+    y_row = torch.stack([slope_y + sine * width / height, cosine, slope_y - shift_y], dim=1)
+    grid = affine_grid(torch.stack([x_row, y_row], dim=1), list(images.shape), align_corners=False)
+    return grid_sample(images, grid, "nearest", "zeros", align_corners=False)
+
+
+def _apply(images: Tensor, chosen: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
+    sign = torch.randint(2, (len(images),), generator=generator) * 2.0 - 1.0
+    amounts = strengths(level, sign)
+    moved = torch.nonzero(chosen < len(GEOMETRIC)).squeeze(1)
+    if len(moved):
+        device = images.device
+        amount = amounts[chosen[moved], moved].to(device, non_blocking=True)
+        rows = moved.to(device, non_blocking=True)
+        kinds = chosen[moved].to(device, non_blocking=True)
+        images = images.index_copy(0, rows, move(images[rows], kinds, amount))
+    tonal = len(GEOMETRIC)
+    return colour.apply_by_choice(images, chosen - tonal, list(TONAL.values()), amounts[tonal:])
+
+
+@cache
+def _policy(name: str) -> tuple[Tensor, Tensor, Tensor]:
+    """A learned policy: operation int64, chance and magnitude float32, each (sub-policies, 2)."""
+    transforms = require("torchvision.transforms", "torchvision", "The AutoAugment view")
+    kind = transforms.AutoAugmentPolicy(name)
+    table = transforms.AutoAugment(kind).policies
+    operation = [[OPERATIONS.index(step[0]) for step in both] for both in table]
+    chance = [[step[1] for step in both] for both in table]
+    level = [[(step[2] or 0) / 9.0 for step in both] for both in table]
+    return torch.tensor(operation), torch.tensor(chance), torch.tensor(level)

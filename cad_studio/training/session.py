@@ -1,0 +1,196 @@
+"""All that changes while a run is under way, and how it goes into a checkpoint and comes back."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cad_studio.algorithms._base import Algorithm, StepResult
+from cad_studio.training.checkpoint import Checkpoint
+from cad_studio.training.data import TrainingData
+from cad_studio.training.inputs import Inputs
+from cad_studio.training.model_file import ModelCard
+from cad_studio.training.plan import Plan
+from cad_studio.training.report import EpochReport
+from cad_studio.training.views import Views
+
+
+@dataclass
+class Session:
+    """A run under way.
+
+    Attributes:
+        algorithm: What is trained.
+        optimiser: Moves it.
+        inputs: Gives images or vectors by dataset row.
+        views: Makes views; None for vectors.
+        device: Where everything is.
+        precision: `float32` or `bf16`.
+        fit_rows: int64 (N,). Dataset rows learned from; a position among them is a method's row.
+        held_rows: int64 (H,). Dataset rows held out.
+        truth: int64 (N,) on the device, only for methods that use it.
+        view_chance: Chance of the views.
+        n_epochs: Epochs planned.
+        normalisation: Mean and deviation of the images; empty for vectors.
+        fingerprint: Of the candidates and rows learned from.
+        epoch: Under way, from 0.
+        step: Steps of it that are done.
+        is_epoch_trained: Whether all of them are, and only its figures are missing.
+        is_out_of_time: Whether the time budget is spent.
+        seconds: Since the run began, all sessions together.
+        last: Report of the newest finished epoch.
+        best: Report of the epoch the model was taken from.
+    """
+
+    algorithm: Algorithm
+    optimiser: torch.optim.SGD
+    inputs: Inputs
+    views: Views | None
+    device: torch.device
+    precision: str
+    fit_rows: NDArray[np.int64]
+    held_rows: NDArray[np.int64]
+    truth: Tensor | None
+    view_chance: torch.Generator
+    n_epochs: int
+    normalisation: tuple[list[float], list[float]]
+    fingerprint: int
+    epoch: int = 0
+    step: int = 0
+    is_epoch_trained: bool = False
+    is_out_of_time: bool = False
+    seconds: float = 0.0
+    last: EpochReport | None = None
+    best: EpochReport | None = None
+    resumed: tuple[int, int] | None = None
+    damaged: list[str] = field(default_factory=list)
+    _sums: dict[str, Tensor] = field(default_factory=dict)
+    _timed: tuple[int, float] = (0, 0.0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.epoch >= self.n_epochs or (self.is_out_of_time and not self.is_epoch_trained)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Over the steps of this epoch, in this session; 0 before the first."""
+        samples, seconds = self._timed
+        return samples / seconds if seconds > 0 else 0.0
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Take the step size for the next step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+
+    def count_step(self, result: StepResult, n_samples: int, seconds: float) -> None:
+        """Add a finished step to the means; nothing waits for the device here."""
+        self.step += 1
+        for name, value in {"loss": result.loss, **result.parts}.items():
+            value = value.detach().float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._timed = (self._timed[0] + n_samples, self._timed[1] + seconds)
+
+    def mean_losses(self) -> dict[str, float]:
+        """The loss and its parts, each the mean over the steps of this epoch."""
+        return {name: float(total) / max(self.step, 1) for name, total in self._sums.items()}
+
+    def is_best(self, report: EpochReport) -> bool:
+        """Whether a report's model is to be kept: no earlier one did better on the held out."""
+        if report.approximated_accuracy is None or self.best is None:
+            return True
+        best = self.best.approximated_accuracy
+        return best is None or report.approximated_accuracy >= best
+
+    def next_epoch(self, report: EpochReport) -> None:
+        """Close the epoch under way."""
+        if self.is_best(report):
+            self.best = report
+        self.last = report
+        self.epoch += 1
+        self.step, self.is_epoch_trained = 0, False
+        self._sums, self._timed = {}, (0, 0.0)
+
+    def card(self, plan: Plan, data: TrainingData) -> ModelCard:
+        """How to build and feed the network again."""
+        mean, std = self.normalisation
+        vectors = data.features
+        return ModelCard(
+            backbone=plan.backbone,
+            n_classes=data.n_classes,
+            projection_width=plan.projection_width,
+            class_names=list(data.class_names),
+            image_px=None if self.views is None else self.views.image_px,
+            n_inputs=vectors.shape[1] if self.views is None and vectors is not None else None,
+            kind=None if self.views is None else self.views.kind,
+            mean=mean,
+            std=std,
+            epoch=self.epoch,
+        )
+
+    def dump(self, plan: Plan) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values for a checkpoint."""
+        tensors = {f"method.{key}": value for key, value in self.algorithm.state_dict().items()}
+        for place, weight in enumerate(self.algorithm.trainable_parameters()):
+            momentum = self.optimiser.state[weight].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{place}"] = momentum
+        tensors.update({f"sums.{name}": value for name, value in self._sums.items()})
+        tensors["chance.views"] = self.view_chance.get_state()
+        tensors["chance.method"] = self.algorithm.generator.get_state()
+        tensors["chance.torch"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["chance.cuda"] = torch.cuda.get_rng_state(self.device)
+        state = {
+            "plan": plan.identity(),
+            "fingerprint": self.fingerprint,
+            "precision": self.precision,
+            "epoch": self.epoch,
+            "step": self.step,
+            "is_epoch_trained": self.is_epoch_trained,
+            "is_out_of_time": self.is_out_of_time,
+            "seconds": self.seconds,
+            "last": None if self.last is None else asdict(self.last),
+            "best": None if self.best is None else asdict(self.best),
+        }
+        return tensors, state
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up a run where a checkpoint left it."""
+        tensors, state = checkpoint.tensors, checkpoint.state
+        self.algorithm.load_state_dict(_below("method.", tensors))
+        momenta = _below("momentum.", tensors)
+        for place, weight in enumerate(self.algorithm.trainable_parameters()):
+            if str(place) in momenta:
+                # Laid out in memory as the weight: the fused step goes through both in one run.
+                buffer = torch.empty_like(weight, requires_grad=False)
+                self.optimiser.state[weight]["momentum_buffer"] = buffer.copy_(momenta[str(place)])
+        self._sums = {
+            name: value.to(self.device) for name, value in _below("sums.", tensors).items()
+        }
+        self.view_chance.set_state(tensors["chance.views"])
+        self.algorithm.generator.set_state(tensors["chance.method"])
+        torch.set_rng_state(tensors["chance.torch"])
+        if self.device.type == "cuda" and "chance.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["chance.cuda"], self.device)
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.is_epoch_trained = state["is_epoch_trained"]
+        self.is_out_of_time = state["is_out_of_time"]
+        self.seconds = state["seconds"]
+        self.last, self.best = _report(state["last"]), _report(state["best"])
+        self.resumed, self.damaged = (self.epoch, self.step), checkpoint.damaged
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _report(values: dict[str, Any] | None) -> EpochReport | None:
+    return None if values is None else EpochReport(**values)

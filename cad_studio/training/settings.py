@@ -1,0 +1,130 @@
+"""Settings of the training loop; loads no torch, so that a form can be built from them."""
+
+from dataclasses import dataclass, field
+
+from cad_studio.core.errors import SettingError
+from cad_studio.core.settings import check_settings
+
+STARTS = ("uniform", "propagation")
+PRECISIONS = ("auto", "float32", "bf16")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long, how fast and from where to learn, whatever the method."""
+
+    epochs: int = field(
+        default=40,
+        metadata={"help": "Passes over the training samples.", "minimum": 1, "maximum": 100_000},
+    )
+    max_seconds: float = field(
+        default=0.0,
+        metadata={
+            "help": "Time budget in seconds; the learning rate then falls with time rather than "
+            "with epochs, and the run cannot be repeated exactly. 0 is no budget.",
+            "minimum": 0.0,
+        },
+    )
+    batch_size: int = field(
+        default=64, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
+    )
+    learning_rate: float = field(
+        default=0.01,
+        metadata={"help": "First step size of SGD; it falls along a cosine.", "minimum": 1e-8},
+    )
+    momentum: float = field(
+        default=0.9, metadata={"help": "Momentum of SGD.", "minimum": 0.0, "maximum": 0.9999}
+    )
+    weight_decay: float = field(
+        default=1e-3, metadata={"help": "Pull of the weights towards zero.", "minimum": 0.0}
+    )
+    seed: int = field(
+        default=0, metadata={"help": "Where chance comes from.", "minimum": 0, "maximum": 2**31 - 1}
+    )
+    start: str = field(
+        default="uniform",
+        metadata={
+            "help": "First belief over the candidates: uniform, or spread by label propagation "
+            "among neighbours.",
+            "choices": STARTS,
+        },
+    )
+    start_epochs: int = field(
+        default=0,
+        metadata={
+            "help": "Epochs for which a propagated belief is held before the method changes it.",
+            "minimum": 0,
+        },
+    )
+    refresh_epochs: str = field(
+        default="",
+        metadata={
+            "help": "Epochs before which the propagation is repeated in the run's own features, "
+            "e.g. 6, 14, 24, counted from 0. Empty: never."
+        },
+    )
+    hold_out: float = field(
+        default=0.05,
+        metadata={
+            "help": "Share of the training samples kept aside to select the model by their "
+            "candidates.",
+            "minimum": 0.0,
+            "maximum": 0.5,
+        },
+    )
+    snapshots: int = field(
+        default=20,
+        metadata={
+            "help": "How many times the belief over the candidates is kept for later.",
+            "minimum": 1,
+            "maximum": 1000,
+        },
+    )
+    checkpoint_epochs: int = field(
+        default=1, metadata={"help": "Epochs between two checkpoints.", "minimum": 1}
+    )
+    checkpoint_steps: int = field(
+        default=0,
+        metadata={"help": "Steps between checkpoints within an epoch; 0: none.", "minimum": 0},
+    )
+    device: str = field(
+        default="auto", metadata={"help": "auto, cpu, cuda, or one such as cuda:1."}
+    )
+    precision: str = field(
+        default="auto",
+        metadata={
+            "help": "auto takes bf16 on a GPU where it is faster, and float32 on a CPU.",
+            "choices": PRECISIONS,
+        },
+    )
+    threads: int = field(
+        default=0,
+        metadata={"help": "CPU threads; 0 leaves the choice to torch.", "minimum": 0},
+    )
+    loader_workers: int = field(
+        default=2,
+        metadata={
+            "help": "Processes that decode images of a dataset too large for memory.",
+            "minimum": 0,
+            "maximum": 64,
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Hold every field against its range."""
+        check_settings(self)
+        self.refreshes()
+
+    def refreshes(self) -> list[int]:
+        """The epochs of `refresh_epochs`, ascending.
+
+        Raises:
+            SettingError: They are no whole numbers.
+        """
+        words = self.refresh_epochs.replace(",", " ").split()
+        wrong = [word for word in words if not word.isdecimal()]
+        if wrong:
+            raise SettingError(
+                f"refresh_epochs has {wrong[0]!r}; expected whole numbers such as 6, 14, 24."
+            )
+        return sorted({int(word) for word in words})

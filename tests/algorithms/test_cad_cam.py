@@ -1,0 +1,208 @@
+import dataclasses
+
+import pytest
+import torch
+
+from cad_studio.algorithms._cad_training import choose_class_views
+from cad_studio.algorithms.cad_cam import CadCamConfig
+from tests.algorithms.small import (
+    make_batch,
+    make_candidates,
+    make_images,
+    make_method,
+    make_setup,
+    train,
+)
+from tests.vectors import assert_near
+
+ROWS = torch.arange(8)
+
+
+def make_cad_cam(epochs=100, **settings):
+    settings = {"queue_size": 64, **settings}
+    return make_method("cad-cam", make_setup(epochs=epochs), **settings).train()
+
+
+def edit_all(method, images):
+    source, guide = method.choose_class_views(ROWS, method.candidates)
+    return method.edit(images, ROWS, source, guide), images[source]
+
+
+def test_defaults_are_the_papers():
+    config = CadCamConfig()
+    assert (config.beta, config.tau, config.tau_d) == (1.5, 0.12, 0.1)
+    assert (config.momentum, config.queue_size) == (0.99, 4096)
+    assert (config.con_reduction, config.cam, config.fill) == ("per_augmentation", "plain", "zero")
+    assert config.max_class_views == 0
+
+
+def test_there_is_one_class_view_per_candidate():
+    source, guide = make_cad_cam().choose_class_views(ROWS, make_candidates())
+    found = torch.zeros((8, 4), dtype=torch.bool)
+    found[source, guide] = True
+    assert len(source) == make_candidates().sum()
+    assert torch.equal(found, make_candidates())
+    assert (source.diff() >= 0).all()
+
+
+def test_a_limit_takes_the_most_believed_and_one_more_at_random():
+    candidates = torch.tensor([[True, True, True, True, False], [True, False, False, False, True]])
+    belief = torch.tensor([[0.1, 0.2, 0.4, 0.3, 0.0], [0.9, 0.0, 0.0, 0.0, 0.1]])
+    extra = set()
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        source, guide = choose_class_views(candidates, belief, 2, generator)
+        first, second = guide[source == 0].tolist(), guide[source == 1].tolist()
+        assert second == [0, 4]
+        assert {2, 3} < set(first)
+        assert len(first) == 3
+        extra |= set(first) - {2, 3}
+    assert extra == {0, 1}
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(10, 5), (500, 10)])
+def test_warm_up_is_five_epochs_or_two_percent(epochs, first):
+    method = make_cad_cam(epochs)
+    images = make_images()
+    for epoch in (0, first - 1):
+        method.begin_epoch(epoch)
+        edited, plain = edit_all(method, images)
+        assert torch.equal(edited, plain)
+    method.begin_epoch(first)
+    edited, plain = edit_all(method, images)
+    assert (edited <= plain).all()
+    assert (edited < plain).any()
+
+
+def test_the_maps_take_effect_step_by_step():
+    method = make_cad_cam(refresh_epochs=1000)
+    images = make_images()
+    lost = []
+    for epoch in (5, 6, 9, 20):
+        method.begin_epoch(epoch)
+        edited, plain = edit_all(method, images)
+        lost.append((plain - edited).sum().item())
+    # One, two, five and five fifths of the same maps.
+    assert lost == pytest.approx([lost[2] / 5, 2 * lost[2] / 5, lost[2], lost[2]], rel=1e-4)
+    certain, _ = edit_all(method, images)
+    source, _ = method.choose_class_views(ROWS, method.candidates)
+    assert torch.equal(certain[source == 1], images[1:2]), "one candidate: nothing to dim"
+
+
+def test_maps_are_computed_anew_every_few_epochs_only():
+    method = make_cad_cam()
+    changes = []
+    for epoch in range(5, 17):
+        before = method.cam.cache.maps.clone()
+        with torch.no_grad():
+            method.cad.teacher.fc.weight.add_(torch.randn_like(method.cad.teacher.fc.weight))
+        method.begin_epoch(epoch)
+        if not torch.equal(before, method.cam.cache.maps):
+            changes.append(epoch)
+    assert changes == [5, 10, 15]
+
+
+@pytest.mark.parametrize(("side", "expected"), [(8, 0.5), (96, 0.3)])
+def test_epsilon_follows_the_size_of_the_image_unless_it_is_given(side, expected):
+    for epsilon, left in ((None, expected), (0.7, 0.7)):
+        method = make_cad_cam(epsilon=epsilon, ramp_epochs=1)
+        method.begin_epoch(5)
+        method.cam.cache.maps.zero_()
+        edited = method.edit(
+            torch.ones((1, 3, side, side)), ROWS[:1], torch.tensor([0]), torch.tensor([0])
+        )
+        assert_near(edited, torch.full_like(edited, left))
+
+
+def test_contrast_is_by_image_in_warm_up_and_by_class_after():
+    """In warm-up, with an empty queue, there is no negative: the contrast is zero."""
+    images = make_images()
+    for epoch, is_zero in ((0, True), (4, True), (5, False)):
+        method = make_cad_cam()
+        method.begin_epoch(epoch)
+        parts = method.step(make_batch(method, images)).parts
+        assert (parts["contrast"] == 0) == is_zero
+
+
+def test_the_loss_is_made_of_its_parts():
+    method = make_cad_cam(beta=2.5)
+    method.begin_epoch(7)
+    result = method.step(make_batch(method, make_images()))
+    parts = result.parts
+    assert_near(result.loss.detach(), parts["classification"] + 2.5 * parts["contrast"])
+
+
+def test_weights_come_from_the_slow_copy_on_the_same_view():
+    method = make_cad_cam()
+    method.begin_epoch(0)
+    with torch.no_grad():
+        method.network.fc.weight.add_(1.0)
+    batch = make_batch(method, make_images())
+    method.step(batch)
+    with torch.no_grad():
+        taught = method.cad.teacher(batch.views["cls"])
+    expected = taught.masked_fill(~batch.candidates, -torch.inf).softmax(dim=1)
+    assert_near(method.belief, expected)
+
+
+def test_without_adjustment_the_weights_stay_uniform():
+    method = make_cad_cam(without_ca=True, without_rl=True)
+    start = method.belief.clone()
+    losses = train(method, make_images(), 3)
+    assert torch.equal(method.belief, start)
+    method = make_cad_cam(without_rl=True)
+    assert train(method, make_images(), 3) != losses
+
+
+def test_without_contrast_there_are_no_class_views_and_no_queue():
+    method = make_cad_cam(without_rl=True)
+    assert method.class_view_names == ()
+    assert type(method).class_view_names
+    for epoch in (0, 5):
+        method.begin_epoch(epoch)
+        result = method.step(make_batch(method, make_images()))
+        assert set(result.parts) == {"classification"}
+    assert method.cad.queue.filled == 0
+    assert method.network.projection[0].weight.grad is None
+
+
+def test_the_queue_holds_keys_scores_and_guides_of_the_class_views():
+    method = make_cad_cam()
+    batch = make_batch(method, make_images())
+    method.step(batch)
+    n_views = len(batch.guide)
+    assert method.cad.queue.filled == n_views
+    assert torch.equal(method.cad.queue.label[:n_views], batch.guide)
+    with torch.no_grad():
+        teacher = method.cad.teacher
+        keys = teacher.project(teacher.features(batch.class_views["weak"]))
+    assert_near(method.cad.queue.features[:n_views], keys)
+
+
+def test_instances_may_be_weighed_equally():
+    images = make_images()
+    found = []
+    for reduction in ("per_augmentation", "per_instance"):
+        method = make_cad_cam(con_reduction=reduction)
+        method.begin_epoch(6)
+        found.append(method.step(make_batch(method, images)).parts["contrast"].item())
+    assert found[0] != pytest.approx(found[1], rel=1e-4)
+
+
+def test_maps_need_the_images():
+    setup = dataclasses.replace(make_setup(epochs=100), batches=None)
+    method = make_method("cad-cam", setup)
+    with pytest.raises(ValueError, match=r"Setup\.batches"):
+        method.begin_epoch(5)
+
+
+def test_an_image_is_dimmed_alike_in_whatever_batch_it_comes():
+    method = make_cad_cam(ramp_epochs=1)
+    images = make_images()
+    method.begin_epoch(5)
+    every, _ = edit_all(method, images)
+    source, _ = method.choose_class_views(ROWS, method.candidates)
+    rows = torch.tensor([6, 0, 2])
+    chosen = method.choose_class_views(rows, method.candidates[rows])
+    found = method.edit(images[rows], rows, *chosen)
+    assert_near(found, torch.cat([every[source == row] for row in rows]))

@@ -1,0 +1,197 @@
+"""Time one CAD-CAM training step against the same step written out plainly; print JSON.
+
+    python -m tests.benchmarks.step [--backbone resnet18] [--batch 16] [--steps 3]
+
+The plain step makes one pass for each view, three of the slow copy and two of the network, moves
+the slow copy weight by weight and keeps the usual memory layout. Both get the same views, which
+the plain step is given for nothing. CPU time is counted, so that a busy machine makes no
+difference; use one thread, since threads that wait count too. `outside_share` is what
+of our whole step, views included, is spent neither in a network nor in the backward pass.
+"""
+
+import argparse
+import json
+import resource
+from copy import deepcopy
+from time import process_time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from cad_studio.algorithms._base import Batch, Setup, make_algorithm
+from cad_studio.models.network import Network, make_network
+from cad_studio.training.batching import make_batch
+from cad_studio.training.views import Views
+
+N_CLASSES, MEAN_SET, SIDE_PX = 10, 3.74, 28
+BETA, TAU, TAU_D, MOMENTUM, QUEUE = 1.5, 0.12, 0.1, 0.99, 4096
+
+
+class PlainStep:
+    """The step as one would write it down from the paper."""
+
+    def __init__(self, network: Network) -> None:
+        """Start with a copy as the slow one and a full queue of random keys."""
+        self.network, self.slow = network, deepcopy(network)
+        self.optimiser = torch.optim.SGD(
+            network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3, foreach=False
+        )
+        self.keys = torch.nn.functional.normalize(torch.randn(QUEUE, 128), dim=1)
+        self.scores = torch.randn(QUEUE, N_CLASSES)
+        self.labels = torch.randint(N_CLASSES, (QUEUE,))
+
+    def __call__(self, batch: Batch) -> float:
+        """One step; gives the loss."""
+        assert batch.class_views is not None
+        assert batch.guide is not None
+        made = {name: view.contiguous() for name, view in batch.class_views.items()}
+        image = batch.views["cls"].contiguous()
+        with torch.no_grad():
+            taught = self.slow(image)
+            scores = self.slow(made["cls"])
+            keys = self.slow.project(self.slow.features(made["weak"]))
+        logits = self.network(image)
+        queries = self.network.project(self.network.features(made["strong"]))
+        loss = self._classification(logits, taught, batch.candidates)
+        loss = loss + BETA * self._contrast(queries, keys, scores, batch.guide)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        with torch.no_grad():
+            pairs = zip(self.slow.parameters(), self.network.parameters(), strict=True)
+            for slow, fast in pairs:
+                slow.mul_(MOMENTUM).add_(fast, alpha=1 - MOMENTUM)
+        return float(loss.detach())
+
+    def _classification(self, logits: Tensor, taught: Tensor, candidates: Tensor) -> Tensor:
+        inside = taught.masked_fill(~candidates, -1e9).softmax(1)
+        outside = taught.masked_fill(candidates, -1e9).softmax(1)
+        chances = logits.softmax(1).clamp(1e-6, 1 - 1e-6)
+        terms = torch.where(candidates, inside * chances.log(), outside * (1 - chances).log())
+        return -terms.sum(1).mean()
+
+    def _contrast(self, queries: Tensor, keys: Tensor, scores: Tensor, guide: Tensor) -> Tensor:
+        features = torch.cat([queries, keys, self.keys])
+        labels = torch.cat([guide, guide, self.labels])
+        all_scores = torch.cat([scores, scores, self.scores])
+        other = ~torch.eye(len(queries), len(features), dtype=torch.bool)
+        positive = (guide[:, None] == labels) & other
+        alike = cosine_similarity(scores[:, None], all_scores[None], dim=2) / TAU_D
+        weights = alike.masked_fill(~positive, -1e9).softmax(1)
+        logits = (queries @ features.T / TAU).masked_fill(~other, -1e9)
+        losses = -(weights * logits.log_softmax(1)).masked_fill(~positive, 0.0).sum(1)
+        return TAU / 0.07 * losses.mean()
+
+
+class Stopwatch:
+    """Adds up the time inside the outermost modules it watches."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def watch(self, module: torch.nn.Module) -> None:
+        """Time every call of a module."""
+        module.register_forward_pre_hook(lambda *_: self._start())
+        module.register_forward_hook(lambda *_: self._stop())
+
+    def _start(self) -> None:
+        self._started = process_time()
+
+    def _stop(self) -> None:
+        self.seconds += process_time() - self._started
+
+
+def measure(backbone: str, batch_size: int, n_steps: int) -> dict[str, Any]:
+    """Best times of both steps, in turn, on the same batches."""
+    torch.manual_seed(0)
+    chance = np.random.default_rng(0)
+    n_samples = batch_size * (n_steps + 1)
+    candidates = torch.from_numpy(chance.random((n_samples, N_CLASSES)) < (MEAN_SET - 1) / 9)
+    candidates[torch.arange(n_samples), torch.from_numpy(chance.integers(10, size=n_samples))] = (
+        True
+    )
+    pixels = chance.integers(0, 256, (n_samples, SIDE_PX, SIDE_PX, 1), dtype=np.uint8)
+    images = torch.from_numpy(pixels)
+    network = make_network(backbone, N_CLASSES, image_px=SIDE_PX)
+    plain = PlainStep(deepcopy(network).train())
+    network = network.to(memory_format=torch.channels_last)
+    views = Views("grey", SIDE_PX, [0.5], [0.25])
+    setup = Setup(
+        network=network,
+        n_samples=n_samples,
+        n_classes=N_CLASSES,
+        candidates=candidates,
+        start=candidates / candidates.sum(dim=1, keepdim=True),
+        epochs=100,
+        device=torch.device("cpu"),
+        generator=torch.Generator().manual_seed(0),
+        batches=lambda: iter([(torch.arange(n_samples), views.plain(views.unit(images)))]),
+    )
+    algorithm = make_algorithm("cad-cam", setup)
+    algorithm.train()
+    algorithm.begin_epoch(5)
+    _fill_queue(algorithm)
+    optimiser = torch.optim.SGD(
+        algorithm.trainable_parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3, fused=True
+    )
+    watch = Stopwatch()
+    for net in (network, algorithm.cad.teacher):
+        for module in (net.backbone, net.fc, net.projection):
+            watch.watch(module)
+    view_chance = torch.Generator().manual_seed(0)
+    ours, theirs, outside = [], [], []
+    for step in range(n_steps + 1):
+        row = torch.arange(step * batch_size, (step + 1) * batch_size)
+        watch.seconds, started = 0.0, process_time()
+        batch = make_batch(algorithm, row, images[row], views, view_chance, None)
+        result = algorithm.step(batch)
+        optimiser.zero_grad(set_to_none=True)
+        before = process_time()
+        result.loss.backward()
+        backward = process_time() - before
+        optimiser.step()
+        algorithm.after_step()
+        ours.append(process_time() - started)
+        outside.append(1.0 - (watch.seconds + backward) / ours[-1])
+        started = process_time()
+        plain(batch)
+        theirs.append(process_time() - started)
+    return {
+        "backbone": backbone,
+        "batch": batch_size,
+        "threads": torch.get_num_threads(),
+        "ours_seconds": round(min(ours[1:]), 3),
+        "plain_seconds": round(min(theirs[1:]), 3),
+        "ratio": round(min(theirs[1:]) / min(ours[1:]), 2),
+        "samples_per_second": round(batch_size / min(ours[1:]), 1),
+        "outside_share": round(min(outside[1:]), 4),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def _fill_queue(algorithm: Any) -> None:
+    """Bring the queue to its full length, as it is after the first epochs."""
+    keys = torch.nn.functional.normalize(torch.randn(QUEUE, 128), dim=1)
+    labels = torch.randint(N_CLASSES, (QUEUE,))
+    algorithm.cad.queue.push(features=keys, scores=torch.randn(QUEUE, N_CLASSES), label=labels)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(json.dumps(measure(options.backbone, options.batch, options.steps), indent=2))
+
+
+if __name__ == "__main__":
+    main()
