@@ -24,7 +24,7 @@ export function createMatrix(title, onCell) {
     const big = h('div.matrix.large', {role: 'grid'});
     const close = h('button.btn', {type: 'button', on: {click: () => dialog.close()}}, 'Close', h('kbd', {}, 'esc'));
     const dialog = h('dialog.matrix-dialog', {'aria-label': title, on: {close: () => dialog.remove()}},
-      h('div.row', {}, h('h1.grow', {}, title), close), h('div.scroll', {}, big));
+      h('div.row', {}, h('h1.grow', {}, title), h('span.num', {}, shown.label || ''), close), h('div.scroll', {}, big));
     drawCells(big, shown, (a, b) => { dialog.close(); onCell(a, b); });
     document.body.append(dialog);
     dialog.showModal();
@@ -59,7 +59,7 @@ export function createMatrix(title, onCell) {
         const extra = note(a, b);
         cells.push(h('button', {
           type: 'button', class: (share > 0.85 ? 'strongest ' : '') + (own ? 'own ' : '') + (isSelected ? 'selected' : ''),
-          style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass},
+          style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass, text},
           tabindex: cells.some(cell => cell.tabIndex === 0 && cell.tagName === 'BUTTON') ? '-1' : '0',
           'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),
           'aria-pressed': isSelected ? 'true' : 'false',
@@ -73,7 +73,7 @@ export function createMatrix(title, onCell) {
     };
     target.onmouseover = target.onfocusin = event => {
       const cell = event.target.closest('button');
-      if (cell && !large) hint.textContent = cell.getAttribute('aria-label').split(',')[0];
+      if (cell && !large) hint.textContent = cell.dataset.text;
     };
     target.onkeydown = event => {
       const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -classes.length, ArrowDown: classes.length}[event.key];

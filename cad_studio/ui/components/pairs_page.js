@@ -93,7 +93,7 @@ export function mount({element}) {
   }
 
   function searchName(mining) {
-    const cut = mining.quantile ? `closest ${percent(mining.quantile)}` : `cosine ≥ ${mining.threshold.toFixed(3)}`;
+    const cut = mining.quantile ? `closest ${+(100 * mining.quantile).toPrecision(6)} %` : `cosine ≥ ${mining.threshold.toFixed(3)}`;
     return `${mining.features} · ${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ' · stale' : ''}`;
   }
 
