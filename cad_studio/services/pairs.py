@@ -60,9 +60,10 @@ class PairService:
         """What a mining found, at or above a cosine.
 
         Returns:
-            Counts (`n_pairs`, `n_instances`, `n_kept`), the cut-off, `matrix` (pairs per pair of
-            classes and share of their samples that hold both, for `classes`), `histogram` (pairs
-            per bar from `floor` to 1), what it rests on, and `stale`.
+            Totals (`n_pairs`, `n_instances`, `n_kept`, ...), the cut-off, two matrices over
+            `classes`: `counts` (pairs per pair of classes) and `sharing` (share of their samples
+            that hold both), `histogram` (pairs per bar from `floor` up), what it rests on, and
+            `stale`.
         """
         record = self._datasets.get(name)
         mining = self._mining.mining(name, mining_id)
@@ -171,7 +172,7 @@ class PairService:
 
         Returns:
             `total` and `pairs`: `i`, `j`, `similarity`, `shared`, `classes` (two indices in class
-            order, or None where not known) and `candidates` of both.
+            order, or None where not known).
         """
         if not 1 <= limit <= _MAX_PAGE or offset < 0:
             raise SettingError(f"A page has 1 to {_MAX_PAGE} pairs from position 0 on.")
