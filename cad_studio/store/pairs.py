@@ -22,11 +22,20 @@ class Pairs:
 
         Args:
             columns: Every column of the table but `id` and `created_at`.
+
+        Raises:
+            RecordNotFoundError: The dataset was removed while it was searched.
         """
-        with self._database.write() as connection:
-            mining_id = connection.execute(
-                sql.insert(MINING).values(**columns, created_at=now())
-            ).inserted_primary_key[0]
+        try:
+            with self._database.write() as connection:
+                mining_id = connection.execute(
+                    sql.insert(MINING).values(**columns, created_at=now())
+                ).inserted_primary_key[0]
+        except sql.exc.IntegrityError as error:
+            raise RecordNotFoundError(
+                "The dataset was removed while its pairs were searched; nothing was saved. "
+                "Import it again to find them."
+            ) from error
         return self.get(mining_id)
 
     def get(self, mining_id: int) -> Mining:

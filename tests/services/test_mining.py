@@ -201,3 +201,25 @@ def test_a_search_of_another_dataset_is_not_shown(services, tmp_path):
         services.mining.mining("other", mining.id)
     with pytest.raises(RecordNotFoundError, match=r"mining 99 are not in this .*Find pairs again"):
         services.mining.mining("pets", 99)
+
+
+class Removing:
+    """Progress during which another process removes the dataset."""
+
+    def __init__(self, services, name):
+        self._services = services
+        self._name = name
+
+    def report(self, fraction, message):
+        if message == "Saving":
+            self._services.datasets.remove(self._name)
+
+
+def test_a_dataset_removed_during_its_search_is_told_in_words(services, tmp_path):
+    """It ended in the database's own error, a traceback for the user."""
+    vectors(services, tmp_path)
+    request = MiningRequest("raw", MiningConfig(threshold=0.3))
+    with pytest.raises(RecordNotFoundError, match="removed while its pairs were searched"):
+        services.mining.mine("pets", request, Removing(services, "pets"))
+    assert services.datasets.names() == []
+    assert list((services.project.folder / "blobs").glob("??/*")) == []
