@@ -1,22 +1,18 @@
 """Second entry point: every user action without the window."""
 
-import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cad_studio import __version__
-from cad_studio.config import prepare, read_config
-from cad_studio.core.errors import CadStudioError
-from cad_studio.services.container import Services
+from cad_studio import __version__, cli_jobs, cli_training
+from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
+from cad_studio.config import prepare
+from cad_studio.core.errors import CadStudioError, JobCancelled
 from cad_studio.services.importing import resolved_source
-from cad_studio.services.operations import run_operation
 from cad_studio.services.sample import build_sample
 
 app = typer.Typer(
@@ -27,10 +23,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-_project: Path | None = None
-
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
-Name = Annotated[str, typer.Argument(help="Name of the dataset in the project.")]
+cli_training.register(app)
+cli_jobs.register(app)
 
 
 def main() -> None:
@@ -43,6 +37,9 @@ def main() -> None:
     except CadStudioError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except JobCancelled:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
     except KeyboardInterrupt:
         print("Stopped. Nothing was changed.", file=sys.stderr)
         sys.exit(130)
@@ -56,8 +53,7 @@ def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Choose the project."""
-    global _project
-    _project = project
+    choose_project(project)
     if version:
         print(__version__)
         raise typer.Exit
@@ -108,7 +104,7 @@ def import_dataset(
             "cache_dir": None if cache is None else str(cache.absolute()),
         },
     }
-    _run("import", arguments, as_json, _import_text)
+    run("import", arguments, as_json, _import_text)
 
 
 @app.command()
@@ -122,7 +118,7 @@ def synthesize(
 ) -> None:
     """Make instance-dependent candidate sets from the true labels, as a new version."""
     config = {"rate": rate, "seed": seed, "annotator": annotator, "epochs": epochs}
-    _run("synthesize", {"name": name, "config": config}, as_json, _synthesis_text)
+    run("synthesize", {"name": name, "config": config}, as_json, _synthesis_text)
 
 
 @app.command()
@@ -134,7 +130,7 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Compute features of a dataset, or find them in the cache."""
-    _run(
+    run(
         "extract",
         {"name": name, "features": features},
         as_json,
@@ -167,20 +163,20 @@ def mine(
     arguments = {
         "name": name, "features": features, "config": config, "labels": labels, "split": split,
     }  # fmt: skip
-    _run("mine", arguments, as_json, _mining_text)
+    run("mine", arguments, as_json, _mining_text)
 
 
 @app.command()
 def describe(name: Name, as_json: Json = False) -> None:
     """Say what a dataset holds."""
-    with _Open() as services:
-        _print(services.datasets.describe(name), as_json, _description_text)
+    with opened() as services:
+        show(services.datasets.describe(name), as_json, _description_text)
 
 
 @app.command("list")
 def list_datasets(as_json: Json = False) -> None:
     """Name the datasets of the project."""
-    with _Open() as services:
+    with opened() as services:
         found = [
             {
                 "name": data.name, "n": data.n_samples, "k": data.n_classes,
@@ -188,7 +184,7 @@ def list_datasets(as_json: Json = False) -> None:
             }
             for data in services.datasets.all()
         ]  # fmt: skip
-        _print(
+        show(
             {"datasets": found},
             as_json,
             lambda r: (
@@ -210,7 +206,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the current candidate sets to a file an import reads back unchanged."""
-    _run(
+    run(
         "export",
         {"name": name, "format": format_name, "out": str(out.absolute())},
         as_json,
@@ -227,8 +223,8 @@ def agreement(
     as_json: Json = False,
 ) -> None:
     """Say what share of the top pairs two searches have in common."""
-    with _Open() as services:
-        _print(
+    with opened() as services:
+        show(
             services.pairs.agreement(name, first, second, top),
             as_json,
             lambda r: (
@@ -241,8 +237,8 @@ def agreement(
 @app.command()
 def remove(name: Name, as_json: Json = False) -> None:
     """Take a dataset out of the project and free its space."""
-    with _Open() as services:
-        _print(
+    with opened() as services:
+        show(
             services.datasets.remove(name),
             as_json,
             lambda r: f"{r['removed']} is removed; {r['freed_bytes'] / 1e6:.1f} MB are free again",
@@ -257,51 +253,8 @@ def build_bundled_sample(
     as_json: Json = False,
 ) -> None:
     """Rebuild the bundled sample from the published files."""
-    made = build_sample(source, out.absolute(), seed, _Line())
-    _print(made, as_json, lambda r: f"{r['n']:,} samples, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
-
-
-class _Open:
-    """The services over the chosen project, closed at the end."""
-
-    def __enter__(self) -> Services:
-        self._services = Services(read_config(os.environ, project=_project))
-        return self._services
-
-    def __exit__(self, *_error: object) -> None:
-        self._services.close()
-
-
-class _Line:
-    """Progress as one line on standard error, where that is a terminal."""
-
-    def __init__(self) -> None:
-        self._shown_at = 0.0
-
-    def report(self, fraction: float, message: str) -> None:
-        if sys.stderr.isatty() and time.monotonic() - self._shown_at > 0.1:
-            self._shown_at = time.monotonic()
-            print(f"\r\033[K{fraction:4.0%}  {message}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def _run(
-    kind: str, arguments: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]
-) -> None:
-    line = _Line()
-    with _Open() as services:
-        try:
-            result = run_operation(services, kind, arguments, line)
-        finally:
-            line.clear()
-    _print(result, as_json, text)
-
-
-def _print(result: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
-    print(json.dumps(result, ensure_ascii=False, indent=2) if as_json else text(result))
+    made = build_sample(source, out.absolute(), seed, Line())
+    show(made, as_json, lambda r: f"{r['n']:,} samples, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
 
 
 def _import_text(result: dict[str, Any]) -> str:

@@ -28,14 +28,23 @@ MAY_IMPORT = {
     "config": {"core"},
 }
 """Room to the rooms and top modules it may import; a top module not named may import all."""
-PUTS_TOGETHER = {"app", "cli", "worker", "__main__", "__init__"}
+PUTS_TOGETHER = {
+    "app",
+    "cli",
+    "cli_jobs",
+    "cli_training",
+    "command_line",
+    "worker",
+    "__main__",
+    "__init__",
+}
 
 HOMES = {
     "gradio": {"ui", "app"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "faiss": {"mining"},
-    "typer": {"cli"},
+    "typer": {"cli", "cli_jobs", "cli_training", "command_line"},
 }
 """Packages that belong to one room."""
 

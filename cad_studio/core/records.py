@@ -125,11 +125,15 @@ class Job:
     """A piece of background work.
 
     Attributes:
-        status: `queued`, `running`, `done`, `failed` or `cancelled`.
+        status: `queued`, `running`, `stopping` (asked to stop, still at work), `done`, `failed`,
+            `cancelled`, or `interrupted` (its process ended before the work did).
         fraction: Share done, 0 to 1.
         message: What it is doing.
-        pid_started: When the process began, as the system counts; tells it from a later one of
-            the same number.
+        error: Why it failed or was interrupted, and what to do.
+        position: Place among the waiting jobs; the lowest is next.
+        attempts: 1, and one more for each time it was resumed.
+        place: Where it runs, or last ran, in the words of its runner. A waiting job has one only
+            when a process waits to run that very job.
     """
 
     id: int
@@ -141,10 +145,45 @@ class Job:
     message: str
     result: dict[str, Any] | None
     error: str | None
-    cancel_requested: bool
-    pid: int | None
-    pid_started: str | None
     created_at: str
     started_at: str | None
     heartbeat_at: str | None
     finished_at: str | None
+    position: int
+    attempts: int
+    place: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network in training, or trained, on one version of a dataset.
+
+    Attributes:
+        version_hash: Version of the dataset it learns from; a later one leaves it untouched.
+        candidates: Blob name of that version's sets.
+        features: Extractor of the neighbour graph and of the entangled test pairs.
+        config: Fields of the training loop.
+        settings: Fields of the method.
+        environment: Where and with what it was trained.
+        job_id: The job that trains it; resumed, it is still the same.
+        best_epoch: Epoch the model was taken from, from 0.
+        removed_at: When the user threw it away; it can still be had back.
+    """
+
+    id: int
+    dataset_id: int
+    version_hash: str
+    candidates: str
+    name: str
+    note: str
+    method: str
+    backbone: str
+    features: str
+    config: dict[str, Any]
+    settings: dict[str, Any]
+    environment: dict[str, Any]
+    job_id: int | None
+    best_epoch: int | None
+    created_at: str
+    finished_at: str | None
+    removed_at: str | None

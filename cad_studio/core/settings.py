@@ -1,6 +1,6 @@
 """Frozen settings dataclasses: range checks from field metadata, to and from JSON."""
 
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from cad_studio.core.errors import SettingError, closest
@@ -54,6 +54,46 @@ def settings_from_json(kind: type[Settings], values: dict[str, Any]) -> Settings
         if name not in clean and field.default is MISSING and field.default_factory is MISSING:
             raise SettingError(f"{name} is missing.")
     return kind(**clean)
+
+
+def describe_settings(kind: type) -> list[dict[str, Any]]:
+    """The fields of a settings dataclass as plain values, in order, for forms built elsewhere.
+
+    Args:
+        kind: A frozen dataclass. Field metadata may have `help`, `minimum`, `maximum`, `choices`,
+            and `advanced` for what few will ever touch.
+
+    Returns:
+        Of each field: `name`, `type` (`int`, `float`, `bool`, `str` or `choice`), `optional`
+        (whether None is a value), `default` (None where there is none), `required` (whether it
+        must be given), `help`, `minimum`, `maximum`, `choices` and `advanced`; what is not stated
+        is None, an empty text or False.
+    """
+    hints = get_type_hints(kind)
+    return [_described(field, hints[field.name]) for field in fields(kind)]
+
+
+def _described(field: Field[Any], hint: Any) -> dict[str, Any]:
+    meta = field.metadata
+    allowed = getattr(hint, "__args__", (hint,))
+    plain = [each for each in allowed if each is not type(None)]
+    # a number that may be whole or not is asked for as one that may not be
+    of_type = "float" if float in plain else plain[0].__name__
+    default = field.default
+    if default is MISSING and field.default_factory is not MISSING:
+        default = field.default_factory()
+    return {
+        "name": field.name,
+        "type": "choice" if "choices" in meta else of_type,
+        "optional": type(None) in allowed,
+        "default": None if default is MISSING else default,
+        "required": default is MISSING,
+        "help": meta.get("help", ""),
+        "minimum": meta.get("minimum"),
+        "maximum": meta.get("maximum"),
+        "choices": list(meta["choices"]) if "choices" in meta else None,
+        "advanced": bool(meta.get("advanced", False)),
+    }
 
 
 def _converted(name: str, value: Any, hint: Any) -> Any:

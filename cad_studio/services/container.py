@@ -1,21 +1,24 @@
 """Everything a user can do, built once per process and passed down."""
 
 import logging
-from functools import partial
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import ReadOnlyError
-from cad_studio.jobs.local import start_worker
+from cad_studio.jobs._base import Runner
+from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
-from cad_studio.services.jobs import JobService
+from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
 from cad_studio.services.mining import MiningService
 from cad_studio.services.pairs import PairService
 from cad_studio.services.pictures import PictureService
+from cad_studio.services.publishing import PublishingService
+from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.synthesis import SynthesisService
+from cad_studio.services.training import TrainingService
 from cad_studio.store.projects import Project
 
 _LOG = logging.getLogger(__name__)
@@ -24,25 +27,31 @@ _LOG = logging.getLogger(__name__)
 class Services:
     """The services over one project."""
 
-    def __init__(self, config: AppConfig) -> None:
-        """Open the project of `config`.
+    def __init__(self, config: AppConfig, runner: Runner | None = None) -> None:
+        """Open the project of `config`; `runner` runs its jobs, this machine when left out.
 
         Raises:
             ProjectError: The folder cannot be used.
         """
         self.config = config
         self.project = Project(config.project)
-        log_file = self.project.folder / "logs" / "worker.txt"
-        self.queue = JobQueue(self.project.jobs, partial(start_worker, config.project, log_file))
+        self.queue = JobQueue(
+            self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
+        )
         self.datasets = DatasetService(self.project)
         self.importing = ImportService(self.project)
         self.exporting = ExportService(self.project, self.datasets)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets)
         self.pairs = PairService(self.project, self.datasets, self.mining)
+        self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
+        self.runs = RunService(self.project)
+        self.training = TrainingService(
+            self.project, self.datasets, self.mining, self.runs, self.jobs
+        )
+        self.publishing = PublishingService(self.runs)
         self.pictures = PictureService(self.datasets)
         self.sample = SampleService(self.importing, self.datasets, self.mining)
-        self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
 
     def require_writable(self) -> None:
         """Refuse a change where the studio is only to be looked at.

@@ -73,7 +73,7 @@ class DatasetService:
             SettingError: A job is running, which may be using it.
         """
         self.get(name)
-        if self._project.jobs.of_status("running"):
+        if self._project.jobs.of_status("running", "stopping"):
             raise SettingError(
                 "A job is running. Wait for it or cancel it, then remove the dataset."
             )

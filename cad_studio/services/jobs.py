@@ -1,4 +1,4 @@
-"""Start, follow and stop background work."""
+"""Start, follow, order, stop and resume background work."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 from cad_studio.core.records import Job
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
+
+KINDS_WITH_CHECKPOINT = frozenset({"train"})
+"""Kinds of jobs that go on where they were; the others start again."""
 
 
 class JobService:
@@ -31,6 +34,25 @@ class JobService:
         """Start work that the studio itself needs, read-only or not."""
         return self._queue.submit(kind, title, arguments)
 
+    def run_here(
+        self,
+        kind: str,
+        title: str,
+        arguments: dict[str, Any],
+        on_add: Callable[[Job], None] = lambda job: None,
+        on_wait: Callable[[Job], None] = lambda blocker: None,
+    ) -> Job:
+        """Claim the next turn for this process, and wait for it; see `JobQueue.run_here`.
+
+        The caller then does the work with `worker.run_job`.
+
+        Raises:
+            JobCancelled: It was taken off the queue while it waited.
+            ReadOnlyError: Nothing may be changed here.
+        """
+        self._require_writable()
+        return self._queue.run_here(kind, title, arguments, on_add, on_wait)
+
     def get(self, job_id: int) -> Job:
         """One job, its status true even after a crash.
 
@@ -38,7 +60,7 @@ class JobService:
             RecordNotFoundError: There is none of this id.
         """
         job = self._jobs.get(job_id)
-        if job.status in {"queued", "running"}:
+        if job.status in {"queued", "running", "stopping"}:
             self._queue.recover()
             job = self._jobs.get(job_id)
         return job
@@ -48,11 +70,57 @@ class JobService:
         self._queue.recover()
         return self._jobs.recent(limit)
 
-    def cancel(self, job_id: int) -> None:
-        """Ask a job to stop; asked twice, its process is ended.
+    def active(self) -> list[Job]:
+        """The job at work, then those that wait in their order."""
+        self._queue.recover()
+        return self._jobs.active()
+
+    def stop(self, job_id: int) -> None:
+        """Ask a job to stop, which it does within a step; asked twice, its process is ended.
 
         Raises:
             ReadOnlyError: Nothing may be changed here.
+            RecordNotFoundError: There is none of this id.
         """
         self._require_writable()
-        self._queue.request_cancel(job_id)
+        self._queue.stop(job_id)
+
+    def resume(self, job_id: int) -> Job:
+        """Put a job that was interrupted, failed or was cancelled back into the queue.
+
+        It goes on from its last checkpoint, or starts again where its kind has none.
+
+        Raises:
+            ReadOnlyError: Nothing may be changed here.
+            RecordNotFoundError: There is none of this id.
+            SettingError: It is in another state, or too many jobs wait.
+        """
+        self._require_writable()
+        return self._queue.resume(job_id)
+
+    def move(self, job_id: int, to: str) -> None:
+        """Run a waiting job earlier (`up`), later (`down`) or next (`first`).
+
+        Raises:
+            ReadOnlyError: Nothing may be changed here.
+            RecordNotFoundError: There is none of this id.
+            SettingError: It does not wait, or there is no such move.
+        """
+        self._require_writable()
+        self._queue.move(job_id, to)
+
+    def log(self, job_id: int, after_byte: int = 0) -> tuple[str, int]:
+        """What a job printed.
+
+        Args:
+            job_id: Which one.
+            after_byte: Where to begin; below 0 counts from the end.
+
+        Returns:
+            At most 64 KB, and the byte to go on from; the same one again at the end.
+
+        Raises:
+            RecordNotFoundError: There is none of this id.
+        """
+        part = self._queue.log(job_id, after_byte)
+        return part.text, part.next_byte

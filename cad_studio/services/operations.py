@@ -10,6 +10,7 @@ from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.mining import MiningRequest
 from cad_studio.services.synthesis import SynthesisConfig
+from cad_studio.services.training import TrainingRequest
 
 if TYPE_CHECKING:
     from cad_studio.services.container import Services
@@ -89,6 +90,28 @@ def _export(services: "Services", arguments: dict[str, Any], progress: Progress)
     )
 
 
+def _train(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.training.train(arguments["run"], progress)
+
+
+def _evaluate(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.training.evaluate(arguments["run"], arguments["split"], progress)
+
+
+def _estimate(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.training.estimate(TrainingRequest(**arguments), progress)
+
+
+def _push(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.publishing.push(
+        arguments["run"], arguments["repository"], arguments["private"], progress
+    )
+
+
 def _open_sample(
     services: "Services", _arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -101,5 +124,9 @@ KINDS = {
     "extract": _extract,
     "mine": _mine,
     "export": _export,
+    "train": _train,
+    "evaluate": _evaluate,
+    "estimate": _estimate,
+    "push": _push,
     "open-sample": _open_sample,
 }

@@ -1,5 +1,6 @@
 """A project: a folder with a database and the files it names."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from cad_studio.store.datasets import Datasets
 from cad_studio.store.features import Features
 from cad_studio.store.jobs import Jobs
 from cad_studio.store.pairs import Pairs
-from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING
+from cad_studio.store.runs import Runs
+from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING, RUN
 
 _SAVING_SECONDS = 600.0
 
@@ -23,7 +25,8 @@ class Project:
     """An open project folder.
 
     `project.db` is the database, `blobs/` holds the files it names, `scratch/` unfinished ones,
-    `partial/` finished chunks of interrupted work, `logs/` a text file per job.
+    `partial/` finished chunks of interrupted work, `runs/` a folder per run, `logs/` a text file
+    per job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,6 +51,7 @@ class Project:
         self.features = Features(self.database)
         self.pairs = Pairs(self.database)
         self.jobs = Jobs(self.database)
+        self.runs = Runs(self.database)
         self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:
@@ -55,6 +59,10 @@ class Project:
         folder = self.folder / "partial" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def run_folder(self, run_id: int) -> Path:
+        """Where the checkpoints, beliefs and model of a run lie; not made."""
+        return self.folder / "runs" / str(run_id)
 
     def log_file(self, job_id: int) -> Path:
         """The text a job printed."""
@@ -86,10 +94,23 @@ class Project:
             ) from error
 
     def remove_unused_files(self) -> int:
-        """Delete blobs no record names, and what killed processes left; returns bytes freed."""
+        """Delete blobs and run folders no record names, and what killed processes left.
+
+        Returns:
+            Bytes freed.
+        """
         self.blobs.clear_scratch()
         with self.saving():
-            return self._remove_unused_blobs()
+            return self._remove_unused_blobs() + self._remove_unused_run_folders()
+
+    def _remove_unused_run_folders(self) -> int:
+        kept = {str(run.id) for run in self.runs.all()}
+        freed = 0
+        for folder in (self.folder / "runs").glob("*"):
+            if folder.name.isdecimal() and folder.name not in kept:
+                freed += folder_size(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+        return freed
 
     def _remove_unused_blobs(self) -> int:
         used: set[str] = set()
@@ -99,8 +120,14 @@ class Project:
                     used.update(files.values())
             used.update(connection.scalars(sql.select(DATASET_VERSION.c.candidates)))
             used.update(connection.scalars(sql.select(FEATURE_SET.c.file)))
+            used.update(connection.scalars(sql.select(RUN.c.candidates)))
         return self.blobs.remove_except(used)
 
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

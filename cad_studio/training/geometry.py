@@ -3,15 +3,20 @@
 A crop, a flip and a bilinear resize are linear and separable: an image X becomes
 `W_y X W_x^T`. The weights are small, differ from image to image, and one batched product applies
 them all.
+
+Everything here takes images in any layout and is fastest with that of `by_rows`: then neither
+product has to move a pixel first.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 _ATTEMPTS = 10
+_LARGEST_TABLE = 32 * 32
 _RATIO = (3 / 4, 4 / 3)
 
 
@@ -86,6 +91,34 @@ def resize_weights(
     Returns:
         float32 (B, n_out, n_in). Rows sum to 1 and are zero outside the crop.
     """
+    if n_in * n_out > _LARGEST_TABLE:
+        return _weights_of(start, length, n_in, n_out, flip)
+    # Small images have few different crops: looked up, they cost a copy.
+    table = _weight_table(n_in, n_out, start.device)
+    place = _place_of(start, length, n_in)
+    if flip is not None:
+        place = place + flip * (len(table) // 2)
+    return table.index_select(0, place)
+
+
+def _place_of(start: Tensor, length: Tensor, n_in: int) -> Tensor:
+    """Number of a crop among all: those of one pixel first, and by where they start."""
+    shorter = length - 1
+    return shorter * (n_in + 1) - shorter * length // 2 + start
+
+
+@cache
+def _weight_table(n_in: int, n_out: int, device: torch.device) -> Tensor:
+    """Weights of all crops, then of all mirrored ones, float32 (n_in (n_in + 1), n_out, n_in)."""
+    crops = [(start, n) for n in range(1, n_in + 1) for start in range(n_in - n + 1)]
+    start, length = torch.tensor(crops, device=device).repeat(2, 1).T
+    flip = torch.arange(len(start), device=device) >= len(crops)
+    return _weights_of(start, length, n_in, n_out, flip)
+
+
+def _weights_of(
+    start: Tensor, length: Tensor, n_in: int, n_out: int, flip: Tensor | None
+) -> Tensor:
     device = start.device
     scale = (length / n_out)[:, None]
     target = torch.arange(n_out, device=device).expand(len(start), n_out)
@@ -121,9 +154,12 @@ def shift(images: Tensor, offset: Tensor, flip: Tensor) -> Tensor:
     rows = _reflected(offset[0], height)
     columns = _reflected(offset[1], width)
     columns = torch.where(flip[:, None], width - 1 - columns, columns)
-    source = (rows[:, :, None] * width + columns[:, None, :]).view(n_images, 1, height * width)
-    flat = images.reshape(n_images, channels, height * width)
-    return flat.gather(2, source.expand(-1, channels, -1)).view(images.shape)
+    first = torch.arange(n_images, device=images.device)[:, None] * height
+    lines = images.transpose(1, 2).reshape(n_images * height, channels * width)
+    lines = lines.index_select(0, (first + rows).view(-1))
+    source = columns[:, None, :].expand(-1, height * channels, -1)
+    moved = lines.view(n_images, height * channels, width).gather(2, source)
+    return moved.view(n_images, height, channels, width).transpose(1, 2)
 
 
 def resample(images: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
@@ -139,10 +175,10 @@ def resample(images: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
     """
     n_images, channels, height, width = images.shape
     n_rows, n_columns = vertical.shape[1], horizontal.shape[1]
-    wide = images.reshape(n_images, channels * height, width) @ horizontal.transpose(1, 2)
-    wide = wide.view(n_images, channels, height, n_columns).transpose(1, 2)
-    tall = vertical @ wide.reshape(n_images, height, channels * n_columns)
-    return tall.view(n_images, n_rows, channels, n_columns).transpose(1, 2)
+    lines = images.transpose(1, 2).reshape(n_images, height, channels * width)
+    tall = (vertical @ lines).view(n_images, n_rows * channels, width)
+    wide = tall @ horizontal.transpose(1, 2)
+    return wide.view(n_images, n_rows, channels, n_columns).transpose(1, 2)
 
 
 def cut_out(images: Tensor, centre: Tensor, size: Tensor, value: float) -> Tensor:
@@ -160,8 +196,15 @@ def cut_out(images: Tensor, centre: Tensor, size: Tensor, value: float) -> Tenso
     top, left = centre - size // 2
     in_rows = (rows >= top[:, None]) & (rows < (top + size)[:, None])
     in_columns = (columns >= left[:, None]) & (columns < (left + size)[:, None])
-    square = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    return images.masked_fill(square, value)
+    # Products and sums: several times faster than filling by a mask.
+    square = in_rows.float()[:, None, :, None] * in_columns.float()[:, None, None, :]
+    kept = images * (1.0 - square)
+    return kept if value == 0 else kept.add_(square, alpha=value)
+
+
+def by_rows(images: Tensor) -> Tensor:
+    """The same images, laid out in memory row by row: (B, H, channels, W)."""
+    return images.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def _reflected(offset: Tensor, n_pixels: int) -> Tensor:

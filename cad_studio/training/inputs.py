@@ -1,6 +1,7 @@
 """Images or vectors on the way to the training device."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from multiprocessing import get_all_start_methods
 from typing import Protocol
 
@@ -113,12 +114,10 @@ def open_inputs(
         learned_from = data.features[data.train_rows]
         scaled = (data.features - learned_from.mean(axis=0)) / (learned_from.std(axis=0) + 1e-6)
         return Resident(torch.from_numpy(np.asarray(scaled, np.float32)).to(device))
-    side = data.side_px
-    if side >= LARGE_PX:
-        side = round(side * _LARGE_MARGIN)
-    shape = (len(data.pixels), side, side, data.channels)
+    shape = stored_shape(data)
+    side = shape[1]
     # Decoding once and for all pays wherever the pixels fit.
-    if int(np.prod(shape, dtype=np.int64)) > RESIDENT_BYTES:
+    if not is_kept(data):
         return Streamed(data.pixels, side, data.channels, n_workers, device)
     values = torch.empty(shape, dtype=torch.uint8, device=device)
     reader = _Reader(data.pixels, side, data.channels)
@@ -126,3 +125,17 @@ def open_inputs(
         progress.report(rows[0] / len(data.pixels), "Reading images")
         values[int(rows[0]) : int(rows[-1]) + 1] = reader[rows].to(device)
     return Resident(values)
+
+
+def stored_shape(data: TrainingData) -> tuple[int, int, int, int]:
+    """(N_all, side, side, channels) of all images as views are made of them."""
+    assert data.pixels is not None
+    side = data.side_px
+    if side >= LARGE_PX:
+        side = round(side * _LARGE_MARGIN)
+    return len(data.pixels), side, side, data.channels
+
+
+def is_kept(data: TrainingData) -> bool:
+    """Whether all inputs stay on the training device, rather than being read again and again."""
+    return data.pixels is None or prod(stored_shape(data)) <= RESIDENT_BYTES

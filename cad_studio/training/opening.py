@@ -17,9 +17,11 @@ from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import plain_inputs
 from cad_studio.training.checkpoint import Checkpoint
 from cad_studio.training.data import TrainingData, measure_normalisation, split_hold_out
+from cad_studio.training.exchange import check_shares
 from cad_studio.training.inputs import Inputs, open_inputs
 from cad_studio.training.plan import Plan
 from cad_studio.training.precision import choose_device, choose_precision
+from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.session import Session
 from cad_studio.training.settings import TrainConfig
 from cad_studio.training.views import Views, choose_kind
@@ -58,6 +60,7 @@ def open_session(
     checkpoint: Checkpoint | None,
     progress: Progress,
     ping: Callable[[], None],
+    processes: Processes = ALONE,
 ) -> Session:
     """Build a run, and take it up where the checkpoint left it.
 
@@ -68,6 +71,7 @@ def open_session(
         checkpoint: Where to go on, or None.
         progress: Told how far the reading of images is.
         ping: Called now and then while a method looks at all images; may raise `JobCancelled`.
+        processes: Those that train it together, each of which calls this.
 
     Raises:
         SettingError: The method cannot learn from such data, or the checkpoint is of another run.
@@ -82,7 +86,8 @@ def open_session(
     fingerprint = zlib.crc32(data.candidates.take(fit_rows).packed.tobytes())
     fingerprint = zlib.crc32(np.ascontiguousarray(fit_rows).tobytes(), fingerprint)
     _check_same_run(checkpoint, plan, fingerprint)
-    device = choose_device(config.device)
+    check_shares(config.batch_size, len(fit_rows), processes)
+    device = processes.device or choose_device(config.device)
     truth = None
     if member.uses_truth:
         labels = data.require_truth(fit_rows, f"{plan.method} training")
@@ -94,7 +99,9 @@ def open_session(
         precision = checkpoint.state["precision"]
     else:
         (sample,) = inputs.batches([fit_rows[:_TIMED_BATCH]])
-        precision = choose_precision(config.precision, network, plain_inputs(sample, views))
+        wanted = processes.precision if config.precision == "auto" else config.precision
+        timed = plain_inputs(sample, views)
+        precision = processes.in_main(lambda: choose_precision(wanted, network, timed))
     dense = torch.from_numpy(data.candidates.dense(fit_rows)).to(device)
     # On resuming, the belief comes from the checkpoint.
     told = outside.start if checkpoint is None else None
@@ -103,10 +110,10 @@ def open_session(
         n_samples=len(fit_rows),
         n_classes=data.n_classes,
         candidates=dense,
-        start=_first_belief(dense, None if told is None else told(fit_rows)),
+        start=_first_belief(dense, processes.in_main(lambda: told and told(fit_rows))),
         epochs=config.epochs,
         device=device,
-        generator=_chance(config.seed, _METHOD_CHANCE),
+        generator=_chance(config.seed, _METHOD_CHANCE, processes.rank),
         batches=_all_plain(inputs, views, fit_rows, device, ping),
         edits=_edits(outside, fit_rows, device),
         start_epochs=config.start_epochs if outside.start is not None else 0,
@@ -122,10 +129,11 @@ def open_session(
         fit_rows=fit_rows,
         held_rows=held_rows,
         truth=truth,
-        view_chance=_chance(config.seed, _VIEW_CHANCE),
+        view_chance=_chance(config.seed, _VIEW_CHANCE, processes.rank),
         n_epochs=config.epochs,
         normalisation=normalisation,
         fingerprint=fingerprint,
+        processes=processes,
     )
     if checkpoint is not None:
         session.restore(checkpoint)
@@ -230,8 +238,9 @@ def _edits(outside: Outside, fit_rows: NDArray[np.int64], device: torch.device) 
     return edits
 
 
-def _chance(seed: int, stream: int) -> torch.Generator:
-    """A CPU generator of its own for each use of a seed."""
-    word = np.random.SeedSequence((seed, stream)).generate_state(1, np.uint64)[0]
+def _chance(seed: int, stream: int, rank: int) -> torch.Generator:
+    """A CPU generator of its own for each use of a seed, and each process."""
+    words = (seed, stream, rank) if rank else (seed, stream)
+    word = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
     # torch takes a signed number.
     return torch.Generator().manual_seed(int(word >> np.uint64(1)))

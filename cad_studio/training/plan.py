@@ -15,6 +15,8 @@ _MAY_CHANGE = {
     "checkpoint_epochs",
     "checkpoint_steps",
     "max_seconds",
+    "compile",
+    "tensorboard",
 }
 
 

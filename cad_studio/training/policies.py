@@ -58,12 +58,12 @@ def auto_augment(images: Tensor, policy: str, generator: torch.Generator) -> Ten
         float32 (B, 3, H, W) in [0, 1].
     """
     operation, chance, level = _policy(policy)
-    n_images = len(images)
+    images, n_images = images.clone(), len(images)
     which = torch.randint(len(operation), (n_images,), generator=generator)
     for place in range(2):
         happens = torch.rand(n_images, generator=generator) < chance[which, place]
         chosen = torch.where(happens, operation[which, place], _IDENTITY)
-        images = _apply(images, chosen, level[which, place], generator)
+        _apply(images, chosen, level[which, place], generator)
     return images
 
 
@@ -82,11 +82,11 @@ def rand_augment(
         float32 (B, 3, H, W) in [0, 1].
     """
     allowed = torch.tensor([OPERATIONS.index(name) for name in _RAND_AUGMENT])
-    n_images = len(images)
+    images, n_images = images.clone(), len(images)
     levels = torch.full((n_images,), level)
     for _ in range(n_operations):
         drawn = torch.randint(len(allowed), (n_images,), generator=generator)
-        images = _apply(images, allowed[drawn], levels, generator)
+        _apply(images, allowed[drawn], levels, generator)
     return images
 
 
@@ -139,7 +139,8 @@ def move(images: Tensor, chosen: Tensor, amounts: Tensor) -> Tensor:
     return grid_sample(images, grid, "nearest", "zeros", align_corners=False)
 
 
-def _apply(images: Tensor, chosen: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
+def _apply(images: Tensor, chosen: Tensor, level: Tensor, generator: torch.Generator) -> None:
+    """One operation on each image, in place."""
     sign = torch.randint(2, (len(images),), generator=generator) * 2.0 - 1.0
     amounts = strengths(level, sign)
     moved = torch.nonzero(chosen < len(GEOMETRIC)).squeeze(1)
@@ -148,9 +149,9 @@ def _apply(images: Tensor, chosen: Tensor, level: Tensor, generator: torch.Gener
         amount = amounts[chosen[moved], moved].to(device, non_blocking=True)
         rows = moved.to(device, non_blocking=True)
         kinds = chosen[moved].to(device, non_blocking=True)
-        images = images.index_copy(0, rows, move(images[rows], kinds, amount))
+        colour.put(images, rows, move(colour.take(images, rows), kinds, amount))
     tonal = len(GEOMETRIC)
-    return colour.apply_by_choice(images, chosen - tonal, list(TONAL.values()), amounts[tonal:])
+    colour.apply_by_choice(images, chosen - tonal, list(TONAL.values()), amounts[tonal:])
 
 
 @cache

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from copy import deepcopy
 from time import perf_counter
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -60,6 +61,13 @@ def choose_precision(wanted: str, network: nn.Module, inputs: Tensor) -> str:
 def computing_in(precision: str, device: torch.device) -> AbstractContextManager[None]:
     """The context to run a network in."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def memory_mb(device: torch.device) -> float:
+    """Memory of this process in MiB, or the most taken so far on the GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def _seconds(network: nn.Module, inputs: Tensor, precision: str) -> float:

@@ -14,8 +14,12 @@ from cad_studio.training.data import TrainingData
 from cad_studio.training.inputs import Inputs
 from cad_studio.training.model_file import ModelCard
 from cad_studio.training.plan import Plan
+from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.report import EpochReport
 from cad_studio.training.views import Views
+
+OWN = "process."
+"""Names what only one process of several knows, in a checkpoint."""
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Session:
         seconds: Since the run began, all sessions together.
         last: Report of the newest finished epoch.
         best: Report of the epoch the model was taken from.
+        processes: Those that train it.
     """
 
     algorithm: Algorithm
@@ -67,6 +72,7 @@ class Session:
     best: EpochReport | None = None
     resumed: tuple[int, int] | None = None
     damaged: list[str] = field(default_factory=list)
+    processes: Processes = ALONE
     _sums: dict[str, Tensor] = field(default_factory=dict)
     _timed: tuple[int, float] = (0, 0.0)
 
@@ -74,6 +80,11 @@ class Session:
     def is_over(self) -> bool:
         """Whether nothing is left to train."""
         return self.epoch >= self.n_epochs or (self.is_out_of_time and not self.is_epoch_trained)
+
+    @property
+    def chances(self) -> dict[str, torch.Generator]:
+        """The generators a checkpoint keeps beside torch's own."""
+        return {"views": self.view_chance, "method": self.algorithm.generator}
 
     @property
     def samples_per_second(self) -> float:
@@ -139,8 +150,8 @@ class Session:
             if momentum is not None:
                 tensors[f"momentum.{place}"] = momentum
         tensors.update({f"sums.{name}": value for name, value in self._sums.items()})
-        tensors["chance.views"] = self.view_chance.get_state()
-        tensors["chance.method"] = self.algorithm.generator.get_state()
+        for name, chance in self.chances.items():
+            tensors[f"chance.{name}"] = chance.get_state()
         tensors["chance.torch"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["chance.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -148,6 +159,7 @@ class Session:
             "plan": plan.identity(),
             "fingerprint": self.fingerprint,
             "precision": self.precision,
+            "processes": self.processes.count,
             "epoch": self.epoch,
             "step": self.step,
             "is_epoch_trained": self.is_epoch_trained,
@@ -159,8 +171,14 @@ class Session:
         return tensors, state
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up a run where a checkpoint left it."""
-        tensors, state = checkpoint.tensors, checkpoint.state
+        """Take up a run where a checkpoint left it.
+
+        Written by as many processes as there are now, it gives each what was its own; by more or
+        fewer, all go on with what was the main one's.
+        """
+        tensors, state = dict(checkpoint.tensors), checkpoint.state
+        if state["processes"] == self.processes.count:
+            tensors.update(_below(f"{OWN}{self.processes.rank}.", tensors))
         self.algorithm.load_state_dict(_below("method.", tensors))
         momenta = _below("momentum.", tensors)
         for place, weight in enumerate(self.algorithm.trainable_parameters()):
@@ -171,8 +189,8 @@ class Session:
         self._sums = {
             name: value.to(self.device) for name, value in _below("sums.", tensors).items()
         }
-        self.view_chance.set_state(tensors["chance.views"])
-        self.algorithm.generator.set_state(tensors["chance.method"])
+        for name, chance in self.chances.items():
+            chance.set_state(tensors[f"chance.{name}"])
         torch.set_rng_state(tensors["chance.torch"])
         if self.device.type == "cuda" and "chance.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["chance.cuda"], self.device)

@@ -7,6 +7,7 @@ from cad_studio.core.settings import check_settings
 
 STARTS = ("uniform", "propagation")
 PRECISIONS = ("auto", "float32", "bf16")
+COMPILES = ("auto", "off", "on")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,24 @@ class TrainConfig:
             "help": "Processes that decode images of a dataset too large for memory.",
             "minimum": 0,
             "maximum": 64,
+        },
+    )
+
+    compile: str = field(
+        default="auto",
+        metadata={
+            "help": "Compile the network, which takes about a minute: auto does so on a GPU when "
+            "the run is long enough to win it back, and never on a CPU.",
+            "choices": COMPILES,
+            "advanced": True,
+        },
+    )
+    tensorboard: bool = field(
+        default=False,
+        metadata={
+            "help": "Also write the figures of every epoch for TensorBoard, into the folder "
+            "tensorboard of the run; needs the package tensorboard.",
+            "advanced": True,
         },
     )
 

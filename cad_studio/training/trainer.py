@@ -1,32 +1,39 @@
 """The loop: every method is trained by it, and nothing else trains one."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from cad_studio.core.errors import JobCancelled
 from cad_studio.core.progress import Part, Progress
-from cad_studio.training.batching import ask, epoch_order, make_batch
+from cad_studio.training.batching import ask
 from cad_studio.training.checkpoint import Checkpoints
 from cad_studio.training.data import TrainingData
+from cad_studio.training.exchange import Exchange, Latch, shared_order
 from cad_studio.training.guard import LossGuard
 from cad_studio.training.model_file import save_model
 from cad_studio.training.opening import Outside, open_session
 from cad_studio.training.plan import Plan
-from cad_studio.training.precision import computing_in
+from cad_studio.training.precision import memory_mb
+from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.report import EpochReport, judge
+from cad_studio.training.scalars import Scalars
 from cad_studio.training.schedule import learning_rate_at, snapshot_epochs
-from cad_studio.training.session import Session
+from cad_studio.training.session import OWN, Session
 from cad_studio.training.snapshots import Snapshots
+from cad_studio.training.step import take_step
+from cad_studio.training.torch_state import torch_state
 
 MODEL_FILE = "model.safetensors"
+SCALARS_FOLDER = "tensorboard"
 _ASKED_AT_ONCE = 512
 _SETTING_UP = 0.02
 
@@ -58,7 +65,12 @@ class Trainer:
     """
 
     def __init__(
-        self, data: TrainingData, plan: Plan, folder: Path, outside: Outside | None = None
+        self,
+        data: TrainingData,
+        plan: Plan,
+        folder: Path,
+        outside: Outside | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Prepare; nothing is read or written before `fit`.
 
@@ -67,20 +79,24 @@ class Trainer:
             plan: What is trained and how.
             folder: Its checkpoints, beliefs and model; made when needed.
             outside: What comes from other rooms.
+            processes: Those that train it together, each with a trainer of its own; only the
+                main one writes.
         """
         self._data = data
         self._plan = plan
         self._config = plan.config
         self._outside = outside or Outside()
         self._folder = folder
+        self._processes = processes
         self._checkpoints = Checkpoints(folder / "checkpoints")
         self._snapshots = Snapshots(folder / "beliefs")
         self._fraction = _SETTING_UP
+        self._exchange: Exchange | None = None
 
     def fit(
         self,
         progress: Progress,
-        on_epoch: Callable[[EpochReport], None] = lambda report: None,
+        on_epoch: Callable[[EpochReport, bool], None] = lambda report, is_best: None,
     ) -> FitResult:
         """Train to the end.
 
@@ -88,83 +104,127 @@ class Trainer:
         figures.
 
         Args:
-            progress: Asked before every step whether to stop.
-            on_epoch: Given the report of every finished epoch.
+            progress: Asked before every step whether to stop; of several processes the main one
+                is asked, and all stop with it.
+            on_epoch: Given the report of every finished epoch, and whether the model was taken
+                from it; called in the main process only.
 
         Raises:
             JobCancelled: The user asked to stop; a checkpoint of this very step was saved.
             SettingError: The plan does not fit the data or the checkpoint, or the loss diverged.
             StorageError: The disk is full, or no checkpoint can be read.
         """
-        with _torch_state(self._config.threads, self._config.seed):
+        processes = self._processes
+        scalars = Scalars(self._folder / SCALARS_FOLDER, self._config.tensorboard)
+        # Several processes stop together: a wish to stop waits for the end of the step.
+        latch = Latch(progress, processes.is_main)
+        asked = progress if processes.is_alone else latch
+        seed = self._config.seed + processes.rank
+        with closing(scalars), torch_state(self._config.threads, seed):
             session = open_session(
                 self._data,
                 self._plan,
                 self._outside,
-                self._checkpoints.load(),
-                Part(progress, 0.0, _SETTING_UP),
-                lambda: progress.report(self._fraction, "Looking at all training images"),
+                processes.in_main(self._checkpoints.load),
+                Part(asked, 0.0, _SETTING_UP),
+                lambda: asked.report(self._fraction, "Looking at all training images"),
+                processes,
             )
-            started = perf_counter() - session.seconds
+            self._start_clock(session, latch)
             guard = LossGuard(self._described(session))
             while not session.is_over:
-                session.seconds = perf_counter() - started
+                session.seconds = self._clock()
                 try:
-                    self._train_epoch(session, guard, progress, started)
-                    report = self._finish_epoch(session, progress, started)
+                    self._train_epoch(session, guard, asked)
+                    report = self._finish_epoch(session, asked)
                 except JobCancelled:
                     guard.check()
                     if session.step or session.is_epoch_trained:
-                        self._checkpoints.save(*session.dump(self._plan))
+                        self._save(session)
                     raise
-                on_epoch(report)
+                processes.in_main(lambda report=report: scalars.add(report))
+                is_best = session.is_best(report)
+                processes.in_main(lambda report=report, best=is_best: on_epoch(report, best))
                 session.next_epoch(report)
                 if session.is_over or session.epoch % self._config.checkpoint_epochs == 0:
-                    self._checkpoints.save(*session.dump(self._plan))
+                    self._save(session)
             assert session.last is not None
             assert session.best is not None
             return FitResult(session.last, session.best, session.resumed, session.damaged)
 
-    def _train_epoch(
-        self, session: Session, guard: LossGuard, progress: Progress, started: float
-    ) -> None:
+    def _start_clock(self, session: Session, latch: Latch) -> None:
+        """Count seconds from where the run was left; of several processes the main one counts."""
+        started = perf_counter() - session.seconds
+        self._own_clock = lambda: perf_counter() - started
+        self._clock = self._own_clock
+        self._exchange = None
+        if not self._processes.is_alone:
+            self._exchange = Exchange(self._processes, latch, session.seconds)
+            if session.resumed is None:
+                self._exchange.share_state(session.algorithm)
+            self._clock = self._exchange.seconds
+
+    def _save(self, session: Session) -> None:
+        """Add a checkpoint of the whole run."""
+        session.seconds = self._clock()
+        own: dict[str, torch.Tensor] = {}
+        if self._exchange is not None:
+            self._exchange.merge_rows(session.algorithm)
+            own = self._exchange.gather_own(session.algorithm, session.chances)
+
+        def write() -> None:
+            tensors, state = session.dump(self._plan)
+            tensors.update({f"{OWN}{name}": value for name, value in own.items()})
+            self._checkpoints.save(tensors, state)
+
+        self._processes.in_main(write)
+
+    def _train_epoch(self, session: Session, guard: LossGuard, progress: Progress) -> None:
         """All steps of an epoch that are not done yet."""
         if session.is_epoch_trained:
             return
-        config, algorithm = self._config, session.algorithm
+        config, algorithm, exchange = self._config, session.algorithm, self._exchange
         algorithm.train()
         if session.step == 0:
             self._begin_epoch(session, progress)
-        parts = epoch_order(len(session.fit_rows), config.batch_size, config.seed, session.epoch)
-        left = parts[session.step :]
+        orders = shared_order(
+            len(session.fit_rows), config.batch_size, config.seed, session.epoch, self._processes
+        )
+        whole, own = np.concatenate(orders, axis=1), orders[self._processes.rank]
+        average = None if exchange is None else self._averaging(algorithm.trainable_parameters())
+        left = own[session.step :]
         inputs = session.inputs.batches([session.fit_rows[part] for part in left])
         for part, images in zip(left, inputs, strict=True):
-            self._report(session, guard, progress, len(parts))
+            self._report(session, guard, progress, len(own))
+            if exchange is not None:
+                exchange.raise_if_stopping()
             begun = perf_counter()
-            session.seconds = begun - started
+            session.seconds = self._clock()
             session.set_learning_rate(learning_rate_at(self._share(session), config.learning_rate))
-            row = torch.from_numpy(part).to(session.device)
-            batch = make_batch(
-                algorithm, row, images, session.views, session.view_chance, session.truth
-            )
-            with computing_in(session.precision, session.device):
-                result = algorithm.step(batch)
-            guard.add(result.loss, session.epoch, session.step, session.fit_rows[part].tolist())
-            session.optimiser.zero_grad(set_to_none=True)
-            result.loss.backward()
-            session.optimiser.step()
-            algorithm.after_step()
-            session.count_step(result, len(part), perf_counter() - begun)
+            rows = session.fit_rows[whole[session.step]].tolist()
+            check = partial(guard.add, epoch=session.epoch, step=session.step, rows=rows)
+            result = take_step(session, part, images, check, average)
+            session.count_step(result, len(rows), perf_counter() - begun)
             every = config.checkpoint_steps
-            if every and session.step % every == 0 and session.step < len(parts):
+            if every and session.step % every == 0 and session.step < len(own):
                 guard.check()
-                self._checkpoints.save(*session.dump(self._plan))
-            if config.max_seconds and perf_counter() - started >= config.max_seconds:
+                self._save(session)
+            if config.max_seconds and self._clock() >= config.max_seconds:
                 session.is_out_of_time = True
                 break
         guard.check()
+        if exchange is not None:
+            exchange.raise_if_stopping(is_last=True)
+            exchange.merge_rows(algorithm)
         algorithm.end_epoch()
+        if exchange is not None:
+            exchange.share_state(algorithm)
         session.is_epoch_trained = True
+
+    def _averaging(self, weights: list[nn.Parameter]) -> Callable[[torch.Tensor], torch.Tensor]:
+        exchange = self._exchange
+        assert exchange is not None
+        return lambda loss: exchange.average(weights, loss, self._own_clock())
 
     def _begin_epoch(self, session: Session, progress: Progress) -> None:
         algorithm, refresh = session.algorithm, self._outside.refresh
@@ -177,10 +237,10 @@ class Trainer:
         )
         features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-12
         progress.report(self._fraction, "Propagating in the run's own features")
-        belief = refresh(session.fit_rows, features)
+        belief = self._processes.in_main(lambda: refresh(session.fit_rows, features))
         algorithm.adopt(torch.from_numpy(belief).to(session.device))
 
-    def _finish_epoch(self, session: Session, progress: Progress, started: float) -> EpochReport:
+    def _finish_epoch(self, session: Session, progress: Progress) -> EpochReport:
         """Ask the network, keep what is to be kept; changes nothing that is trained."""
         data, algorithm = self._data, session.algorithm
         network = algorithm.inference_network
@@ -189,27 +249,33 @@ class Trainer:
         kept = algorithm.confidence()
         belief = None if kept is None else kept.float().cpu().numpy()
         wanted = snapshot_epochs(self._config.epochs, self._config.snapshots)
-        if session.epoch in wanted or session.is_out_of_time:
-            candidates = data.candidates.dense(session.fit_rows)
-            if belief is None:
-                logits = self._ask(session, network.forward, session.fit_rows, progress)
-                belief = _belief_of(logits, candidates)
-            self._snapshots.save(session.epoch, belief, candidates)
-        judged = judge(data, session.held_rows, held, test, belief, session.fit_rows)
-        report = EpochReport(
-            epoch=session.epoch,
-            learning_rate=session.optimiser.param_groups[0]["lr"],
-            losses=session.mean_losses(),
-            covering_rate=judged.covering_rate,
-            approximated_accuracy=judged.approximated_accuracy,
-            oracle=judged.oracle,
-            samples_per_second=session.samples_per_second,
-            seconds=perf_counter() - started,
-            memory_mb=_memory_mb(session.device),
-        )
-        if session.is_best(report):
-            save_model(self._folder / MODEL_FILE, network, session.card(self._plan, data))
-        return report
+        is_kept = session.epoch in wanted or session.is_out_of_time
+        if is_kept and belief is None:
+            logits = self._ask(session, network.forward, session.fit_rows, progress)
+            belief = _belief_of(logits, data.candidates.dense(session.fit_rows))
+        losses = _mean(self._processes.gather(session.mean_losses()))
+
+        def finish() -> EpochReport:
+            if is_kept and belief is not None:
+                candidates = data.candidates.dense(session.fit_rows)
+                self._snapshots.save(session.epoch, belief, candidates)
+            judged = judge(data, session.held_rows, held, test, belief, session.fit_rows)
+            report = EpochReport(
+                epoch=session.epoch,
+                learning_rate=session.optimiser.param_groups[0]["lr"],
+                losses=losses,
+                covering_rate=judged.covering_rate,
+                approximated_accuracy=judged.approximated_accuracy,
+                oracle=judged.oracle,
+                samples_per_second=session.samples_per_second,
+                seconds=self._own_clock(),
+                memory_mb=memory_mb(session.device),
+            )
+            if session.is_best(report):
+                save_model(self._folder / MODEL_FILE, network, session.card(self._plan, data))
+            return report
+
+        return self._processes.in_main(finish)
 
     def _ask(
         self,
@@ -221,15 +287,17 @@ class Trainer:
         """What the network says of some rows, float32 (M, width)."""
         if not len(rows):
             return np.zeros((0, self._data.n_classes), np.float32)
-        parts = np.array_split(rows, -(-len(rows) // _ASKED_AT_ONCE))
-        found = []
-        network = session.algorithm.inference_network
+        network, found = session.algorithm.inference_network, []
+        own = np.array_split(rows, self._processes.count)[self._processes.rank]
+        parts = np.array_split(own, -(-len(own) // _ASKED_AT_ONCE)) if len(own) else []
         answers = ask(
             network, read, session.inputs.batches(parts), session.views, session.precision
         )
         for answer in answers:
             found.append(answer)
             progress.report(self._fraction, f"Asking the network in epoch {session.epoch + 1}")
+        if self._exchange is not None:
+            found = [part for own in self._exchange.agree(found) for part in own]
         return np.concatenate(found)
 
     def _report(self, session: Session, guard: LossGuard, progress: Progress, n_steps: int) -> None:
@@ -269,22 +337,6 @@ def _belief_of(logits: NDArray[np.float32], candidates: NDArray[np.bool_]) -> ND
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _memory_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return psutil.Process().memory_info().rss / 2**20
-
-
-@contextmanager
-def _torch_state(threads: int, seed: int) -> Iterator[None]:
-    """A seed and a thread count of the run's own, the caller's afterwards."""
-    before = torch.get_num_threads()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    if threads:
-        torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(before)
+def _mean(found: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of what each process has, by name."""
+    return {name: sum(each[name] for each in found) / len(found) for name in found[0]}

@@ -85,16 +85,21 @@ class Views:
         }
 
     def unit(self, images: Tensor) -> Tensor:
-        """Pixels as numbers, uint8 (B, H, W, 1 or 3) to float32 (B, 3, H, W) in [0, 1]."""
-        planes = images.permute(0, 3, 1, 2).float().div_(255.0)
-        return planes.expand(-1, 3, -1, -1)
+        """Pixels as numbers, uint8 (B, H, W, 1 or 3) to float32 in [0, 1].
+
+        Returns:
+            (B, 1, H, W) for the kind `grey`, else (B, 3, H, W); laid out as `geometry.by_rows`.
+        """
+        lines = images.transpose(2, 3).contiguous()
+        planes = lines.float().div_(255.0).transpose(1, 2)
+        return planes[:, :1] if self.kind == "grey" else planes.expand(-1, 3, -1, -1)
 
     def make(self, name: str, images: Tensor, generator: torch.Generator) -> Tensor:
         """One random view of each image.
 
         Args:
             name: One of `VIEW_NAMES`.
-            images: float32 (B, 3, H, W) in [0, 1].
+            images: float32 (B, 1 or 3, H, W) in [0, 1].
             generator: Where chance comes from, on the CPU.
 
         Returns:
@@ -110,7 +115,7 @@ class Views:
         Of photographs the middle 224 / 256 is taken.
 
         Args:
-            images: float32 (B, 3, H, W) in [0, 1].
+            images: float32 (B, 1 or 3, H, W) in [0, 1].
 
         Returns:
             float32 (B, 3, image_px, image_px), normalised, channels last in memory.
@@ -135,7 +140,7 @@ class Views:
         offset = torch.randint(-_PADDING_PX, _PADDING_PX + 1, (2, n_images), generator=generator)
         centre = _draw_centres(n_images, (height, width), generator)
         offset, flips = offset.to(device, non_blocking=True), flips.to(device, non_blocking=True)
-        images = shift(images, offset, flips)
+        images = shift(images, offset, flips).contiguous()
         size = torch.full((n_images,), _CUTOUT_PX, device=device)
         images = cut_out(images, centre.to(device, non_blocking=True), size, 0.0)
         if self.kind == "grey":
@@ -152,7 +157,8 @@ class Views:
         images = jitter(images, _JITTER, 0.8, generator)
         bleached = torch.rand(len(images), generator=generator) < 0.2
         bleached = bleached.to(images.device, non_blocking=True)
-        return torch.where(bleached[:, None, None, None], to_grey(images), images)
+        share = bleached.float()[:, None, None, None]
+        return torch.lerp(images, to_grey(images), share)
 
     def _strong(self, images: Tensor, generator: torch.Generator) -> Tensor:
         images = self._cropped(images, generator)
@@ -178,7 +184,7 @@ class Views:
         top, n_rows, left, n_columns = box.to(device, non_blocking=True)
         vertical = resize_weights(top, n_rows, height, self.image_px)
         horizontal = resize_weights(left, n_columns, width, self.image_px, flips)
-        return resample(images, vertical, horizontal)
+        return resample(images, vertical, horizontal).contiguous()
 
     def _normalise(self, images: Tensor) -> Tensor:
         mean, std = self._mean.to(images.device), self._std.to(images.device)

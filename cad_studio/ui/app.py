@@ -20,14 +20,19 @@ def build_window(services: Services) -> gr.Blocks:
     """The window over a project, not yet launched."""
 
     @answers_errors
-    def cancel(wanted: dict[str, Any]) -> dict[str, Any]:
-        services.jobs.cancel(int(wanted["job"]))
+    def stop(wanted: dict[str, Any]) -> dict[str, Any]:
+        services.jobs.stop(int(wanted["job"]))
+        return {}
+
+    @answers_errors
+    def resume(wanted: dict[str, Any]) -> dict[str, Any]:
+        services.jobs.resume(int(wanted["job"]))
         return {}
 
     with gr.Blocks(
         title="CAD Studio", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as window:
-        viewer("header", "header", [cancel])
+        viewer("header", "header", [stop, resume])
         with gr.Tabs(elem_id="pages"):
             tabs = sorted(
                 ((name, TABS.get(name)) for name in TABS.names()), key=lambda each: each[1].order

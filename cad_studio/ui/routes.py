@@ -18,6 +18,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.ui import requests, views
 from cad_studio.ui.errors import route_errors
+from cad_studio.ui.training_routes import TRAINING_ROUTES
 
 PREFIX = "/gradio_api/cad"
 STATIC_FOLDER = Path(__file__).parent / "components"
@@ -56,6 +57,7 @@ def build_routes(services: Services) -> list[Route]:
         "/datasets/{name}/minings/{mining}/agreement/{other}": _agreement,
         "/sprite/{version}/{name}.png": _sprite,
         "/image/{version}/{name}/{row}": _image,
+        **TRAINING_ROUTES,
     }
     return [
         Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))

@@ -1,5 +1,12 @@
+import os
+import signal
+from contextlib import closing
+
+import psutil
 from playwright.sync_api import expect
 
+from cad_studio.store.projects import Project
+from tests.browser.conftest import start_studio
 from tests.browser.steps import fill_field, show_dataset, toast, total
 
 
@@ -10,7 +17,15 @@ def start_synthesis(page):
     return page.locator("#header .pill.job")
 
 
-def test_a_running_job_is_shown_on_every_page_and_cancelled_from_there(page, context, studio):
+def running_pid(folder):
+    """The process of the job at work."""
+    project = Project(folder)
+    (job,) = project.jobs.of_status("running")
+    project.close()
+    return job.place["pid"]
+
+
+def test_a_running_job_is_shown_on_every_page_and_stopped_from_there(page, context, studio):
     show_dataset(page, studio.url)
     pill = start_synthesis(page)
     expect(pill).to_contain_text("Synthesize sets of sample")
@@ -20,7 +35,8 @@ def test_a_running_job_is_shown_on_every_page_and_cancelled_from_there(page, con
     show_dataset(other, studio.url)
     expect(other.locator("#header .pill.job")).to_contain_text("Synthesize sets of sample")
     page.bring_to_front()
-    page.click("#header-cancel")
+    expect(page.locator("#header-stop")).to_have_text("Stop")
+    page.click("#header-stop")
     toast(page, "Synthesize sets of sample: cancelled. Nothing was changed.")
     expect(pill).to_have_count(0)
     assert total(page) == "12,000 samples"
@@ -30,10 +46,10 @@ def test_a_running_job_is_shown_on_every_page_and_cancelled_from_there(page, con
 def test_a_job_outlives_the_page_that_started_it(page, studio):
     show_dataset(page, studio.url)
     start_synthesis(page)
-    page.wait_for_selector("#header-cancel")
+    page.wait_for_selector("#header-stop")
     page.reload()
-    page.wait_for_selector("#header-cancel")
-    page.click("#header-cancel")
+    page.wait_for_selector("#header-stop")
+    page.click("#header-stop")
     toast(page, "cancelled. Nothing was changed.")
 
 
@@ -44,11 +60,11 @@ def test_what_waits_is_counted_and_gone_at_once_when_cancelled(page, studio):
     start_synthesis(page)
     expect(pill).to_contain_text("+1 waiting")
     for left in (1, 0):
-        page.click("#header-cancel")
+        page.click("#header-stop")
         expect(pill).to_have_count(left, timeout=20_000)
         if left:
             expect(pill).not_to_contain_text("waiting", timeout=20_000)
-            expect(page.locator("#header-cancel")).to_have_text("Cancel")
+            expect(page.locator("#header-stop")).to_have_text("Cancel")
 
 
 def test_an_export_is_made_as_a_file_to_download(page, studio):
@@ -62,3 +78,35 @@ def test_an_export_is_made_as_a_file_to_download(page, studio):
     assert waiting.value.suggested_filename == "sample-v1.csv"
     with open(waiting.value.path(), encoding="utf-8") as file:
         assert sum(1 for _ in file) == 12_001
+
+
+def test_a_killed_job_says_why_and_is_resumed_from_where_that_is_said(page, studio):
+    show_dataset(page, studio.url)
+    pill = start_synthesis(page)
+    expect(pill).to_contain_text("%", timeout=30_000)
+    os.kill(running_pid(studio.project), signal.SIGKILL)
+    toast(page, "Its process was killed (SIGKILL). Resume it to start it again.")
+    page.click("#toast-resume")
+    expect(pill).to_contain_text("Synthesize sets of sample")
+    expect(pill).to_contain_text("%", timeout=30_000)
+    page.click("#header-stop")
+    toast(page, "cancelled. Nothing was changed.")
+
+
+def test_a_job_outlives_a_killed_studio_and_the_next_one_shows_it(page, watch, tmp_path):
+    watch.expected.append("ERR_CONNECTION_REFUSED")  # while there is no studio
+    with closing(start_studio(tmp_path / "project")) as first:
+        studio = next(first)
+        show_dataset(page, studio.url)
+        pill = start_synthesis(page)
+        expect(pill).to_contain_text("%", timeout=30_000)
+        page.goto("about:blank")
+        pid = running_pid(studio.project)
+        psutil.Process(pid).parent().kill()
+    with closing(start_studio(tmp_path / "project")) as second:
+        show_dataset(page, next(second).url)
+        expect(page.locator("#header .pill.job")).to_contain_text("%")
+        assert running_pid(tmp_path / "project") == pid
+        page.click("#header-stop")
+        toast(page, "cancelled. Nothing was changed.")
+        page.goto("about:blank")

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from cad_studio.core.errors import SettingError
-from cad_studio.core.settings import check_settings, settings_from_json, settings_to_json
+from cad_studio.core.settings import (
+    check_settings,
+    describe_settings,
+    settings_from_json,
+    settings_to_json,
+)
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,38 @@ def test_a_value_that_does_not_fit_is_named(values, message):
 @pytest.mark.parametrize("limit", [1, None])
 def test_the_borders_and_none_are_inside(limit):
     assert MinerConfig("x", threshold=-1.0, limit=limit).limit == limit
+
+
+def test_a_description_holds_what_a_form_needs_and_goes_through_json():
+    described = describe_settings(MinerConfig)
+    assert json.loads(json.dumps(described)) == described
+    assert [(each["name"], each["type"], each["optional"]) for each in described] == [
+        ("source", "str", False),
+        ("threshold", "float", False),
+        ("limit", "int", True),
+        ("method", "choice", False),
+        ("centred", "bool", False),
+        ("weights", "float", True),
+    ]
+    source, threshold, limit, method, *_ = described
+    assert (source["required"], source["default"]) == (True, None)
+    assert (threshold["default"], threshold["minimum"], threshold["maximum"]) == (0.9, -1.0, 1.0)
+    assert (limit["required"], limit["default"], limit["maximum"]) == (False, None, None)
+    assert method["choices"] == ["exact", "approximate"]
+
+
+@dataclass(frozen=True)
+class RareConfig:
+    steps: float | int = field(default=2, metadata={"help": "How many.", "advanced": True})
+    names: list = field(default_factory=list)
+
+
+def test_a_description_tells_help_rarity_and_made_defaults():
+    steps, names = describe_settings(RareConfig)
+    assert (steps["help"], steps["advanced"], steps["type"]) == ("How many.", True, "float")
+    assert (names["help"], names["advanced"], names["default"]) == ("", False, [])
+
+
+def test_the_defaults_of_a_description_are_valid_settings():
+    given = {each["name"]: each["default"] for each in describe_settings(MinerConfig)}
+    assert settings_from_json(MinerConfig, {**given, "source": "x"}) == MinerConfig("x")

@@ -1,18 +1,21 @@
-"""The queue: one job at a time, oldest first, and every way a job can end."""
+"""The queue: one job at a time, in order, and every way a job can end."""
 
 import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from cad_studio.core.errors import JobCancelled, RecordNotFoundError, SettingError
+from cad_studio.jobs import processes
 from cad_studio.jobs.handle import JobHandle
-from cad_studio.jobs.queue import INTERRUPTED, MAX_QUEUED, JobQueue, is_alive
+from cad_studio.jobs.queue import MAX_QUEUED, MAX_VAIN_STARTS, JobQueue
 from cad_studio.store.projects import Project
+from tests.jobs.null_runner import NoWorkers
 
-GONE = {"pid": 2**22 + 1, "pid_started": "1"}
+GONE = {"pid": 2**22 + 1, "started": "1"}
 
 
 @pytest.fixture
@@ -23,47 +26,72 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def started():
-    """One entry for each worker that was started."""
-    return []
+def runner(project):
+    return NoWorkers(project)
 
 
 @pytest.fixture
-def queue(project, started):
-    return JobQueue(project.jobs, lambda: started.append(1))
+def queue(project, runner):
+    return JobQueue(project.jobs, runner, {"train"})
 
 
-def submit(queue, title="t"):
-    return queue.submit("import", title, {"name": "ü"})
+def submit(queue, title="t", kind="import"):
+    return queue.submit(kind, title, {"name": "ü"})
 
 
-def test_a_new_job_waits_and_a_worker_is_started(queue, project, started):
+def status(project, job):
+    return project.jobs.get(job.id).status
+
+
+def move_away(project, job, place=GONE):
+    """As if another process had claimed the job."""
+    assert project.jobs.change(job.id, ("running", "stopping"), place=place)
+
+
+def test_a_new_job_waits_and_a_worker_is_started(queue, project, runner):
     job = submit(queue, "Import ü")
-    assert started == [1]
+    assert runner.n_started == 1
     assert project.jobs.get(job.id) == job
-    assert (job.status, job.fraction, job.title) == ("queued", 0.0, "Import ü")
+    assert (job.status, job.fraction, job.title, job.attempts) == ("queued", 0.0, "Import ü", 1)
     assert job.arguments == {"name": "ü"}
-    assert job.pid is None
+    assert job.place is None
+
+
+def test_no_worker_is_started_while_one_is_at_work_since_it_starts_the_next(queue, runner):
+    submit(queue)
+    running = queue.claim()
+    submit(queue)
+    assert runner.n_started == 1
+    queue.finish(running, {})
+    queue.wake()
+    assert runner.n_started == 2
 
 
 def test_jobs_are_claimed_one_at_a_time_oldest_first(queue):
     first, second = submit(queue), submit(queue)
     claimed = queue.claim()
-    assert (claimed.id, claimed.status, claimed.pid) == (first.id, "running", os.getpid())
-    assert is_alive(claimed)
+    assert (claimed.id, claimed.status, claimed.place["pid"]) == (first.id, "running", os.getpid())
     assert queue.claim() is None
-    queue.finish(first.id, {"n": 3})
+    queue.finish(claimed, {"n": 3})
     assert queue.claim().id == second.id
 
 
-def test_of_many_that_claim_at_once_one_wins(queue, project):
+def test_a_job_that_is_stopping_still_keeps_the_next_one_waiting(queue):
+    job, _next = submit(queue), submit(queue)
+    queue.claim()
+    queue.stop(job.id)
+    assert queue.claim() is None
+
+
+def test_of_many_apps_that_claim_at_once_one_wins(queue, project):
     job = submit(queue)
     submit(queue)
     barrier = threading.Barrier(8)
     won = []
 
     def claim():
-        own = JobQueue(Project(project.folder).jobs, lambda: None)
+        other = Project(project.folder)
+        own = JobQueue(other.jobs, NoWorkers(other))
         barrier.wait()
         won.append(own.claim())
 
@@ -76,11 +104,11 @@ def test_of_many_that_claim_at_once_one_wins(queue, project):
 
 
 def test_a_job_ends_once(queue, project):
-    job = submit(queue)
-    queue.claim()
-    queue.finish(job.id, {"n": 3})
-    queue.fail(job.id, "too late")
-    queue.cancelled(job.id)
+    submit(queue)
+    job = queue.claim()
+    queue.finish(job, {"n": 3})
+    queue.fail(job, "too late")
+    queue.cancelled(job)
     found = project.jobs.get(job.id)
     assert (found.status, found.result, found.error) == ("done", {"n": 3}, None)
     assert (found.fraction, found.finished_at is None) == (1.0, False)
@@ -88,38 +116,39 @@ def test_a_job_ends_once(queue, project):
 
 def test_a_job_that_has_not_started_cannot_finish(queue, project):
     job = submit(queue)
-    queue.finish(job.id, {})
-    assert project.jobs.get(job.id).status == "queued"
+    queue.finish(job, {})
+    assert status(project, job) == "queued"
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_never_claimed(queue, project):
     job = submit(queue)
-    queue.request_cancel(job.id)
-    assert project.jobs.get(job.id).status == "cancelled"
+    queue.stop(job.id)
+    assert status(project, job) == "cancelled"
     assert queue.claim() is None
 
 
-def test_a_running_job_learns_of_its_cancellation_at_the_next_report(queue, project):
-    job = submit(queue)
-    queue.claim()
-    seconds = iter([0.0, 0.0, 9.0, 9.0])
-    handle = JobHandle(queue, job.id, clock=lambda: next(seconds))
+def test_a_running_job_learns_that_it_should_stop_at_the_next_report(queue, project):
+    submit(queue)
+    job = queue.claim()
+    seconds = iter([0.0, 9.0])
+    handle = JobHandle(queue, job, clock=lambda: next(seconds))
     handle.report(0.25, "Reading")
     found = project.jobs.get(job.id)
     assert (found.fraction, found.message) == (0.25, "Reading")
-    queue.request_cancel(job.id)
-    assert project.jobs.get(job.id).message == "Stopping"
+    queue.stop(job.id)
+    found = project.jobs.get(job.id)
+    assert (found.status, found.message, found.finished_at) == ("stopping", "Stopping", None)
     with pytest.raises(JobCancelled):
         handle.report(0.5, "Reading")
-    queue.cancelled(job.id)
-    assert project.jobs.get(job.id).status == "cancelled"
+    queue.cancelled(job)
+    assert status(project, job) == "cancelled"
 
 
 def test_reports_in_quick_succession_are_noted_once_and_held_to_their_range(queue, project):
-    job = submit(queue)
-    queue.claim()
-    seconds = iter([0.0, 0.0, 0.1, 5.0, 5.0])
-    handle = JobHandle(queue, job.id, clock=lambda: next(seconds))
+    submit(queue)
+    job = queue.claim()
+    seconds = iter([0.0, 0.1, 5.0])
+    handle = JobHandle(queue, job, clock=lambda: next(seconds))
     handle.report(-1.0, "first")
     handle.report(0.5, "too soon")
     assert project.jobs.get(job.id).message == "first"
@@ -128,61 +157,166 @@ def test_reports_in_quick_succession_are_noted_once_and_held_to_their_range(queu
     assert (project.jobs.get(job.id).message, project.jobs.get(job.id).fraction) == ("last", 1.0)
 
 
-def test_a_second_cancel_ends_the_process_group_and_wakes_the_next(queue, project, started):
+def test_a_second_stop_ends_the_process_group_and_wakes_the_next(queue, project, runner):
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     worker = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, start_new_session=True
     )
     job, _waiting = submit(queue), submit(queue)
     queue.claim()
-    began = _ticks(worker.pid)
-    project.jobs.change(job.id, ("running",), pid=worker.pid, pid_started=began)
-    queue.request_cancel(job.id)
+    move_away(project, job, processes.place_of(worker.pid))
+    queue.stop(job.id)
     assert worker.poll() is None
-    n_started = len(started)
-    queue.request_cancel(job.id)
+    n_started = runner.n_started
+    queue.stop(job.id)
     assert worker.wait(10) == -9
-    assert project.jobs.get(job.id).status == "cancelled"
-    assert len(started) == n_started + 1
+    assert status(project, job) == "cancelled"
+    assert runner.n_started == n_started + 1
 
 
-@pytest.mark.parametrize("pid_started", ["1", None])
-def test_a_process_that_only_took_over_the_number_is_left_alone(queue, project, pid_started):
+@pytest.mark.parametrize("change", [{"started": "1"}, {"started": None}, {"boot": "another boot"}])
+def test_a_process_that_only_took_over_the_number_is_left_alone(queue, project, change):
+    """Across a restart, number and ticks since boot may both be the same by chance."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         job = submit(queue)
         queue.claim()
-        project.jobs.change(job.id, ("running",), pid=other.pid, pid_started=pid_started)
-        assert not is_alive(project.jobs.get(job.id))
-        project.jobs.change(job.id, ("running",), cancel_requested=True)
-        queue.request_cancel(job.id)
+        place = processes.place_of(other.pid)
+        assert processes.is_alive(place)
+        move_away(project, job, place | change)
+        assert not processes.is_alive(place | change)
+        queue.stop(job.id)
+        queue.stop(job.id)
         assert other.poll() is None
         other.communicate(b"\n", timeout=10)
         assert other.returncode == 0
 
 
-def test_a_job_whose_process_is_gone_fails_in_words_and_the_next_is_started(
-    queue, project, started
-):
+def test_a_job_whose_process_is_gone_is_interrupted_and_the_next_is_started(queue, project, runner):
     """Jobs behind a killed worker waited until something else was submitted."""
     job, waiting = submit(queue), submit(queue)
     queue.claim()
-    project.jobs.change(job.id, ("running",), **GONE)
-    n_started = len(started)
+    move_away(project, job)
+    runner.n_started = 0
     queue.recover()
     found = project.jobs.get(job.id)
-    assert (found.status, found.error) == ("failed", INTERRUPTED)
-    assert INTERRUPTED.startswith("Interrupted: ")
-    assert len(started) == n_started + 1
-    queue.recover()
-    assert len(started) == n_started + 1
+    assert (found.status, found.message, found.result) == ("interrupted", "Interrupted", None)
+    assert found.error == "Its process was killed or crashed. Resume it to start it again."
     assert queue.claim().id == waiting.id
+
+
+def test_an_interrupted_training_is_told_to_go_on_from_its_checkpoint(queue, project):
+    job = submit(queue, kind="train")
+    queue.claim()
+    move_away(project, job)
+    queue.recover()
+    assert project.jobs.get(job.id).error.endswith("Resume it to go on from its last checkpoint.")
+
+
+def test_a_job_killed_while_it_was_stopping_is_cancelled_as_asked(queue, project):
+    job = submit(queue)
+    queue.claim()
+    queue.stop(job.id)
+    move_away(project, job)
+    queue.recover()
+    assert status(project, job) == "cancelled"
 
 
 def test_a_claim_is_not_stopped_by_a_job_whose_process_is_gone(queue, project):
     job, waiting = submit(queue), submit(queue)
     queue.claim()
-    project.jobs.change(job.id, ("running",), **GONE)
+    move_away(project, job)
     assert queue.claim().id == waiting.id
+
+
+def test_a_resumed_job_is_the_same_row_one_attempt_on(queue, project, runner):
+    submit(queue, kind="train")
+    job = queue.claim()
+    queue.progress(job, 0.5, "Epoch 5 of 10")
+    move_away(project, job)
+    queue.recover()
+    n_started = runner.n_started
+    again = queue.resume(job.id)
+    assert (again.id, again.status, again.attempts, again.fraction) == (job.id, "queued", 2, 0.5)
+    assert (again.error, again.finished_at, again.place) == (None, None, None)
+    assert runner.n_started == n_started + 1
+    assert queue.claim().id == job.id
+
+
+def test_a_resumed_job_that_starts_again_starts_at_nothing(queue):
+    submit(queue)
+    job = queue.claim()
+    queue.progress(job, 0.5, "Reading")
+    queue.fail(job, "too bad")
+    assert queue.resume(job.id).fraction == 0.0
+
+
+@pytest.mark.parametrize("end", ["fail", "cancelled"])
+def test_failed_and_cancelled_jobs_wait_again_behind_the_others(queue, project, end):
+    submit(queue)
+    job = queue.claim()
+    other = submit(queue)
+    getattr(queue, end)(*((job, "too bad") if end == "fail" else (job,)))
+    queue.resume(job.id)
+    assert [each.id for each in project.jobs.active()] == [other.id, job.id]
+
+
+def test_what_runs_waits_or_is_done_is_not_resumed(queue):
+    job = submit(queue)
+    with pytest.raises(SettingError, match=f"Job {job.id} is queued; only a job that was"):
+        queue.resume(job.id)
+    claimed = queue.claim()
+    with pytest.raises(SettingError, match="is running"):
+        queue.resume(job.id)
+    queue.finish(claimed, {})
+    with pytest.raises(SettingError, match="is done"):
+        queue.resume(job.id)
+
+
+def test_a_worker_that_lost_its_job_to_another_attempt_stops_and_is_not_heard(queue, project):
+    """As when a machine slept so long that its job was taken for dead."""
+    submit(queue)
+    old = queue.claim()
+    move_away(project, old)
+    queue.recover()
+    queue.resume(old.id)
+    queue.claim()
+    with pytest.raises(JobCancelled):
+        JobHandle(queue, old).report(0.9, "from the dead")
+    queue.finish(old, {"n": 1})
+    queue.fail(old, "from the dead")
+    found = project.jobs.get(old.id)
+    assert (found.status, found.message, found.error) == ("running", "Starting", None)
+
+
+def test_waiting_jobs_change_places(queue, project):
+    ids = [submit(queue, str(number)).id for number in range(4)]
+    one, two, three, four = ids
+
+    def order():
+        return [job.id for job in project.jobs.active()]
+
+    queue.move(three, "up")
+    assert order() == [one, three, two, four]
+    queue.move(four, "first")
+    assert order() == [four, one, three, two]
+    queue.move(one, "down")
+    assert order() == [four, three, one, two]
+    queue.move(four, "up")
+    queue.move(two, "down")
+    assert order() == [four, three, one, two]
+    assert queue.claim().id == four
+    assert order()[0] == four
+    submit(queue)
+    assert order()[:4] == [four, three, one, two]
+
+
+def test_only_waiting_jobs_are_moved(queue):
+    job = submit(queue)
+    queue.claim()
+    with pytest.raises(SettingError, match=f"Job {job.id} is running; only waiting jobs have an"):
+        queue.move(job.id, "up")
+    with pytest.raises(SettingError, match=r"'last' is no move\. Allowed: up, down, first"):
+        queue.move(job.id, "last")
 
 
 def test_more_jobs_than_the_queue_holds_are_refused(queue, project):
@@ -190,16 +324,142 @@ def test_more_jobs_than_the_queue_holds_are_refused(queue, project):
     with pytest.raises(SettingError, match=r"20 jobs are waiting already\. Cancel one"):
         submit(queue)
     assert len(project.jobs.of_status("queued")) == MAX_QUEUED
-    queue.request_cancel(jobs[0].id)
+    queue.stop(jobs[0].id)
     assert submit(queue).status == "queued"
+    with pytest.raises(SettingError, match="20 jobs are waiting already"):
+        queue.resume(jobs[0].id)
 
 
-def test_an_unknown_job_is_refused_in_words(queue):
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda queue: queue.stop(7),
+        lambda queue: queue.resume(7),
+        lambda queue: queue.move(7, "up"),
+        lambda queue: queue.log(7),
+    ],
+)
+def test_an_unknown_job_is_refused_in_words(queue, ask):
     with pytest.raises(RecordNotFoundError, match="Job 7 is not in this project"):
-        queue.request_cancel(7)
+        ask(queue)
 
 
-def _ticks(pid):
-    from cad_studio.jobs.queue import _started
+def test_a_command_runs_its_job_before_those_that_wait_and_they_wait_for_it(queue, project):
+    waiting = submit(queue)
+    seen = []
+    job = queue.run_here("train", "Train here", {"run": 1}, on_add=seen.append)
+    assert (job.status, job.place["pid"], seen[0].id) == ("running", os.getpid(), job.id)
+    assert queue.claim() is None
+    queue.finish(job, {})
+    assert queue.claim().id == waiting.id
 
-    return _started(pid)
+
+def test_a_command_waits_for_the_job_at_work(queue, project):
+    submit(queue)
+    running = queue.claim()
+    blockers = []
+
+    def end(blocker):
+        blockers.append(blocker.id)
+        assert project.jobs.active()[1].message == "Waiting in a terminal"
+        assert queue.claim() is None  # no worker takes what waits for the terminal
+        queue.finish(running, {})
+
+    job = queue.run_here("train", "Train here", {}, on_wait=end)
+    assert (job.status, blockers) == ("running", [running.id])
+
+
+def test_a_command_that_is_taken_off_the_queue_does_not_start(queue, project):
+    submit(queue)
+    queue.claim()
+    added = []
+    with pytest.raises(JobCancelled):
+        queue.run_here("train", "t", {}, added.append, lambda _: queue.stop(added[0].id))
+    assert status(project, added[0]) == "cancelled"
+
+
+def test_ctrl_c_takes_a_waiting_command_off_the_queue(queue, project):
+    submit(queue)
+    queue.claim()
+    added = []
+
+    def interrupt(_blocker):
+        raise KeyboardInterrupt
+
+    with pytest.raises(JobCancelled):
+        queue.run_here("train", "t", {}, added.append, interrupt)
+    assert status(project, added[0]) == "cancelled"
+
+
+def test_a_command_killed_while_it_waited_holds_nobody_up(queue, project):
+    job = submit(queue)
+    project.jobs.change(job.id, ("queued",), place=GONE)
+    other = submit(queue)
+    assert queue.claim().id == other.id
+    found = project.jobs.get(job.id)
+    assert found.status == "interrupted"
+    assert found.error.startswith("The terminal it waited in was closed. Resume it")
+
+
+class NoneComes(NoWorkers):
+    """Starts workers that end before they take a job."""
+
+    def submit(self):
+        self.n_started += 1
+        return GONE
+
+
+def test_a_job_whose_workers_never_reach_it_fails_in_words(project):
+    """It waited for ever, and nobody was told."""
+    runner, seconds = NoneComes(project), [0.0]
+    queue = JobQueue(project.jobs, runner, clock=lambda: seconds[0])
+    job = submit(queue)
+    for _ in range(MAX_VAIN_STARTS):
+        for _ in range(10):  # as many pages may ask as like
+            queue.recover()
+        assert status(project, job) == "queued"
+        seconds[0] += 6
+        queue.recover()
+    assert runner.n_started == MAX_VAIN_STARTS
+    assert project.jobs.get(job.id).error.startswith("3 workers ended before they took this job")
+    assert queue.resume(job.id).status == "queued"
+
+
+def test_an_app_starts_what_waits_too_long_for_a_worker_that_another_app_started(project, runner):
+    JobQueue(project.jobs, NoneComes(project)).submit("import", "t", {})
+    seconds = [0.0]
+    queue = JobQueue(project.jobs, runner, clock=lambda: seconds[0])
+    queue.recover()
+    assert runner.n_started == 0
+    seconds[0] = 6.0
+    for _ in range(10):
+        queue.recover()
+        seconds[0] += 6.0  # this worker is slow, but on its way
+    assert runner.n_started == 1
+
+
+def test_nothing_hangs_on_the_clock_of_the_wall(queue, project, monkeypatch):
+    """The clock jumps back by a century while a job runs, and another one is submitted."""
+    submit(queue)
+    job = queue.claim()
+    monkeypatch.setattr("cad_studio.jobs.queue.now", lambda: "1926-01-01T00:00:00.000000+00:00")
+    monkeypatch.setattr(time, "time", lambda: -1e9)
+    later = submit(queue)
+    handle = JobHandle(queue, job)
+    handle.report(0.5, "Reading")
+    queue.recover()
+    assert project.jobs.get(job.id).status == "running"
+    queue.finish(job, {})
+    assert queue.claim().id == later.id
+    assert [each.id for each in project.jobs.recent()] == [later.id, job.id]
+
+
+def test_the_latest_jobs_are_those_queued_last_and_all_that_are_active(queue, project):
+    first = submit(queue)
+    queue.stop(first.id)
+    others = [submit(queue) for _ in range(3)]
+    for other in others:
+        queue.stop(other.id)
+    assert [job.id for job in project.jobs.recent(2)] == [others[2].id, others[1].id]
+    queue.resume(first.id)
+    assert [job.id for job in project.jobs.recent(1)] == [first.id]

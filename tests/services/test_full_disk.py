@@ -37,7 +37,7 @@ try:
     else:
         services.project.jobs.add({
             "kind": "k", "title": "t", "arguments": {"x": "x" * 500000}, "status": "queued",
-            "fraction": 0.0, "message": "", "cancel_requested": False, "created_at": "now",
+            "fraction": 0.0, "message": "", "created_at": "now",
         })
 except StorageError as error:
     print(error)

@@ -23,7 +23,7 @@ def file(tmp_path):
 def job_values(**values):
     return {
         "kind": "k", "title": "t", "arguments": {}, "status": "queued", "fraction": 0.0,
-        "message": "", "cancel_requested": False, "created_at": "now", **values,
+        "message": "", "position": 1, "attempts": 1, "created_at": "now", **values,
     }  # fmt: skip
 
 

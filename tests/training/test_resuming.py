@@ -71,7 +71,9 @@ def test_a_run_stopped_while_it_is_evaluated_loses_no_step(tmp_path):
     state = Checkpoints(tmp_path / "parts" / "checkpoints").load().state
     assert (state["epoch"], state["is_epoch_trained"]) == (1, True)
     reports = []
-    resumed = Trainer(data, plan, tmp_path / "parts").fit(Silent(), reports.append)
+    resumed = Trainer(data, plan, tmp_path / "parts").fit(
+        Silent(), lambda report, is_best: reports.append(report)
+    )
     assert [report.epoch for report in reports] == [1, 2]
     assert figures(resumed.last) == figures(whole.last)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
@@ -144,7 +146,9 @@ def test_a_finished_run_gives_its_result_again_and_trains_nothing(tmp_path):
     data, plan = small_images(), small_plan()
     first = Trainer(data, plan, tmp_path).fit(Silent())
     reports = []
-    again = Trainer(data, plan, tmp_path).fit(Silent(), reports.append)
+    again = Trainer(data, plan, tmp_path).fit(
+        Silent(), lambda report, is_best: reports.append(report)
+    )
     assert reports == []
     assert again.last == first.last
     assert again.best == first.best

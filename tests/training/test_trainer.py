@@ -27,7 +27,7 @@ def fit(folder, data=None, plan=None, outside=None):
     """Train to the end; the reports, the result and what the last checkpoint holds."""
     reports = []
     trainer = Trainer(data or small_images(), plan or small_plan(), folder, outside)
-    result = trainer.fit(Silent(), reports.append)
+    result = trainer.fit(Silent(), lambda report, is_best: reports.append(report))
     return reports, result, Checkpoints(folder / "checkpoints").load()
 
 

@@ -12,6 +12,7 @@ from cad_studio.jobs.handle import JobHandle
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.operations import run_operation
 from cad_studio.ui.routes import PREFIX, build_routes
+from tests.jobs.null_runner import NoWorkers
 from tests.ui.small_project import N_SHAPES, SHAPES, build_services
 
 
@@ -32,7 +33,7 @@ def client(services):
 @pytest.fixture
 def queue(services):
     """The queue of the project; jobs wait until a test runs them."""
-    return JobQueue(services.project.jobs, lambda: None)
+    return JobQueue(services.project.jobs, NoWorkers(services.project))
 
 
 def test_a_job_can_be_followed_to_its_result_and_its_file(client, services, queue):
@@ -42,13 +43,13 @@ def test_a_job_can_be_followed_to_its_result_and_its_file(client, services, queu
     assert client.get(f"/jobs/{job.id}/file").status_code == 404
 
     claimed = queue.claim()
-    progress = JobHandle(queue, claimed.id)
+    progress = JobHandle(queue, claimed)
     progress.report(0.25, "Half of a half")
     running = client.get("/state").json()["jobs"][0]
     assert (running["status"], running["fraction"]) == ("running", 0.25)
     assert running["message"] == "Half of a half"
 
-    queue.finish(job.id, run_operation(services, "export", claimed.arguments, progress))
+    queue.finish(claimed, run_operation(services, "export", claimed.arguments, progress))
     done = client.get(f"/jobs/{job.id}").json()
     assert (done["status"], done["result"]["rows"]) == ("done", N_SHAPES)
     answer = client.get(f"/jobs/{job.id}/file")
@@ -62,30 +63,29 @@ def test_a_file_is_only_handed_out_from_the_folder_of_exports(client, queue, tmp
     secret = tmp_path / "secret.csv"
     secret.write_text("not for visitors")
     job = queue.submit("export", "Export", {"name": SHAPES, "format": "csv"})
-    queue.claim()
-    queue.finish(job.id, {"out": str(secret)})
+    queue.finish(queue.claim(), {"out": str(secret)})
     answer = client.get(f"/jobs/{job.id}/file")
     assert answer.status_code == 404
     assert answer.json()["error"] == "This file is not there any more. Export again."
 
 
-def test_a_job_whose_process_is_gone_reads_as_failed(client, queue, services):
+def test_a_job_whose_process_is_gone_reads_as_interrupted(client, queue, services):
     job = queue.submit("export", "Export", {"name": SHAPES, "format": "csv"})
     queue.claim()
-    services.project.jobs.change(job.id, ("running",), pid=2**22 + 1)
+    services.project.jobs.change(job.id, ("running",), place={"pid": 2**22 + 1, "started": "1"})
     found = client.get(f"/jobs/{job.id}").json()
-    assert found["status"] == "failed"
-    assert found["error"].startswith("Interrupted: the process that ran this job ended")
+    assert found["status"] == "interrupted"
+    assert found["error"].startswith("Its process was killed or crashed. Resume it")
 
 
-def test_cancelling_is_seen_by_the_job_and_then_by_the_page(client, queue, services):
-    job = queue.submit("export", "Export", {"name": SHAPES, "format": "csv"})
-    queue.claim()
-    services.jobs.cancel(job.id)
-    assert client.get(f"/jobs/{job.id}").json()["stopping"]
+def test_a_stop_is_seen_by_the_job_and_then_by_the_page(client, queue, services):
+    queue.submit("export", "Export", {"name": SHAPES, "format": "csv"})
+    job = queue.claim()
+    services.jobs.stop(job.id)
+    assert client.get(f"/jobs/{job.id}").json()["status"] == "stopping"
     with pytest.raises(JobCancelled):
-        JobHandle(queue, job.id).report(0.5, "Writing")
-    queue.cancelled(job.id)
+        JobHandle(queue, job).report(0.5, "Writing")
+    queue.cancelled(job)
     assert client.get(f"/jobs/{job.id}").json()["status"] == "cancelled"
 
 

@@ -76,7 +76,19 @@ def test_no_form_starts_a_job(server, config, services, button, values):
     ("viewer", "function", "wanted"),
     [
         ("dataset-page", "remove", {"name": SHAPES}),
-        ("header", "cancel", {"job": 1}),
+        ("header", "stop", {"job": 1}),
+        ("header", "resume", {"job": 1}),
+        ("train-page", "start", {"dataset": SHAPES, "method": "proden"}),
+        ("train-page", "estimate", {"dataset": SHAPES, "method": "proden"}),
+        ("train-page", "stop", {"job": 1}),
+        ("train-page", "resume", {"job": 1}),
+        ("train-page", "move", {"job": 1, "to": "first"}),
+        ("train-page", "rename", {"run": 1, "name": "x"}),
+        ("train-page", "note", {"run": 1, "note": "x"}),
+        ("train-page", "remove", {"run": 1}),
+        ("train-page", "restore", {"run": 1}),
+        ("train-page", "purge", {}),
+        ("train-page", "push", {"run": 1, "repo": "a/b", "private": True}),
     ],
 )
 def test_no_server_function_changes_the_project(server, config, services, viewer, function, wanted):

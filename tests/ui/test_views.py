@@ -19,7 +19,7 @@ FEATURES = FeatureSet(6, "hash", "pixels", "key", "28 x 28 grey pixels", "f.npy"
 def job(**changes) -> Job:
     plain = {field.name: None for field in fields(Job)}
     plain |= {"id": 1, "kind": "mine", "title": "Find", "status": "running", "message": "Reading"}
-    plain |= {"arguments": {"name": "birds"}, "fraction": 1 / 3, "cancel_requested": False}
+    plain |= {"arguments": {"name": "birds"}, "fraction": 1 / 3, "position": 3, "attempts": 2}
     return Job(**{**plain, **changes})
 
 
@@ -36,9 +36,9 @@ def test_a_dataset_is_one_line_of_the_picker():
 
 def test_a_job_says_how_far_it_is_and_whose_it_is():
     entry = views.job_entry(job())
-    assert (entry["fraction"], entry["dataset"], entry["stopping"]) == (0.3333, "birds", False)
+    assert (entry["fraction"], entry["dataset"], entry["status"]) == (0.3333, "birds", "running")
+    assert (entry["position"], entry["attempts"]) == (3, 2)
     assert views.job_entry(job(arguments={}))["dataset"] is None
-    assert views.job_entry(job(cancel_requested=True))["stopping"] is True
 
 
 def test_a_job_does_not_tell_visitors_where_the_source_lies():

@@ -6,7 +6,7 @@ import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
-import {address, bindKeys, change, current, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
+import {address, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
 
 const PAGE = 200;
 
@@ -131,7 +131,7 @@ export function mount({element, server}) {
     shown = null;
     if (!data) {
       about = null;
-      const preparing = state.jobs.find(job => job.kind === 'open-sample' && ['queued', 'running'].includes(job.status));
+      const preparing = state.jobs.find(job => job.kind === 'open-sample' && isActive(job));
       page.classList.add('bare');
       fill(main, preparing
         ? empty('Opening the sample', `${preparing.message}. This takes a few seconds, once.`)

@@ -1,10 +1,8 @@
 // The right end of the header: which dataset, what is running, and the name on the left.
 
 import {h, fill, count} from './dom.js';
-import {choose, current, on, onJobEnd, refresh, state} from './store.js';
+import {choose, current, isActive, on, onJobEnd, refresh, state} from './store.js';
 import {toast} from './dom.js';
-
-const active = job => ['queued', 'running'].includes(job.status);
 
 export function mount({element, server}) {
   const picker = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(picker.value)}});
@@ -26,23 +24,30 @@ export function mount({element, server}) {
   }
 
   function drawJobs() {
-    const running = state.jobs.filter(active).sort((a, b) => a.id - b.id);
-    const job = running.find(each => each.status === 'running') || running[0];
+    const active = state.jobs.filter(isActive).sort((a, b) => a.position - b.position);
+    const job = active.find(each => each.status !== 'queued') || active[0];
     if (!job) { jobs.replaceChildren(); return; }
     const left = timeLeft(job);
-    const waiting = running.length - 1;
+    const waiting = active.length - 1;
     fill(jobs, h('span.pill.job', {data: {job: job.id}, title: job.title},
       h('i.pulse', {'aria-hidden': 'true'}),
-      h('span.text', {}, `${job.title} · ${job.status === 'queued' ? 'waiting' : job.message}`),
+      h('span.text', {}, `${job.title} · ${job.status === 'queued' ? 'waiting' : job.status === 'stopping' ? 'stopping' : job.message}`),
       h('span.num', {}, job.status === 'running' ? `${Math.round(job.fraction * 100)} %${left}` : ''),
       waiting ? h('span.num', {}, `+${waiting} waiting`) : null,
-      state.readOnly ? null : h('button.quiet', {type: 'button', id: 'header-cancel', on: {click: () => cancel(job)}}, job.stopping ? 'Stop now' : 'Cancel')));
+      state.readOnly ? null : h('button.quiet', {type: 'button', id: 'header-stop', on: {click: () => ask('stop', job)}}, {queued: 'Cancel', running: 'Stop', stopping: 'Stop now'}[job.status])));
   }
 
-  async function cancel(job) {
-    const answer = await server.cancel({job: job.id});
+  async function ask(what, job) {
+    const answer = await server[what]({job: job.id});
     if (answer?.error) toast(answer.error, 'error');
     refresh();
+  }
+
+  function offerResume(job) {
+    toast(`${job.title}: ${job.error}`, 'error', true);
+    if (state.readOnly) return;
+    const note = document.querySelector('.cad-toast');
+    note.lastChild.before(h('button.quiet', {type: 'button', id: 'toast-resume', on: {click: () => { note.remove(); ask('resume', job); }}}, 'Resume'));
   }
 
   on('datasets dataset', drawDatasets);
@@ -50,7 +55,9 @@ export function mount({element, server}) {
   on('readOnly', () => { closed.hidden = !state.readOnly; });
   onJobEnd(job => {
     if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
-    if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
+    if (job.status === 'interrupted') offerResume(job);
+    if (job.status === 'cancelled' && job.kind === 'train') toast(`${job.title}: stopped. Resume it on the Train page.`);
+    else if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
     if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
     if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);
   });

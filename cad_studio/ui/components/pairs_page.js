@@ -6,7 +6,7 @@ import {createMatrix} from './matrix.js';
 import {imageOf} from './instance.js';
 import {createPair} from './pair.js';
 import {load, thumbnail} from './sprite.js';
-import {address, bindKeys, change, current, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
+import {address, bindKeys, change, current, isActive, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
 
 const PAGE = 100;
 
@@ -70,7 +70,7 @@ export function mount({element}) {
       minings = searches.minings;
       fill(searchPick, ...minings.map(mining => h('option', {value: mining.id}, searchName(mining))));
       if (!minings.length) {
-        const job = state.jobs.find(each => ['open-sample', 'mine'].includes(each.kind) && ['queued', 'running'].includes(each.status));
+        const job = state.jobs.find(each => ['open-sample', 'mine'].includes(each.kind) && isActive(each));
         if (job) nothing('Finding pairs', `${job.message}. The first pairs appear here by themselves.`);
         else if (about.singletons === about.n) nothing(`${data.name} is only labelled`, 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets on the Dataset page, or import them.',
           h('button.btn.primary', {type: 'button', on: {click: () => { open('dataset'); openDrawer('dataset-synthesize'); }}}, 'Synthesize sets'));

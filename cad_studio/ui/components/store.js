@@ -42,7 +42,7 @@ const listeners = new Map();
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
-  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null,
+  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
 };
 
@@ -73,7 +73,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -92,8 +92,12 @@ function readAddress() {
   const pair = /^\d{1,15}-\d{1,15}$/.test(asked || '') ? asked : null;
   if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
-  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes};
+  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes,
+    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger)};
 }
+
+/** Whether a job waits or is at work. */
+export const isActive = job => ['queued', 'running', 'stopping'].includes(job.status);
 
 let timer = 0;
 
@@ -114,7 +118,8 @@ export async function refresh() {
           wanted.dataset = wanted.pair = wanted.mining = null;
         }
         Object.assign(state, wanted);
-        if (wanted.pair) open('pairs');
+        if (wanted.run) open('train');
+        else if (wanted.pair) open('pairs');
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
         Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
@@ -123,10 +128,10 @@ export async function refresh() {
       change({...patch, ...(first ? {started: true} : {})});
       for (const job of found.jobs) {
         const old = before.find(each => each.id === job.id);
-        const ended = !['queued', 'running'].includes(job.status);
+        const ended = !isActive(job);
         if (!first && ended && (!old || old.status !== job.status)) for (const run of endings) run(job);
       }
-      if (found.jobs.some(job => ['queued', 'running'].includes(job.status))) wait = 700;
+      if (found.jobs.some(isActive)) wait = 700;
     }
   } catch (error) {
     if (state.ready) tell(error);

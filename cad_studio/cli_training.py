@@ -1,0 +1,301 @@
+"""Commands that train networks, ask them, and keep their runs in order."""
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cad_studio.cli_jobs import run_as_job
+from cad_studio.command_line import Json, Line, opened, run, show
+from cad_studio.core.errors import JobCancelled, SettingError, closest
+from cad_studio.core.progress import Silent
+from cad_studio.core.records import Job
+from cad_studio.services.container import Services
+from cad_studio.services.presets import PRESETS
+from cad_studio.services.sample import SAMPLE_NAME
+from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training_choices import DEFAULT_METHOD
+from cad_studio.training.settings import TrainConfig
+
+runs_app = typer.Typer(help="The runs of the project.", no_args_is_help=True)
+
+RunNumber = Annotated[int, typer.Argument(help="Number of the run, as `runs list` prints it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.add_typer(runs_app, name="runs")
+
+
+def train(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; sample is the bundled one.")],
+    method: Annotated[str | None, typer.Option(help=f"Default: {DEFAULT_METHOD}.")] = None,
+    backbone: Annotated[str, typer.Option(help="Network; left out, the one that suits.")] = "",
+    features: Annotated[
+        str, typer.Option(help="Extractor of the neighbour graph and the entangled pairs.")
+    ] = "",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Where chance comes from.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"One of: {', '.join(p.name for p in PRESETS)}.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting as name=value; may be given again."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What to call the run.")] = "",
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave it to a job and return at once.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network on the candidate sets of a dataset."""
+    given = {"epochs": epochs, "seed": seed}
+    request = make_request(
+        dataset, method, backbone, features, preset, changes or [], name,
+        {key: value for key, value in given.items() if value is not None},
+    )  # fmt: skip
+    line = Line()
+    try:
+        with opened() as services:
+            if background:
+                _open_sample(services, request, line)
+                show(services.training.submit(request), as_json, _background_text)
+                return
+            result = _train_here(services, request, line)
+    finally:
+        line.clear()
+    if result is not None:
+        show(result, as_json, _result_text)
+
+
+def _train_here(services: Services, request: TrainingRequest, line: Line) -> dict[str, Any] | None:
+    """Train in this process, or with the others it was launched with; only the main one tells."""
+    training = services.training
+    if int(os.environ.get("WORLD_SIZE") or 1) == 1:
+        _open_sample(services, request, line)
+        return _train_as_job(services, training.create(request).id, line)
+    from cad_studio.training.processes import join_processes
+
+    processes = join_processes(str(request.config.get("device", "auto")))
+    training.share(processes)
+
+    def create() -> int:
+        _open_sample(services, request, line)
+        return training.create(request).id
+
+    number = processes.in_main(create)
+    result = None
+    if processes.is_main:
+        result = _train_as_job(services, number, line)
+    else:
+        training.train(number, Silent())
+    processes.leave()
+    return result
+
+
+def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]:
+    run = services.runs.get(number)
+
+    def attach(job: Job) -> None:
+        services.training.attach(number, job.id)
+
+    try:
+        title = f"Train {run['name']} on {run['dataset']}"
+        return run_as_job(services, "train", title, {"run": number}, line, attach)
+    except JobCancelled:
+        job = services.runs.get(number)["job"]
+        print(f"Go on with it: python -m cad_studio jobs resume {job}", file=sys.stderr)
+        raise
+
+
+def _open_sample(services: Services, request: TrainingRequest, line: Line) -> None:
+    if request.dataset == SAMPLE_NAME and SAMPLE_NAME not in services.datasets.names():
+        services.sample.open(line)
+
+
+def make_request(
+    dataset: str,
+    method: str | None,
+    backbone: str,
+    features: str,
+    preset: str | None,
+    changes: list[str],
+    name: str,
+    given: dict[str, Any],
+) -> TrainingRequest:
+    """Put together preset, single options and `name=value` settings, the later ones winning.
+
+    Raises:
+        SettingError: There is no such preset, or a setting is not written as name=value.
+    """
+    config: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    if preset is not None:
+        found = next((each for each in PRESETS if each.name.casefold() == preset.casefold()), None)
+        if found is None:
+            hint = closest(preset, [each.name for each in PRESETS])
+            raise SettingError(f"{preset!r} is not a preset. {hint}".rstrip())
+        method, backbone = method or found.method, backbone or found.backbone or ""
+        config.update(found.config)
+        settings.update(found.settings)
+    loop = {field.name for field in fields(TrainConfig)}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise SettingError(f"--set {change}: write it as name=value, e.g. --set beta=0.5.")
+        (config if key in loop else settings)[key] = _value(text)
+    config.update(given)
+    return TrainingRequest(
+        dataset, method or DEFAULT_METHOD, backbone, features, config, settings, name
+    )
+
+
+def evaluate(
+    number: RunNumber,
+    split: Annotated[str | None, typer.Option(help="Default: the one runs are judged by.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a run's model again, on any split of its dataset."""
+    run("evaluate", {"run": number, "split": split}, as_json, _evaluation_text)
+
+
+@runs_app.command("list")
+def list_runs(
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Name the runs, newest first."""
+    with opened() as services:
+        found = {"runs": services.runs.all(dataset)}
+        show(found, as_json, lambda r: "\n".join(map(_row_text, r["runs"])) or _NO_RUNS)
+
+
+@runs_app.command("show")
+def show_run(number: RunNumber, as_json: Json = False) -> None:
+    """Say everything about a run."""
+    with opened() as services:
+        found = services.runs.get(number)
+        found["usage"] = services.runs.model_usage(number)
+        show(found, as_json, lambda r: json.dumps(r, indent=2, ensure_ascii=False))
+
+
+@runs_app.command()
+def model(
+    number: RunNumber,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    as_json: Json = False,
+) -> None:
+    """Copy a run's model to a file, and say how to load it."""
+    with opened() as services:
+        shutil.copyfile(services.runs.model_path(number), out)
+        usage = services.runs.model_usage(number)
+    done = {"run": number, "out": str(out.absolute()), "bytes": out.stat().st_size, "usage": usage}
+    show(done, as_json, lambda r: f"{r['out']}, {r['bytes'] / 1e6:.1f} MB\n{r['usage']}")
+
+
+@runs_app.command()
+def remove(number: RunNumber, as_json: Json = False) -> None:
+    """Put a run into the trash."""
+    with opened() as services:
+        services.runs.remove(number)
+    show({"removed": number}, as_json, lambda r: f"Run {number} is in the trash.")
+
+
+@runs_app.command()
+def restore(number: RunNumber, as_json: Json = False) -> None:
+    """Take a run out of the trash."""
+    with opened() as services:
+        services.runs.restore(number)
+    show({"restored": number}, as_json, lambda r: f"Run {number} is back.")
+
+
+@runs_app.command()
+def purge(as_json: Json = False) -> None:
+    """Delete the runs in the trash for good."""
+    with opened() as services:
+        freed = services.runs.purge()
+    show({"freed_bytes": freed}, as_json, lambda r: f"{freed / 1e6:.1f} MB are free again.")
+
+
+@runs_app.command()
+def push(
+    number: RunNumber,
+    repository: Annotated[str, typer.Argument(help="owner/name on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option(help="Whether a new repository is private.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Upload a run's model to the Hugging Face Hub."""
+    arguments = {"run": number, "repository": repository, "private": private}
+    run("push", arguments, as_json, lambda r: f"{r['repository']}: {r['address']}")
+
+
+_NO_RUNS = "No runs yet. Train one: python -m cad_studio train sample."
+
+
+def _value(text: str) -> Any:  # a setting is a number, true, false, null or a text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _background_text(started: dict[str, Any]) -> str:
+    job = started["job"]
+    return (
+        f"Run {started['run']} is left to job {job}. Follow it: "
+        f"python -m cad_studio jobs show {job}"
+    )
+
+
+def _result_text(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['name']}: {result['epochs']} epochs in {result['seconds']:.0f} s, "
+        f"{result['samples_per_second']:,.0f} samples/s, data {result['data_version']}"
+    ]
+    told = (
+        ("approximated_accuracy", "approximated accuracy, held-out candidates"),
+        ("covering_rate", "covering rate, held-out candidates"),
+        ("test_accuracy", "test accuracy (oracle)"),
+        ("entangled_accuracy", "accuracy on the entangled 0.1 % (oracle)"),
+    )
+    lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
+    return "\n".join([*lines, *result["notes"]])
+
+
+def _evaluation_text(result: dict[str, Any]) -> str:
+    lines = [f"{result['name']} on {result['n']:,} samples of {result['split']}"]
+    told = (
+        ("approximated_accuracy", "approximated accuracy"),
+        ("covering_rate", "covering rate"),
+        ("accuracy", "accuracy (oracle)"),
+    )
+    lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
+    lines += [
+        f"  {figures['instance_accuracy']:6.1%}  on the entangled {share} % (oracle)"
+        for share, figures in result["entangled"].items()
+        if figures
+    ]
+    return "\n".join(lines)
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    figures = [
+        f"{title} {row[key]:.1%}"
+        for key, title in (
+            ("approximated_accuracy", "approximated"),
+            ("test_accuracy", "test (oracle)"),
+        )
+        if row[key] is not None
+    ]
+    return (
+        f"{row['id']:>4}  {row['name']}: {row['status']}, {row['epochs_done']} of {row['epochs']} "
+        f"epochs on {row['dataset']}" + "".join(f", {figure}" for figure in figures)
+    )

@@ -1,0 +1,160 @@
+"""From a stored dataset to what the training loop is given."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import SettingError
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.progress import Progress, Silent
+from cad_studio.mining.entangled import find_pairs
+from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.loaded import LoadedDataset
+
+if TYPE_CHECKING:
+    from cad_studio.training.data import TrainingData
+    from cad_studio.training.opening import Outside
+
+TRAIN_SPLITS = ("train", "trainval", "training")
+TEST_SPLITS = ("test", "validation", "val", "valid")
+
+ENTANGLED_QUANTILES = {"0.1": 1e-3, "0.01": 1e-4, "0.001": 1e-5}
+"""Name of a list of entangled test pairs, in per cent, to its share of the cross-class pairs."""
+
+_MOST_TEST_PAIRS = 10_000_000
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run learns from.
+
+    Attributes:
+        data: Rows, sets, images and truth.
+        outside: Neighbour graph, and later edits.
+        left_out: Training samples without candidates.
+    """
+
+    data: "TrainingData"
+    outside: "Outside"
+    left_out: int
+
+
+def split_rows(data: LoadedDataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to learn from and to be judged by, int64 each, ascending.
+
+    The split `test`, or else the one called validation, is never learned from; of the rest the
+    split `train` is, or all where none has such a name.
+    """
+    names = [name.casefold() for name in data.record.split_names]
+
+    def of(name: str) -> NDArray[np.bool_]:
+        return data.splits == names.index(name)
+
+    test = next((of(name) for name in TEST_SPLITS if name in names), np.zeros(len(data), bool))
+    train = next((of(name) for name in TRAIN_SPLITS if name in names), ~test)
+    return np.flatnonzero(train), np.flatnonzero(test)
+
+
+def default_backbone(data: LoadedDataset) -> str:
+    """The network offered first: an MLP for vectors, for images one that suits their size."""
+    if data.pixels is None:
+        return "mlp"
+    shape = data.pixels.native_shape
+    return "resnet8" if shape is not None and max(shape[:2]) < 96 else "resnet18"
+
+
+def open_run(
+    data: LoadedDataset,
+    candidates: PartialLabels,
+    features: NDArray[np.float32],
+    uses_propagation: bool,
+    progress: Progress,
+) -> RunInputs:
+    """Put together what a run learns from.
+
+    Args:
+        data: The dataset.
+        candidates: N sets, of the version the run is bound to.
+        features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
+        uses_propagation: Whether the first belief comes from the neighbours.
+        progress: Told how far it is.
+
+    Raises:
+        SettingError: Nothing to learn from.
+    """
+    from cad_studio.training.data import TrainingData
+    from cad_studio.training.opening import Outside
+
+    train_rows, test_rows = split_rows(data)
+    is_filled = candidates.take(train_rows).sizes() > 0
+    progress.report(0.0, "Finding the entangled test pairs")
+    made = TrainingData(
+        candidates=candidates,
+        train_rows=train_rows[is_filled],
+        test_rows=test_rows,
+        pixels=data.pixels,
+        features=None if data.features is None else np.asarray(data.features),
+        truth=data.truth,
+        pairs=entangled_test_pairs(features, data.truth, test_rows, progress),
+        class_names=data.record.class_names,
+    )
+
+    def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return _propagated(np.asarray(features[rows]), candidates.take(rows))
+
+    def refresh(rows: NDArray[np.int64], own: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _propagated(own, candidates.take(rows))
+
+    outside = Outside(start=start if uses_propagation else None, refresh=refresh)
+    return RunInputs(made, outside, int((~is_filled).sum()))
+
+
+def entangled_test_pairs(
+    features: NDArray[np.float32],
+    truth: NDArray[np.int32] | None,
+    test_rows: NDArray[np.int64],
+    progress: Progress,
+) -> dict[str, NDArray[np.int64]]:
+    """The closest pairs of test samples of different true class, candidates or not.
+
+    Args:
+        features: float32 (N, D). Unit length.
+        truth: int32 (N,), `UNKNOWN` where not known; or None.
+        test_rows: int64 (T,).
+        progress: Told how far it is.
+
+    Returns:
+        For each of `ENTANGLED_QUANTILES` its pairs, int64 (P, 2), rows of the dataset, the
+        closest first; nothing without pairs of known truth.
+    """
+    if truth is None or not len(test_rows):
+        return {}
+    rows = test_rows[truth[test_rows] != UNKNOWN]
+    labels = truth[rows].astype(np.int32)
+    if len(np.unique(labels)) < 2:
+        return {}
+    every = PartialLabels.from_dense(np.ones((len(rows), int(labels.max()) + 1), bool))
+    widest = max(ENTANGLED_QUANTILES.values())
+    config = MiningConfig(quantile=widest, limit=_MOST_TEST_PAIRS)
+    found = find_pairs(np.asarray(features[rows]), every, labels, config, progress)
+    _, sizes = np.unique(labels, return_counts=True)
+    n_cross = (len(rows) ** 2 - int((sizes.astype(np.int64) ** 2).sum())) // 2
+    order = np.argsort(-found.similarity, kind="stable")
+    pairs = np.stack([rows[found.i[order]], rows[found.j[order]]], axis=1)
+    return {
+        name: pairs[: int(np.ceil(share * n_cross))] for name, share in ENTANGLED_QUANTILES.items()
+    }
+
+
+def _propagated(features: NDArray[np.float32], candidates: PartialLabels) -> NDArray[np.float32]:
+    """Belief spread over the candidates among neighbours, float32 (N, C)."""
+    if len(features) < 2:
+        raise SettingError("A start by propagation needs 2 training samples or more.")
+    own = np.arange(len(features))
+    index, cosine = faiss_neighbours(features, features, N_NEIGHBOURS, own, Silent())
+    return np.asarray(propagate(index, cosine, candidates).todense(), np.float32)

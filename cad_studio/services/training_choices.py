@@ -1,0 +1,100 @@
+"""What can be trained on a dataset: methods, networks, settings, presets."""
+
+from dataclasses import asdict
+from typing import Any
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import SettingError
+from cad_studio.core.settings import describe_settings
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.presets import PRESETS
+from cad_studio.services.run_inputs import default_backbone, split_rows
+from cad_studio.training.settings import TrainConfig
+
+DEFAULT_METHOD = "cad-cam"
+
+
+def offers(data: LoadedDataset, features: list[str]) -> dict[str, Any]:
+    """What a form needs to know to ask for a run on a dataset.
+
+    Args:
+        data: The dataset.
+        features: Extractors to choose from, the best one first.
+
+    Returns:
+        `dataset`, `methods` (with whether each can learn from it, and the description of its
+        settings), `config`, `backbones`, `backbone`, `features`, `presets`, `method`.
+    """
+    from cad_studio.algorithms._base import ALGORITHMS
+    from cad_studio.models._base import BACKBONES
+
+    train_rows, test_rows = split_rows(data)
+    methods = []
+    for method in ALGORITHMS.names():
+        member = ALGORITHMS.get(method)
+        reason = why_not(member, data)
+        methods.append(
+            {
+                "name": method,
+                "title": member.title,
+                "paper": member.paper,
+                "needs_images": member.needs_images,
+                "uses_truth": member.uses_truth,
+                "available": not reason,
+                "why_not": reason,
+                "settings": describe_settings(member.config_type),
+            }
+        )
+    fitting = [
+        backbone
+        for backbone in BACKBONES.names()
+        if BACKBONES.get(backbone).takes_features == (data.pixels is None)
+    ]
+    return {
+        "dataset": {
+            "name": data.record.name,
+            "kind": data.record.kind,
+            "n_train": len(train_rows),
+            "n_test": len(test_rows),
+            "version_number": data.record.version.number,
+        },
+        "methods": methods,
+        "config": describe_settings(TrainConfig),
+        "backbones": [
+            f"{backbone}:resnet50" if BACKBONES.get(backbone).argument_hint else backbone
+            for backbone in fitting
+        ],
+        "backbone": default_backbone(data),
+        "features": features,
+        "presets": [asdict(preset) for preset in PRESETS],
+        "method": DEFAULT_METHOD if data.pixels is not None else "proden",
+    }
+
+
+def why_not(member: Any, data: LoadedDataset) -> str:  # a class of `algorithms`, which needs torch
+    """Why a method cannot learn from a dataset; empty when it can."""
+    name = data.record.name
+    if member.needs_images and data.pixels is None:
+        return f"{member.title} needs images; {name} holds feature vectors. Choose proden."
+    if member.uses_truth:
+        rows, _ = split_rows(data)
+        known = data.truth is not None and bool((data.truth[rows] != UNKNOWN).all())
+        if not known:
+            return f"{member.title} needs the true label of every training sample of {name}."
+    return ""
+
+
+def check_backbone(spec: str, data: LoadedDataset) -> None:
+    """Refuse a network that is not known or reads another kind of data.
+
+    Raises:
+        SettingError: It is such a one.
+    """
+    from cad_studio.models._base import BACKBONES
+
+    member = BACKBONES.get(spec.partition(":")[0])
+    if member.takes_features != (data.pixels is None):
+        kind = "images" if data.pixels is not None else "feature vectors"
+        raise SettingError(
+            f"{spec} does not read {kind}. Choose {default_backbone(data)}, which does."
+        )

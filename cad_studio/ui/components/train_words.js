@@ -1,0 +1,51 @@
+// How the figures of runs are written.
+
+/** Seconds -> "8.2 s", "45 s", "6 min", "1 h 20 min". */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return '';
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 89.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+}
+
+/** 0.8312 -> "83.1 %"; null -> "". */
+export const share = value => (value === null || value === undefined ? '' : `${(100 * value).toFixed(1)} %`);
+
+/** A loss, short: 0.0123, 2.31, 1.2e-5. */
+export function loss(value) {
+  if (value === null || value === undefined) return '';
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  return size < 1e-3 || size >= 1e4 ? value.toExponential(1) : String(+value.toPrecision(3));
+}
+
+/** Bytes -> "12.3 MB". */
+export const megabytes = bytes => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+
+/** "2024-05-01T10:20:30Z" -> "1 May, 12:20", in the visitor's time. */
+export function moment(text) {
+  if (!text) return '';
+  return new Date(text).toLocaleString('en-GB', {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'});
+}
+
+export const ACTIVE = ['queued', 'running', 'stopping'];
+export const isActive = run => ACTIVE.includes(run?.status);
+export const canResume = run => ['interrupted', 'failed', 'cancelled'].includes(run?.status) && run.job !== null;
+
+const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted'};
+export const statusWord = status => STATUS[status] || status;
+
+export const ORACLE = 'Oracle: takes true labels. Shown to judge a run; it never influences one.';
+
+/** Names of figures as the page says them. */
+const FIGURES = {
+  approximated_accuracy: 'approximated', covering_rate: 'covering rate', 'oracle/test_accuracy': 'test',
+  'oracle/disambiguation': 'disambig.', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped',
+};
+export function figureWord(name) {
+  const last = name.startsWith('oracle/entangled/') ? name.split('/').pop() : name;
+  return FIGURES[last] || last.replace(/^losses\//, '').replace(/_/g, ' ');
+}

@@ -1,0 +1,109 @@
+"""The Train page: start runs, follow them, compare them, and take their models away."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from typing import Any
+
+from cad_studio.core.errors import SettingError
+from cad_studio.services.container import Services
+from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.tabs._base import TABS, Tab
+
+_NESTED = {"config", "settings"}
+
+Wanted = dict[str, Any]
+Action = Callable[[Wanted], Wanted | None]
+
+
+def build(services: Services) -> None:
+    """Make the page."""
+    viewer("train_page", "train-page", [known_estimate(services), *_actions(services)])
+
+
+def request_of(wanted: Wanted) -> TrainingRequest:
+    """What the form asks for; what it leaves out keeps its default.
+
+    Raises:
+        SettingError: A part is of another kind.
+    """
+    kinds = {
+        field.name: dict if field.name in _NESTED else str for field in fields(TrainingRequest)
+    }
+    for name, value in wanted.items():
+        if name not in kinds or not isinstance(value, kinds[name]):
+            raise SettingError(f"{name} is {value!r:.80}; it is no part of a request for a run.")
+    if not wanted.get("dataset"):
+        raise SettingError("A run needs a dataset. Choose one.")
+    return TrainingRequest(**wanted)
+
+
+def known_estimate(services: Services) -> Action:
+    """What an earlier equal run tells about how long this one will take; changes nothing."""
+
+    @answers_errors
+    def known(wanted: Wanted) -> Wanted:
+        return {"estimate": services.training.known_estimate(request_of(wanted))}
+
+    return known
+
+
+def _actions(services: Services) -> list[Action]:
+    """What the page may ask for that changes the project, by the name it calls it."""
+
+    def start(wanted: Wanted) -> Wanted:
+        return services.training.submit(request_of(wanted))
+
+    def estimate(wanted: Wanted) -> Wanted:
+        return services.training.submit_estimate(request_of(wanted))
+
+    def stop(wanted: Wanted) -> None:
+        services.jobs.stop(int(wanted["job"]))
+
+    def resume(wanted: Wanted) -> None:
+        services.jobs.resume(int(wanted["job"]))
+
+    def move(wanted: Wanted) -> None:
+        services.jobs.move(int(wanted["job"]), str(wanted["to"]))
+
+    def rename(wanted: Wanted) -> None:
+        services.runs.rename(int(wanted["run"]), str(wanted["name"]))
+
+    def note(wanted: Wanted) -> None:
+        services.runs.set_note(int(wanted["run"]), str(wanted["note"]))
+
+    def remove(wanted: Wanted) -> None:
+        services.runs.remove(int(wanted["run"]))
+
+    def restore(wanted: Wanted) -> None:
+        services.runs.restore(int(wanted["run"]))
+
+    def purge(_wanted: Wanted) -> Wanted:
+        return {"bytes": services.runs.purge()}
+
+    def push(wanted: Wanted) -> Wanted:
+        return services.training.submit_push(
+            int(wanted["run"]), str(wanted["repo"]), bool(wanted["private"])
+        )
+
+    actions: list[Action] = [
+        start, estimate, stop, resume, move, rename, note, remove, restore, purge, push
+    ]  # fmt: skip
+    return [_changing(services, action) for action in actions]
+
+
+def _changing(services: Services, action: Action) -> Action:
+    """An action that is refused where nothing may be changed, and answers with plain values."""
+
+    @answers_errors
+    @wraps(action)
+    def guarded(wanted: Wanted) -> Wanted:
+        services.require_writable()
+        return action(wanted) or {}
+
+    return guarded
+
+
+TABS.register("train")(Tab("Train", 30, build))

@@ -1,0 +1,261 @@
+"""Runs are started, followed, stopped, resumed, compared and kept in order on the Train page."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from cad_studio.config import AppConfig
+from cad_studio.services.container import Services
+from tests.browser.steps import open_page, toast
+
+READY_MS = 60_000
+
+
+def show_train(page, url, query="dataset=sample"):
+    """Open the Train page and wait until its form and its list of runs are there."""
+    page.goto(f"{url}/?{query}")
+    page.wait_for_selector(".dataset-page .tile, .train-page", timeout=READY_MS)
+    open_page(page, "Train")
+    page.wait_for_selector('.train-side[data-ready="sample"]', timeout=READY_MS)
+    page.wait_for_selector(".train-page[data-shown]:not([data-shown=''])")
+
+
+def ask_for(page, method="proden", backbone="resnet8", epochs="3", name=""):
+    """Fill the form; nothing is started."""
+    page.select_option("#train-method", method)
+    page.fill("#train-backbone", backbone)
+    page.fill("#setting-epochs", epochs)
+    page.fill("#train-name", name)
+
+
+def start(page, name, **wanted):
+    """Start a run by the form and wait until it is the chosen one; returns its number."""
+    ask_for(page, name=name, **wanted)
+    page.click("#train-start")
+    expect(page.locator("#run-name")).to_have_text(name, timeout=30_000)
+    return int(page.get_attribute(".run-panel", "data-run"))
+
+
+def reaches(page, *statuses, timeout=60_000):
+    """Wait until the chosen run has one of some statuses."""
+    page.wait_for_function(
+        "wanted => wanted.includes(document.querySelector('.run-panel')?.dataset.status)",
+        arg=list(statuses),
+        timeout=timeout,
+    )
+
+
+def has_points(page, least, chart="curve-loss"):
+    page.wait_for_function(
+        "([id, least]) => +document.getElementById(id)?.dataset.points >= least",
+        arg=[chart, least],
+        timeout=60_000,
+    )
+
+
+def cell(page, run, column):
+    return page.locator(f'#runs tr[data-run="{run}"] .of-{column}')
+
+
+@pytest.fixture(scope="module")
+def project(studio):
+    """The services over the project of the studio, from beside it."""
+    services = Services(AppConfig(studio.project))
+    yield services
+    services.close()
+
+
+def test_a_run_is_started_seen_after_a_reload_stopped_resumed_and_read(page, studio):
+    show_train(page, studio.url)
+    run = start(page, "first run", epochs="3")
+    assert f"run={run}" in page.url
+    reaches(page, "running")
+    page.reload()
+    page.wait_for_selector(f'.run-panel[data-run="{run}"]', timeout=READY_MS)
+    reaches(page, "running")
+    expect(page.locator("#run-progress")).to_contain_text("of 3 epochs")
+    page.click("#run-stop")
+    reaches(page, "cancelled")
+    expect(page.locator("#run-status")).to_have_text("stopped")
+    page.click("#run-resume")
+    reaches(page, "running")
+    has_points(page, 1)
+    page.focus("#curve-loss .plot")
+    page.keyboard.press("Home")
+    tip = page.locator("#curve-loss .tip")
+    expect(tip).to_contain_text("epoch 1")
+    assert float(tip.locator(".num").first.inner_text()) > 0
+    page.focus("#curve-accuracy .plot")
+    page.keyboard.press("Home")
+    expect(page.locator("#curve-accuracy .tip")).to_contain_text("test · oracle")
+    reaches(page, "done")
+    has_points(page, 3)
+    expect(page.locator("#run-progress")).to_have_text("3 of 3 epochs")
+
+
+@pytest.fixture
+def finished(page, studio, project):
+    """A finished run, shown; trained by an earlier test or now."""
+    show_train(page, studio.url)
+    done = [row for row in project.runs.all() if row["status"] == "done"]
+    if done:
+        page.click(f'#runs tr[data-run="{done[-1]["id"]}"] .run-pick')
+        return done[-1]["id"]
+    run = start(page, "finished", epochs="1")
+    reaches(page, "done")
+    return run
+
+
+def test_a_wrong_setting_is_said_in_words_and_nothing_starts(page, studio, project):
+    show_train(page, studio.url)
+    before = len(project.runs.all())
+    ask_for(page, epochs="0")
+    expect(page.locator("#setting-epochs-error")).to_have_text("Epochs is 0; the least is 1.")
+    page.click("#train-start")
+    expect(page.locator("#train-problem")).to_have_text("Epochs is 0; the least is 1.")
+    assert page.evaluate("() => document.activeElement.id") == "setting-epochs"
+    page.fill("#setting-epochs", "2")
+    expect(page.locator("#setting-epochs-error")).to_be_hidden()
+    expect(page.locator("#train-problem")).to_be_hidden()
+    page.fill("#train-backbone", "resnet9000")
+    page.click("#train-start")
+    expect(page.locator("#train-problem")).to_contain_text("resnet9000")
+    assert len(project.runs.all()) == before
+
+
+def test_a_folded_setting_that_is_wrong_is_brought_to_the_eye(page, studio):
+    show_train(page, studio.url)
+    group = page.locator("details.group", has=page.locator("#setting-batch-size"))
+    group.locator("summary").click()
+    page.fill("#setting-batch-size", "1.5")
+    group.locator("summary").click()
+    page.click("#train-start")
+    expect(page.locator("#setting-batch-size")).to_be_visible()
+    expect(page.locator("#train-problem")).to_have_text(
+        "Batch size is 1.5; expected a whole number."
+    )
+
+
+def test_every_setting_of_every_method_has_a_name_and_help(page, studio):
+    show_train(page, studio.url)
+    methods = page.eval_on_selector_all(
+        "#train-method option", "all => all.map(option => option.value)"
+    )
+    assert len(methods) >= 12
+    for method in methods:
+        page.select_option("#train-method", method)
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('.train-form [data-setting]')]
+              .filter(each => !(each.querySelector('label').textContent.trim()
+                && each.querySelector('.help').textContent.trim()))
+              .map(each => each.dataset.setting)"""
+        )
+        assert nameless == []
+
+
+def test_a_preset_fills_the_form_and_what_was_typed_outlives_a_reload(page, studio):
+    show_train(page, studio.url)
+    usual = page.input_value("#setting-epochs")
+    page.select_option("#train-preset", "Paper settings")
+    assert page.input_value("#setting-epochs") == "500"
+    page.fill("#train-name", "to be kept")
+    page.reload()
+    page.wait_for_selector('.train-side[data-ready="sample"]', timeout=READY_MS)
+    assert page.input_value("#setting-epochs") == "500"
+    assert page.input_value("#train-name") == "to be kept"
+    page.select_option("#train-preset", "Default")
+    assert page.input_value("#setting-epochs") == usual
+
+
+def test_a_run_is_renamed_noted_deleted_and_brought_back(page, studio, finished, project):
+    page.click("#run-rename")
+    page.keyboard.type("a ${better} <b>name</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#run-name")).to_have_text("a ${better} <b>name</b>")
+    expect(cell(page, finished, "name")).to_have_text("a ${better} <b>name</b>")
+    cell(page, finished, "note").locator("button").click()
+    page.keyboard.type("keep this one")
+    page.keyboard.press("Enter")
+    expect(cell(page, finished, "note")).to_have_text("keep this one")
+    assert project.runs.get(finished)["note"] == "keep this one"
+    page.click(f'[data-remove="{finished}"]')
+    toast(page, "is in the trash.")
+    expect(page.locator(f'#runs tr[data-run="{finished}"]')).to_have_count(0)
+    page.click("#toast-undo")
+    expect(page.locator(f'#runs tr[data-run="{finished}"]')).to_have_count(1)
+    assert project.runs.get(finished)["is_removed"] is False
+
+
+def test_the_trash_is_looked_through_and_gives_runs_back(page, studio, finished):
+    page.click(f'[data-remove="{finished}"]')
+    toast(page, "is in the trash.")
+    page.select_option("#runs-dataset", "in the trash")
+    page.click(f'[data-restore="{finished}"]')
+    expect(page.locator("#runs tbody tr")).to_have_count(0)
+    page.select_option("#runs-dataset", "")
+    expect(page.locator(f'#runs tr[data-run="{finished}"]')).to_have_count(1)
+
+
+def test_the_model_is_downloaded_and_said_how_to_load(page, studio, finished, tmp_path):
+    page.click("#run-model")
+    with page.expect_download() as waiting:
+        page.click("#run-download")
+    assert waiting.value.suggested_filename.endswith(".safetensors")
+    with open(waiting.value.path(), "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    assert json.loads(header["__metadata__"]["cad-studio"])["backbone"] == "resnet8"
+    expect(page.locator("#run-usage")).to_contain_text("load_model(")
+
+
+def test_the_log_and_the_settings_of_a_run_can_be_read(page, studio, finished):
+    page.click("#run-log")
+    expect(page.locator("#run-log-text")).to_contain_text("is done", timeout=10_000)
+    page.click("#run-settings")
+    expect(page.locator(".detail")).to_contain_text("Learning rate")
+    expect(page.locator(".detail")).to_contain_text("Torch")
+
+
+def test_a_second_run_waits_and_the_order_can_be_changed(page, studio):
+    show_train(page, studio.url)
+    first = start(page, "long", epochs="50")
+    reaches(page, "running")
+    second, third = (start(page, name, epochs="1") for name in ("second", "third"))
+    queue = page.locator("#queue li")
+    expect(queue).to_have_count(3)
+    expect(queue.nth(1)).to_contain_text("second")
+    queue.nth(2).get_by_role("button", name="First").click()
+    expect(queue.nth(1)).to_contain_text("third")
+    for run in (second, third, first):
+        page.click(f'#runs tr[data-run="{run}"] .run-pick')
+        page.click("#run-stop")
+        reaches(page, "cancelled", timeout=30_000)
+    expect(page.locator(".queue-part")).to_be_hidden()
+
+
+def test_runs_are_compared_sorted_and_walked_by_keys(page, studio, finished, project):
+    rows = page.locator("#runs tbody tr")
+    assert rows.count() >= 2
+    order = page.get_attribute(".runs-part", "data-shown").split(",")
+    page.click(f'#runs tr[data-run="{order[0]}"] .run-pick')
+    page.keyboard.press("j")
+    expect(page.locator(f'#runs tr[data-run="{order[1]}"]')).to_have_attribute(
+        "aria-selected", "true"
+    )
+    page.keyboard.press("k")
+    expect(page.locator(f'#runs tr[data-run="{order[0]}"]')).to_have_attribute(
+        "aria-selected", "true"
+    )
+    page.check(f'#runs tr[data-run="{order[1]}"] input')
+    expect(page.locator(".tick-hint")).to_have_text("1 run ticked to compare")
+    page.click('#runs [data-sort="name"]')
+    names = page.locator("#runs .of-name").all_inner_texts()[1:]
+    assert names == sorted(names, key=str.lower)
+
+
+def test_nothing_is_asked_while_no_run_is_active_or_the_tab_is_hidden(page, studio, finished):
+    page.wait_for_timeout(1500)
+    followed = page.get_attribute(".train-page", "data-followed")
+    page.wait_for_timeout(2500)
+    assert page.get_attribute(".train-page", "data-followed") == followed

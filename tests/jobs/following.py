@@ -1,0 +1,54 @@
+"""Submit imports and wait for what becomes of them."""
+
+import time
+
+SECONDS = 60
+
+
+def arguments(source, name="pets"):
+    """What an import job is told."""
+    options = {"format": None, "candidates": None, "candidates_mode": None, "splits": []}
+    return {"source": str(source), "name": name, "skip_bad": False, "options": options}
+
+
+def submit(services, source, name="pets"):
+    return services.jobs.submit("import", f"Import {name}", arguments(source, name))
+
+
+def wait(services, job_id, is_reached):
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        job = services.jobs.get(job_id)
+        if is_reached(job):
+            return job
+        time.sleep(0.03)
+    raise AssertionError(f"still {job.status} after {SECONDS} s: {job.message}; {job.error}")
+
+
+def wait_for(is_reached):
+    deadline = time.monotonic() + SECONDS
+    while not is_reached():
+        assert time.monotonic() < deadline, f"not reached after {SECONDS} s"
+        time.sleep(0.03)
+
+
+def ended(job):
+    return job.status not in {"queued", "running", "stopping"}
+
+
+def reading(job):
+    assert not ended(job), job.error
+    return job.status == "running" and job.message.startswith("Reading images")
+
+
+def shorten(endless):
+    """Make the endless import one of two images."""
+    (endless / "metadata.csv").write_text("file_name,label\n0.png,a\n1.png,b\n")
+
+
+def end_all(services):
+    """Leave no process behind."""
+    for job in reversed(services.project.jobs.active()):
+        services.queue.stop(job.id)
+        if services.project.jobs.get(job.id).status == "stopping":
+            services.queue.stop(job.id)
