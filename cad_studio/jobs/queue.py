@@ -94,6 +94,7 @@ class JobQueue:
                 active = self._jobs.active()
                 if active and active[0].id != job.id:
                     on_wait(active[0])
+                self.recover()  # what was moved before it must be started, too
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
         except KeyboardInterrupt as error:
             self.stop(job.id)
@@ -114,14 +115,9 @@ class JobQueue:
             own: The job this process waits for; without it, any that waits for no process.
         """
         self._true_active()
-        time_now = now()
-        return self._jobs.claim_next(
-            self._runner.here(),
-            own,
-            started_at=time_now,
-            heartbeat_at=time_now,
-            message="Starting",
-        )
+        moment = now()
+        times = {"started_at": moment, "heartbeat_at": moment}
+        return self._jobs.claim_next(self._runner.here(), own, message="Starting", **times)
 
     def progress(self, job: Job, fraction: float, message: str) -> bool:
         """Note how far a running job is.
@@ -275,7 +271,7 @@ class JobQueue:
             reason = self._runner.status(job.place or {}).reason
         goes_on = job.kind in self._kinds_with_checkpoint and job.status != "queued"
         advice = (
-            "Resume it to go on from its last checkpoint."
+            "Resume it to go on from where it was last saved."
             if goes_on
             else "Resume it to start it again."
         )

@@ -7,8 +7,11 @@ import pytest
 from PIL import Image
 
 from cad_studio.config import AppConfig
+from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.container import Services
+from cad_studio.store.projects import Project
 from tests.jobs.following import end_all
+from tests.jobs.null_runner import NoWorkers
 
 
 @pytest.fixture
@@ -43,3 +46,21 @@ def endless(tmp_path):
         lines.append(f"{row}.png,{'ab'[row % 2]}")
     (folder / "metadata.csv").write_text("\n".join(lines))
     return folder
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = Project(tmp_path)
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def runner(project):
+    return NoWorkers(project)
+
+
+@pytest.fixture
+def queue(project, runner):
+    """A queue whose jobs wait until a test claims them."""
+    return JobQueue(project.jobs, runner, {"train"})

@@ -1,6 +1,8 @@
-"""Submit imports and wait for what becomes of them."""
+"""Submit jobs and wait for what becomes of them."""
 
 import time
+
+from tests.jobs.null_runner import GONE
 
 SECONDS = 60
 
@@ -52,3 +54,16 @@ def end_all(services):
         services.queue.stop(job.id)
         if services.project.jobs.get(job.id).status == "stopping":
             services.queue.stop(job.id)
+
+
+def queued(queue, title="t", kind="import"):
+    return queue.submit(kind, title, {"name": "ü"})
+
+
+def status(project, job):
+    return project.jobs.get(job.id).status
+
+
+def move_away(project, job, place=GONE):
+    """As if another process had claimed the job."""
+    assert project.jobs.change(job.id, ("running", "stopping"), place=place)

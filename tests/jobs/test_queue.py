@@ -13,43 +13,12 @@ from cad_studio.jobs import processes
 from cad_studio.jobs.handle import JobHandle
 from cad_studio.jobs.queue import MAX_QUEUED, MAX_VAIN_STARTS, JobQueue
 from cad_studio.store.projects import Project
-from tests.jobs.null_runner import NoWorkers
-
-GONE = {"pid": 2**22 + 1, "started": "1"}
-
-
-@pytest.fixture
-def project(tmp_path):
-    project = Project(tmp_path)
-    yield project
-    project.close()
-
-
-@pytest.fixture
-def runner(project):
-    return NoWorkers(project)
-
-
-@pytest.fixture
-def queue(project, runner):
-    return JobQueue(project.jobs, runner, {"train"})
-
-
-def submit(queue, title="t", kind="import"):
-    return queue.submit(kind, title, {"name": "ü"})
-
-
-def status(project, job):
-    return project.jobs.get(job.id).status
-
-
-def move_away(project, job, place=GONE):
-    """As if another process had claimed the job."""
-    assert project.jobs.change(job.id, ("running", "stopping"), place=place)
+from tests.jobs.following import move_away, queued, status
+from tests.jobs.null_runner import NoneComes, NoWorkers
 
 
 def test_a_new_job_waits_and_a_worker_is_started(queue, project, runner):
-    job = submit(queue, "Import ü")
+    job = queued(queue, "Import ü")
     assert runner.n_started == 1
     assert project.jobs.get(job.id) == job
     assert (job.status, job.fraction, job.title, job.attempts) == ("queued", 0.0, "Import ü", 1)
@@ -58,9 +27,9 @@ def test_a_new_job_waits_and_a_worker_is_started(queue, project, runner):
 
 
 def test_no_worker_is_started_while_one_is_at_work_since_it_starts_the_next(queue, runner):
-    submit(queue)
+    queued(queue)
     running = queue.claim()
-    submit(queue)
+    queued(queue)
     assert runner.n_started == 1
     queue.finish(running, {})
     queue.wake()
@@ -68,7 +37,7 @@ def test_no_worker_is_started_while_one_is_at_work_since_it_starts_the_next(queu
 
 
 def test_jobs_are_claimed_one_at_a_time_oldest_first(queue):
-    first, second = submit(queue), submit(queue)
+    first, second = queued(queue), queued(queue)
     claimed = queue.claim()
     assert (claimed.id, claimed.status, claimed.place["pid"]) == (first.id, "running", os.getpid())
     assert queue.claim() is None
@@ -77,15 +46,15 @@ def test_jobs_are_claimed_one_at_a_time_oldest_first(queue):
 
 
 def test_a_job_that_is_stopping_still_keeps_the_next_one_waiting(queue):
-    job, _next = submit(queue), submit(queue)
+    job, _next = queued(queue), queued(queue)
     queue.claim()
     queue.stop(job.id)
     assert queue.claim() is None
 
 
 def test_of_many_apps_that_claim_at_once_one_wins(queue, project):
-    job = submit(queue)
-    submit(queue)
+    job = queued(queue)
+    queued(queue)
     barrier = threading.Barrier(8)
     won = []
 
@@ -104,7 +73,7 @@ def test_of_many_apps_that_claim_at_once_one_wins(queue, project):
 
 
 def test_a_job_ends_once(queue, project):
-    submit(queue)
+    queued(queue)
     job = queue.claim()
     queue.finish(job, {"n": 3})
     queue.fail(job, "too late")
@@ -115,20 +84,20 @@ def test_a_job_ends_once(queue, project):
 
 
 def test_a_job_that_has_not_started_cannot_finish(queue, project):
-    job = submit(queue)
+    job = queued(queue)
     queue.finish(job, {})
     assert status(project, job) == "queued"
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_never_claimed(queue, project):
-    job = submit(queue)
+    job = queued(queue)
     queue.stop(job.id)
     assert status(project, job) == "cancelled"
     assert queue.claim() is None
 
 
 def test_a_running_job_learns_that_it_should_stop_at_the_next_report(queue, project):
-    submit(queue)
+    queued(queue)
     job = queue.claim()
     seconds = iter([0.0, 9.0])
     handle = JobHandle(queue, job, clock=lambda: next(seconds))
@@ -145,7 +114,7 @@ def test_a_running_job_learns_that_it_should_stop_at_the_next_report(queue, proj
 
 
 def test_reports_in_quick_succession_are_noted_once_and_held_to_their_range(queue, project):
-    submit(queue)
+    queued(queue)
     job = queue.claim()
     seconds = iter([0.0, 0.1, 5.0])
     handle = JobHandle(queue, job, clock=lambda: next(seconds))
@@ -162,7 +131,7 @@ def test_a_second_stop_ends_the_process_group_and_wakes_the_next(queue, project,
     worker = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, start_new_session=True
     )
-    job, _waiting = submit(queue), submit(queue)
+    job, _waiting = queued(queue), queued(queue)
     queue.claim()
     move_away(project, job, processes.place_of(worker.pid))
     queue.stop(job.id)
@@ -178,7 +147,7 @@ def test_a_second_stop_ends_the_process_group_and_wakes_the_next(queue, project,
 def test_a_process_that_only_took_over_the_number_is_left_alone(queue, project, change):
     """Across a restart, number and ticks since boot may both be the same by chance."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        job = submit(queue)
+        job = queued(queue)
         queue.claim()
         place = processes.place_of(other.pid)
         assert processes.is_alive(place)
@@ -193,7 +162,7 @@ def test_a_process_that_only_took_over_the_number_is_left_alone(queue, project, 
 
 def test_a_job_whose_process_is_gone_is_interrupted_and_the_next_is_started(queue, project, runner):
     """Jobs behind a killed worker waited until something else was submitted."""
-    job, waiting = submit(queue), submit(queue)
+    job, waiting = queued(queue), queued(queue)
     queue.claim()
     move_away(project, job)
     runner.n_started = 0
@@ -205,7 +174,7 @@ def test_a_job_whose_process_is_gone_is_interrupted_and_the_next_is_started(queu
 
 
 def test_an_interrupted_training_is_told_to_go_on_from_its_checkpoint(queue, project):
-    job = submit(queue, kind="train")
+    job = queued(queue, kind="train")
     queue.claim()
     move_away(project, job)
     queue.recover()
@@ -213,7 +182,7 @@ def test_an_interrupted_training_is_told_to_go_on_from_its_checkpoint(queue, pro
 
 
 def test_a_job_killed_while_it_was_stopping_is_cancelled_as_asked(queue, project):
-    job = submit(queue)
+    job = queued(queue)
     queue.claim()
     queue.stop(job.id)
     move_away(project, job)
@@ -222,14 +191,14 @@ def test_a_job_killed_while_it_was_stopping_is_cancelled_as_asked(queue, project
 
 
 def test_a_claim_is_not_stopped_by_a_job_whose_process_is_gone(queue, project):
-    job, waiting = submit(queue), submit(queue)
+    job, waiting = queued(queue), queued(queue)
     queue.claim()
     move_away(project, job)
     assert queue.claim().id == waiting.id
 
 
 def test_a_resumed_job_is_the_same_row_one_attempt_on(queue, project, runner):
-    submit(queue, kind="train")
+    queued(queue, kind="train")
     job = queue.claim()
     queue.progress(job, 0.5, "Epoch 5 of 10")
     move_away(project, job)
@@ -243,7 +212,7 @@ def test_a_resumed_job_is_the_same_row_one_attempt_on(queue, project, runner):
 
 
 def test_a_resumed_job_that_starts_again_starts_at_nothing(queue):
-    submit(queue)
+    queued(queue)
     job = queue.claim()
     queue.progress(job, 0.5, "Reading")
     queue.fail(job, "too bad")
@@ -252,16 +221,16 @@ def test_a_resumed_job_that_starts_again_starts_at_nothing(queue):
 
 @pytest.mark.parametrize("end", ["fail", "cancelled"])
 def test_failed_and_cancelled_jobs_wait_again_behind_the_others(queue, project, end):
-    submit(queue)
+    queued(queue)
     job = queue.claim()
-    other = submit(queue)
+    other = queued(queue)
     getattr(queue, end)(*((job, "too bad") if end == "fail" else (job,)))
     queue.resume(job.id)
     assert [each.id for each in project.jobs.active()] == [other.id, job.id]
 
 
 def test_what_runs_waits_or_is_done_is_not_resumed(queue):
-    job = submit(queue)
+    job = queued(queue)
     with pytest.raises(SettingError, match=f"Job {job.id} is queued; only a job that was"):
         queue.resume(job.id)
     claimed = queue.claim()
@@ -274,7 +243,7 @@ def test_what_runs_waits_or_is_done_is_not_resumed(queue):
 
 def test_a_worker_that_lost_its_job_to_another_attempt_stops_and_is_not_heard(queue, project):
     """As when a machine slept so long that its job was taken for dead."""
-    submit(queue)
+    queued(queue)
     old = queue.claim()
     move_away(project, old)
     queue.recover()
@@ -289,7 +258,7 @@ def test_a_worker_that_lost_its_job_to_another_attempt_stops_and_is_not_heard(qu
 
 
 def test_waiting_jobs_change_places(queue, project):
-    ids = [submit(queue, str(number)).id for number in range(4)]
+    ids = [queued(queue, str(number)).id for number in range(4)]
     one, two, three, four = ids
 
     def order():
@@ -306,12 +275,12 @@ def test_waiting_jobs_change_places(queue, project):
     assert order() == [four, three, one, two]
     assert queue.claim().id == four
     assert order()[0] == four
-    submit(queue)
+    queued(queue)
     assert order()[:4] == [four, three, one, two]
 
 
 def test_only_waiting_jobs_are_moved(queue):
-    job = submit(queue)
+    job = queued(queue)
     queue.claim()
     with pytest.raises(SettingError, match=f"Job {job.id} is running; only waiting jobs have an"):
         queue.move(job.id, "up")
@@ -320,12 +289,12 @@ def test_only_waiting_jobs_are_moved(queue):
 
 
 def test_more_jobs_than_the_queue_holds_are_refused(queue, project):
-    jobs = [submit(queue) for _ in range(MAX_QUEUED)]
+    jobs = [queued(queue) for _ in range(MAX_QUEUED)]
     with pytest.raises(SettingError, match=r"20 jobs are waiting already\. Cancel one"):
-        submit(queue)
+        queued(queue)
     assert len(project.jobs.of_status("queued")) == MAX_QUEUED
     queue.stop(jobs[0].id)
-    assert submit(queue).status == "queued"
+    assert queued(queue).status == "queued"
     with pytest.raises(SettingError, match="20 jobs are waiting already"):
         queue.resume(jobs[0].id)
 
@@ -344,76 +313,11 @@ def test_an_unknown_job_is_refused_in_words(queue, ask):
         ask(queue)
 
 
-def test_a_command_runs_its_job_before_those_that_wait_and_they_wait_for_it(queue, project):
-    waiting = submit(queue)
-    seen = []
-    job = queue.run_here("train", "Train here", {"run": 1}, on_add=seen.append)
-    assert (job.status, job.place["pid"], seen[0].id) == ("running", os.getpid(), job.id)
-    assert queue.claim() is None
-    queue.finish(job, {})
-    assert queue.claim().id == waiting.id
-
-
-def test_a_command_waits_for_the_job_at_work(queue, project):
-    submit(queue)
-    running = queue.claim()
-    blockers = []
-
-    def end(blocker):
-        blockers.append(blocker.id)
-        assert project.jobs.active()[1].message == "Waiting in a terminal"
-        assert queue.claim() is None  # no worker takes what waits for the terminal
-        queue.finish(running, {})
-
-    job = queue.run_here("train", "Train here", {}, on_wait=end)
-    assert (job.status, blockers) == ("running", [running.id])
-
-
-def test_a_command_that_is_taken_off_the_queue_does_not_start(queue, project):
-    submit(queue)
-    queue.claim()
-    added = []
-    with pytest.raises(JobCancelled):
-        queue.run_here("train", "t", {}, added.append, lambda _: queue.stop(added[0].id))
-    assert status(project, added[0]) == "cancelled"
-
-
-def test_ctrl_c_takes_a_waiting_command_off_the_queue(queue, project):
-    submit(queue)
-    queue.claim()
-    added = []
-
-    def interrupt(_blocker):
-        raise KeyboardInterrupt
-
-    with pytest.raises(JobCancelled):
-        queue.run_here("train", "t", {}, added.append, interrupt)
-    assert status(project, added[0]) == "cancelled"
-
-
-def test_a_command_killed_while_it_waited_holds_nobody_up(queue, project):
-    job = submit(queue)
-    project.jobs.change(job.id, ("queued",), place=GONE)
-    other = submit(queue)
-    assert queue.claim().id == other.id
-    found = project.jobs.get(job.id)
-    assert found.status == "interrupted"
-    assert found.error.startswith("The terminal it waited in was closed. Resume it")
-
-
-class NoneComes(NoWorkers):
-    """Starts workers that end before they take a job."""
-
-    def submit(self):
-        self.n_started += 1
-        return GONE
-
-
 def test_a_job_whose_workers_never_reach_it_fails_in_words(project):
     """It waited for ever, and nobody was told."""
     runner, seconds = NoneComes(project), [0.0]
     queue = JobQueue(project.jobs, runner, clock=lambda: seconds[0])
-    job = submit(queue)
+    job = queued(queue)
     for _ in range(MAX_VAIN_STARTS):
         for _ in range(10):  # as many pages may ask as like
             queue.recover()
@@ -440,11 +344,11 @@ def test_an_app_starts_what_waits_too_long_for_a_worker_that_another_app_started
 
 def test_nothing_hangs_on_the_clock_of_the_wall(queue, project, monkeypatch):
     """The clock jumps back by a century while a job runs, and another one is submitted."""
-    submit(queue)
+    queued(queue)
     job = queue.claim()
     monkeypatch.setattr("cad_studio.jobs.queue.now", lambda: "1926-01-01T00:00:00.000000+00:00")
     monkeypatch.setattr(time, "time", lambda: -1e9)
-    later = submit(queue)
+    later = queued(queue)
     handle = JobHandle(queue, job)
     handle.report(0.5, "Reading")
     queue.recover()
@@ -455,9 +359,9 @@ def test_nothing_hangs_on_the_clock_of_the_wall(queue, project, monkeypatch):
 
 
 def test_the_latest_jobs_are_those_queued_last_and_all_that_are_active(queue, project):
-    first = submit(queue)
+    first = queued(queue)
     queue.stop(first.id)
-    others = [submit(queue) for _ in range(3)]
+    others = [queued(queue) for _ in range(3)]
     for other in others:
         queue.stop(other.id)
     assert [job.id for job in project.jobs.recent(2)] == [others[2].id, others[1].id]
