@@ -33,7 +33,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(services, tmp_path):
     os.kill(services.jobs.get(job_id).place["pid"], signal.SIGKILL)
     job = wait(services, job_id, ended)
     assert job.status == "interrupted"
-    assert job.error.endswith("Resume it to go on from its last checkpoint.")
+    assert job.error.endswith("Resume it to go on from where it was last saved.")
     before = services.runs.reports(run)
     services.jobs.resume(job_id)
     job = wait(services, job_id, ended)
