@@ -6,6 +6,8 @@ from cad_studio.algorithms._cam import CAMS, FILLS
 from cad_studio.core.settings import check_settings
 
 REDUCTIONS = ("per_augmentation", "per_instance")
+SCORES = ("cls", "key")
+INFERENCES = ("network", "slow")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,24 @@ class CadSettings:
     queue_size: int = field(
         default=4096, metadata={"help": "Keys kept from earlier batches.", "minimum": 1}
     )
+    anchor: float = field(
+        default=0.0,
+        metadata={
+            "help": "How much a propagated belief still counts once the slow copy's own takes "
+            "over: its power in their product. 0 forgets it, as the paper; a uniform start never "
+            "counts.",
+            "minimum": 0.0,
+            "maximum": 10.0,
+        },
+    )
+    inference: str = field(
+        default="network",
+        metadata={
+            "help": "What is judged and kept: the network that learns, as the paper, or its slow "
+            "copy, which varies less from epoch to epoch.",
+            "choices": INFERENCES,
+        },
+    )
     without_ca: bool = field(
         default=False,
         metadata={"help": "Ablation: the weights of the classes stay as they start."},
@@ -41,6 +61,15 @@ class CadSettings:
             "help": "per_augmentation weighs class views equally, as the authors' code; "
             "per_instance weighs samples equally, as the paper.",
             "choices": REDUCTIONS,
+        },
+    )
+    scores_from: str = field(
+        default="cls",
+        metadata={
+            "help": "What the slow copy takes a class view for, which weighs the positives: from "
+            "a view of its own (cls), as the authors' code, or from the one its key is made of "
+            "(key), which saves a pass.",
+            "choices": SCORES,
         },
     )
     max_class_views: int = field(

@@ -22,6 +22,7 @@ from cad_studio.models.ema import copy_network, update_ema
 
 VIEW_NAMES = ("cls",)
 CLASS_VIEW_NAMES = ("cls", "weak", "strong")
+_LEAST_TOLD = 1e-4
 
 
 class CadTraining(nn.Module):
@@ -31,6 +32,8 @@ class CadTraining(nn.Module):
     slow copy is an exact copy at first, its BatchNorm statistics are copied, and it sees the
     views in evaluation mode.
     """
+
+    told: Tensor
 
     def __init__(self, setup: Setup, config: CadSettings) -> None:
         """Start with an exact copy and an empty queue."""
@@ -43,6 +46,13 @@ class CadTraining(nn.Module):
             scores=setup.start.new_empty((0, setup.n_classes)),
             label=setup.candidates.new_empty(0, dtype=torch.int64),
         )
+        told = setup.start if config.anchor else setup.start[:0]
+        self.register_buffer("told", told.clone())
+
+    def adopt(self, belief: Tensor) -> None:
+        """Take a belief from outside as the anchor, float32 (N, C)."""
+        if self.config.anchor:
+            self.told.copy_(belief)
 
     def step(self, algorithm: Algorithm, batch: Batch, is_class_aware: bool) -> StepResult:
         """The loss of a batch; moves the method's belief and the queue.
@@ -61,13 +71,16 @@ class CadTraining(nn.Module):
             return StepResult(loss, {"classification": loss.detach()})
 
         assert batch.class_views is not None
-        n_samples, n_views = len(batch.row), len(batch.class_views["cls"])
+        n_samples, n_views = len(batch.row), len(batch.class_views["weak"])
         # One pass for all views of a network: fewer, larger products.
         with torch.no_grad():
-            seen = [batch.views["cls"], batch.class_views["cls"], batch.class_views["weak"]]
+            seen = [batch.views["cls"], batch.class_views["weak"]]
+            if self.config.scores_from == "cls":
+                seen.insert(1, batch.class_views["cls"])
             slow = self.teacher.features(torch.cat(seen))
+            # The class scores are those of the class views that follow the samples' own.
             taught = self.teacher.classify(slow[: n_samples + n_views])
-            keys = self.teacher.project(slow[n_samples + n_views :])
+            keys = self.teacher.project(slow[-n_views:])
         fast = algorithm.network.features(
             torch.cat([batch.views["cls"], batch.class_views["strong"]])
         )
@@ -90,6 +103,10 @@ class CadTraining(nn.Module):
         if self.config.without_ca:
             outside = uniform_on(~candidates)
         else:
+            if self.config.anchor:
+                # Added to the logits inside the candidates only: a product of two beliefs.
+                told = self.told[batch.row].clamp(min=_LEAST_TOLD).log()
+                taught = taught.float() + self.config.anchor * told.masked_fill(~candidates, 0.0)
             weights = confidence_weights(taught, candidates)
             outside = weights.masked_fill(candidates, 0.0)
             algorithm.remember(batch.row, weights.masked_fill(~candidates, 0.0))
@@ -112,6 +129,13 @@ class CadTraining(nn.Module):
             losses = moco_losses(columns, self.config.tau)
         self.queue.push(features=keys, scores=scores, label=batch.guide)
         return reduce_contrast(losses, batch.source, self.config.con_reduction)
+
+
+def class_view_names(config: CadSettings) -> tuple[str, ...]:
+    """The views that a step makes of each class view; none without contrast."""
+    if config.without_rl:
+        return ()
+    return CLASS_VIEW_NAMES if config.scores_from == "cls" else CLASS_VIEW_NAMES[1:]
 
 
 def choose_class_views(

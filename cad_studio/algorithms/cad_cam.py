@@ -16,8 +16,10 @@ from cad_studio.algorithms._cad_training import (
     VIEW_NAMES,
     CadTraining,
     choose_class_views,
+    class_view_names,
 )
 from cad_studio.algorithms._cam_views import CamViews
+from cad_studio.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ class CadCam(Algorithm):
         super().__init__(setup, config)
         self.cad = CadTraining(setup, config)
         self.cam = CamViews(setup, config)
-        if config.without_rl:
-            self.class_view_names = ()
+        self.class_view_names = class_view_names(config)
 
     def begin_epoch(self, epoch: int) -> None:
         """As `Algorithm.begin_epoch`; refreshes the maps when it is time."""
@@ -59,9 +60,19 @@ class CadCam(Algorithm):
         # pixels apart.
         return self.cad.step(self, batch, is_class_aware=self.epoch >= self.cam.first_epoch)
 
+    def adopt(self, belief: Tensor) -> None:
+        """As `Algorithm.adopt`; it becomes the anchor too."""
+        super().adopt(belief)
+        self.cad.adopt(belief)
+
     def after_step(self) -> None:
         """Move the slow copy."""
         self.cad.after_step(self)
+
+    @property
+    def inference_network(self) -> Network:
+        """As `Algorithm.inference_network`: which one is a setting."""
+        return self.network if self.config.inference == "network" else self.cad.teacher
 
     def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """As `Algorithm.choose_class_views`, up to the limit that is set."""

@@ -18,6 +18,7 @@ class Network(nn.Module):
         projection: F to F, ReLU, F to D.
         n_classes: C.
         frozen: Whether this is a slow copy, which is never in training mode.
+        is_compiled: Whether the backbone is compiled.
     """
 
     def __init__(
@@ -34,11 +35,17 @@ class Network(nn.Module):
         self.n_classes = n_classes
         self.projection_width = projection_width
         self.frozen = False
+        self.is_compiled = False
 
     @property
     def width(self) -> int:
         """F, the width of the features."""
         return self.backbone.width
+
+    def compile_backbone(self) -> None:
+        """Compile the backbone at its next call; weights and their names stay as they are."""
+        self.backbone.compile()
+        self.is_compiled = True
 
     def train(self, mode: bool = True) -> "Network":
         """As `nn.Module.train`; a frozen network stays in evaluation mode."""
@@ -47,6 +54,9 @@ class Network(nn.Module):
 
     def feature_map(self, inputs: Tensor) -> Tensor:
         """The backbone's map, float (B, F, h, w)."""
+        if self.is_compiled:
+            # The number of class views differs from batch to batch.
+            torch._dynamo.maybe_mark_dynamic(inputs, 0)
         return self.backbone(inputs)
 
     def features(self, inputs: Tensor) -> Tensor:

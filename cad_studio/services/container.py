@@ -61,7 +61,7 @@ class Services:
         """
         if self.config.read_only:
             raise ReadOnlyError(
-                "This studio is read-only. Run your own copy to import data or find pairs, "
+                "This studio is read-only. Run your own copy to import, search or train, "
                 "or set CAD_READONLY=0 where it runs."
             )
 

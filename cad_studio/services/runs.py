@@ -1,5 +1,6 @@
 """Look at runs: their figures, files and names; throw them away and get them back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class RunService:
         run = self._project.runs.get(run_id)
         record = self.dataset_of(run)
         job = None if run.job_id is None else self._project.jobs.get(run.job_id)
-        n_epochs, last, best = self._project.runs.overview().get(run.id, (0, None, None))
+        n_epochs, last, best = self._project.runs.overview(run.id).get(run.id, (0, None, None))
         row = self._row(run, record, None if job is None else job.status, n_epochs, last, best)
         return {
             **row,
@@ -144,12 +145,17 @@ class RunService:
             )
         return file
 
+    def model_name(self, run_id: int) -> str:
+        """What a copy of a run's model is called: its name, where a file may be called so."""
+        name = name_of(self._project.runs.get(run_id))
+        safe = re.sub(r"[^\w. -]+", "-", name).strip(". -") or f"run-{run_id}"
+        return f"{safe}.safetensors"
+
     def model_usage(self, run_id: int) -> str:
-        """How to load the model in Python."""
-        file = f"{name_of(self._project.runs.get(run_id))}.safetensors"
+        """How to load a copy of the model in Python."""
         return (
             "from cad_studio.training.model_file import load_model\n"
-            f'network, views = load_model("{file}")'
+            f'network, views = load_model("{self.model_name(run_id)}")'
         )
 
     def dataset_of(self, run: Run) -> Dataset:

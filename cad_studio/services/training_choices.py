@@ -37,6 +37,7 @@ def offers(data: LoadedDataset, features: list[str]) -> dict[str, Any]:
             {
                 "name": method,
                 "title": member.title,
+                "summary": (member.__doc__ or "").partition("\n")[0],
                 "paper": member.paper,
                 "needs_images": member.needs_images,
                 "uses_truth": member.uses_truth,

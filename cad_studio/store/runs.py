@@ -115,17 +115,22 @@ class Runs:
                 )
             )
 
-    def overview(self) -> dict[int, tuple[int, dict[str, Any], dict[str, Any] | None]]:
-        """Of each run with a finished epoch: how many, the last figures, and the best ones."""
-        ends = (
-            sql.select(
-                RUN_EPOCH.c.run_id,
-                sql.func.count().label("n"),
-                sql.func.max(RUN_EPOCH.c.epoch).label("last"),
-            )
-            .group_by(RUN_EPOCH.c.run_id)
-            .subquery()
-        )
+    def overview(
+        self, run_id: int | None = None
+    ) -> dict[int, tuple[int, dict[str, Any], dict[str, Any] | None]]:
+        """Of each run with a finished epoch: how many, the last figures, and the best ones.
+
+        Args:
+            run_id: Only this run.
+        """
+        counted = sql.select(
+            RUN_EPOCH.c.run_id,
+            sql.func.count().label("n"),
+            sql.func.max(RUN_EPOCH.c.epoch).label("last"),
+        ).group_by(RUN_EPOCH.c.run_id)
+        if run_id is not None:
+            counted = counted.where(RUN_EPOCH.c.run_id == run_id)
+        ends = counted.subquery()
         last, best = RUN_EPOCH.alias("last"), RUN_EPOCH.alias("best")
         wanted = (
             sql.select(ends.c.run_id, ends.c.n, last.c.report, best.c.report.label("best"))

@@ -76,7 +76,7 @@ class Checkpoints:
             _sync(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            if _is_full(error):
+            if is_full(error):
                 raise StorageError(
                     f"No space is left for a checkpoint in {self.folder}. Free some and resume; "
                     "the checkpoint before is intact."
@@ -152,7 +152,8 @@ def _checksum(file: Path) -> int:
     return total
 
 
-def _is_full(error: Exception) -> bool:
+def is_full(error: Exception) -> bool:
+    """Whether the system, or safetensors for it, refused a write for lack of space."""
     if isinstance(error, OSError):
         return is_disk_full(error)
     # safetensors wraps the system's error and keeps only its text.

@@ -4,8 +4,8 @@ A crop, a flip and a bilinear resize are linear and separable: an image X become
 `W_y X W_x^T`. The weights are small, differ from image to image, and one batched product applies
 them all.
 
-Everything here takes images in any layout and is fastest with that of `by_rows`: then neither
-product has to move a pixel first.
+Images of any memory layout are taken. The fastest is (B, H, channels, W), as `Views.unit` gives
+them: then neither product has to move a pixel first.
 """
 
 import math
@@ -200,11 +200,6 @@ def cut_out(images: Tensor, centre: Tensor, size: Tensor, value: float) -> Tenso
     square = in_rows.float()[:, None, :, None] * in_columns.float()[:, None, None, :]
     kept = images * (1.0 - square)
     return kept if value == 0 else kept.add_(square, alpha=value)
-
-
-def by_rows(images: Tensor) -> Tensor:
-    """The same images, laid out in memory row by row: (B, H, channels, W)."""
-    return images.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def _reflected(offset: Tensor, n_pixels: int) -> Tensor:

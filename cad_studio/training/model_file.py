@@ -13,8 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from cad_studio.core.errors import CadStudioError, DatasetFormatError, StorageError, is_disk_full
+from cad_studio.core.errors import CadStudioError, DatasetFormatError, StorageError
 from cad_studio.models.network import Network, make_network
+from cad_studio.training.checkpoint import is_full
 from cad_studio.training.views import Views
 
 _KEY = "cad-studio"
@@ -63,19 +64,20 @@ def save_model(path: Path, network: Network, card: ModelCard) -> None:
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:
         unfinished.unlink(missing_ok=True)
-        if "os error 28" in str(error) or (isinstance(error, OSError) and is_disk_full(error)):
+        if is_full(error):
             raise StorageError(
                 f"No space is left for {path}. Free some and resume; the last checkpoint is intact."
             ) from error
         raise
 
 
-def load_model(path: Path) -> tuple[Network, Views | None]:
+def load_model(path: Path | str) -> tuple[Network, Views | None]:
     """A network in evaluation mode, on the CPU, and what makes its inputs (None for vectors).
 
     Raises:
         DatasetFormatError: The file is not a model of this studio.
     """
+    path = Path(path)
     try:
         with safe_open(path, framework="pt") as file:
             card = ModelCard(**json.loads((file.metadata() or {})[_KEY]))

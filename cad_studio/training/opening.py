@@ -16,6 +16,7 @@ from cad_studio.core.progress import Progress
 from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import plain_inputs
 from cad_studio.training.checkpoint import Checkpoint
+from cad_studio.training.compiling import choose_compile, compile_networks
 from cad_studio.training.data import TrainingData, measure_normalisation, split_hold_out
 from cad_studio.training.exchange import check_shares
 from cad_studio.training.inputs import Inputs, open_inputs
@@ -116,9 +117,12 @@ def open_session(
         generator=_chance(config.seed, _METHOD_CHANCE, processes.rank),
         batches=_all_plain(inputs, views, fit_rows, device, ping),
         edits=_edits(outside, fit_rows, device),
-        start_epochs=config.start_epochs if outside.start is not None else 0,
+        start_epochs=config.held_epochs() if outside.start is not None else 0,
     )
     algorithm = make_algorithm(plan.method, setup, plan.settings)
+    n_steps = config.epochs * (len(fit_rows) // min(config.batch_size, len(fit_rows)))
+    if choose_compile(config.compile, device, n_steps):
+        compile_networks(algorithm)
     session = Session(
         algorithm=algorithm,
         optimiser=_make_optimiser(algorithm, config),

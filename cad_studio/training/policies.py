@@ -12,7 +12,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import pad
 
 from cad_studio.core.optional import require
 from cad_studio.training import colour
@@ -120,23 +120,29 @@ def move(images: Tensor, chosen: Tensor, amounts: Tensor) -> Tensor:
     Returns:
         float32 (B, channels, H, W).
     """
-    height, width = images.shape[2:]
+    n_images, channels, height, width = images.shape
     zero = torch.zeros_like(amounts)
     picked = {
         name: torch.where(chosen == OPERATIONS.index(name), amounts, zero) for name in GEOMETRIC
     }
     angle = torch.deg2rad(picked["Rotate"])
     cosine, sine = angle.cos(), angle.sin()
-    # affine_grid works on [-1, 1]: slopes scale with the sides' ratio. A shear keeps the top left
-    # corner, (-1, -1), in its place; shifts are whole pixels.
-    slope_x = picked["ShearX"] * height / width
-    slope_y = picked["ShearY"] * width / height
-    shift_x = 2.0 * (picked["TranslateX"] * width).trunc() / width
-    shift_y = 2.0 * (picked["TranslateY"] * height).trunc() / height
-    x_row = torch.stack([cosine, slope_x - sine * height / width, slope_x - shift_x], dim=1)
-    y_row = torch.stack([slope_y + sine * width / height, cosine, slope_y - shift_y], dim=1)
-    grid = affine_grid(torch.stack([x_row, y_row], dim=1), list(images.shape), align_corners=False)
-    return grid_sample(images, grid, "nearest", "zeros", align_corners=False)
+    # Where a pixel comes from, counted from the middle of the image for a turn. A shear keeps the
+    # outer corner of the first pixel in its place; shifts are whole pixels.
+    rows = torch.arange(height, device=images.device) - (height - 1) / 2
+    columns = torch.arange(width, device=images.device) - (width - 1) / 2
+    x_offset = picked["ShearX"] * height / 2 - (picked["TranslateX"] * width).trunc()
+    y_offset = picked["ShearY"] * width / 2 - (picked["TranslateY"] * height).trunc()
+    x_of_row = (picked["ShearX"] - sine)[:, None] * rows + x_offset[:, None]
+    y_of_row = cosine[:, None] * rows + y_offset[:, None]
+    x = cosine[:, None, None] * columns + x_of_row[:, :, None]
+    y = (picked["ShearY"] + sine)[:, None, None] * columns + y_of_row[:, :, None]
+    # A black border of one pixel takes all that lies outside.
+    x = x.add_((width - 1) / 2).round_().clamp_(-1, width)
+    y = y.add_((height - 1) / 2).round_().clamp_(-1, height)
+    bordered = pad(images, (1, 1, 1, 1)).flatten(2)
+    source = y.add_(1.0).mul_(width + 2).add_(x).add_(1.0).long().view(n_images, 1, -1)
+    return bordered.gather(2, source.expand(-1, channels, -1)).view(images.shape)
 
 
 def _apply(images: Tensor, chosen: Tensor, level: Tensor, generator: torch.Generator) -> None:

@@ -61,7 +61,7 @@ class TrainConfig:
         default="",
         metadata={
             "help": "Epochs before which the propagation is repeated in the run's own features, "
-            "e.g. 6, 14, 24, counted from 0. Empty: never."
+            "counted from 0, e.g. 6, 14, 24; or shares of the run, e.g. 25%, 50%. Empty: never."
         },
     )
     hold_out: float = field(
@@ -94,7 +94,8 @@ class TrainConfig:
     precision: str = field(
         default="auto",
         metadata={
-            "help": "auto takes bf16 on a GPU where it is faster, and float32 on a CPU.",
+            "help": "auto takes bf16 where the device has it and it is clearly faster, which "
+            "is tried once; otherwise float32.",
             "choices": PRECISIONS,
         },
     )
@@ -129,21 +130,41 @@ class TrainConfig:
         },
     )
 
+    start_share: float = field(
+        default=0.0,
+        metadata={
+            "help": "The same as a share of the run, for runs of any length; the longer counts.",
+            "minimum": 0.0,
+            "maximum": 1.0,
+        },
+    )
+
     def __post_init__(self) -> None:
         """Hold every field against its range."""
         check_settings(self)
         self.refreshes()
 
     def refreshes(self) -> list[int]:
-        """The epochs of `refresh_epochs`, ascending.
+        """The epochs of `refresh_epochs`, ascending; shares are of `epochs`.
 
         Raises:
-            SettingError: They are no whole numbers.
+            SettingError: They are neither whole numbers nor shares.
         """
-        words = self.refresh_epochs.replace(",", " ").split()
-        wrong = [word for word in words if not word.isdecimal()]
-        if wrong:
-            raise SettingError(
-                f"refresh_epochs has {wrong[0]!r}; expected whole numbers such as 6, 14, 24."
-            )
-        return sorted({int(word) for word in words})
+        epochs = set()
+        for word in self.refresh_epochs.replace(",", " ").split():
+            number = word.removesuffix("%")
+            if not number.isdecimal():
+                raise SettingError(
+                    f"refresh_epochs has {word!r}; expected whole numbers such as 6, 14, 24, or "
+                    "shares of the run such as 25%, 50%."
+                )
+            if number == word:
+                epochs.add(int(word))
+            elif share := round(int(number) / 100 * self.epochs):
+                # Before the first epoch a run has no features of its own.
+                epochs.add(share)
+        return sorted(epochs)
+
+    def held_epochs(self) -> int:
+        """Epochs for which a propagated belief is held: `start_epochs`, or the share if longer."""
+        return max(self.start_epochs, round(self.start_share * self.epochs))

@@ -65,7 +65,6 @@ def take_subset(
         features=None if data.features is None else data.features[rows],
         truth=None if data.truth is None else data.truth[rows],
         pairs={},
-        image_px=data.image_px,
     )
     edits = None if stored is None else (lambda row, guide: stored(rows[row], guide))
     return part, Outside(edits=edits)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+_LARGEST_KEPT = 31 << 20
+
 
 @contextmanager
 def torch_state(threads: int, seed: int) -> Iterator[None]:
@@ -14,6 +16,7 @@ def torch_state(threads: int, seed: int) -> Iterator[None]:
         threads: CPU threads; 0 leaves them as they are.
         seed: Of torch's own generators.
     """
+    keep_freed_memory()
     before = torch.get_num_threads()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     if threads:
@@ -24,3 +27,14 @@ def torch_state(threads: int, seed: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> None:
+    """Let what a step frees be there for the next one.
+
+    glibc gives freed memory back to the system above a limit that follows the largest block ever
+    freed, up to 32 MiB. Below it every tensor of a few megabytes is new memory, which the system
+    fills with zeros page by page: several times what most operations take. Elsewhere this does
+    nothing.
+    """
+    torch.empty(_LARGEST_KEPT, dtype=torch.uint8)

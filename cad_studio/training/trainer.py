@@ -153,7 +153,10 @@ class Trainer:
             return FitResult(session.last, session.best, session.resumed, session.damaged)
 
     def _start_clock(self, session: Session, latch: Latch) -> None:
-        """Count seconds from where the run was left; of several processes the main one counts."""
+        """Count seconds from where the run was left.
+
+        With a time budget they decide on steps: of several processes the main one counts for all.
+        """
         started = perf_counter() - session.seconds
         self._own_clock = lambda: perf_counter() - started
         self._clock = self._own_clock
@@ -162,7 +165,8 @@ class Trainer:
             self._exchange = Exchange(self._processes, latch, session.seconds)
             if session.resumed is None:
                 self._exchange.share_state(session.algorithm)
-            self._clock = self._exchange.seconds
+            if self._config.max_seconds:
+                self._clock = self._exchange.seconds
 
     def _save(self, session: Session) -> None:
         """Add a checkpoint of the whole run."""

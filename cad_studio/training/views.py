@@ -88,7 +88,7 @@ class Views:
         """Pixels as numbers, uint8 (B, H, W, 1 or 3) to float32 in [0, 1].
 
         Returns:
-            (B, 1, H, W) for the kind `grey`, else (B, 3, H, W); laid out as `geometry.by_rows`.
+            (B, 1, H, W) for the kind `grey`, else (B, 3, H, W); in memory (B, H, channels, W).
         """
         lines = images.transpose(2, 3).contiguous()
         planes = lines.float().div_(255.0).transpose(1, 2)

@@ -107,8 +107,11 @@ def _log(services: Services, request: Request) -> dict[str, Any] | None:
     text = request.query_params.get("log", "")
     if not text:
         return None
-    ((job, after),) = followed(text).items()
-    lines, following = services.jobs.log(job, max(0, after))
+    match = _FOLLOWED.fullmatch(text)
+    if not match:
+        raise SettingError(f"log is {text[:40]!r}; expected a job and a byte, such as 3:0.")
+    job = int(match[1])
+    lines, following = services.jobs.log(job, max(0, int(match[2])))
     return {"job": job, "text": lines, "next": following}
 
 
@@ -119,9 +122,7 @@ def _usage(services: Services, request: Request) -> Response:
 def _model(services: Services, request: Request) -> Response:
     run_id = requests.path_number(request, "run")
     file = services.runs.model_path(run_id)
-    name = services.runs.get(run_id)["name"]
-    safe = re.sub(r"[^\w. -]+", "-", name).strip(". -") or f"run-{run_id}"
-    return FileResponse(file, filename=f"{safe}{file.suffix}", headers=_CHANGING)
+    return FileResponse(file, filename=services.runs.model_name(run_id), headers=_CHANGING)
 
 
 TRAINING_ROUTES: dict[str, Callable[[Services, Request], Response]] = {

@@ -166,6 +166,47 @@ def test_without_contrast_there_are_no_class_views_and_no_queue():
     assert method.network.projection[0].weight.grad is None
 
 
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_propagated_belief_stays_a_factor_of_the_methods_own(adopted):
+    candidates, images = make_candidates(), make_images()
+    told = candidates * torch.rand(candidates.shape, generator=torch.Generator().manual_seed(3))
+    told = told / told.sum(dim=1, keepdim=True)
+    setup = make_setup(start=None if adopted else told)
+    method = make_method("cad-cam", setup, queue_size=64, anchor=0.5).train()
+    method.begin_epoch(0)
+    if adopted:
+        method.adopt(told)
+    batch = make_batch(method, images)
+    with torch.no_grad():
+        taught = method.cad.teacher(batch.views["cls"]).softmax(dim=1)
+    method.step(batch)
+    expected = taught * told**0.5
+    expected = expected / expected.sum(dim=1, keepdim=True)
+    # Candidates that were hardly believed are floored.
+    believed = (told > 1e-4).sum(dim=1) == candidates.sum(dim=1)
+    assert_near(method.belief[believed], expected[believed])
+
+
+def test_scores_may_come_from_the_view_of_the_key():
+    method = make_cad_cam(scores_from="key")
+    assert method.class_view_names == ("weak", "strong")
+    method.begin_epoch(0)
+    batch = make_batch(method, make_images())
+    assert torch.isfinite(method.step(batch).loss)
+    queue, n_views = method.cad.queue, len(batch.source)
+    with torch.no_grad():
+        slow = method.cad.teacher.features(batch.class_views["weak"])
+    assert_near(queue.scores[:n_views], method.cad.teacher.classify(slow))
+    assert_near(queue.features[:n_views], method.cad.teacher.project(slow))
+
+
+def test_the_slow_copy_may_be_what_is_judged_and_kept():
+    method = make_cad_cam(inference="slow")
+    assert method.inference_network is method.cad.teacher
+    method = make_cad_cam()
+    assert method.inference_network is method.network
+
+
 def test_the_queue_holds_keys_scores_and_guides_of_the_class_views():
     method = make_cad_cam()
     batch = make_batch(method, make_images())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cad_studio.core.optional import require
+from cad_studio.training.torch_state import keep_freed_memory
 from cad_studio.training.views import KINDS, VIEW_NAMES, Views
 
 SHAPES = {"grey": (28, 28, 1), "small": (32, 32, 3), "large": (256, 256, 3)}
@@ -110,6 +111,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    # As every run does.
+    keep_freed_memory()
     chance = np.random.default_rng(0)
     report = {}
     for kind in options.kind or ["grey", "small"]:

@@ -7,9 +7,18 @@ from playwright.sync_api import expect
 
 from cad_studio.config import AppConfig
 from cad_studio.services.container import Services
+from tests.browser.conftest import start_studio
 from tests.browser.steps import open_page, toast
+from tests.browser.test_reach import least_contrast
 
 READY_MS = 60_000
+
+
+HIDE = """hidden => {
+  Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+"""What the browser tells a page whose tab is left or opened again."""
 
 
 def show_train(page, url, query="dataset=sample"):
@@ -224,6 +233,12 @@ def test_a_second_run_waits_and_the_order_can_be_changed(page, studio):
     second, third = (start(page, name, epochs="1") for name in ("second", "third"))
     queue = page.locator("#queue li")
     expect(queue).to_have_count(3)
+    page.click(f'#runs tr[data-run="{first}"] .run-pick')
+    assert 1 <= asked_in(page, 2.2) <= 5
+    page.evaluate(HIDE, True)
+    page.wait_for_timeout(300)
+    assert asked_in(page, 1.5) == 0
+    page.evaluate(HIDE, False)
     expect(queue.nth(1)).to_contain_text("second")
     queue.nth(2).get_by_role("button", name="First").click()
     expect(queue.nth(1)).to_contain_text("third")
@@ -247,15 +262,105 @@ def test_runs_are_compared_sorted_and_walked_by_keys(page, studio, finished, pro
     expect(page.locator(f'#runs tr[data-run="{order[0]}"]')).to_have_attribute(
         "aria-selected", "true"
     )
-    page.check(f'#runs tr[data-run="{order[1]}"] input')
+    others = [run for run in order if run != str(finished)]
+    page.evaluate(
+        """runs => runs.forEach(run =>
+          document.querySelector(`#runs tr[data-run="${run}"] .run-pick`).click())""",
+        [*others, str(finished)],
+    )
+    has_points(page, 1)
+    page.check(f'#runs tr[data-run="{others[0]}"] input')
     expect(page.locator(".tick-hint")).to_have_text("1 run ticked to compare")
     page.click('#runs [data-sort="name"]')
     names = page.locator("#runs .of-name").all_inner_texts()[1:]
     assert names == sorted(names, key=str.lower)
 
 
-def test_nothing_is_asked_while_no_run_is_active_or_the_tab_is_hidden(page, studio, finished):
-    page.wait_for_timeout(1500)
-    followed = page.get_attribute(".train-page", "data-followed")
-    page.wait_for_timeout(2500)
-    assert page.get_attribute(".train-page", "data-followed") == followed
+def asked_in(page, seconds):
+    """How often the page asks how runs come along."""
+    before = int(page.get_attribute(".train-page", "data-followed"))
+    page.wait_for_timeout(1000 * seconds)
+    return int(page.get_attribute(".train-page", "data-followed")) - before
+
+
+def test_nothing_is_asked_while_no_run_is_active(page, studio, finished):
+    page.wait_for_timeout(1200)
+    assert asked_in(page, 2.2) == 0
+
+
+def test_how_long_a_run_takes_is_measured_before_it_starts(page, studio):
+    show_train(page, studio.url)
+    ask_for(page, method="cc", epochs="10")
+    estimate = page.locator("#train-estimate")
+    expect(estimate).to_have_text("How long this takes is not known yet.")
+    page.click("#train-measure")
+    expect(estimate).to_contain_text("About", timeout=60_000)
+    expect(estimate).to_contain_text("samples/s")
+    ten = estimate.locator("b").inner_text()
+    page.fill("#setting-epochs", "1000")
+    expect(estimate.locator("b")).not_to_have_text(ten)
+
+
+def test_an_address_of_a_run_that_is_not_there_says_so(page, studio):
+    page.goto(f"{studio.url}/?dataset=sample&run=4711")
+    toast(page, "Run 4711 in this address is not in the project.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_texts_are_readable_in_both_themes_and_controls_have_names(
+    page, studio, finished, theme, project
+):
+    show_train(page, studio.url, f"dataset=sample&__theme={theme}")
+    page.click(f'#runs tr[data-run="{finished}"] .run-pick')
+    for part in ("run-log", "run-model", "run-settings"):
+        page.click(f"#{part}")
+    page.wait_for_selector(".detail dl")
+    for part in ("label", "button", "h1", "h2", "p", "small", "b", "span", "td", "dt", "dd"):
+        assert least_contrast(page, f".train-page {part}") >= [4.5, ""], part
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('.train-page :is(button, a, select, input)')]
+          .filter(each => each.offsetParent && !(each.innerText || each.title
+            || each.getAttribute('aria-label') || each.labels?.[0]?.textContent))
+          .map(each => each.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("width", [1024, 1366, 1920])
+def test_the_page_is_not_wider_than_the_screen_and_its_first_act_is_in_sight(page, studio, width):
+    page.set_viewport_size({"width": width, "height": 768})
+    show_train(page, studio.url)
+    wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+    box = page.locator("#train-start").bounding_box()
+    assert box["y"] + box["height"] <= 768
+
+
+def test_nothing_jumps_while_a_run_comes_along(page, studio):
+    show_train(page, studio.url)
+    start(page, "moving", epochs="30")
+    reaches(page, "running")
+    page.wait_for_timeout(500)
+    places = """() => ['.charts', '.runs-part', '#run-stop', '#train-start', '#curve-loss .legend']
+      .map(each => document.querySelector(each).getBoundingClientRect())
+      .map(box => [box.x, box.y, box.width, box.height].map(Math.round).join())"""
+    before = page.evaluate(places)
+    has_points(page, 1)
+    assert page.evaluate(places) == before
+    page.click("#run-stop")
+    reaches(page, "cancelled")
+
+
+def test_a_read_only_studio_shows_runs_and_says_why_nothing_starts(page, studio, finished):
+    for closed in start_studio(studio.project, CAD_READONLY="1"):
+        show_train(page, closed.url)
+        expect(page.locator("#train-closed")).to_have_text(
+            "This studio is read-only. Run your own copy to train."
+        )
+        for button in ("#train-start", "#train-measure", "#run-rename"):
+            expect(page.locator(button)).to_be_disabled()
+        page.click(f'#runs tr[data-run="{finished}"] .run-pick')
+        page.click("#run-model")
+        expect(page.locator("#run-download")).to_be_visible()
+        expect(page.locator("#run-push")).to_be_disabled()
+        page.close()

@@ -178,7 +178,9 @@ def test_an_interrupted_training_is_told_to_go_on_from_its_checkpoint(queue, pro
     queue.claim()
     move_away(project, job)
     queue.recover()
-    assert project.jobs.get(job.id).error.endswith("Resume it to go on from where it was last saved.")
+    assert project.jobs.get(job.id).error.endswith(
+        "Resume it to go on from where it was last saved."
+    )
 
 
 def test_a_job_killed_while_it_was_stopping_is_cancelled_as_asked(queue, project):

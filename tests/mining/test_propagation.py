@@ -41,10 +41,11 @@ def test_a_class_that_never_comes_alone_is_told_from_its_companion():
     centres = np.array([[1.0, 0.3], [0.3, 1.0]])
     features = centres[truth] + 0.1 * generator.standard_normal((600, 2))
     features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
-    # All of class 0 carry 1, four fifths of class 1 carry 0; what else they carry differs.
+    # All of class 1 carry 0, four fifths of class 0 carry 1; what else they carry differs.
+    first = truth[:, None] == 0
     dense = np.zeros((600, 4), bool)
-    dense[:, :2] = generator.random((600, 2)) < np.where(truth[:, None] == 0, 1.0, [0.8, 1.0])
-    dense[:, 2:] = generator.random((600, 2)) < np.where(truth[:, None] == 0, 0.6, 0.2)
+    dense[:, :2] = generator.random((600, 2)) < np.where(first, [1.0, 0.8], 1.0)
+    dense[:, 2:] = generator.random((600, 2)) < np.where(first, 0.2, 0.6)
     index, cosine = exact_neighbours(features, features, 10, np.arange(600))
     candidates = PartialLabels.from_dense(dense)
     right = [

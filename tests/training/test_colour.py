@@ -135,3 +135,27 @@ def test_a_turn_of_hue_leaves_greys_as_they_are(pixels):
     grey = colour.to_grey(pixels / 255.0).expand(-1, 3, -1, -1)
     assert torch.allclose(colour.turn_hue(grey, TURNS), grey, atol=1e-6)
     assert torch.equal(colour.turn_hue(grey[:, :1], TURNS), grey[:, :1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jitter_makes_each_image_its_own_changes_in_its_own_order(pixels, channels):
+    """The blends are made for the whole batch in one go; one image at a time must give the same."""
+    images = (pixels[:, :channels] / 255.0).repeat(4, 1, 1, 1)
+    out = colour.jitter(images, (0.4, 0.4, 0.4, 0.1), 0.8, torch.Generator().manual_seed(5))
+    chance = torch.Generator().manual_seed(5)
+    touched = torch.rand(len(images), generator=chance) < 0.8
+    spread = torch.empty(4, len(images)).uniform_(-1.0, 1.0, generator=chance)
+    amounts = spread * torch.tensor([0.4, 0.4, 0.4, 0.1])[:, None]
+    amounts[:3] += 1.0
+    changes = [
+        colour.change_brightness,
+        colour.change_contrast,
+        colour.change_saturation,
+        colour.turn_hue,
+    ][: 2 if channels == 1 else 4]
+    order = torch.rand(len(images), len(changes), generator=chance).argsort(dim=1)
+    for row in range(len(images)):
+        want = images[row : row + 1]
+        for which in order[row].tolist() if touched[row] else []:
+            want = changes[which](want, amounts[which, row : row + 1])
+        assert torch.allclose(out[row : row + 1], want, atol=1e-5)

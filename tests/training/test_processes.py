@@ -87,6 +87,13 @@ def test_a_stop_reaches_all_and_the_resumed_run_equals_one_that_was_not_stopped(
         assert resuming["different"] == []
 
 
+def test_a_time_budget_ends_all_at_one_step(found):
+    """Step sizes follow the clock, which only the main process reads."""
+    first, second = (each["budget"] for each in found)
+    assert first == second
+    assert first["epoch"] < 10_000
+
+
 def test_errors_reach_every_process(found):
     for each in found:
         assert each["errors"]["disk"] == "No space is left."

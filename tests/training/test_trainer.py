@@ -255,3 +255,12 @@ def test_more_threads_than_asked_for_are_not_left_behind(tmp_path):
 def test_refresh_epochs_that_are_no_numbers_are_named():
     with pytest.raises(SettingError, match="refresh_epochs has 'six'; expected whole numbers"):
         TrainConfig(refresh_epochs="2, six")
+
+
+def test_refreshes_and_holds_may_be_shares_of_the_run():
+    assert TrainConfig(epochs=40, refresh_epochs="50%, 25%, 6").refreshes() == [6, 10, 20]
+    assert TrainConfig(epochs=1, refresh_epochs="25%, 50%").refreshes() == []
+    assert TrainConfig(epochs=40, start_epochs=3, start_share=0.25).held_epochs() == 10
+    assert TrainConfig(epochs=4, start_epochs=3, start_share=0.25).held_epochs() == 3
+    with pytest.raises(SettingError, match="refresh_epochs has '%'"):
+        TrainConfig(refresh_epochs="%")

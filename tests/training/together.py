@@ -105,6 +105,7 @@ def main() -> None:
     result, reports = fit(
         processes, folder / "learns", small_plan(**LEARNS), data=small_images(n_train=N_LEARNS)
     )
+    budget = small_plan(epochs=10_000, max_seconds=0.5)
     found = {
         "count": processes.count,
         "device": str(processes.device),
@@ -113,6 +114,7 @@ def main() -> None:
         "n_reports": len(reports),
         "resuming": stop_and_resume(processes, folder),
         "errors": errors(processes, folder),
+        "budget": figures(fit(processes, folder / "budget", budget)[0].last),
     }
     processes.wait()
     (folder / f"found-{processes.rank}.json").write_text(json.dumps(found))

@@ -53,6 +53,16 @@ REFUSED = [
     ("/sprite/now/shapes%201.png?rows=0,40", 404, "shapes 1 has no row 40"),
     ("/sprite/now/shapes%201.png?rows=" + "1," * 500 + "1", 400, "1 to 500 thumbnails, not 501."),
     ("/image/now/shapes%201/40", 404, "shapes 1 has no row 40"),
+    ("/training/offers", 404, "There is no dataset '' in this project."),
+    ("/training/offers?dataset=nope", 404, "There is no dataset 'nope' in this project."),
+    ("/training/runs/7", 404, "Run 7 is not in this project."),
+    (f"/training/runs/{HUGE}", 400, "run is '999999999999999999999999999999'; expected a whole"),
+    ("/training/runs/7/model", 404, "Run 7 is not in this project."),
+    ("/training/runs/7/usage", 404, "Run 7 is not in this project."),
+    ("/training/follow?runs=a:1", 400, "runs is 'a:1'; expected at most 64 parts such as 3:41"),
+    ("/training/follow?log=7", 400, "log is '7'; expected a job and a byte, such as 3:0."),
+    ("/training/follow?log=1:0,2:0", 400, "log is '1:0,2:0'; expected a job and a byte"),
+    ("/training/follow?log=7:0", 404, "Job 7 is not in this project."),
     ("/static/now/routes.py", 404, "No such file."),
     ("/static/now/%00.js", 404, "No such file."),
 ]
@@ -85,6 +95,9 @@ ANSWERED = [
     f"{S}/minings/1/pairs.csv",
     f"{S}/minings/1/pair/0-1",
     f"{S}/minings/1/agreement/2",
+    f"/training/offers?dataset={quote(SHAPES)}",
+    "/training/runs",
+    "/training/follow?runs=1:-1",
     "/sprite/old/shapes%201.png?rows=0,1",
     "/image/old/shapes%201/0",
     "/static/old/dom.js",
@@ -113,8 +126,18 @@ def test_addresses_with_the_current_version_are_kept_for_ever(client, services):
         assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
+OF_WHAT_IS_NOT_HERE = (
+    "/jobs/7",
+    "/jobs/7/file",
+    "/training/runs/7",
+    "/training/runs/7/model",
+    "/training/runs/7/usage",
+)
+"""Routes of things that the small project does not hold."""
+
+
 def test_every_route_is_tried_here(services):
-    tried = [path.partition("?")[0] for path in ANSWERED] + ["/jobs/7", "/jobs/7/file"]
+    tried = [path.partition("?")[0] for path in ANSWERED + list(OF_WHAT_IS_NOT_HERE)]
     for route in build_routes(services):
         assert any(route.path_regex.fullmatch(PREFIX + each) for each in tried), route.path
 
@@ -130,7 +153,7 @@ def guarded(services):
 
 
 def test_nothing_is_shown_before_the_login(guarded):
-    for path in (*ANSWERED, "/jobs/7", "/jobs/7/file"):
+    for path in (*ANSWERED, *OF_WHAT_IS_NOT_HERE):
         answer = guarded.get(PREFIX + path)
         assert (answer.status_code, answer.json()) == (401, {"error": "Log in first."})
         assert answer.headers["cache-control"] == "no-store"

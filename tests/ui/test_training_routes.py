@@ -24,6 +24,7 @@ def report(epoch, **more):
         "losses": {"loss": 1.23456789},
         "approximated_accuracy": 0.5,
         "oracle": {"test_accuracy": 0.25, "entangled/0.1/swap_rate": 0.125},
+        "samples_per_second": 9.0,
         "seconds": 2.0 * (epoch + 1),
         **more,
     }
@@ -93,7 +94,7 @@ def make_run(services, name="a run", n_epochs=4, method="proden"):
     wanted = {"dataset": SHAPES, "method": method, "name": name, "config": {"epochs": 10}}
     run = services.training.create(request_of(wanted))
     for epoch in range(n_epochs):
-        services.project.runs.save_report(run.id, report(epoch, samples_per_second=9.0), True)
+        services.project.runs.save_report(run.id, report(epoch), True)
     return run.id
 
 

@@ -8,7 +8,7 @@ export function mount({element, server}) {
   const picker = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(picker.value)}});
   const facts = h('span.num', {});
   const jobs = h('span.jobs', {'aria-live': 'polite'});
-  const closed = h('span.pill', {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import data or find pairs.'}, 'read-only');
+  const closed = h('span.pill', {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import, search or train.'}, 'read-only');
   fill(element.querySelector('.mount'), 
     h('div.brand', {}, 'CAD ', h('b', {}, 'Studio')),
     h('div.status', {}, jobs, closed, h('label.pill.dataset', {}, picker, facts)));

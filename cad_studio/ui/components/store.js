@@ -44,6 +44,7 @@ export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
+  isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
 
 /** Run a function when one of some keys has changed. */
@@ -131,7 +132,7 @@ export async function refresh() {
         const ended = !isActive(job);
         if (!first && ended && (!old || old.status !== job.status)) for (const run of endings) run(job);
       }
-      if (found.jobs.some(isActive)) wait = 700;
+      if (found.jobs.some(isActive)) wait = state.isFollowed ? 3000 : 1000;
     }
   } catch (error) {
     if (state.ready) tell(error);

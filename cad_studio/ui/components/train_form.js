@@ -35,7 +35,8 @@ export function createTrainForm({ask, onStarted}) {
   const measure = h('button.btn', {type: 'button', id: 'train-measure', on: {click: measureNow}}, 'Measure');
   const problem = h('p.field-error', {id: 'train-problem', role: 'alert', hidden: true});
   const go = h('button.btn.primary', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
-  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), problem, go);
+  const closed = h('p.quiet-text', {id: 'train-closed', hidden: true}, CLOSED);
+  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), problem, closed, go);
   const element = h('aside.side.train-side', {}, h('div.form-scroll', {}, form), foot);
 
   let offers = null;
@@ -254,11 +255,13 @@ export function createTrainForm({ask, onStarted}) {
 
   function readOnly() {
     go.disabled = state.readOnly;
+    closed.hidden = !state.readOnly;
     go.title = state.readOnly ? CLOSED : '';
     measure.title = state.readOnly ? CLOSED : 'Trains a few steps to see how long the run will take; nothing is kept';
     if (offers) drawEstimate();
   }
   on('readOnly started', readOnly);
+  readOnly();
 
   // What was typed outlives a reload of the page.
   function toDraft() {

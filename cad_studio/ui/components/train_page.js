@@ -65,6 +65,8 @@ export function mount({element, server}) {
   const complete = new Set();
   let timer = 0;
   let isReading = false;
+  let isDue = false;
+  let atWork = '';
 
   const isSeen = () => element.offsetParent !== null && !document.hidden;
   const shownRuns = () => [chosen, ...compared].filter((id, at, all) => id !== null && all.indexOf(id) === at);
@@ -159,8 +161,10 @@ export function mount({element, server}) {
 
   async function follow() {
     clearTimeout(timer);
-    if (isReading || !known) return;
+    if (!isSeen()) { state.isFollowed = false; return; }
+    if (isReading || !known) { isDue = isReading; return; }
     isReading = true;
+    isDue = false;
     let more = false;
     let wait = EVERY;
     try {
@@ -180,11 +184,15 @@ export function mount({element, server}) {
       if (isNew) drawCurves();
       more = panel.log(found.log);
       queue.show(found.queue);
+      const now = found.queue.map(job => `${job.id}${job.status}`).join();
+      if (state.isFollowed && now !== atWork) refresh();
+      atWork = now;
       page.dataset.followed = String(+(page.dataset.followed || 0) + 1);
     } catch (error) { tell(error); wait = 8000; }
     isReading = false;
-    if (isSeen() && (more || wanted().some(id => !columns.of(id).epoch.length && complete.has(id)) )) { timer = setTimeout(follow, 60); return; }
-    if (isSeen() && runs.some(run => ['running', 'stopping'].includes(run.status))) timer = setTimeout(follow, wait);
+    state.isFollowed = isSeen() && runs.some(run => ['running', 'stopping'].includes(run.status));
+    if (isDue || more) timer = setTimeout(follow, 60);
+    else if (state.isFollowed) timer = setTimeout(follow, wait);
   }
 
   const kick = () => { if (isSeen()) { clearTimeout(timer); timer = setTimeout(follow, 0); } };
