@@ -9,16 +9,31 @@ REDUCTIONS = ("per_augmentation", "per_instance")
 SCORES = ("cls", "key")
 INFERENCES = ("network", "slow")
 
+PAPER = {
+    "beta": 1.5,
+    "tau": 0.12,
+    "queue_size": 4096,
+    "scores_from": "cls",
+    "max_class_views": 0,
+    "cam": "plain",
+    "anchor": 0.0,
+    "inference": "network",
+}
+"""What the paper and its code have where the defaults differ."""
+
 
 @dataclass(frozen=True)
 class CadSettings:
-    """Settings that CAD and CAD-CAM share."""
+    """Settings that CAD and CAD-CAM share.
+
+    The defaults are for short runs of small networks on a CPU; `PAPER` has the authors' values.
+    """
 
     beta: float = field(
-        default=1.5, metadata={"help": "Weight of the contrastive loss.", "minimum": 0.0}
+        default=0.3, metadata={"help": "Weight of the contrastive loss.", "minimum": 0.0}
     )
     tau: float = field(
-        default=0.12, metadata={"help": "Temperature of the contrast.", "minimum": 1e-3}
+        default=0.2, metadata={"help": "Temperature of the contrast.", "minimum": 1e-3}
     )
     tau_d: float = field(
         default=0.1, metadata={"help": "Temperature among the positives.", "minimum": 1e-3}
@@ -28,10 +43,10 @@ class CadSettings:
         metadata={"help": "Momentum of the slow copy.", "minimum": 0.0, "maximum": 1.0},
     )
     queue_size: int = field(
-        default=4096, metadata={"help": "Keys kept from earlier batches.", "minimum": 1}
+        default=1024, metadata={"help": "Keys kept from earlier batches.", "minimum": 1}
     )
     anchor: float = field(
-        default=0.0,
+        default=1.0,
         metadata={
             "help": "How much a propagated belief still counts once the slow copy's own takes "
             "over: its power in their product. 0 forgets it, as the paper; a uniform start never "
@@ -41,7 +56,7 @@ class CadSettings:
         },
     )
     inference: str = field(
-        default="network",
+        default="slow",
         metadata={
             "help": "What is judged and kept: the network that learns, as the paper, or its slow "
             "copy, which varies less from epoch to epoch.",
@@ -64,7 +79,7 @@ class CadSettings:
         },
     )
     scores_from: str = field(
-        default="cls",
+        default="key",
         metadata={
             "help": "What the slow copy takes a class view for, which weighs the positives: from "
             "a view of its own (cls), as the authors' code, or from the one its key is made of "
@@ -73,7 +88,7 @@ class CadSettings:
         },
     )
     max_class_views: int = field(
-        default=0,
+        default=1,
         metadata={
             "help": "Class views per sample: the most believed candidates and one at random "
             "beyond them. 0 takes all candidates, as the paper.",
@@ -81,7 +96,7 @@ class CadSettings:
         },
     )
     cam: str = field(
-        default="plain",
+        default="contrast",
         metadata={
             "help": "contrast takes the mean map of the candidates away; the plain maps of "
             "entangled classes nearly coincide.",

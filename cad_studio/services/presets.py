@@ -28,18 +28,39 @@ class Preset:
 PRESETS = (
     Preset(
         "Default",
-        "What does best on small images within ten minutes on a CPU.",
+        "For small images within ten minutes on a CPU: a propagated start, repeated in the run's "
+        "own features.",
     ),
     Preset(
         "Quick look on CPU",
-        "A few epochs, to see whether the data can be learned from; about a minute on the sample.",
-        config={"epochs": 6},
+        "CAD-CAM without its contrast for a few epochs, to see whether the data can be learned "
+        "from; about a minute on the sample.",
+        method="cad-cam",
+        config={"epochs": 12, "refresh_epochs": "25%, 50%, 75%"},
+        settings={"without_rl": True},
     ),
     Preset(
         "Paper settings",
-        "CAD-CAM as its authors train it; for a GPU.",
+        "CAD-CAM as its authors train it, from a uniform start; for a GPU.",
         method="cad-cam",
         backbone="resnet18",
-        config={"epochs": 500},
+        config={
+            "epochs": 500,
+            "learning_rate": 0.01,
+            "batch_size": 64,
+            "start": "uniform",
+            "start_epochs": 0,
+            "refresh_epochs": "",
+        },
+        settings={
+            "beta": 1.5,
+            "tau": 0.12,
+            "queue_size": 4096,
+            "scores_from": "cls",
+            "max_class_views": 0,
+            "cam": "plain",
+            "anchor": 0.0,
+            "inference": "network",
+        },
     ),
 )

@@ -16,6 +16,7 @@ from cad_studio.training.model_file import ModelCard
 from cad_studio.training.plan import Plan
 from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.report import EpochReport
+from cad_studio.training.schedule import first_choosable_epoch
 from cad_studio.training.views import Views
 
 OWN = "process."
@@ -110,11 +111,16 @@ class Session:
         return {name: float(total) / max(self.step, 1) for name, total in self._sums.items()}
 
     def is_best(self, report: EpochReport) -> bool:
-        """Whether a report's model is to be kept: no earlier one did better on the held out."""
-        if report.approximated_accuracy is None or self.best is None:
+        """Whether a report's model is to be kept.
+
+        It is the newest one, and in the last fifth of the run the best on the samples held out.
+        """
+        first = first_choosable_epoch(self.n_epochs)
+        if self.best is None or report.epoch < first or self.best.epoch < first:
             return True
-        best = self.best.approximated_accuracy
-        return best is None or report.approximated_accuracy >= best
+        if report.approximated_accuracy is None or self.best.approximated_accuracy is None:
+            return True
+        return report.approximated_accuracy >= self.best.approximated_accuracy
 
     def next_epoch(self, report: EpochReport) -> None:
         """Close the epoch under way."""

@@ -30,7 +30,7 @@ class TrainConfig:
         default=64, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
     )
     learning_rate: float = field(
-        default=0.01,
+        default=0.05,
         metadata={"help": "First step size of SGD; it falls along a cosine.", "minimum": 1e-8},
     )
     momentum: float = field(
@@ -43,7 +43,7 @@ class TrainConfig:
         default=0, metadata={"help": "Where chance comes from.", "minimum": 0, "maximum": 2**31 - 1}
     )
     start: str = field(
-        default="uniform",
+        default="propagation",
         metadata={
             "help": "First belief over the candidates: uniform, or spread by label propagation "
             "among neighbours.",
@@ -51,14 +51,14 @@ class TrainConfig:
         },
     )
     start_epochs: int = field(
-        default=0,
+        default=2,
         metadata={
             "help": "Epochs for which a propagated belief is held before the method changes it.",
             "minimum": 0,
         },
     )
     refresh_epochs: str = field(
-        default="",
+        default="13%, 27%, 40%, 53%, 67%, 80%",
         metadata={
             "help": "Epochs before which the propagation is repeated in the run's own features, "
             "counted from 0, e.g. 6, 14, 24; or shares of the run, e.g. 25%, 50%. Empty: never."

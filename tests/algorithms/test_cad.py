@@ -1,5 +1,6 @@
 import torch
 
+from cad_studio.algorithms._cad_settings import PAPER
 from tests.algorithms.small import make_batch, make_images, make_method, make_setup
 from tests.vectors import assert_near
 
@@ -21,7 +22,7 @@ class Shelf:
 
 
 def make_cad(edits, **settings):
-    return make_method("cad", make_setup(edits=edits), **settings)
+    return make_method("cad", make_setup(edits=edits), **{**PAPER, **settings})
 
 
 def test_class_views_are_the_stored_edits_of_sample_and_class():

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 import torch
 
+from cad_studio.algorithms._cad_settings import PAPER
 from cad_studio.algorithms._cad_training import choose_class_views
 from cad_studio.algorithms.cad_cam import CadCamConfig
 from tests.algorithms.small import (
@@ -19,7 +20,7 @@ ROWS = torch.arange(8)
 
 
 def make_cad_cam(epochs=100, **settings):
-    settings = {"queue_size": 64, **settings}
+    settings = {**PAPER, "queue_size": 64, **settings}
     return make_method("cad-cam", make_setup(epochs=epochs), **settings).train()
 
 
@@ -28,12 +29,13 @@ def edit_all(method, images):
     return method.edit(images, ROWS, source, guide), images[source]
 
 
-def test_defaults_are_the_papers():
-    config = CadCamConfig()
+def test_the_papers_settings_can_be_had():
+    config = CadCamConfig(**PAPER)
     assert (config.beta, config.tau, config.tau_d) == (1.5, 0.12, 0.1)
     assert (config.momentum, config.queue_size) == (0.99, 4096)
     assert (config.con_reduction, config.cam, config.fill) == ("per_augmentation", "plain", "zero")
-    assert config.max_class_views == 0
+    assert (config.max_class_views, config.scores_from, config.anchor) == (0, "cls", 0.0)
+    assert all(getattr(CadCamConfig(), name) != value for name, value in PAPER.items())
 
 
 def test_there_is_one_class_view_per_candidate():

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from cad_studio.algorithms._cad_settings import PAPER
 from tests.algorithms.small import make_batch, make_images, make_method, make_setup
 
 
@@ -63,6 +64,7 @@ def read_cad(method, batch):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_contrast_of_cad_cam_as_the_formulas_say(epoch):
     settings = {"warm_up_epochs": 1, "ramp_epochs": 1, "queue_size": 40, "tau_d": 0.3}
+    settings = {**PAPER, **settings}
     method = make_method("cad-cam", make_setup(), **settings)
     (first, second), found = take_two_steps(method, epoch, read_cad)
     assert 0 < len(first["keys"]) < 40

@@ -5,9 +5,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from cad_studio.algorithms._cad_settings import PAPER
 from cad_studio.core.errors import JobCancelled, RecordNotFoundError, ResourceError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
+from cad_studio.services.presets import PRESETS
 from cad_studio.services.run_inputs import entangled_test_pairs, split_rows
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.services.training import TrainingRequest
@@ -331,3 +333,13 @@ def test_entangled_test_pairs_are_the_closest_of_different_classes():
     assert found["0.1"].tolist() == [[i, j] for _, i, j in cross[:n_wanted]]
     assert len(found["0.001"]) == 1
     assert entangled_test_pairs(features, None, rows, Silent()) == {}
+
+
+def test_the_presets_can_be_trained_and_the_papers_values_are_the_methods_own(services, tmp_path):
+    pictures(services, tmp_path)
+    for preset in PRESETS:
+        method = preset.method or "cad-cam"
+        services.training.create(
+            TrainingRequest("shades", method, config=preset.config, settings=preset.settings)
+        )
+    assert PRESETS[-1].settings == PAPER

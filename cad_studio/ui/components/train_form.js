@@ -6,7 +6,7 @@ import {choose, current, on, onJobEnd, read, state} from './store.js';
 import {duration} from './train_words.js';
 
 const GROUPS = [
-  ['Belief at the start', ['start', 'start_epochs', 'refresh_epochs']],
+  ['Belief at the start', ['start', 'start_epochs', 'start_share', 'refresh_epochs']],
   ['Optimiser', ['batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
   ['Selection and saving', ['hold_out', 'snapshots', 'checkpoint_epochs', 'checkpoint_steps', 'tensorboard']],
 ];
