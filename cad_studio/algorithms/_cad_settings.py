@@ -30,7 +30,7 @@ class CadSettings:
     """
 
     beta: float = field(
-        default=0.3, metadata={"help": "Weight of the contrastive loss.", "minimum": 0.0}
+        default=0.1, metadata={"help": "Weight of the contrastive loss.", "minimum": 0.0}
     )
     tau: float = field(
         default=0.2, metadata={"help": "Temperature of the contrast.", "minimum": 1e-3}

@@ -81,7 +81,7 @@ def open_run(
         data: The dataset.
         candidates: N sets, of the version the run is bound to.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
-        uses_propagation: Whether the first belief comes from the neighbours.
+        uses_propagation: Whether belief comes from the neighbours, at first and when refreshed.
         progress: Told how far it is.
 
     Raises:
@@ -110,7 +110,7 @@ def open_run(
     def refresh(rows: NDArray[np.int64], own: NDArray[np.float32]) -> NDArray[np.float32]:
         return _propagated(own, candidates.take(rows))
 
-    outside = Outside(start=start if uses_propagation else None, refresh=refresh)
+    outside = Outside(start, refresh) if uses_propagation else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
 
 

@@ -61,7 +61,8 @@ class TrainConfig:
         default="13%, 27%, 40%, 53%, 67%, 80%",
         metadata={
             "help": "Epochs before which the propagation is repeated in the run's own features, "
-            "counted from 0, e.g. 6, 14, 24; or shares of the run, e.g. 25%, 50%. Empty: never."
+            "counted from 0, e.g. 6, 14, 24; or shares of the run, e.g. 25%, 50%. Empty, or with a "
+            "uniform start: never."
         },
     )
     hold_out: float = field(

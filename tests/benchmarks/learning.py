@@ -1,7 +1,7 @@
 """What each method learns from the bundled sample in the same CPU time.
 
-python -m tests.benchmarks.learning --cpu-seconds 120 --out learning.jsonl
-python -m tests.benchmarks.learning --table learning.jsonl
+python -m tests.benchmarks.learning --cpu-seconds 180
+python -m tests.benchmarks.learning --table
 
 A method gets as many epochs as the budget holds, by an estimate measured on this machine; network,
 views, candidate sets, batch size and step sizes are the defaults for all. One thread. A file is
@@ -41,12 +41,12 @@ def main() -> None:
     options.add_argument("--methods", nargs="*", help="default: all, and the ablations of cad-cam")
     options.add_argument("--starts", nargs="*", choices=STARTS, default=list(STARTS))
     options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    options.add_argument("--cpu-seconds", type=float, default=120.0)
-    options.add_argument("--out", type=Path, default=Path("learning.jsonl"))
-    options.add_argument("--table", type=Path, help="print the table of this file and leave")
+    options.add_argument("--cpu-seconds", type=float, default=180.0)
+    options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
+    options.add_argument("--table", action="store_true", help="print the table and leave")
     asked = options.parse_args()
-    if asked.table is not None:
-        print(table(_read(asked.table)))
+    if asked.table:
+        print(table(_read(asked.out)))
         return
     with tempfile.TemporaryDirectory() as folder:
         services = Services(AppConfig(project=Path(folder)))
