@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[1]
 HOUSE = "cad_studio"
 
 LEAVES = {"store", "datasets", "extractors", "mining", "annotators"}
-ENGINE = {"models", "algorithms", "training"}
+ENGINE = {"models", "algorithms", "training", "augment"}
 """Rooms that may load torch when they are imported, and are imported where they are used."""
-WITHOUT_ENGINE = {f"{HOUSE}.training.settings"}
+WITHOUT_ENGINE = {f"{HOUSE}.training.settings", f"{HOUSE}.training.denoiser_settings"}
 """Modules of these rooms that load no torch, for forms."""
 MAY_IMPORT = {
     "core": {"core"},
     **{room: {"core", room} for room in LEAVES},
     "models": {"core", "models"},
+    "augment": {"core", "models", "augment"},
     "algorithms": {"core", "models", "algorithms"},
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
@@ -44,6 +45,8 @@ HOMES = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "faiss": {"mining"},
+    "diffusers": {"augment", "models"},
+    "accelerate": {"training"},
     "typer": {"cli", "cli_jobs", "cli_training", "command_line"},
 }
 """Packages that belong to one room."""
@@ -57,6 +60,8 @@ HEAVY = {
     "torchvision",
     "transformers",
     "timm",
+    "diffusers",
+    "accelerate",
     "faiss",
     "datasets",
     "scipy",

@@ -1,0 +1,1 @@
+"""Class-specific edits of images, one file per editor."""

@@ -1,0 +1,76 @@
+"""What an editor of images towards a class promises."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class ClassText:
+    """What a text-driven editor is told about a class.
+
+    Attributes:
+        name: Of the class.
+        prompt: The whole instruction.
+    """
+
+    name: str
+    prompt: str
+
+
+class Editor(ABC):
+    """Makes an image look more like one of its candidate classes.
+
+    A member is built from an instance of its `config_type` and loads nothing before `load`.
+
+    Attributes:
+        title: For the user.
+        config_type: Frozen settings dataclass.
+        uses_text: Whether a class's prompt matters, or only which class it is.
+    """
+
+    title: str
+    config_type: type[Any]  # any frozen settings dataclass
+    uses_text: bool = False
+
+    @abstractmethod
+    def load(self, texts: list[ClassText]) -> None:
+        """Get ready; what is missing is told before any work is done.
+
+        Args:
+            texts: C of them, by class.
+
+        Raises:
+            ResourceError: Weights, network or memory cannot be had here, and how to get them.
+            SettingError: The editor does not know these classes.
+        """
+
+    @abstractmethod
+    def key(self) -> str:
+        """What identifies the edits, texts and images apart: model and settings."""
+
+    @abstractmethod
+    def edit(
+        self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
+    ) -> list[NDArray[np.uint8]]:
+        """Edit a batch; the same image, class and seed give the same edit in any batch.
+
+        Args:
+            images: M of uint8 (H, W, 1 or 3), each of a size of its own.
+            guide: int64 (M,). Class each is edited towards.
+            seeds: int64 (M,).
+
+        Returns:
+            M of the same shapes.
+
+        Raises:
+            MemoryError: The batch is too large for the device.
+        """
+
+
+EDITORS: Registry[type[Editor]] = Registry("cad_studio.augment", "editor")

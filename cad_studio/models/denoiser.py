@@ -1,0 +1,249 @@
+"""A small class-conditional diffusion network over images of any size, grey or colour."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cad_studio.core.errors import DatasetFormatError, StorageError, is_disk_full
+from cad_studio.core.optional import require
+
+N_TIMES = 1000
+"""Noise levels, 0 the least."""
+
+_KEY = "cad-studio-editor"
+_GRID = 8
+_LEAST_DIVISOR = 4
+
+
+@dataclass(frozen=True)
+class DenoiserCard:
+    """What is needed to build a denoiser again and to feed it.
+
+    Attributes:
+        class_names: C names.
+        side_px: Side of the square it works on.
+        channels: 1 or 3.
+        widths: Channels of its levels, finest first.
+        epoch: When the weights were taken, from 0.
+        source: What it was trained on, in words.
+    """
+
+    class_names: list[str]
+    side_px: int
+    channels: int
+    widths: list[int]
+    epoch: int = 0
+    source: str = ""
+
+
+class Denoiser(nn.Module):
+    """Predicts the velocity of a noised image, given a class or none.
+
+    Pixels are folded into channels until a grid of 8 x 8 or a little more is left, on which the
+    network works: on a CPU that is several times faster than pixels, and enough for small images.
+    Noise follows the squared cosine of Nichol and Dhariwal, "Improved Denoising Diffusion
+    Probabilistic Models", ICML 2021, https://arxiv.org/abs/2102.09672; velocity is that of
+    Salimans and Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR 2022,
+    https://arxiv.org/abs/2202.00512.
+
+    Attributes:
+        card: What it was built from.
+        alphas: float32 (N_TIMES,). Share of signal, squared, at each noise level.
+    """
+
+    alphas: Tensor
+
+    def __init__(self, card: DenoiserCard) -> None:
+        """Draw fresh weights from torch's own generator.
+
+        Raises:
+            MissingPackageError: diffusers is not installed.
+        """
+        super().__init__()
+        require("torchvision", "torchvision", "The in-domain editor")
+        diffusers = require("diffusers", "diffusers", "The in-domain editor")
+        self.card = card
+        self.divisor = max(_LEAST_DIVISOR, -(-card.side_px // (2 * _GRID)))
+        grid = -(-card.side_px // self.divisor)
+        self.grid = grid + grid % 2  # halved once by the network
+        depth = card.channels * self.divisor**2
+        levels = len(card.widths)
+        self.network = diffusers.UNet2DModel(
+            sample_size=self.grid,
+            in_channels=depth,
+            out_channels=depth,
+            block_out_channels=tuple(card.widths),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D",) * levels,
+            up_block_types=("UpBlock2D",) * levels,
+            norm_num_groups=8,
+            class_embed_type="identity",
+            add_attention=False,
+        )
+        self.classes = nn.Embedding(len(card.class_names) + 1, 4 * card.widths[0])
+        nn.init.normal_(self.classes.weight, std=0.5)
+        schedule = diffusers.DDPMScheduler(N_TIMES, beta_schedule="squaredcos_cap_v2")
+        self.register_buffer("alphas", schedule.alphas_cumprod.float(), persistent=False)
+
+    @property
+    def no_class(self) -> int:
+        """The number that stands for no class."""
+        return len(self.card.class_names)
+
+    def fold(self, images: Tensor) -> Tensor:
+        """Images to what the network works on.
+
+        Args:
+            images: float32 (B, channels, side, side), 0 to 1.
+
+        Returns:
+            float32 (B, channels * divisor^2, grid, grid), -1 to 1, the edges continued.
+        """
+        missing = self.grid * self.divisor - self.card.side_px
+        before = missing // 2
+        pads = (before, missing - before, before, missing - before)
+        padded = nn.functional.pad(images * 2 - 1, pads, mode="replicate")
+        return nn.functional.pixel_unshuffle(padded, self.divisor).contiguous(
+            memory_format=torch.channels_last
+        )
+
+    def unfold(self, folded: Tensor) -> Tensor:
+        """Back to images, float32 (B, channels, side, side), 0 to 1."""
+        side = self.card.side_px
+        before = (self.grid * self.divisor - side) // 2
+        whole = nn.functional.pixel_shuffle(folded, self.divisor)
+        part = whole[:, :, before : before + side, before : before + side]
+        return ((part + 1) / 2).clamp(0.0, 1.0)
+
+    def noised(self, folded: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """A noised image, and its velocity.
+
+        Args:
+            folded: float32 (B, D, grid, grid).
+            noise: Likewise, standard normal.
+            time: int64 (B,). Noise level.
+
+        Returns:
+            Two tensors of that shape.
+        """
+        share = self.alphas[time][:, None, None, None]
+        signal, rest = share.sqrt(), (1 - share).sqrt()
+        return signal * folded + rest * noise, signal * noise - rest * folded
+
+    def forward(self, noised: Tensor, time: Tensor, label: Tensor) -> Tensor:
+        """The velocity.
+
+        Args:
+            noised: float32 (B, D, grid, grid).
+            time: int64 (B,).
+            label: int64 (B,). A class, or `no_class`.
+
+        Returns:
+            float (B, D, grid, grid).
+        """
+        out: Tensor = self.network(noised, time, class_labels=self.classes(label)).sample
+        return out
+
+    def save(self, path: Path) -> None:
+        """Write it as one file of half-precision weights that says how to build itself.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        unfinished = path.with_suffix(".unfinished")
+        weights = {
+            name: value.detach().to("cpu", torch.float16).contiguous()
+            for name, value in self.state_dict().items()
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(weights, unfinished, metadata={_KEY: json.dumps(asdict(self.card))})
+            os.replace(unfinished, path)
+        except (OSError, SafetensorError) as error:
+            unfinished.unlink(missing_ok=True)
+            if "os error 28" in str(error) or (isinstance(error, OSError) and is_disk_full(error)):
+                raise StorageError(f"No space is left for {path}. Free some and resume.") from error
+            raise
+
+
+@torch.no_grad()
+def denoise(
+    denoiser: Denoiser,
+    folded: Tensor,
+    label: Tensor,
+    noise: Tensor,
+    strength: float,
+    guidance: float,
+    n_steps: int,
+) -> Tensor:
+    """Noise images part of the way and take the noise away again, towards a class.
+
+    After Meng et al., "SDEdit", ICLR 2022, https://arxiv.org/abs/2108.01073, with the guidance of
+    Ho and Salimans, "Classifier-Free Diffusion Guidance", https://arxiv.org/abs/2207.12598, and
+    the deterministic steps of Song, Meng and Ermon, "Denoising Diffusion Implicit Models",
+    ICLR 2021, https://arxiv.org/abs/2010.02502, by diffusers' scheduler.
+
+    Args:
+        denoiser: In evaluation mode.
+        folded: float32 (B, D, grid, grid). As `Denoiser.fold` gives them.
+        label: int64 (B,). Classes aimed at.
+        noise: Like `folded`, standard normal.
+        strength: 0 changes nothing, 1 keeps nothing of the source.
+        guidance: 1 follows the class alone, more goes beyond it.
+        n_steps: Of a whole way; a part takes its share.
+
+    Returns:
+        float32 (B, D, grid, grid).
+    """
+    diffusers = require("diffusers", "diffusers", "The in-domain editor")
+    scheduler = diffusers.DDIMScheduler(
+        N_TIMES,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=True,
+    )
+    scheduler.set_timesteps(n_steps)
+    times = scheduler.timesteps[n_steps - round(n_steps * strength) :]
+    if not len(times):
+        return folded
+    device = folded.device
+    none = torch.full_like(label, denoiser.no_class)
+    current, _ = denoiser.noised(folded, noise, times[:1].expand(len(folded)).to(device))
+    for time in times:
+        level = time.expand(2 * len(folded)).to(device)
+        both = denoiser(torch.cat([current, current]), level, torch.cat([label, none])).float()
+        towards, anywhere = both.chunk(2)
+        velocity = anywhere + guidance * (towards - anywhere)
+        current = scheduler.step(velocity, int(time), current).prev_sample
+    return current
+
+
+def load_denoiser(path: Path) -> Denoiser:
+    """A denoiser in evaluation mode, on the CPU, float32.
+
+    Raises:
+        DatasetFormatError: The file is not an editor of this studio.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = DenoiserCard(**json.loads((file.metadata() or {})[_KEY]))
+            names: Iterable[str] = file.keys()
+            weights: dict[str, Any] = {name: file.get_tensor(name).float() for name in names}
+        with torch.random.fork_rng(devices=[]):
+            denoiser = Denoiser(card)
+        denoiser.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DatasetFormatError(
+            f"{path.name} is not an in-domain editor of this studio, or it is damaged. "
+            "Train one: python -m cad_studio edit-model DATASET."
+        ) from error
+    return denoiser.to(memory_format=torch.channels_last).eval()

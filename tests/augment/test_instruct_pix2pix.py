@@ -1,0 +1,83 @@
+"""The text-driven editor with the real classes of diffusers, tiny and untrained."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from cad_studio.augment._base import EDITORS, ClassText
+from cad_studio.augment.instruct_pix2pix import InstructPix2Pix, InstructPix2PixConfig
+from cad_studio.core.errors import ResourceError
+from tests.augment.tiny_pipeline import save_tiny_pipeline
+
+TEXTS = [ClassText("coat", "a coat"), ClassText("shirt", "a shirt with buttons")]
+SMALL = {"steps": 3, "size_px": 16, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_tiny_pipeline(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def editor(folder):
+    made = InstructPix2Pix(InstructPix2PixConfig(model=str(folder), **SMALL))
+    made.load(TEXTS)
+    return made
+
+
+def images():
+    chance = np.random.default_rng(0)
+    return [chance.integers(0, 256, shape, np.uint8) for shape in ((28, 28, 1), (40, 20, 3))]
+
+
+def test_both_editors_are_registered():
+    assert EDITORS.names() == ["in-domain", "instruct-pix2pix"]
+
+
+def test_edits_keep_shapes_and_depend_on_class_and_seed_alone(editor):
+    sources, guide, seeds = images(), np.array([0, 1]), np.array([5, 6])
+    made = editor.edit(sources, guide, seeds)
+    assert [one.shape for one in made] == [one.shape for one in sources]
+    assert all(one.dtype == np.uint8 for one in made)
+    (alone,) = editor.edit(sources[1:], guide[1:], seeds[1:])
+    assert np.abs(alone.astype(int) - made[1].astype(int)).max() <= 1
+    (other_class,) = editor.edit(sources[1:], np.array([0]), seeds[1:])
+    (other_seed,) = editor.edit(sources[1:], guide[1:], np.array([7]))
+    assert (other_class != alone).any()
+    assert (other_seed != alone).any()
+
+
+def test_a_prompt_of_ten_thousand_characters_is_taken(folder):
+    made = InstructPix2Pix(InstructPix2PixConfig(model=str(folder), **SMALL))
+    made.load([ClassText("coat", "coat <b>" * 1250)])
+    (edited,) = made.edit(images()[:1], np.array([0]), np.array([0]))
+    assert edited.shape == (28, 28, 1)
+
+
+def refusal(model):
+    with pytest.raises(ResourceError) as raised:
+        InstructPix2Pix(InstructPix2PixConfig(model=str(model), **SMALL)).load(TEXTS)
+    return str(raised.value)
+
+
+def test_an_incomplete_folder_pickled_weights_and_no_network_are_told_in_words(folder, tmp_path):
+    incomplete = shutil.copytree(folder, tmp_path / "incomplete")
+    shutil.rmtree(incomplete / "vae")
+    assert "no complete pipeline" in refusal(incomplete)
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    (pickled / "unet" / "diffusion_pytorch_model.safetensors").rename(
+        pickled / "unet" / "diffusion_pytorch_model.bin"
+    )
+    assert "safetensors" in refusal(pickled)
+    told = refusal("nobody/no-such-model")
+    assert "hf download nobody/no-such-model" in told
+    assert "in-domain" in told
+
+
+def test_the_key_knows_model_and_settings(folder):
+    keys = {
+        InstructPix2Pix(InstructPix2PixConfig(model=str(folder), **{**SMALL, **change})).key()
+        for change in ({}, {"steps": 4}, {"guidance": 6.0}, {"image_guidance": 2.0})
+    }
+    assert len(keys) == 4
