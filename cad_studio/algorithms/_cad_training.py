@@ -30,10 +30,11 @@ class CadTraining(nn.Module):
 
     Departures from the authors' code: the queue starts empty instead of with random rows, the
     slow copy is an exact copy at first, its BatchNorm statistics are copied, and it sees the
-    views in evaluation mode.
+    views in evaluation mode. It follows more closely at first where it is the one that is judged.
     """
 
     told: Tensor
+    n_steps: Tensor
 
     def __init__(self, setup: Setup, config: CadSettings) -> None:
         """Start with an exact copy and an empty queue."""
@@ -48,6 +49,7 @@ class CadTraining(nn.Module):
         )
         told = setup.start if config.anchor else setup.start[:0]
         self.register_buffer("told", told.clone())
+        self.register_buffer("n_steps", torch.zeros((), dtype=torch.int64))
 
     def adopt(self, belief: Tensor) -> None:
         """Take a belief from outside as the anchor, float32 (N, C)."""
@@ -93,8 +95,15 @@ class CadTraining(nn.Module):
         return StepResult(classification + self.config.beta * contrast, parts)
 
     def after_step(self, algorithm: Algorithm) -> None:
-        """Move the slow copy."""
-        update_ema(self.teacher, algorithm.network, self.config.momentum)
+        """Move the slow copy; where it is the one judged, faster at first.
+
+        Otherwise a short run would be judged by the weights it began with.
+        """
+        momentum = self.config.momentum
+        if self.config.inference == "slow":
+            self.n_steps += 1
+            momentum = min(momentum, float((1 + self.n_steps) / (10 + self.n_steps)))
+        update_ema(self.teacher, algorithm.network, momentum)
 
     def _classification(
         self, algorithm: Algorithm, batch: Batch, taught: Tensor, logits: Tensor
