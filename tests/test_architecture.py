@@ -14,7 +14,11 @@ HOUSE = "cad_studio"
 LEAVES = {"store", "datasets", "extractors", "mining", "annotators"}
 ENGINE = {"models", "algorithms", "training", "augment"}
 """Rooms that may load torch when they are imported, and are imported where they are used."""
-WITHOUT_ENGINE = {f"{HOUSE}.training.settings", f"{HOUSE}.training.denoiser_settings"}
+WITHOUT_ENGINE = {
+    f"{HOUSE}.training.settings",
+    f"{HOUSE}.training.denoiser_settings",
+    f"{HOUSE}.algorithms._cad_paper",
+}
 """Modules of these rooms that load no torch, for forms."""
 MAY_IMPORT = {
     "core": {"core"},

@@ -9,24 +9,12 @@ REDUCTIONS = ("per_augmentation", "per_instance")
 SCORES = ("cls", "key")
 INFERENCES = ("network", "slow")
 
-PAPER = {
-    "beta": 1.5,
-    "tau": 0.12,
-    "queue_size": 4096,
-    "scores_from": "cls",
-    "max_class_views": 0,
-    "cam": "plain",
-    "anchor": 0.0,
-    "inference": "network",
-}
-"""What the paper and its code have where the defaults differ."""
-
 
 @dataclass(frozen=True)
 class CadSettings:
     """Settings that CAD and CAD-CAM share.
 
-    The defaults are for short runs of small networks on a CPU; `PAPER` has the authors' values.
+    The defaults are for short runs of small networks on a CPU; `_cad_paper` has the authors'.
     """
 
     beta: float = field(

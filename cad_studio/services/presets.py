@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cad_studio.algorithms._cad_paper import PAPER
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -52,15 +54,6 @@ PRESETS = (
             "start_epochs": 0,
             "refresh_epochs": "",
         },
-        settings={
-            "beta": 1.5,
-            "tau": 0.12,
-            "queue_size": 4096,
-            "scores_from": "cls",
-            "max_class_views": 0,
-            "cam": "plain",
-            "anchor": 0.0,
-            "inference": "network",
-        },
+        settings=PAPER,
     ),
 )

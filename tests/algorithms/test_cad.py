@@ -1,6 +1,6 @@
 import torch
 
-from cad_studio.algorithms._cad_settings import PAPER
+from cad_studio.algorithms._cad_paper import PAPER
 from tests.algorithms.small import make_batch, make_images, make_method, make_setup
 from tests.vectors import assert_near
 

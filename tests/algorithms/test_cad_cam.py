@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from cad_studio.algorithms._cad_settings import PAPER
+from cad_studio.algorithms._cad_paper import PAPER
 from cad_studio.algorithms._cad_training import choose_class_views
 from cad_studio.algorithms.cad_cam import CadCamConfig
 from tests.algorithms.small import (

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cad_studio.algorithms._cad_settings import PAPER
+from cad_studio.algorithms._cad_paper import PAPER
 from tests.algorithms.small import make_batch, make_images, make_method, make_setup
 
 

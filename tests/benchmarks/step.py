@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from cad_studio.algorithms._base import Batch, Setup, make_algorithm
-from cad_studio.algorithms._cad_settings import PAPER
+from cad_studio.algorithms._cad_paper import PAPER
 from cad_studio.algorithms.cad_cam import CadCamConfig
 from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import make_batch
