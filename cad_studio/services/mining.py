@@ -25,6 +25,7 @@ from cad_studio.store.projects import Project
 
 OFFERED = (
     "pixels",
+    "hog",
     "torchvision:resnet18",
     "torchvision:convnext_tiny",
     "hf:facebook/dinov2-small",

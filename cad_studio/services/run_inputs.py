@@ -15,6 +15,7 @@ from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.training.settings import TrainConfig
 
 if TYPE_CHECKING:
     from cad_studio.training.data import TrainingData
@@ -72,7 +73,7 @@ def open_run(
     data: LoadedDataset,
     candidates: PartialLabels,
     features: NDArray[np.float32],
-    uses_propagation: bool,
+    config: TrainConfig,
     progress: Progress,
 ) -> RunInputs:
     """Put together what a run learns from.
@@ -81,7 +82,8 @@ def open_run(
         data: The dataset.
         candidates: N sets, of the version the run is bound to.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
-        uses_propagation: Whether belief comes from the neighbours, at first and when refreshed.
+        config: Of the loop: whether belief comes from the neighbours, at first and when refreshed,
+            and what is assumed of the classes.
         progress: Told how far it is.
 
     Raises:
@@ -104,13 +106,16 @@ def open_run(
         class_names=data.record.class_names,
     )
 
+    def spread(rows: NDArray[np.int64], graphed: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _propagated(graphed, candidates.take(rows), config.class_balance)
+
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _propagated(np.asarray(features[rows]), candidates.take(rows))
+        return spread(rows, np.asarray(features[rows]))
 
     def refresh(rows: NDArray[np.int64], own: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _propagated(own, candidates.take(rows))
+        return spread(rows, np.hstack([own, features[rows]]) / np.float32(np.sqrt(2.0)))
 
-    outside = Outside(start, refresh) if uses_propagation else Outside()
+    outside = Outside(start, refresh) if config.start == "propagation" else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
 
 
@@ -151,10 +156,12 @@ def entangled_test_pairs(
     }
 
 
-def _propagated(features: NDArray[np.float32], candidates: PartialLabels) -> NDArray[np.float32]:
+def _propagated(
+    features: NDArray[np.float32], candidates: PartialLabels, balance: float
+) -> NDArray[np.float32]:
     """Belief spread over the candidates among neighbours, float32 (N, C)."""
     if len(features) < 2:
         raise SettingError("A start by propagation needs 2 training samples or more.")
     own = np.arange(len(features))
     index, cosine = faiss_neighbours(features, features, N_NEIGHBOURS, own, Silent())
-    return np.asarray(propagate(index, cosine, candidates).todense(), np.float32)
+    return np.asarray(propagate(index, cosine, candidates, balance=balance).todense(), np.float32)

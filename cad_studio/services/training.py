@@ -324,7 +324,7 @@ class TrainingService:
         backbone = request.backbone.strip() or default_backbone(data)
         check_backbone(backbone, data)
         offered = self._mining.offered(request.dataset)
-        plain = "pixels" if data.pixels is not None else "raw"
+        plain = "hog" if data.pixels is not None else "raw"
         features = self._mining.check_spec(request.dataset, request.features or plain)
         if data.pixels is None and features not in offered and features == "pixels":
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
@@ -355,7 +355,7 @@ class TrainingService:
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
-            run.config["start"] == "propagation",
+            settings_from_json(TrainConfig, run.config),
             Part(progress, 0.8, 1.0),
         )
 

@@ -65,6 +65,16 @@ class TrainConfig:
             "uniform start: never."
         },
     )
+    class_balance: float = field(
+        default=1.0,
+        metadata={
+            "help": "How strongly propagation takes the classes to be of one size. Neighbours alone "
+            "cannot tell a class from one that always comes with it; 0 where classes are known to "
+            "differ widely in size.",
+            "minimum": 0.0,
+            "maximum": 1.0,
+        },
+    )
     hold_out: float = field(
         default=0.05,
         metadata={

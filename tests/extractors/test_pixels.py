@@ -24,7 +24,7 @@ def test_cosines_are_those_of_centred_images_when_no_component_is_left_out(tmp_p
 def test_large_images_give_64_components_whatever_the_block_size(tmp_path, monkeypatch):
     images = np.random.default_rng(1).integers(0, 256, (90, 40, 36, 3), np.uint8)
     features = features_of(images, tmp_path)
-    monkeypatch.setattr("cad_studio.extractors.pixels._BLOCK", 7)
+    monkeypatch.setattr("cad_studio.extractors._principal._BLOCK", 7)
     assert features.shape == (90, 64)
     again = features_of(images, tmp_path)
     np.testing.assert_allclose(again @ again.T, features @ features.T, atol=1e-3)
