@@ -53,6 +53,7 @@ PRESETS = (
             "start": "uniform",
             "start_epochs": 0,
             "refresh_epochs": "",
+            "views": "paper",
         },
         settings=PAPER,
     ),

@@ -94,7 +94,7 @@ def open_session(
         labels = data.require_truth(fit_rows, f"{plan.method} training")
         truth = torch.from_numpy(labels).to(device)
     inputs = open_inputs(data, device, config.loader_workers, progress)
-    views, normalisation = _open_views(data, fit_rows)
+    views, normalisation = _open_views(data, fit_rows, config.views == "gentle")
     network = _build_network(data, plan).to(device, memory_format=torch.channels_last)
     if checkpoint is not None:
         precision = checkpoint.state["precision"]
@@ -169,13 +169,13 @@ def _check_same_run(checkpoint: Checkpoint | None, plan: Plan, fingerprint: int)
 
 
 def _open_views(
-    data: TrainingData, fit_rows: NDArray[np.int64]
+    data: TrainingData, fit_rows: NDArray[np.int64], is_gentle: bool
 ) -> tuple[Views | None, tuple[list[float], list[float]]]:
     if data.pixels is None:
         return None, ([], [])
     mean, std = measure_normalisation(data.pixels, fit_rows, data.channels)
     kind = choose_kind(data.side_px, data.channels)
-    return Views(kind, data.side_px, mean, std), (mean, std)
+    return Views(kind, data.side_px, mean, std, is_gentle), (mean, std)
 
 
 def _build_network(data: TrainingData, plan: Plan) -> Network:

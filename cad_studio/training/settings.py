@@ -7,6 +7,7 @@ from cad_studio.core.settings import check_settings
 
 STARTS = ("uniform", "propagation")
 PRECISIONS = ("auto", "float32", "bf16")
+VIEWS = ("gentle", "paper")
 COMPILES = ("auto", "off", "on")
 
 
@@ -73,6 +74,15 @@ class TrainConfig:
             "differ widely in size.",
             "minimum": 0.0,
             "maximum": 1.0,
+        },
+    )
+    views: str = field(
+        default="gentle",
+        metadata={
+            "help": "How images are varied for the classification: gentle shifts and mirrors them, "
+            "which small networks and short runs learn most from; paper also cuts out and recolours, "
+            "for hundreds of epochs.",
+            "choices": VIEWS,
         },
     )
     hold_out: float = field(

@@ -7,8 +7,10 @@ The transforms of Xia et al., "CAD", arXiv 2603.04825, in three kinds:
 - `large`: photographs, cropped to 224 px or so.
 
 Every image of a batch has its own random parameters, and all chance comes from one generator on
-the CPU, so that a seed gives the same views on every device. Departure: AutoAugment and
-RandAugment are torchvision's policies; RandAugment has its magnitude, 9 of 31.
+the CPU, so that a seed gives the same views on every device. Departures: AutoAugment and
+RandAugment are torchvision's policies; RandAugment has its magnitude, 9 of 31. Gentle views leave
+out the cutout and AutoAugment of `cls`, which small networks do not win back within a few epochs,
+and shift by 2 pixels instead of 4.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +37,7 @@ LARGE_PX = 96
 
 _CUTOUT_PX = 16
 _PADDING_PX = 4
+_GENTLE_PADDING_PX = 2
 _JITTER = (0.4, 0.4, 0.4, 0.1)
 _SMALL_AREA = (0.2, 1.0)
 _LARGE_AREA = (0.08, 1.0)
@@ -59,7 +62,12 @@ class Views:
     """
 
     def __init__(
-        self, kind: str, image_px: int, mean: Sequence[float], std: Sequence[float]
+        self,
+        kind: str,
+        image_px: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        is_gentle: bool = False,
     ) -> None:
         """Make views of one size.
 
@@ -68,6 +76,7 @@ class Views:
             image_px: Side of the square views.
             mean: 1 or 3 values that are subtracted last.
             std: 1 or 3 values that are divided by, above 0.
+            is_gentle: Whether the view `cls` leaves out what hides or recolours the image.
 
         Raises:
             SettingError: There is no such kind.
@@ -76,6 +85,7 @@ class Views:
             raise SettingError(f"{kind!r} is not a known kind of views. {closest(kind, KINDS)}")
         self.kind = kind
         self.image_px = image_px
+        self._is_gentle = is_gentle
         self._mean = torch.tensor(list(mean), dtype=torch.float32).view(1, -1, 1, 1)
         self._std = torch.tensor(list(std), dtype=torch.float32).view(1, -1, 1, 1)
         self._makers: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
@@ -137,10 +147,13 @@ class Views:
         n_images, device = len(images), images.device
         height, width = images.shape[2:]
         flips = draw_flips(n_images, generator)
-        offset = torch.randint(-_PADDING_PX, _PADDING_PX + 1, (2, n_images), generator=generator)
-        centre = _draw_centres(n_images, (height, width), generator)
+        most = _GENTLE_PADDING_PX if self._is_gentle else _PADDING_PX
+        offset = torch.randint(-most, most + 1, (2, n_images), generator=generator)
         offset, flips = offset.to(device, non_blocking=True), flips.to(device, non_blocking=True)
         images = shift(images, offset, flips).contiguous()
+        if self._is_gentle:
+            return images
+        centre = _draw_centres(n_images, (height, width), generator)
         size = torch.full((n_images,), _CUTOUT_PX, device=device)
         images = cut_out(images, centre.to(device, non_blocking=True), size, 0.0)
         if self.kind == "grey":
@@ -148,7 +161,8 @@ class Views:
         return auto_augment(images, "cifar10", generator)
 
     def _large_cls(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        return auto_augment(self._cropped(images, generator), "imagenet", generator)
+        images = self._cropped(images, generator)
+        return images if self._is_gentle else auto_augment(images, "imagenet", generator)
 
     def _weak(self, images: Tensor, generator: torch.Generator) -> Tensor:
         images = self._cropped(images, generator)

@@ -31,7 +31,7 @@ def test_a_direction_between_two_bins_is_shared_by_them():
     image = np.round(255 * steps**2).astype(np.uint8)[None, :, :, None]
     first = describe_gradients(image, 4)[0].reshape(4, 9)[0]
     assert set(np.flatnonzero(first > 0.2)) == {2, 3}
-    assert first[[0, 1, 4, 5, 6, 7, 8]].max() < 0.05
+    assert first[[0, 1, 4, 5, 6, 7, 8]].max() < 0.15
 
 
 def test_the_channel_with_the_steepest_edge_counts():

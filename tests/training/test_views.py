@@ -90,6 +90,23 @@ def test_a_cls_view_of_small_grey_images_is_cut_out():
     assert black.min() >= 64
 
 
+@pytest.mark.parametrize(("kind", "most"), [("grey", 2), ("small", 2), ("large", None)])
+def test_gentle_cls_views_keep_every_colour_and_hide_nothing(kind, most):
+    side = SIDES[kind][1]
+    views = Views(kind, side, [0.0], [1.0], is_gentle=True)
+    white = torch.full((64, *images_of(kind).shape[1:]), 255, dtype=torch.uint8)
+    out = views.make("cls", views.unit(white), torch.Generator().manual_seed(0))
+    assert out.min() > 0.999
+    if most is not None:
+        # A dot in the middle is found at most so many pixels from there, or from its mirror.
+        dot = torch.zeros_like(white)
+        dot[:, side // 2, side // 2] = 255
+        out = views.make("cls", views.unit(dot), torch.Generator().manual_seed(0))
+        rows, columns = out[:, 0].nonzero()[:, 1], out[:, 0].nonzero()[:, 2]
+        assert (rows - side // 2).abs().max() == most
+        assert (columns - (side - 1) / 2).abs().max() == most + 0.5
+
+
 def test_the_kind_follows_from_size_and_channels():
     assert choose_kind(28, 1) == "grey"
     assert choose_kind(32, 3) == "small"
