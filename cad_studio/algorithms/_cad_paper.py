@@ -8,6 +8,7 @@ PAPER: dict[str, Any] = {
     "queue_size": 4096,
     "scores_from": "cls",
     "max_class_views": 0,
+    "class_view_share": 1.0,
     "cam": "plain",
     "anchor": 0.0,
     "inference": "network",

@@ -83,6 +83,15 @@ class CadSettings:
             "minimum": 0,
         },
     )
+    class_view_share: float = field(
+        default=0.25,
+        metadata={
+            "help": "Share of a batch that gets class views: the samples whose two most believed "
+            "candidates lie closest. 1 takes all, as the paper.",
+            "minimum": 0.0,
+            "maximum": 1.0,
+        },
+    )
     cam: str = field(
         default="contrast",
         metadata={

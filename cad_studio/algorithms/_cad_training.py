@@ -148,14 +148,16 @@ def class_view_names(config: CadSettings) -> tuple[str, ...]:
 
 
 def choose_class_views(
-    candidates: Tensor, belief: Tensor, limit: int, generator: torch.Generator
+    candidates: Tensor, belief: Tensor, limit: int, share: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """All candidates, or the most believed ones and one more at random.
+    """All candidates, or the most believed ones and one more at random, of some samples or all.
 
     Args:
         candidates: bool (B, C).
         belief: float32 (B, C).
         limit: How many of the most believed; 0 for all.
+        share: How much of the batch, at least one sample: those whose two highest beliefs lie
+            closest.
         generator: Chance, on the CPU.
 
     Returns:
@@ -168,5 +170,11 @@ def choose_class_views(
         noise = torch.rand(candidates.shape, generator=generator).to(belief.device)
         extra = noise.masked_fill(~rest, -1.0).argmax(dim=1, keepdim=True)
         candidates = chosen | (torch.zeros_like(candidates).scatter_(1, extra, True) & rest)
+    n_chosen = max(1, round(share * len(candidates)))
+    if n_chosen < len(candidates):
+        first, second = belief.topk(2, dim=1).values.unbind(dim=1)
+        entangled = (first - second).topk(n_chosen, largest=False).indices
+        is_chosen = torch.zeros_like(candidates[:, 0]).index_fill_(0, entangled, True)
+        candidates = candidates & is_chosen[:, None]
     source, guide = candidates.nonzero(as_tuple=True)
     return source, guide

@@ -76,8 +76,8 @@ class CadCam(Algorithm):
 
     def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """As `Algorithm.choose_class_views`, up to the limit that is set."""
-        limit = self.config.max_class_views
-        return choose_class_views(candidates, self.belief[row], limit, self.generator)
+        limit, share = self.config.max_class_views, self.config.class_view_share
+        return choose_class_views(candidates, self.belief[row], limit, share, self.generator)
 
     def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:
         """As `Algorithm.edit`."""

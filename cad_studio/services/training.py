@@ -326,7 +326,7 @@ class TrainingService:
         offered = self._mining.offered(request.dataset)
         plain = "hog" if data.pixels is not None else "raw"
         features = self._mining.check_spec(request.dataset, request.features or plain)
-        if data.pixels is None and features not in offered and features == "pixels":
+        if data.pixels is None and features not in offered and features in ("hog", "pixels"):
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
         settings = settings_from_json(member.config_type, request.settings)

@@ -69,9 +69,9 @@ class TrainConfig:
     class_balance: float = field(
         default=1.0,
         metadata={
-            "help": "How strongly propagation takes the classes to be of one size. Neighbours alone "
-            "cannot tell a class from one that always comes with it; 0 where classes are known to "
-            "differ widely in size.",
+            "help": "How strongly propagation takes the classes to be of one size. Neighbours "
+            "alone cannot tell a class from one that always comes with it; 0 where classes are "
+            "known to differ widely in size.",
             "minimum": 0.0,
             "maximum": 1.0,
         },
@@ -79,9 +79,9 @@ class TrainConfig:
     views: str = field(
         default="gentle",
         metadata={
-            "help": "How images are varied for the classification: gentle shifts and mirrors them, "
-            "which small networks and short runs learn most from; paper also cuts out and recolours, "
-            "for hundreds of epochs.",
+            "help": "How images are varied for the classification: gentle shifts and mirrors "
+            "them, which small networks and short runs learn most from; paper also cuts out and "
+            "recolours, for hundreds of epochs.",
             "choices": VIEWS,
         },
     )

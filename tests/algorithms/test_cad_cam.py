@@ -53,13 +53,25 @@ def test_a_limit_takes_the_most_believed_and_one_more_at_random():
     extra = set()
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
-        source, guide = choose_class_views(candidates, belief, 2, generator)
+        source, guide = choose_class_views(candidates, belief, 2, 1.0, generator)
         first, second = guide[source == 0].tolist(), guide[source == 1].tolist()
         assert second == [0, 4]
         assert {2, 3} < set(first)
         assert len(first) == 3
         extra |= set(first) - {2, 3}
     assert extra == {0, 1}
+
+
+def test_a_share_takes_the_samples_that_are_hardest_to_tell():
+    candidates = torch.ones((4, 3), dtype=torch.bool)
+    belief = torch.tensor([[0.9, 0.1, 0.0], [0.45, 0.4, 0.15], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4]])
+    chance = torch.Generator().manual_seed(0)
+    # Between the two highest lie 0.8, 0.05, 0.5 and 0.1.
+    source, guide = choose_class_views(candidates, belief, 0, 0.5, chance)
+    assert source.tolist() == [1, 1, 1, 3, 3, 3]
+    assert guide.tolist() == [0, 1, 2, 0, 1, 2]
+    source, _ = choose_class_views(candidates, belief, 0, 0.0, chance)
+    assert source.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("epochs", "first"), [(10, 5), (500, 10)])
