@@ -78,7 +78,7 @@ def test_train_prints_its_figures_and_evaluate_repeats_them(project, trained):
     found = run_json(project, "evaluate", trained["run"])
     assert found["accuracy"] == pytest.approx(trained["test_accuracy"], abs=1e-6)
     jobs = run_json(project, "jobs", "list")["jobs"]
-    assert [(job["kind"], job["status"]) for job in jobs] == [("train", "done")]
+    assert [(job["kind"], job["status"]) for job in jobs] == [("train", "done"), ("import", "done")]
 
 
 def test_the_same_seed_gives_the_same_figures_also_in_the_background(project, trained):
