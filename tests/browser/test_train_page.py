@@ -34,7 +34,7 @@ def start(page, name, **wanted):
     return int(page.get_attribute(".run-panel", "data-run"))
 
 
-def reaches(page, *statuses, timeout=60_000):
+def reaches(page, *statuses, timeout=120_000):
     """Wait until the chosen run has one of some statuses."""
     page.wait_for_function(
         "wanted => wanted.includes(document.querySelector('.run-panel')?.dataset.status)",

@@ -49,7 +49,7 @@ export function mount({element, server}) {
   const nothing = h('div.nothing');
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
     h('input', {type: 'checkbox', id: 'train-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys',
-    h('span.num', {}, h('kbd', {}, 'j'), ' ', h('kbd', {}, 'k'), ' runs ', h('kbd', {}, 'x'), ' compare'));
+    h('span.num', {}, h('kbd', {}, 'j'), ' ', h('kbd', {}, 'k'), ' runs · ', h('kbd', {}, 'x'), ' compare'));
   keys.querySelector('input').checked = state.keys;
   table.element.querySelector('.tools').append(keys);
   const main = h('section.main', {}, nothing, panel.element, table.element, queue.element);
