@@ -30,7 +30,7 @@ def start(page, name, **wanted):
     """Start a run by the form and wait until it is the chosen one; returns its number."""
     ask_for(page, name=name, **wanted)
     page.click("#train-start")
-    expect(page.locator("#run-name")).to_have_text(name, timeout=30_000)
+    expect(page.locator("#run-name")).to_have_text(name, timeout=60_000)
     return int(page.get_attribute(".run-panel", "data-run"))
 
 
@@ -238,7 +238,7 @@ def test_a_second_run_waits_and_the_order_can_be_changed(page, studio):
     for run in (second, third, first):
         page.click(f'#runs tr[data-run="{run}"] .run-pick')
         page.click("#run-stop")
-        reaches(page, "cancelled", timeout=30_000)
+        reaches(page, "cancelled")
     expect(page.locator(".queue-part")).to_be_hidden()
 
 
