@@ -104,7 +104,7 @@ def import_dataset(
             "cache_dir": None if cache is None else str(cache.absolute()),
         },
     }
-    run("import", arguments, as_json, _import_text)
+    run("import", arguments, as_json, _import_text, f"Import {name}")
 
 
 @app.command()
@@ -118,7 +118,8 @@ def synthesize(
 ) -> None:
     """Make instance-dependent candidate sets from the true labels, as a new version."""
     config = {"rate": rate, "seed": seed, "annotator": annotator, "epochs": epochs}
-    run("synthesize", {"name": name, "config": config}, as_json, _synthesis_text)
+    arguments = {"name": name, "config": config}
+    run("synthesize", arguments, as_json, _synthesis_text, f"Synthesize sets of {name}")
 
 
 @app.command()
@@ -135,6 +136,7 @@ def extract(
         {"name": name, "features": features},
         as_json,
         lambda r: f"{r['features']}: {r['description']}, {r['seconds']:.1f} s",
+        f"Extract {features} of {name}",
     )
 
 
@@ -163,7 +165,7 @@ def mine(
     arguments = {
         "name": name, "features": features, "config": config, "labels": labels, "split": split,
     }  # fmt: skip
-    run("mine", arguments, as_json, _mining_text)
+    run("mine", arguments, as_json, _mining_text, f"Find pairs of {name}")
 
 
 @app.command()

@@ -7,12 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Json, Line, opened, show
+from cad_studio.command_line import Json, opened, show
 from cad_studio.core.errors import SettingError
-from cad_studio.core.records import Job
-from cad_studio.services.container import Services
 from cad_studio.services.jobs import JobService
-from cad_studio.worker import run_job
 
 jobs_app = typer.Typer(help="Background work of the project.", no_args_is_help=True)
 
@@ -26,39 +23,6 @@ _ENDED = {"done", "failed", "cancelled", "interrupted"}
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.add_typer(jobs_app, name="jobs")
-
-
-def run_as_job(
-    services: Services,
-    kind: str,
-    title: str,
-    arguments: dict[str, Any],
-    line: Line,
-    on_add: Callable[[Job], None] = lambda job: None,
-) -> dict[str, Any]:
-    """Do a piece of work in this process, as a job that the window shows and others wait for.
-
-    Args:
-        services: Over the project.
-        kind: Kind of the job.
-        title: What the window calls it.
-        arguments: What it needs to be done again in the background, should it be interrupted.
-        line: Shows how far it is.
-        on_add: Told the job as soon as it has a row, before it waits for its turn.
-
-    Returns:
-        What came of it.
-
-    Raises:
-        JobCancelled: It was stopped, by Ctrl-C or from elsewhere; `jobs resume` goes on with it.
-        CadStudioError: It could not be done.
-    """
-
-    def wait(blocker: Job) -> None:
-        line.report(blocker.fraction, f"Waiting for job {blocker.id}: {blocker.title}")
-
-    job = services.jobs.run_here(kind, title, arguments, on_add, wait)
-    return run_job(services, job, line)
 
 
 @jobs_app.command("list")

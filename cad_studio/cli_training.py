@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.cli_jobs import run_as_job
-from cad_studio.command_line import Json, Line, opened, run, show
+from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
 from cad_studio.core.errors import JobCancelled, SettingError, closest
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job

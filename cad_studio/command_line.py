@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.config import read_config
+from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
+from cad_studio.worker import run_job
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
 Name = Annotated[str, typer.Argument(help="Name of the dataset in the project.")]
@@ -57,16 +59,65 @@ class Line:
 
 
 def run(
-    kind: str, arguments: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]
+    kind: str,
+    arguments: dict[str, Any],
+    as_json: bool,
+    text: Callable[[dict[str, Any]], str],
+    title: str = "",
 ) -> None:
-    """Do a piece of work in this process, as a job would, and print what came of it."""
+    """Do a piece of work in this process and print what came of it.
+
+    Args:
+        kind: A key of `operations.KINDS`.
+        arguments: As a job of this kind stores them.
+        as_json: Whether to print JSON.
+        text: Puts the result into words otherwise.
+        title: With one, the work is a job that the window shows and others wait for; without,
+            it is done at once, whatever else is at work.
+    """
     line = Line()
     with opened() as services:
         try:
-            result = run_operation(services, kind, arguments, line)
+            if title:
+                result = run_as_job(services, kind, title, arguments, line)
+            else:
+                result = run_operation(services, kind, arguments, line)
         finally:
             line.clear()
     show(result, as_json, text)
+
+
+def run_as_job(
+    services: Services,
+    kind: str,
+    title: str,
+    arguments: dict[str, Any],
+    line: Line,
+    on_add: Callable[[Job], None] = lambda job: None,
+) -> dict[str, Any]:
+    """Do a piece of work in this process, as a job that the window shows and others wait for.
+
+    Args:
+        services: Over the project.
+        kind: Kind of the job.
+        title: What the window calls it.
+        arguments: What it needs to be done again in the background, should it be interrupted.
+        line: Shows how far it is.
+        on_add: Told the job as soon as it has a row, before it waits for its turn.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        JobCancelled: It was stopped, by Ctrl-C or from elsewhere; `jobs resume` goes on with it.
+        CadStudioError: It could not be done.
+    """
+
+    def wait(blocker: Job) -> None:
+        line.report(blocker.fraction, f"Waiting for job {blocker.id}: {blocker.title}")
+
+    job = services.jobs.run_here(kind, title, arguments, on_add, wait)
+    return run_job(services, job, line)
 
 
 def show(result: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:

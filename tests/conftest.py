@@ -13,6 +13,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # As the entry points do: on a busy machine, threads that spin make training many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tests run side by side: more threads would take each other's cores.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 class NetworkRefused(RuntimeError):

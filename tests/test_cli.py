@@ -98,6 +98,21 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
         assert len(list(csv.DictReader(file))) == 150
 
 
+def test_what_commands_do_stands_among_the_jobs_of_the_window(imported, project):
+    """Only training did: an import in a terminal was seen nowhere, and waited for nothing."""
+    run(project, "extract", "fmnist")
+    run(project, "mine", "fmnist", "--quantile", "2")
+    jobs = run_json(project, "jobs", "list")["jobs"]
+    told = {(job["kind"], job["title"], job["status"]) for job in jobs}
+    assert {
+        ("import", "Import fmnist", "done"),
+        ("extract", "Extract pixels of fmnist", "done"),
+        ("mine", "Find pairs of fmnist", "failed"),
+    } <= told
+    failed = next(job for job in jobs if job["status"] == "failed")
+    assert failed["error"] == "quantile is 2.0; the most is 1.0."
+
+
 def test_without_json_a_line_for_people_is_printed(imported, project):
     code, out, err = run(project, "list")
     assert (code, err) == (0, "")

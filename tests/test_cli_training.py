@@ -1,4 +1,4 @@
-"""Training on the command line, each command in a process of its own."""
+"""Training on the command line, in processes of its own."""
 
 import json
 import os
@@ -75,21 +75,21 @@ def trained(project):
 
 def test_train_prints_its_figures_and_evaluate_repeats_them(project, trained):
     assert set(trained) >= KEYS
-    found = run_json(project, "evaluate", trained["run"])
+    found = here(project, "evaluate", trained["run"])
     assert found["accuracy"] == pytest.approx(trained["test_accuracy"], abs=1e-6)
-    jobs = run_json(project, "jobs", "list")["jobs"]
-    assert [(job["kind"], job["status"]) for job in jobs] == [("train", "done")]
+    jobs = here(project, "jobs", "list")["jobs"]
+    assert [(job["kind"], job["status"]) for job in jobs] == [("train", "done"), ("import", "done")]
 
 
 def test_the_same_seed_gives_the_same_figures_also_in_the_background(project, trained):
     started = run_json(project, "train", "shades", "--method", "proden", *QUICK, "--background")
     done = run(project, "jobs", "log", started["job"], "--follow")
     assert "is done" in done.stdout
-    job = run_json(project, "jobs", "show", started["job"])
+    job = here(project, "jobs", "show", started["job"])
     assert job["status"] == "done"
     assert job["result"]["test_accuracy"] == trained["test_accuracy"]
     assert job["result"]["approximated_accuracy"] == trained["approximated_accuracy"]
-    row = run_json(project, "runs", "show", started["run"])
+    row = here(project, "runs", "show", started["run"])
     assert (row["status"], row["epochs_done"]) == ("done", 2)
 
 
@@ -106,7 +106,7 @@ def test_two_launched_processes_train_one_run(project):
     alone = here(project, *wanted)
     together = run_json(project, *wanted, before=launch)
     assert together["epochs"] == 25
-    row = run_json(project, "runs", "show", together["run"])
+    row = here(project, "runs", "show", together["run"])
     assert row["environment"]["processes"] == 2
     for figure in ("test_accuracy", "approximated_accuracy", "covering_rate"):
         assert together[figure] == pytest.approx(alone[figure], abs=0.15)

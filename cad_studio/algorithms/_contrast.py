@@ -12,6 +12,9 @@ from torch import Tensor, nn
 BASE_TEMPERATURE = 0.07
 """Losses are scaled by tau / 0.07, as the code of SupCon and all methods after it does."""
 
+_NEVER = -1e4
+"""Likeness of what must not be looked at: its share is exactly 0, and 0 times it is not NaN."""
+
 
 class RingBuffer(nn.Module):
     """The latest rows of some tensors; the oldest are overwritten first.
@@ -109,10 +112,11 @@ def attention(scores: Tensor, all_scores: Tensor, positive: Tensor, tau_d: float
         float32 (M, P), no gradient. Rows sum to 1, or to 0 without a positive.
     """
     with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
-        left = nn.functional.normalize(scores.float(), dim=1)
+        left = nn.functional.normalize(scores.float(), dim=1) / tau_d
         right = nn.functional.normalize(all_scores.float(), dim=1)
-        likeness = (left @ right.T / tau_d).masked_fill(~positive, -torch.inf)
-        return likeness.softmax(dim=1).masked_fill(~positive, 0.0)
+        # A softmax of a row without positives would be even; its shares become 0 instead.
+        shares = torch.where(positive, left @ right.T, _NEVER).softmax(dim=1)
+        return shares.mul_(positive.any(dim=1, keepdim=True))
 
 
 def equal_weights(positive: Tensor) -> Tensor:
@@ -132,13 +136,15 @@ def contrast_losses(columns: Columns, weights: Tensor, tau: float) -> Tensor:
         float32 (M,). One loss per anchor, tau / 0.07 applied.
     """
     with torch.autocast(weights.device.type, enabled=False):
-        queries = columns.queries.float()
-        similarity = queries @ torch.cat([queries, columns.others.float()]).T / tau
-        # The shares are taken from the unmasked values: 0 * -inf would be NaN.
-        total = similarity.masked_fill(~columns.comparable(), -torch.inf).logsumexp(
-            dim=1, keepdim=True
-        )
-        return -(tau / BASE_TEMPERATURE) * (weights * (similarity - total)).sum(dim=1)
+        queries, others = columns.queries.float(), columns.others.float()
+        anchors, n_anchors = queries / tau, len(queries)
+        itself = torch.eye(n_anchors, dtype=torch.bool, device=queries.device)
+        # Two products: one over all columns would compute a gradient of keys and queue as well.
+        among = (anchors @ queries.T).masked_fill(itself, _NEVER)
+        unusable = torch.where(columns.usable[n_anchors:], 0.0, _NEVER)
+        likeness = torch.cat([among, torch.addmm(unusable, anchors, others.T)], dim=1)
+        losses = -(weights * likeness.log_softmax(dim=1)).sum(dim=1)
+        return tau / BASE_TEMPERATURE * losses
 
 
 def moco_losses(columns: Columns, tau: float) -> Tensor:

@@ -197,16 +197,16 @@ def test_a_given_start_is_learned_and_held_as_long_as_said(name):
     start[torch.arange(8), (torch.arange(8) + 1) % N_CLASSES] = 1.0
     start[1] = torch.eye(N_CLASSES)[1]
     start /= start.sum(dim=1, keepdim=True)
-    method = make_small(name, start=start, epochs=90, start_epochs=60)
-    train(method, images, 60)
+    method = make_small(name, start=start, epochs=130, start_epochs=100)
+    train(method, images, 100, learning_rate=0.05)
     assert torch.equal(method.belief, start)
     predicted = predict(method, images)
     assert (predicted == start.argmax(dim=1)).float().mean() >= 6 / 8
-    train(method, images, 1, first_epoch=60)
+    train(method, images, 1, first_epoch=100)
     assert method.confidence() is None or not torch.equal(method.belief, start)
     method.adopt(start)
     assert method.is_held
-    train(method, images, 2, first_epoch=60)
+    train(method, images, 2, first_epoch=100)
     torch.testing.assert_close(method.belief, start)
 
 

@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
+VIEWPORT = {"width": 1366, "height": 860}
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -36,19 +37,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def chromium():
-    """A browser; without one the tests are skipped, but never where they were asked for."""
+    """Path of a browser; without one the tests are skipped, but never where they were asked for."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if found is None:
         reason = "no Chromium is installed (Debian: apt-get install chromium)"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        yield browser
-        browser.close()
+    return found
 
 
 @dataclass
@@ -143,24 +139,36 @@ def watch():
 
 
 @pytest.fixture(scope="package")
-def visitor(chromium):
-    """One visitor for all tests, whose cache holds the scripts after the first page."""
-    context = chromium.new_context(viewport={"width": 1366, "height": 860})
-    context.set_default_timeout(20_000)
-    yield context
-    context.close()
+def visitor(chromium, tmp_path_factory):
+    """One visitor for all tests, whose profile keeps the scripts compiled after the first page."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("visitor"),
+            executable_path=chromium,
+            args=list(FLAGS),
+            viewport=VIEWPORT,
+        )
+        context.set_default_timeout(20_000)
+        yield context
+        context.close()
 
 
 @pytest.fixture
 def context(visitor, watch):
-    """The visitor with nothing open. Leaving the machine, errors and dialogs fail the test."""
+    """The visitor with one empty tab. Leaving the machine, errors and dialogs fail the test."""
     listeners = watch.listeners()
     for event, listener in listeners.items():
         visitor.on(event, listener)
     yield visitor
-    for page in visitor.pages:
-        page.evaluate("() => localStorage.clear()")
-        page.close()
+    first, *others = visitor.pages or [visitor.new_page()]
+    for other in others:
+        other.close()
+    first.unroute_all(behavior="ignoreErrors")
+    if first.url.startswith("http"):
+        first.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    first.goto("about:blank")
     for event, listener in listeners.items():
         visitor.remove_listener(event, listener)
     assert (watch.strangers, watch.complaints, watch.dialogs) == ([], [], [])
@@ -168,4 +176,7 @@ def context(visitor, watch):
 
 @pytest.fixture
 def page(context):
-    return context.new_page()
+    """The visitor's tab: a new one for each test would compile every script anew."""
+    tab = context.pages[0] if context.pages else context.new_page()
+    tab.set_viewport_size(VIEWPORT)
+    return tab

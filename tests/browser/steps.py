@@ -20,6 +20,15 @@ def show_pairs(page: Page, url: str, **query: object) -> None:
     page.wait_for_selector(".pairs-page[data-shown] .card img", timeout=READY_MS)
 
 
+def show_train(page: Page, url: str, dataset: str, query: str = "") -> None:
+    """Open the Train page and wait until its form and its list of runs are there."""
+    page.goto(f"{url}/?dataset={dataset}{query}")
+    page.wait_for_selector(".dataset-page .tile, .train-page", timeout=READY_MS)
+    open_page(page, "Train")
+    page.wait_for_selector(f'.train-side[data-ready="{dataset}"]', timeout=READY_MS)
+    page.wait_for_selector(".train-page[data-shown]:not([data-shown=''])")
+
+
 def open_page(page: Page, title: str) -> None:
     page.get_by_role("tab", name=title, exact=True).click()
 

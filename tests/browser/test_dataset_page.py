@@ -117,7 +117,12 @@ def test_a_sample_opens_large_and_hides_its_true_label(page, studio):
     expect(panel.locator(".id")).to_have_text(name.partition(",")[0])
     candidates = name.partition(": ")[2].split(", ")
     assert panel.locator(".chip .name").all_inner_texts() == candidates
-    assert panel.locator("img.picture").evaluate("image => image.naturalWidth") == 28
+    assert (
+        panel.locator("img.picture").evaluate(
+            "image => image.decode().then(() => image.naturalWidth)"
+        )
+        == 28
+    )
     assert panel.locator(".tag").count() == 0
     page.click("#instance-reveal")
     expect(panel.locator(".tag")).to_have_text("true")

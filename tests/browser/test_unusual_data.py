@@ -1,4 +1,4 @@
-"""Datasets that are not like the sample: vectors, very many classes, votes, and read-only."""
+"""Datasets that are not like the sample: vectors and very many classes."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,7 @@ from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.mining import MiningRequest
-from tests.browser.conftest import start_studio
-from tests.browser.steps import open_page, show_dataset, show_pairs, shown_filter, toast, total
+from tests.browser.steps import open_page, show_dataset, shown_filter, total
 
 N_CLASSES = 500
 
@@ -39,13 +38,12 @@ def unusual(studio, tmp_path_factory):
         class_names=np.array(["up", "down", "left"]),
     )
     services = Services(AppConfig(studio.project))
-    if not services.sample.is_wanted():
-        for name in ("many", "vectors"):
-            file = str(folder / f"{name}.npz")
-            services.importing.import_source(file, name, ReadOptions(), False, Silent())
-        request = MiningRequest("pixels", MiningConfig(quantile=0.01))
-        services.mining.mine("many", request, Silent())
-        services.mining.mine("vectors", MiningRequest("raw", MiningConfig(threshold=0.2)), Silent())
+    for name in ("many", "vectors"):
+        file = str(folder / f"{name}.npz")
+        services.importing.import_source(file, name, ReadOptions(), False, Silent())
+    request = MiningRequest("pixels", MiningConfig(quantile=0.01))
+    services.mining.mine("many", request, Silent())
+    services.mining.mine("vectors", MiningRequest("raw", MiningConfig(threshold=0.2)), Silent())
     services.close()
     return studio
 
@@ -57,7 +55,8 @@ def test_vectors_are_shown_as_strips(page, unusual):
     page.locator(".tile").first.click()
     picture = page.locator(".instance img.picture")
     expect(picture).to_be_visible()
-    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [64, 64]
+    size = "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
+    assert picture.evaluate(size) == [64, 64]
     expect(page.get_by_text("No true label is known.")).to_be_visible()
     open_page(page, "Entangled pairs")
     page.wait_for_selector(".pairs-page .card img")
@@ -118,19 +117,3 @@ def test_two_windows_do_not_see_each_others_choice(page, context, unusual):
     page.reload()
     page.wait_for_selector(".tile")
     assert (total(page), total(other)) == ("1,000 samples", "60 samples")
-
-
-def test_a_read_only_studio_offers_nothing_that_changes_it(page, unusual):
-    for studio in start_studio(unusual.project, CAD_READONLY="1"):
-        show_pairs(page, studio.url)
-        expect(page.locator("#pairs-find")).to_be_hidden()
-        assert page.locator("#pairs-csv").is_visible()
-        open_page(page, "Dataset")
-        page.wait_for_selector(".tile")
-        for name in ("import-open", "synthesize-open", "export-open", "remove"):
-            expect(page.locator(f"#dataset-{name}")).to_be_hidden()
-        # the form is still in the page: whoever opens it by hand is refused by the server
-        page.evaluate("() => document.getElementById('dataset-import').classList.add('open')")
-        page.fill("#import-source textarea, #import-source input", str(unusual.project))
-        page.click("#import-start")
-        toast(page, "This studio is read-only.")

@@ -10,6 +10,8 @@ import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tel
 import {isActive} from './train_words.js';
 
 const EVERY = 1000;
+const EVERY_OF_MANY = 2000;  // drawing many curves anew is most of what following costs
+const MANY = 5;
 const PALETTE = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 const MOST_COMPARED = 40;
 
@@ -47,7 +49,7 @@ export function mount({element, server}) {
   const nothing = h('div.nothing');
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
     h('input', {type: 'checkbox', id: 'train-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys',
-    h('span.num', {}, h('kbd', {}, 'j'), ' ', h('kbd', {}, 'k'), ' runs'));
+    h('span.num', {}, h('kbd', {}, 'j'), ' ', h('kbd', {}, 'k'), ' runs · ', h('kbd', {}, 'x'), ' compare'));
   keys.querySelector('input').checked = state.keys;
   table.element.querySelector('.tools').append(keys);
   const main = h('section.main', {}, nothing, panel.element, table.element, queue.element);
@@ -153,7 +155,7 @@ export function mount({element, server}) {
     kick();
   }
 
-  // Reading: all that may have changed in one answer, once a second while something runs and is seen.
+  // Reading: all that may have changed in one answer, every second or two while something runs and is seen.
   function wanted() {
     const running = runs.filter(run => ['running', 'stopping'].includes(run.status)).map(run => run.id);
     return [...new Set([...shownRuns(), ...running])].filter(id => !complete.has(id));
@@ -166,7 +168,7 @@ export function mount({element, server}) {
     isReading = true;
     isDue = false;
     let more = false;
-    let wait = EVERY;
+    let wait = shownRuns().length < MANY ? EVERY : EVERY_OF_MANY;
     try {
       const ids = wanted();
       const found = await read('/training/follow', {runs: ids.map(id => `${id}:${columns.last(id)}`).join(), log: panel.wantsLog()});
