@@ -227,6 +227,26 @@ def denoise(
     return current
 
 
+def read_card(path: Path) -> DenoiserCard:
+    """What an editor file says of itself; its weights are not read.
+
+    Raises:
+        DatasetFormatError: The file is not an editor of this studio.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return DenoiserCard(**json.loads((file.metadata() or {})[_KEY]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _not_an_editor(path) from error
+
+
+def _not_an_editor(path: Path) -> DatasetFormatError:
+    return DatasetFormatError(
+        f"{path.name} is not an in-domain editor of this studio, or it is damaged. "
+        "Train one: python -m cad_studio edit-model DATASET."
+    )
+
+
 def load_denoiser(path: Path) -> Denoiser:
     """A denoiser in evaluation mode, on the CPU, float32.
 
@@ -242,8 +262,5 @@ def load_denoiser(path: Path) -> Denoiser:
             denoiser = Denoiser(card)
         denoiser.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DatasetFormatError(
-            f"{path.name} is not an in-domain editor of this studio, or it is damaged. "
-            "Train one: python -m cad_studio edit-model DATASET."
-        ) from error
+        raise _not_an_editor(path) from error
     return denoiser.to(memory_format=torch.channels_last).eval()

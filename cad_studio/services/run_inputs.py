@@ -35,13 +35,15 @@ class RunInputs:
 
     Attributes:
         data: Rows, sets, images and truth.
-        outside: Neighbour graph, and later edits.
+        outside: Neighbour graph, and stored edits for the method that takes them.
         left_out: Training samples without candidates.
+        words: What the user should know of the stored edits; mostly nothing.
     """
 
     data: "TrainingData"
     outside: "Outside"
     left_out: int
+    words: str = ""
 
 
 def split_rows(data: LoadedDataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -105,10 +107,10 @@ def open_run(
     )
 
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _propagated(np.asarray(features[rows]), candidates.take(rows))
+        return propagated(np.asarray(features[rows]), candidates.take(rows))
 
     def refresh(rows: NDArray[np.int64], own: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _propagated(own, candidates.take(rows))
+        return propagated(own, candidates.take(rows))
 
     outside = Outside(start, refresh) if uses_propagation else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
@@ -151,7 +153,7 @@ def entangled_test_pairs(
     }
 
 
-def _propagated(features: NDArray[np.float32], candidates: PartialLabels) -> NDArray[np.float32]:
+def propagated(features: NDArray[np.float32], candidates: PartialLabels) -> NDArray[np.float32]:
     """Belief spread over the candidates among neighbours, float32 (N, C)."""
     if len(features) < 2:
         raise SettingError("A start by propagation needs 2 training samples or more.")

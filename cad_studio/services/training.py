@@ -1,6 +1,6 @@
 """Train networks on partial labels, ask them, and hand them on."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cad_studio.services.mining import MiningService
 from cad_studio.services.publishing import check_repository
 from cad_studio.services.run_inputs import RunInputs, default_backbone, open_run
 from cad_studio.services.runs import RunService, name_of
+from cad_studio.services.stored_views import EditChoice, StoredViewService
 from cad_studio.services.training_choices import (
     DEFAULT_METHOD,
     check_backbone,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cad_studio.training.report import EpochReport
 
 _READING = 0.05
+_WITH_EDITS = "cad"
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ class TrainingService:
         mining: MiningService,
         runs: RunService,
         jobs: JobService,
+        stored_views: StoredViewService,
     ) -> None:
-        """Store into `project`; read datasets, features and runs through their services.
+        """Store into `project`; read datasets, features, runs and edits through their services.
 
         `jobs` trains in the background.
         """
@@ -79,6 +82,7 @@ class TrainingService:
         self._mining = mining
         self._runs = runs
         self._jobs = jobs
+        self._stored_views = stored_views
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> dict[str, Any]:
@@ -166,7 +170,8 @@ class TrainingService:
         processes.in_main(lambda: self._extract(run, whole))
         inputs = self._open(run, Part(progress, _READING, _READING))
         where = {
-            **describe_environment(), "left_out": inputs.left_out, "processes": processes.count,
+            **run.environment, **describe_environment(), "left_out": inputs.left_out,
+            "processes": processes.count,
         }  # fmt: skip
         processes.in_main(lambda: runs.change(run_id, environment=where, finished_at=None))
         folder = self._project.run_folder(run_id)
@@ -179,6 +184,8 @@ class TrainingService:
         ending = {"finished_at": now(), "best_epoch": fitted.best.epoch}
         processes.in_main(lambda: runs.change(run_id, **ending))
         notes = [f"Checkpoint {name} was damaged and passed over." for name in fitted.damaged]
+        if inputs.words:
+            notes.append(inputs.words)
         return {**self.result(run_id), "notes": notes}
 
     def result(self, run_id: int) -> dict[str, Any]:
@@ -274,9 +281,9 @@ class TrainingService:
         from cad_studio.training.estimate import estimate
 
         run = Run(id=0, created_at=now(), finished_at=None, removed_at=None, note="",
-                  environment={}, job_id=None, best_epoch=None,
+                  job_id=None, best_epoch=None,
                   **{k: v for k, v in self._checked(request).items()
-                     if k not in {"note", "environment"}})  # fmt: skip
+                     if k != "note"})  # fmt: skip
         inputs = self._open(run, Part(progress, 0.0, 0.5))
         progress.report(0.5, "Measuring a few steps")
         found = estimate(inputs.data, self._plan(run), inputs.outside)
@@ -341,8 +348,18 @@ class TrainingService:
             "features": features,
             "config": settings_to_json(config),
             "settings": settings_to_json(settings),
-            "environment": {},
+            "environment": self._edits_of(request, data, settings_to_json(settings)),
         }
+
+    def _edits_of(
+        self, request: TrainingRequest, data: LoadedDataset, settings: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Which edits the run learns from, fixed now: resumed, it sees no other."""
+        if request.method != _WITH_EDITS:
+            return {}
+        name, dataset_id = request.dataset, data.record.id
+        choice = asdict(self._stored_views.choose(name, dataset_id, settings))
+        return {f"edit_{part}": value for part, value in choice.items()}
 
     def _title(self, run: Run) -> str:
         return f"Train {name_of(run)} on {self._runs.dataset_of(run).name}"
@@ -351,13 +368,25 @@ class TrainingService:
         data = self._load(run)
         found = self._extract(run, Part(progress, 0.0, 0.8))
         sets = self._project.blobs.load_array(run.candidates)
-        return open_run(
+        inputs = open_run(
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
             run.config["start"] == "propagation",
             Part(progress, 0.8, 1.0),
         )
+        if run.method != _WITH_EDITS:
+            return inputs
+        choice = EditChoice(
+            **{
+                name: run.environment[f"edit_{name}"]
+                for name in ("set", "last", "least", "judge")
+                if f"edit_{name}" in run.environment
+            }
+        )
+        edits, is_complete, words = self._stored_views.open(choice, inputs.data)
+        outside = replace(inputs.outside, edits=edits, edits_cover_all=is_complete)
+        return replace(inputs, outside=outside, words=words)
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
         return self._mining.extract(self._load(run).record.name, run.features, progress)

@@ -209,12 +209,10 @@ class DenoiserTrainer:
         average, epoch = session.average, session.epoch
         average.card = DenoiserCard(**{**asdict(average.card), "epoch": epoch})
         average.save(self._folder / EDITOR_FILE)
-        folder = self._folder / SAMPLES_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
+        file = samples_file(self._folder, epoch)
+        file.parent.mkdir(parents=True, exist_ok=True)
         grid = sample_grid(average, self._config.seed)
-        Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid).save(
-            folder / f"epoch-{epoch:06d}.png"
-        )
+        Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid).save(file)
         rate = session.optimiser.param_groups[0]["lr"]
         return DenoisingReport(epoch, session.mean_loss, rate)
 
@@ -227,6 +225,11 @@ class DenoiserTrainer:
         for where in ("device", "threads"):
             del kept[where]
         return kept
+
+
+def samples_file(folder: Path, epoch: int) -> Path:
+    """Where the trainer in a folder puts the sample grid of an epoch, counted from 0."""
+    return folder / SAMPLES_FOLDER / f"epoch-{epoch:06d}.png"
 
 
 def sample_grid(denoiser: Denoiser, seed: int) -> NDArray[np.uint8]:
