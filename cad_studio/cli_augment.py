@@ -40,7 +40,9 @@ def register(app: typer.Typer) -> None:
 def augment(
     dataset: Dataset,
     editor: Annotated[str, typer.Option(help="in-domain or instruct-pix2pix.")] = IN_DOMAIN,
-    budget: Annotated[str, typer.Option(help=f"Which samples: {' or '.join(BUDGETS)}.")] = BUDGETS[0],
+    budget: Annotated[str, typer.Option(help=f"Which samples: {' or '.join(BUDGETS)}.")] = BUDGETS[
+        0
+    ],
     top: Annotated[
         int, typer.Option(help="Only the most believed candidates of a sample; 0: all.")
     ] = 0,
@@ -133,7 +135,9 @@ def list_sets(
 @edits_app.command("judge")
 def judge_set(
     number: SetNumber,
-    run: Annotated[int | None, typer.Option(help="Run that judges; left out, the best one.")] = None,
+    run: Annotated[
+        int | None, typer.Option(help="Run that judges; left out, the best one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a run what it sees in the edits of a set."""
