@@ -14,10 +14,10 @@ class DenoiserConfig:
         metadata={"help": "Passes over the training samples.", "minimum": 1, "maximum": 100_000},
     )
     batch_size: int = field(
-        default=128, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
+        default=256, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
     )
     learning_rate: float = field(
-        default=2e-3,
+        default=1e-3,
         metadata={"help": "First step size of AdamW; it falls along a cosine.", "minimum": 1e-8},
     )
     network: str = field(
@@ -46,7 +46,7 @@ class DenoiserConfig:
         },
     )
     sharpness: float = field(
-        default=1.0,
+        default=2.0,
         metadata={
             "help": "Power the belief over the candidates is raised to before classes are drawn "
             "from it: above 1 trusts it more.",
