@@ -50,8 +50,8 @@ class StepResult:
 
 
 Edits = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Stored edits: row int64 (M,), guide int64 (M,) -> images uint8 (M, H, W, 3), and bool (M,)
-where there is one."""
+"""Stored edits: row int64 (M,), guide int64 (M,) -> images uint8 (M, H, W, 1 or 3), and bool
+(M,), where there is one."""
 
 
 @dataclass(frozen=True)

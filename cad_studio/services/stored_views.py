@@ -69,7 +69,7 @@ class StoredViews:
     def __call__(
         self, rows: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """As `Outside.edits`: uint8 (M, H, W, 3), and bool (M,) where there is one."""
+        """As `Outside.edits`: uint8 (M, H, W, 1 or 3), and bool (M,) where there is one."""
         from cad_studio.training.judging import fitted
 
         place = self._place[rows, labels]
@@ -78,7 +78,7 @@ class StoredViews:
             height, width, channels = self._shape
             out = np.zeros((len(rows), height, width, channels), np.uint8)
             out[found] = self._pixels.gather(place[found])
-            return np.broadcast_to(out, (len(rows), height, width, 3)), found
+            return out, found
         side = self._side_px
         out = np.zeros((len(rows), side, side, 3), np.uint8)
         for at in np.flatnonzero(found):

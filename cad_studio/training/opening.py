@@ -40,7 +40,7 @@ class Outside:
         start: Rows int64 (N,) to the first belief, float32 (N, C); None is uniform.
         refresh: Rows int64 (N,) and the run's own features float32 (N, F), of unit length, to a
             new belief, float32 (N, C); None never refreshes.
-        edits: Rows int64 (M,) and classes int64 (M,) to images uint8 (M, H, W, 3) and bool (M,),
+        edits: Rows int64 (M,) and classes int64 (M,) to uint8 (M, H, W, 1 or 3) and bool (M,),
             where there is one.
         edits_cover_all: Whether there is one for every class view worth making.
     """
