@@ -25,7 +25,7 @@ class InDomainConfig:
         default="", metadata={"help": "File of the editor, as its training wrote it."}
     )
     strength: float = field(
-        default=0.7,
+        default=0.8,
         metadata={
             "help": "How far an image is dissolved before it is drawn again: 0 changes nothing, "
             "1 keeps nothing of it.",
@@ -34,7 +34,7 @@ class InDomainConfig:
         },
     )
     guidance: float = field(
-        default=4.0,
+        default=6.0,
         metadata={"help": "Pull towards the class.", "minimum": 0.0, "maximum": 30.0},
     )
     steps: int = field(

@@ -10,6 +10,7 @@ from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard
 
 _CONDITION_WIDTH = 256
 _WAVES = 32
+_LARGE_CHANGE = 0.25
 _POWER = 0.5
 """Components are divided by this power of their variance's root: 1 would give fine detail, which
 is mostly noise, as much weight as shape; 0 hardly any."""
@@ -18,7 +19,7 @@ is mostly noise, as much weight as shape; 0 hardly any."""
 class ComponentDenoiser(Denoiser):
     """A residual perceptron, modulated by noise level and class.
 
-    What the components do not hold (fine texture, prints) stays as it is in the source.
+    What the components do not hold (fine texture, prints) stays where an edit changes little.
 
     Attributes:
         mean: float32 (pixels,). Of the images, on the scale of -1 to 1.
@@ -81,9 +82,14 @@ class ComponentDenoiser(Denoiser):
         return ((self._pixels(folded) + self.mean + 1) / 2).clamp(0.0, 1.0).view(self._shape)
 
     def redraw(self, images: Tensor, folded: Tensor, drawn: Tensor) -> Tensor:
-        """As `Denoiser.redraw`: the change of the components is added to the image."""
-        change = self._pixels(drawn - folded).view(self._shape) / 2
-        return (images + change).clamp(0.0, 1.0)
+        """As `Denoiser.redraw`.
+
+        What the components do not hold of the source is put back, but only where little has
+        changed: the laces of a boot have no place on the sandal it became.
+        """
+        before, after = self.unfold(folded), self.unfold(drawn)
+        kept = (1.0 - (after - before).abs() / _LARGE_CHANGE).clamp(0.0, 1.0)
+        return (after + kept * (images - before)).clamp(0.0, 1.0)
 
     def forward(self, noised: Tensor, time: Tensor, label: Tensor) -> Tensor:
         """As `Denoiser.forward`."""

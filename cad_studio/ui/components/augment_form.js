@@ -26,7 +26,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
   const heat = h('input', {type: 'checkbox', id: 'augment-heat', on: {change: () => onLook(null)}});
   heat.checked = true;
   const epsilon = slider('augment-epsilon', 'What is left (ε)', {minimum: 0, maximum: 1, step: 0.01, value: 0.5, help: 'Brightness left where nothing speaks for the class: 1 changes nothing', onMove: () => onLook(false)});
-  const strength = slider('augment-strength', 'Strength', {minimum: 0, maximum: 1, step: 0.01, value: 0.75, help: 'How far the image is dissolved before it is drawn again: 0 changes nothing, 1 keeps nothing', onMove: () => onLook(true)});
+  const strength = slider('augment-strength', 'Strength', {minimum: 0, maximum: 1, step: 0.01, value: 0.8, help: 'How far the image is dissolved before it is drawn again: 0 changes nothing, 1 keeps nothing', onMove: () => onLook(true)});
   const guidance = slider('augment-guidance', 'Guidance', {minimum: 0, maximum: 15, step: 0.5, value: 6, help: 'Pull towards the class', onMove: () => onLook(true)});
   const model = h('p.help', {id: 'augment-model'});
 
