@@ -138,7 +138,7 @@ class InDomainEditor(Editor):
 
 def _as_tensor(image: NDArray[np.uint8], channels: int) -> Tensor:
     """An image as float32 (1, channels, H, W), 0 to 1."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     if channels == 1 and pixels.shape[1] == 3:
         weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
         return (pixels * weights).sum(dim=1, keepdim=True)

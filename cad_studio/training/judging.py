@@ -129,7 +129,7 @@ def dimmed(
         epsilon: What is left where nothing speaks for a class, 0 to 1.
         fill: `zero` or `mean`.
     """
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     maps = torch.from_numpy(activation)[:, None]
     made = reweight(pixels.expand(len(maps), -1, -1, -1), maps, epsilon, fill)
     whole = (made.clamp(0.0, 1.0) * 255).round().to(torch.uint8)

@@ -13,7 +13,6 @@ from cad_studio.services.edit_plan import EditBudget
 from cad_studio.services.edit_sets import ORDERS, GalleryFilter
 from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.services.previews import PreviewRequest
-from cad_studio.training.denoiser_settings import DenoiserConfig
 from cad_studio.ui import requests
 from cad_studio.ui.requests import PREFIX
 
@@ -63,7 +62,6 @@ def _offers(services: Services, request: Request) -> Response:
             "sets": services.edit_sets.all(name),
             "models": services.edit_models.all(name),
             "budget": describe_settings(EditBudget),
-            "training": describe_settings(DenoiserConfig),
             "orders": ORDERS,
         },
         headers=_CHANGING,
