@@ -20,7 +20,7 @@ def sample(tmp_path_factory):
     """The bundled sample with one short run on it, its bundled editor, and 200 edits."""
     services = Services(AppConfig(tmp_path_factory.mktemp("sample") / "project"))
     services.sample.open(Silent())
-    loop = {"epochs": 1, "threads": 1, "device": "cpu", "start": "propagation", "hold_out": 0.2}
+    loop = {"epochs": 2, "threads": 1, "device": "cpu", "start": "propagation", "hold_out": 0.2}
     run = services.training.create(TrainingRequest("sample", "proden", config=loop))
     services.training.train(run.id, Silent())
     yield services
