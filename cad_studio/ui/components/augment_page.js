@@ -4,7 +4,7 @@ import {h, fill, empty, toast} from './dom.js';
 import {createAugmentForm} from './augment_form.js';
 import {createGallery, createTraining} from './augment_gallery.js';
 import {createPrompts} from './augment_prompts.js';
-import {createSampleView, pairLine} from './augment_view.js';
+import {createSampleView, missingNotes, pairLine} from './augment_view.js';
 import {createSwitch} from './form.js';
 import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
@@ -31,6 +31,7 @@ export function mount({element, server}) {
   const first = createSampleView({});
   const views = [createSampleView({letter: 'A', onGuide: label => guide(0, label)}), createSampleView({letter: 'B', onGuide: label => guide(1, label)})];
   const pair = h('div');
+  const notes = h('div');
   const stage = h('div.augment-stage');
   const below = h('div.augment-below');
   const parts = {edits: gallery.element, prompts: prompts.element, editors: training.element};
@@ -149,14 +150,15 @@ export function mount({element, server}) {
     const {samples, missing} = looked;
     if (!looked.run) missing.cam = looked.judge;
     const heat = form.heat.checked;
+    fill(notes, missingNotes(missing, ways()));
     if (samples.length === 1) {
-      first.show(samples[0], {names, missing, heat, ways: ways()});
-      if (stage.firstChild !== first.element) fill(stage, first.element);
+      first.show(samples[0], {names, heat, ways: ways()});
+      if (stage.firstChild !== first.element) fill(stage, first.element, notes);
       title.textContent = `What speaks for each candidate of ${samples[0].id}?`;
     } else {
-      samples.forEach((sample, at) => views[at].show(sample, {names, missing, heat, ways: ways(), guide: looked.pair?.guides[at] ?? null}));
+      samples.forEach((sample, at) => views[at].show(sample, {names, heat, ways: ways(), guide: looked.pair?.guides[at] ?? null}));
       fill(pair, pairLine(looked.pair, names, ways()));
-      if (stage.firstChild !== views[0].element) fill(stage, views[0].element, pair, views[1].element);
+      if (stage.firstChild !== views[0].element) fill(stage, views[0].element, pair, views[1].element, notes);
       title.textContent = looked.pair ? `Does it part ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Does it part the two?';
     }
     fill(where, h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'}, looked.run ? `judged by ${looked.judge}` : 'no run judges yet'), looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));

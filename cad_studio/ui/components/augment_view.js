@@ -25,8 +25,8 @@ export function createSampleView({letter = '', onGuide = null}) {
 
   return {
     element,
-    /** `sample` and `missing` as the server gives them; `guide` is the class it is edited towards in a pair. */
-    show(sample, {names, missing, guide = null, heat = true, ways}) {
+    /** `sample` as the server gives it; `guide` is the class it is edited towards in a pair. */
+    show(sample, {names, guide = null, heat = true, ways}) {
       element.dataset.row = sample.row;
       element.style.setProperty('--columns', Math.max(sample.labels.length, 1));
       const small = 'pixelated';
@@ -40,9 +40,8 @@ export function createSampleView({letter = '', onGuide = null}) {
         title: onGuide ? `Edit ${letter} towards ${names[label]} in the pair` : names[label], on: onGuide ? {click: () => onGuide(label)} : {},
       }, h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[label]),
       h('span.num', {title: 'Probability by the run that judges'}, sample.before ? chance(sample.before[label]) : '')));
-      const rows = ways.map(way => h('div.augment-row', {data: {way}},
-        h('h3', {}, WAYS[way] || way),
-        ...(sample.views[way] ? sample.labels.map(label => cell(way, label)) : [h('p.augment-none', {}, missing[way] || 'Nothing to show yet.')])));
+      const rows = ways.filter(way => sample.views[way]).map(way => h('div.augment-row', {data: {way}},
+        h('h3', {}, WAYS[way] || way), ...sample.labels.map(label => cell(way, label))));
       fill(element, source, h('div.augment-table', {role: 'group', 'aria-label': `Candidates of ${sample.id}`}, h('div.augment-row.heads', {}, h('h3', {}, ''), ...heads), ...rows));
 
       function cell(way, label) {
@@ -55,6 +54,12 @@ export function createSampleView({letter = '', onGuide = null}) {
       }
     },
   };
+}
+
+/** Why some augmentations have nothing to show, and what to do. */
+export function missingNotes(missing, ways) {
+  const told = ways.filter(way => missing[way]);
+  return h('div.augment-missing', {hidden: !told.length}, ...told.map(way => h('p.quiet-text', {data: {way}}, h('b', {}, `${WAYS[way] || way}. `), missing[way])));
 }
 
 /** The distance of a pair before and after, by each augmentation. */
