@@ -36,8 +36,8 @@ class GalleryFilter:
         order: A key of `ORDERS`.
         label: Only edits towards this class; None for all.
         classes: Only edits of samples that hold both classes, towards either; None for all.
-        least: Only edits whose class is at least so probable, 0 to 1.
-        failing: Only those below `least` instead.
+        least: An edit whose class is less probable fails, 0 to 1.
+        failing: Only edits that fail.
     """
 
     order: str = "worst"
@@ -255,8 +255,6 @@ class EditSetService:
             keep &= (index.label == first) | (index.label == second)
         if wanted.failing:
             keep &= after < wanted.least
-        elif wanted.least:
-            keep &= ~(after < wanted.least)
         return np.flatnonzero(keep)
 
 

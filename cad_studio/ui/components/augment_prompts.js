@@ -7,7 +7,7 @@ import {moment} from './train_words.js';
 
 /** A table that owns its element; `ask(name, value)` calls the server, onSaved() after a change. */
 export function createPrompts({ask, onSaved}) {
-  const template = h('input.entry.wide', {id: 'prompt-template', type: 'text', spellcheck: 'false', 'aria-label': 'Template', on: {input: preview}});
+  const template = h('input.entry.long', {id: 'prompt-template', type: 'text', spellcheck: 'false', 'aria-label': 'Template', on: {input: preview}});
   const versions = h('select', {id: 'prompt-versions', 'aria-label': 'Versions', on: {change: () => { if (versions.value) restore(+versions.value); }}});
   const save = h('button.btn.primary.act', {type: 'button', id: 'prompt-save', on: {click: store}}, 'Save as a new version');
   const problem = h('p.field-error', {id: 'prompt-problem', role: 'alert', hidden: true});
@@ -33,7 +33,7 @@ export function createPrompts({ask, onSaved}) {
     template.value = found.template;
     fillOptions(versions, [['', found.number ? `version ${found.number}` : 'not edited yet'], ...found.versions.slice(1).map(each => [String(each.number), `back to version ${each.number}, ${moment(each.created_at)}`])]);
     fill(rows, ...found.rows.map(row => h('tr', {}, h('td', {}, row.name),
-      h('td', {}, h('input.entry.wide', {type: 'text', data: {name: row.name}, value: row.description, maxlength: '10000', placeholder: 'what it looks like', 'aria-label': `Description of ${row.name}`, on: {input: preview}})),
+      h('td', {}, h('input.entry.long', {type: 'text', data: {name: row.name}, value: row.description, maxlength: '10000', placeholder: 'what it looks like', 'aria-label': `Description of ${row.name}`, on: {input: preview}})),
       h('td.prompt-cell', {}, h('span.prompt', {}, row.prompt), row.is_cut ? h('span.warn', {title: 'The text encoder reads about 60 words'}, ' · its end is not read') : null))));
     problem.hidden = true;
     element.dataset.version = found.number;
