@@ -207,7 +207,7 @@ class AugmentationService:
             "wanted": len(work.row),
             "reused": int(work.is_there.sum()),
             "to_make": len(todo),
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds, 3),
             "bytes": round(size * len(todo)),
             "edits_per_second": round(1 / pace, 1) if pace else None,
             "source": f"measured on {len(sample)} edits just now",

@@ -1,6 +1,6 @@
 """What a training run takes of the stored edits, fixed when it starts."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,16 +8,22 @@ from numpy.typing import NDArray
 
 from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import EditSet
+from cad_studio.core.records import Dataset, EditSet, Run
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.evidence import aligned
 from cad_studio.services.judges import JudgeService
+from cad_studio.services.run_inputs import RunInputs
 from cad_studio.store.edit_files import EditPixels
 from cad_studio.store.edits import EditIndex
 from cad_studio.store.projects import Project
 
 if TYPE_CHECKING:
     from cad_studio.training.data import TrainingData
+
+METHOD = "cad"
+"""The method that learns from stored edits."""
+
+_KEY = "edit_"
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,30 @@ class StoredViewService:
         self._project = project
         self._sets = sets
         self._judges = judges
+
+    def chosen(self, method: str, record: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
+        """What a new run keeps of its edits, fixed now: resumed, it sees no other.
+
+        Raises:
+            CadStudioError: As `choose`.
+        """
+        if method != METHOD:
+            return {}
+        choice = asdict(self.choose(record.name, record.id, settings))
+        return {f"{_KEY}{part}": value for part, value in choice.items()}
+
+    def added(self, run: Run, inputs: RunInputs) -> RunInputs:
+        """What a run learns from, with the edits it keeps to, for the method that takes them."""
+        if run.method != METHOD:
+            return inputs
+        known = {
+            part: run.environment[f"{_KEY}{part}"]
+            for part in EditChoice.__dataclass_fields__
+            if f"{_KEY}{part}" in run.environment
+        }
+        edits, is_complete, words = self.open(EditChoice(**known), inputs.data)
+        outside = replace(inputs.outside, edits=edits, edits_cover_all=is_complete)
+        return replace(inputs, outside=outside, words=words)
 
     def choose(self, name: str, dataset_id: int, settings: dict[str, Any]) -> EditChoice:
         """The edits a new run learns from.

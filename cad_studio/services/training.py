@@ -1,6 +1,6 @@
 """Train networks on partial labels, ask them, and hand them on."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cad_studio.services.mining import MiningService
 from cad_studio.services.publishing import check_repository
 from cad_studio.services.run_inputs import RunInputs, default_backbone, open_run
 from cad_studio.services.runs import RunService, name_of
-from cad_studio.services.stored_views import EditChoice, StoredViewService
+from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.training_choices import (
     DEFAULT_METHOD,
     check_backbone,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from cad_studio.training.report import EpochReport
 
 _READING = 0.05
-_WITH_EDITS = "cad"
 
 
 @dataclass(frozen=True)
@@ -348,18 +347,10 @@ class TrainingService:
             "features": features,
             "config": settings_to_json(config),
             "settings": settings_to_json(settings),
-            "environment": self._edits_of(request, data, settings_to_json(settings)),
+            "environment": self._stored_views.chosen(
+                request.method, data.record, settings_to_json(settings)
+            ),
         }
-
-    def _edits_of(
-        self, request: TrainingRequest, data: LoadedDataset, settings: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Which edits the run learns from, fixed now: resumed, it sees no other."""
-        if request.method != _WITH_EDITS:
-            return {}
-        name, dataset_id = request.dataset, data.record.id
-        choice = asdict(self._stored_views.choose(name, dataset_id, settings))
-        return {f"edit_{part}": value for part, value in choice.items()}
 
     def _title(self, run: Run) -> str:
         return f"Train {name_of(run)} on {self._runs.dataset_of(run).name}"
@@ -375,18 +366,7 @@ class TrainingService:
             run.config["start"] == "propagation",
             Part(progress, 0.8, 1.0),
         )
-        if run.method != _WITH_EDITS:
-            return inputs
-        choice = EditChoice(
-            **{
-                name: run.environment[f"edit_{name}"]
-                for name in ("set", "last", "least", "judge")
-                if f"edit_{name}" in run.environment
-            }
-        )
-        edits, is_complete, words = self._stored_views.open(choice, inputs.data)
-        outside = replace(inputs.outside, edits=edits, edits_cover_all=is_complete)
-        return replace(inputs, outside=outside, words=words)
+        return self._stored_views.added(run, inputs)
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
         return self._mining.extract(self._load(run).record.name, run.features, progress)

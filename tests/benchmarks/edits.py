@@ -9,7 +9,8 @@ the entangled ones only (maps for the rest), each for three seeds from the same 
 propagated start, with as many epochs as the budget holds by an estimate measured on this machine;
 one thread, defaults otherwise. Edits are made once, by the bundled editor, which learned from
 candidates only; their time is told apart. A file is gone on with: what it holds is not trained
-again. --speed measures the preview and what reading edits adds to a step, in CPU time, and prints JSON.
+again. --speed measures, in CPU time, the preview and what reading edits adds to a step; it prints
+JSON.
 """
 
 import argparse
@@ -109,7 +110,7 @@ def _train(services: Services, variant: str, seed: int, cpu_seconds: float) -> d
 
 
 def speed(services: Services) -> dict[str, Any]:
-    """CPU milliseconds of previews, edits a CPU-second, and the share of a step that reading edits adds."""
+    """CPU milliseconds of previews, edits a CPU-second, and what reading edits adds to a step."""
     loop = {**_LOOP, "epochs": 1}
     run = services.training.create(TrainingRequest("sample", "proden", config=loop))
     services.training.train(run.id, Silent())

@@ -1,11 +1,11 @@
 // Stored edits: what a run says of all of them, by class pair, and one by one, the worst first.
 
 import {h, fill, count, counted, empty} from './dom.js';
-import {chance, evidence} from './augment_view.js';
+import {WAYS, chance, evidence} from './augment_view.js';
 import {fillOptions} from './form.js';
 import {load, thumbnail} from './sprite.js';
 import {given, read, state, tell} from './store.js';
-import {megabytes} from './train_words.js';
+import {isActive, megabytes} from './train_words.js';
 
 const PAGE = 60;
 
@@ -32,7 +32,7 @@ export function createGallery({act, onPick}) {
   let offset = 0;
   let asked = 0;
 
-  const setName = set => `${set.id}: ${set.editor}${set.settings.strength === undefined ? '' : ` ${set.settings.strength}/${set.settings.guidance}`} · ${counted(set.n, 'edit')} · ${megabytes(set.bytes)}${set.n_stale ? ` · ${count(set.n_stale)} stale` : ''}`;
+  const setName = set => `${set.id}: ${WAYS[set.editor] || set.editor}${set.settings.strength === undefined ? '' : ` ${set.settings.strength}/${set.settings.guidance}`} · ${counted(set.n, 'edit')} · ${megabytes(set.bytes)}${set.n_stale ? ` · ${count(set.n_stale)} stale` : ''}`;
 
   async function draw() {
     const ask = ++asked;
@@ -92,7 +92,7 @@ export function createGallery({act, onPick}) {
 }
 
 /** The sample grids an in-domain editor drew, epoch by epoch, and its loss. */
-export function createTraining({onTrain}) {
+export function createTraining({onTrain, act}) {
   const epochs = h('input.entry.number', {id: 'editor-epochs', type: 'text', inputmode: 'numeric', value: '20', style: {width: '64px'}});
   const start = h('button.btn.primary.act', {type: 'button', id: 'editor-train', on: {click: () => onTrain(+epochs.value)}}, 'Train an editor');
   const list = h('div.editors');
@@ -104,7 +104,9 @@ export function createTraining({onTrain}) {
       element.classList.toggle('read-only', state.readOnly);
       fill(list, found.models.length ? null : empty('No editor trained here', found.editors.find(each => each.name === 'in-domain')?.missing || 'The sample comes with one. Train your own to see what more epochs give.'), ...found.models.map(model => {
         const epoch = model.epochs_done - 1;
-        return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.num', {}, `${model.epochs_done} of ${counted(model.epochs, 'epoch')}`)),
+        return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.num.grow', {}, `${model.epochs_done} of ${counted(model.epochs, 'epoch')}`),
+          ['interrupted', 'failed', 'cancelled'].includes(model.status) && model.job ? h('button.btn.act', {type: 'button', on: {click: () => act('resume', {job: model.job})}}, 'Resume') : null,
+          isActive(model) ? null : h('button.quiet.act', {type: 'button', title: 'The edits made with it stay', on: {click: () => { if (confirm(`Delete editor ${model.id} for good?`)) act('drop', {editor: model.id}); }}}, 'Delete')),
           h('small', {}, `classes by ${model.belief} · data ${model.data_version}${model.losses.length ? ` · loss ${model.losses[0].toFixed(3)} → ${model.losses[epoch].toFixed(3)}` : ''}${model.model_bytes ? ` · ${megabytes(model.model_bytes)}` : ''}`),
           epoch >= 0 ? h('img.sample-grid', {src: given(`/gradio_api/cad/augment/editors/${model.id}/samples/${epoch}.png`), alt: `Samples after epoch ${epoch + 1}, one row a class: ${found.class_names.join(', ')}`}) : h('small', {}, 'Samples appear after the first epoch.'));
       }));

@@ -19,12 +19,12 @@ export function mount({element, server}) {
     return answer;
   }
   async function act(name, value) {
-    try { await ask(name, value); if (name === 'remove') { toast('Deleted.'); await loadOffers(); } } catch (error) { tell(error); }
+    try { await ask(name, value); if (['remove', 'drop'].includes(name)) toast('Deleted.'); if (['remove', 'drop', 'resume', 'train'].includes(name)) await loadOffers(); } catch (error) { tell(error); }
   }
 
   const form = createAugmentForm({ask, onLook: withEdits => (withEdits === null ? paint() : look(withEdits)), onRun: () => { look(true); drawBelow(); }});
   const gallery = createGallery({act, onPick: row => show(String(row))});
-  const training = createTraining({onTrain: epochs => act('train', {dataset: state.dataset, config: {epochs}})});
+  const training = createTraining({onTrain: epochs => act('train', {dataset: state.dataset, config: {epochs}}), act});
   const prompts = createPrompts({ask, onSaved: () => loadOffers()});
   const title = h('h1', {id: 'augment-title', 'aria-live': 'polite'});
   const where = h('div.pills');

@@ -62,6 +62,12 @@ def _actions(services: Services) -> list[Callable[..., Any]]:
     def judge(wanted: Wanted) -> Wanted:
         return services.augmentation.submit_judging(int(wanted["set"]), int(wanted["run"]))
 
+    def resume(wanted: Wanted) -> None:
+        services.jobs.resume(int(wanted["job"]))
+
+    def drop(wanted: Wanted) -> Wanted:
+        return services.edit_models.remove(int(wanted["editor"]))
+
     def remove(wanted: Wanted) -> Wanted:
         return services.edit_sets.remove(int(wanted["set"]), bool(wanted.get("stale")))
 
@@ -73,7 +79,7 @@ def _actions(services: Services) -> list[Callable[..., Any]]:
     def restore(wanted: Wanted) -> Wanted:
         return services.prompts.restore(str(wanted["dataset"]), int(wanted["number"]))
 
-    actions: list[Action] = [make, measure, train, judge, remove, save, restore]
+    actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
     return [changing(services.require_writable, action) for action in actions]
 
 
