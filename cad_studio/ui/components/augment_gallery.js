@@ -104,10 +104,10 @@ export function createTraining({onTrain, act}) {
       element.classList.toggle('read-only', state.readOnly);
       fill(list, found.models.length ? null : empty('No editor trained here', found.editors.find(each => each.name === 'in-domain')?.missing || 'The sample comes with one. Train your own to see what more epochs give.'), ...found.models.map(model => {
         const epoch = model.epochs_done - 1;
-        return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.num.grow', {}, `${model.epochs_done} of ${counted(model.epochs, 'epoch')}`),
+        return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.grow'),
           ['interrupted', 'failed', 'cancelled'].includes(model.status) && model.job ? h('button.btn.act', {type: 'button', on: {click: () => act('resume', {job: model.job})}}, 'Resume') : null,
           isActive(model) ? null : h('button.quiet.act', {type: 'button', title: 'The edits made with it stay', on: {click: () => { if (confirm(`Delete editor ${model.id} for good?`)) act('drop', {editor: model.id}); }}}, 'Delete')),
-          h('small', {}, `classes by ${model.belief} · data ${model.data_version}${model.losses.length ? ` · loss ${model.losses[0].toFixed(3)} → ${model.losses[epoch].toFixed(3)}` : ''}${model.model_bytes ? ` · ${megabytes(model.model_bytes)}` : ''}`),
+          h('small', {}, `${model.epochs_done} of ${counted(model.epochs, 'epoch')} · classes by ${model.belief} · data ${model.data_version}${model.losses.length ? ` · loss ${model.losses[0].toFixed(3)} → ${model.losses[epoch].toFixed(3)}` : ''}${model.model_bytes ? ` · ${megabytes(model.model_bytes)}` : ''}`),
           epoch >= 0 ? h('img.sample-grid', {src: given(`/gradio_api/cad/augment/editors/${model.id}/samples/${epoch}.png`), alt: `Samples after epoch ${epoch + 1}, one row a class: ${found.class_names.join(', ')}`}) : h('small', {}, 'Samples appear after the first epoch.'));
       }));
     },
