@@ -65,7 +65,7 @@ def train(
     try:
         with opened() as services:
             if background:
-                _open_sample(services, request, line)
+                open_sample(services, request.dataset, line)
                 show(services.training.submit(request), as_json, _background_text)
                 return
             result = _train_here(services, request, line)
@@ -79,7 +79,7 @@ def _train_here(services: Services, request: TrainingRequest, line: Line) -> dic
     """Train in this process, or with the others it was launched with; only the main one tells."""
     training = services.training
     if int(os.environ.get("WORLD_SIZE") or 1) == 1:
-        _open_sample(services, request, line)
+        open_sample(services, request.dataset, line)
         return _train_as_job(services, training.create(request).id, line)
     from cad_studio.training.processes import join_processes
 
@@ -87,7 +87,7 @@ def _train_here(services: Services, request: TrainingRequest, line: Line) -> dic
     training.share(processes)
 
     def create() -> int:
-        _open_sample(services, request, line)
+        open_sample(services, request.dataset, line)
         return training.create(request).id
 
     number = processes.in_main(create)
@@ -115,8 +115,9 @@ def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]
         raise
 
 
-def _open_sample(services: Services, request: TrainingRequest, line: Line) -> None:
-    if request.dataset == SAMPLE_NAME and SAMPLE_NAME not in services.datasets.names():
+def open_sample(services: Services, dataset: str, line: Line) -> None:
+    """Bring the bundled sample into a project that does not hold it yet, where it is meant."""
+    if dataset == SAMPLE_NAME and SAMPLE_NAME not in services.datasets.names():
         services.sample.open(line)
 
 
@@ -150,7 +151,7 @@ def make_request(
         key, equals, text = change.partition("=")
         if not equals:
             raise SettingError(f"--set {change}: write it as name=value, e.g. --set beta=0.5.")
-        (config if key in loop else settings)[key] = _value(text)
+        (config if key in loop else settings)[key] = setting_value(text)
     config.update(given)
     return TrainingRequest(
         dataset, method or DEFAULT_METHOD, backbone, features, config, settings, name
@@ -239,7 +240,8 @@ def push(
 _NO_RUNS = "No runs yet. Train one: python -m cad_studio train sample."
 
 
-def _value(text: str) -> Any:  # a setting is a number, true, false, null or a text
+def setting_value(text: str) -> Any:  # a setting is a number, true, false, null or a text
+    """A setting as it was typed, with its type."""
     try:
         return json.loads(text)
     except ValueError:

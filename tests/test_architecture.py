@@ -36,6 +36,7 @@ MAY_IMPORT = {
 PUTS_TOGETHER = {
     "app",
     "cli",
+    "cli_augment",
     "cli_jobs",
     "cli_training",
     "command_line",
@@ -51,7 +52,7 @@ HOMES = {
     "faiss": {"mining"},
     "diffusers": {"augment", "models"},
     "accelerate": {"training"},
-    "typer": {"cli", "cli_jobs", "cli_training", "command_line"},
+    "typer": {"cli", "cli_augment", "cli_jobs", "cli_training", "command_line"},
 }
 """Packages that belong to one room."""
 

@@ -50,8 +50,8 @@ class StepResult:
 
 
 Edits = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Stored edits: row int64 (M,), guide int64 (M,) -> images uint8 (M, H, W, 3), and bool (M,)
-where there is one."""
+"""Stored edits: row int64 (M,), guide int64 (M,) -> images uint8 (M, H, W, 1 or 3), and bool
+(M,), where there is one."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Setup:
         batches: Gives all training images un-augmented and normalised, as (row int64 (B,),
             images float32 (B, 3, H, W)). Methods with class views need it.
         edits: Stored edits, for methods that can use them.
+        edits_cover_all: Whether there is one for every class view worth making.
         start_epochs: Epochs for which a belief from outside (the start, or one given to `adopt`)
             is held as it is before the method's own updates begin. 0 is each paper's way and
             right for a uniform start.
@@ -86,6 +87,7 @@ class Setup:
     generator: torch.Generator
     batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None = None
     edits: Edits | None = None
+    edits_cover_all: bool = True
     start_epochs: int = 0
 
 

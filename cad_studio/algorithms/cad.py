@@ -34,6 +34,23 @@ class CadConfig(CadSettings):
             "minimum": 0,
         },
     )
+    edits: int | None = field(
+        default=None,
+        metadata={
+            "help": "Number of the set of stored edits. Empty: the newest set of the dataset; "
+            "without any, maps everywhere.",
+            "minimum": 1,
+        },
+    )
+    least_probability: float = field(
+        default=0.0,
+        metadata={
+            "help": "Edits whose class the judging run gives less than this are left out, and "
+            "maps take their place. 0 takes all.",
+            "minimum": 0.0,
+            "maximum": 1.0,
+        },
+    )
 
 
 @ALGORITHMS.register("cad")
@@ -56,6 +73,7 @@ class Cad(Algorithm):
         self.cad = CadTraining(setup, config)
         self.cam = CamViews(setup, config)
         self.edits = setup.edits
+        self.edits_cover_all = setup.edits is not None and setup.edits_cover_all
         self.class_view_names = class_view_names(config)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -66,7 +84,9 @@ class Cad(Algorithm):
 
     def step(self, batch: Batch) -> StepResult:
         """As `Algorithm.step`."""
-        first = self.config.warm_up_epochs if self.edits else self.cam.first_epoch
+        # Before the first maps a class view without an edit is the plain image, whichever class
+        # it is aimed at: those must not be told apart by class.
+        first = self.config.warm_up_epochs if self.edits_cover_all else self.cam.first_epoch
         return self.cad.step(self, batch, is_class_aware=self.epoch >= first)
 
     def adopt(self, belief: Tensor) -> None:

@@ -32,11 +32,13 @@ class Editor(ABC):
         title: For the user.
         config_type: Frozen settings dataclass.
         uses_text: Whether a class's prompt matters, or only which class it is.
+        batch_size: Edits made at once, to begin with.
     """
 
     title: str
     config_type: type[Any]  # any frozen settings dataclass
     uses_text: bool = False
+    batch_size: int = 128
 
     @abstractmethod
     def load(self, texts: list[ClassText]) -> None:
@@ -49,6 +51,10 @@ class Editor(ABC):
             ResourceError: Weights, network or memory cannot be had here, and how to get them.
             SettingError: The editor does not know these classes.
         """
+
+    def missing(self) -> str:
+        """What is known to be missing here before anything is loaded, in words; or nothing."""
+        return ""
 
     @abstractmethod
     def key(self) -> str:

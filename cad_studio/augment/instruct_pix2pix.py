@@ -111,8 +111,23 @@ class InstructPix2Pix(Editor):
             )
         pipeline.set_progress_bar_config(disable=True)
         _place(pipeline, device, self.config.memory)
+        self.batch_size = 16 if device.startswith("cuda") else 1
         self._pipeline = pipeline
         self._prompts = [text.prompt for text in texts]
+
+    def missing(self) -> str:
+        """As `Editor.missing`: looks whether the weights and a GPU are here."""
+        model, missing = self.config.model, []
+        if not Path(model).is_dir():
+            hub = require("huggingface_hub", "huggingface_hub", _PURPOSE)
+            if not isinstance(hub.try_to_load_from_cache(model, "model_index.json"), str):
+                missing.append(
+                    f"its weights ({model}, 4 GB) are not on this machine: they are downloaded "
+                    f"at the first use, or get them with `hf download {model}`, or give a folder"
+                )
+        if not torch.cuda.is_available():
+            missing.append("there is no GPU, so each edit takes minutes")
+        return f"Before you use it: {'; and '.join(missing)}." if missing else ""
 
     def key(self) -> str:
         """As `Editor.key`; where it is computed does not count."""

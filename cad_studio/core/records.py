@@ -187,3 +187,65 @@ class Run:
     created_at: str
     finished_at: str | None
     removed_at: str | None
+
+
+@dataclass(frozen=True)
+class EditModel:
+    """An in-domain editor in training, or trained, on one version of a dataset.
+
+    Attributes:
+        candidates: Blob name of that version's sets.
+        belief: What told it the classes: `propagation`, or `run:NUMBER`.
+        config: Fields of its training.
+        reports: One per finished epoch.
+        job_id: The job that trains it.
+    """
+
+    id: int
+    dataset_id: int
+    version_hash: str
+    candidates: str
+    belief: str
+    config: dict[str, Any]
+    reports: list[dict[str, Any]]
+    job_id: int | None
+    created_at: str
+    finished_at: str | None
+
+
+@dataclass(frozen=True)
+class PromptTable:
+    """One version of the texts that editors are given for the classes of a dataset.
+
+    Attributes:
+        number: 1, then rising; the highest is the current one.
+        template: With `{class}` and `{description}`.
+        descriptions: Free text by class name; a class without one has the empty text.
+    """
+
+    id: int
+    dataset_id: int
+    number: int
+    template: str
+    descriptions: dict[str, str]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class EditSet:
+    """The edits of a dataset by one editor with one model and one choice of settings.
+
+    Attributes:
+        key: Model and settings, as the editor tells them.
+        shape: (H, W, channels) of every edit where they are kept decoded; None where encoded.
+        file: Name of the file that holds them.
+    """
+
+    id: int
+    dataset_id: int
+    editor: str
+    key: str
+    settings: dict[str, Any]
+    shape: list[int] | None
+    file: str
+    created_at: str

@@ -1,7 +1,8 @@
-"""A small class-conditional diffusion network over images of any size, grey or colour."""
+"""Small class-conditional diffusion networks over images of any size, grey or colour."""
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +20,7 @@ N_TIMES = 1000
 """Noise levels, 0 the least."""
 
 _KEY = "cad-studio-editor"
-_GRID = 8
-_LEAST_DIVISOR = 4
+NETWORKS = ("components", "unet")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,11 @@ class DenoiserCard:
         class_names: C names.
         side_px: Side of the square it works on.
         channels: 1 or 3.
-        widths: Channels of its levels, finest first.
+        widths: Channels of the levels of a U-Net, finest first; or width and depth of a network
+            over components, and how many components.
         epoch: When the weights were taken, from 0.
         source: What it was trained on, in words.
+        network: One of `NETWORKS`.
     """
 
     class_names: list[str]
@@ -42,13 +44,13 @@ class DenoiserCard:
     widths: list[int]
     epoch: int = 0
     source: str = ""
+    network: str = "unet"
 
 
-class Denoiser(nn.Module):
+class Denoiser(nn.Module, ABC):
     """Predicts the velocity of a noised image, given a class or none.
 
-    Pixels are folded into channels until a grid of 8 x 8 or a little more is left, on which the
-    network works: on a CPU that is several times faster than pixels, and enough for small images.
+    A member says in which space it works (`fold`, `unfold`, `redraw`) and with which network.
     Noise follows the squared cosine of Nichol and Dhariwal, "Improved Denoising Diffusion
     Probabilistic Models", ICML 2021, https://arxiv.org/abs/2102.09672; velocity is that of
     Salimans and Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", ICLR 2022,
@@ -56,13 +58,15 @@ class Denoiser(nn.Module):
 
     Attributes:
         card: What it was built from.
+        is_bounded: Whether the space it works in ends at -1 and 1.
         alphas: float32 (N_TIMES,). Share of signal, squared, at each noise level.
     """
 
     alphas: Tensor
+    is_bounded: bool
 
     def __init__(self, card: DenoiserCard) -> None:
-        """Draw fresh weights from torch's own generator.
+        """Prepare the noise levels.
 
         Raises:
             MissingPackageError: diffusers is not installed.
@@ -71,25 +75,6 @@ class Denoiser(nn.Module):
         require("torchvision", "torchvision", "The in-domain editor")
         diffusers = require("diffusers", "diffusers", "The in-domain editor")
         self.card = card
-        self.divisor = max(_LEAST_DIVISOR, -(-card.side_px // (2 * _GRID)))
-        grid = -(-card.side_px // self.divisor)
-        self.grid = grid + grid % 2  # halved once by the network
-        depth = card.channels * self.divisor**2
-        levels = len(card.widths)
-        self.network = diffusers.UNet2DModel(
-            sample_size=self.grid,
-            in_channels=depth,
-            out_channels=depth,
-            block_out_channels=tuple(card.widths),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D",) * levels,
-            up_block_types=("UpBlock2D",) * levels,
-            norm_num_groups=8,
-            class_embed_type="identity",
-            add_attention=False,
-        )
-        self.classes = nn.Embedding(len(card.class_names) + 1, 4 * card.widths[0])
-        nn.init.normal_(self.classes.weight, std=0.5)
         schedule = diffusers.DDPMScheduler(N_TIMES, beta_schedule="squaredcos_cap_v2")
         self.register_buffer("alphas", schedule.alphas_cumprod.float(), persistent=False)
 
@@ -98,6 +83,14 @@ class Denoiser(nn.Module):
         """The number that stands for no class."""
         return len(self.card.class_names)
 
+    def prepare(self, images: Iterable[Tensor]) -> None:
+        """Learn from the images, before training, what the space needs to know of them.
+
+        Args:
+            images: Batches of float32 (B, channels, side, side), 0 to 1.
+        """
+
+    @abstractmethod
     def fold(self, images: Tensor) -> Tensor:
         """Images to what the network works on.
 
@@ -105,52 +98,50 @@ class Denoiser(nn.Module):
             images: float32 (B, channels, side, side), 0 to 1.
 
         Returns:
-            float32 (B, channels * divisor^2, grid, grid), -1 to 1, the edges continued.
+            float32 (B, ...), of about unit size.
         """
-        missing = self.grid * self.divisor - self.card.side_px
-        before = missing // 2
-        pads = (before, missing - before, before, missing - before)
-        padded = nn.functional.pad(images * 2 - 1, pads, mode="replicate")
-        return nn.functional.pixel_unshuffle(padded, self.divisor).contiguous(
-            memory_format=torch.channels_last
-        )
 
+    @abstractmethod
     def unfold(self, folded: Tensor) -> Tensor:
         """Back to images, float32 (B, channels, side, side), 0 to 1."""
-        side = self.card.side_px
-        before = (self.grid * self.divisor - side) // 2
-        whole = nn.functional.pixel_shuffle(folded, self.divisor)
-        part = whole[:, :, before : before + side, before : before + side]
-        return ((part + 1) / 2).clamp(0.0, 1.0)
+
+    def redraw(self, images: Tensor, _folded: Tensor, drawn: Tensor) -> Tensor:
+        """Images as they were drawn again, float32 (B, channels, side, side), 0 to 1.
+
+        Args:
+            images: float32 (B, channels, side, side), 0 to 1.
+            _folded: What `fold` made of them.
+            drawn: Like that, after `denoise`.
+        """
+        return self.unfold(drawn)
+
+    @abstractmethod
+    def forward(self, noised: Tensor, time: Tensor, label: Tensor) -> Tensor:
+        """The velocity.
+
+        Args:
+            noised: float32, as `fold` gives it.
+            time: int64 (B,).
+            label: int64 (B,). A class, or `no_class`.
+
+        Returns:
+            float, like `noised`.
+        """
 
     def noised(self, folded: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         """A noised image, and its velocity.
 
         Args:
-            folded: float32 (B, D, grid, grid).
+            folded: float32 (B, ...).
             noise: Likewise, standard normal.
             time: int64 (B,). Noise level.
 
         Returns:
             Two tensors of that shape.
         """
-        share = self.alphas[time][:, None, None, None]
+        share = self.alphas[time].view(-1, *[1] * (folded.dim() - 1))
         signal, rest = share.sqrt(), (1 - share).sqrt()
         return signal * folded + rest * noise, signal * noise - rest * folded
-
-    def forward(self, noised: Tensor, time: Tensor, label: Tensor) -> Tensor:
-        """The velocity.
-
-        Args:
-            noised: float32 (B, D, grid, grid).
-            time: int64 (B,).
-            label: int64 (B,). A class, or `no_class`.
-
-        Returns:
-            float (B, D, grid, grid).
-        """
-        out: Tensor = self.network(noised, time, class_labels=self.classes(label)).sample
-        return out
 
     def save(self, path: Path) -> None:
         """Write it as one file of half-precision weights that says how to build itself.
@@ -193,7 +184,7 @@ def denoise(
 
     Args:
         denoiser: In evaluation mode.
-        folded: float32 (B, D, grid, grid). As `Denoiser.fold` gives them.
+        folded: float32 (B, ...). As `Denoiser.fold` gives them.
         label: int64 (B,). Classes aimed at.
         noise: Like `folded`, standard normal.
         strength: 0 changes nothing, 1 keeps nothing of the source.
@@ -201,7 +192,7 @@ def denoise(
         n_steps: Of a whole way; a part takes its share.
 
     Returns:
-        float32 (B, D, grid, grid).
+        float32, like `folded`.
     """
     diffusers = require("diffusers", "diffusers", "The in-domain editor")
     scheduler = diffusers.DDIMScheduler(
@@ -209,7 +200,7 @@ def denoise(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
-        clip_sample=True,
+        clip_sample=denoiser.is_bounded,
     )
     scheduler.set_timesteps(n_steps)
     times = scheduler.timesteps[n_steps - round(n_steps * strength) :]
@@ -227,6 +218,38 @@ def denoise(
     return current
 
 
+def make_denoiser(card: DenoiserCard) -> Denoiser:
+    """One with fresh weights from torch's own generator.
+
+    Raises:
+        MissingPackageError: diffusers is not installed.
+    """
+    from cad_studio.models.component_denoiser import ComponentDenoiser
+    from cad_studio.models.unet_denoiser import UnetDenoiser
+
+    return {"components": ComponentDenoiser, "unet": UnetDenoiser}[card.network](card)
+
+
+def read_card(path: Path) -> DenoiserCard:
+    """What an editor file says of itself; its weights are not read.
+
+    Raises:
+        DatasetFormatError: The file is not an editor of this studio.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return DenoiserCard(**json.loads((file.metadata() or {})[_KEY]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _not_an_editor(path) from error
+
+
+def _not_an_editor(path: Path) -> DatasetFormatError:
+    return DatasetFormatError(
+        f"{path.name} is not an in-domain editor of this studio, or it is damaged. "
+        "Train one: python -m cad_studio edit-model DATASET."
+    )
+
+
 def load_denoiser(path: Path) -> Denoiser:
     """A denoiser in evaluation mode, on the CPU, float32.
 
@@ -239,11 +262,8 @@ def load_denoiser(path: Path) -> Denoiser:
             names: Iterable[str] = file.keys()
             weights: dict[str, Any] = {name: file.get_tensor(name).float() for name in names}
         with torch.random.fork_rng(devices=[]):
-            denoiser = Denoiser(card)
+            denoiser = make_denoiser(card)
         denoiser.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DatasetFormatError(
-            f"{path.name} is not an in-domain editor of this studio, or it is damaged. "
-            "Train one: python -m cad_studio edit-model DATASET."
-        ) from error
+        raise _not_an_editor(path) from error
     return denoiser.to(memory_format=torch.channels_last).eval()

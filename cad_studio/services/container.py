@@ -7,16 +7,24 @@ from cad_studio.core.errors import ReadOnlyError
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
+from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.edit_models import EditModelService
+from cad_studio.services.edit_sets import EditSetService
+from cad_studio.services.editors import EditorService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
+from cad_studio.services.judges import JudgeService
 from cad_studio.services.mining import MiningService
 from cad_studio.services.pairs import PairService
 from cad_studio.services.pictures import PictureService
+from cad_studio.services.previews import PreviewService
+from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
+from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.store.projects import Project
@@ -46,8 +54,21 @@ class Services:
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
         self.runs = RunService(self.project)
+        self.prompts = PromptService(self.project, self.datasets)
+        self.editors = EditorService(self.project, self.datasets, self.prompts)
+        self.judges = JudgeService(self.project, self.datasets, self.runs)
+        self.edit_sets = EditSetService(self.project, self.datasets, self.editors)
+        self.edit_models = EditModelService(
+            self.project, self.datasets, self.mining, self.judges, self.jobs
+        )
+        self.augmentation = AugmentationService(
+            self.project, self.datasets, self.mining, self.editors, self.judges, self.edit_sets,
+            self.jobs,
+        )  # fmt: skip
+        self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
+        stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
         self.training = TrainingService(
-            self.project, self.datasets, self.mining, self.runs, self.jobs
+            self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views
         )
         self.publishing = PublishingService(self.runs)
         self.pictures = PictureService(self.datasets)

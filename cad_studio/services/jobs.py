@@ -7,7 +7,7 @@ from cad_studio.core.records import Job
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
 
-KINDS_WITH_CHECKPOINT = frozenset({"train", "extract"})
+KINDS_WITH_CHECKPOINT = frozenset({"train", "extract", "edit-model", "augment", "judge-edits"})
 """Kinds of jobs that go on where they were; the others start again."""
 
 

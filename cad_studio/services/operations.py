@@ -8,6 +8,7 @@ from cad_studio.core.progress import Progress
 from cad_studio.core.settings import settings_from_json
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.mining import MiningRequest
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.services.training import TrainingRequest
@@ -112,6 +113,28 @@ def _push(services: "Services", arguments: dict[str, Any], progress: Progress) -
     )
 
 
+def _edit_model(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.edit_models.train(arguments["editor"], progress)
+
+
+def _augment(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.augmentation.make(AugmentRequest(**arguments), progress)
+
+
+def _estimate_edits(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.augmentation.estimate(AugmentRequest(**arguments), progress)
+
+
+def _judge_edits(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.augmentation.judge(arguments["set"], arguments["run"], progress)
+
+
 def _open_sample(
     services: "Services", _arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -128,5 +151,9 @@ KINDS = {
     "evaluate": _evaluate,
     "estimate": _estimate,
     "push": _push,
+    "edit-model": _edit_model,
+    "augment": _augment,
+    "estimate-edits": _estimate_edits,
+    "judge-edits": _judge_edits,
     "open-sample": _open_sample,
 }

@@ -54,13 +54,7 @@ class PictureService:
             check_row(data, row)
         side = self.cell_px(data)
         cells = self._cells(data, rows, side)
-        n_lines = -(-len(rows) // SPRITE_COLUMNS)
-        sheet = np.zeros((n_lines * SPRITE_COLUMNS, *cells.shape[1:]), np.uint8)
-        sheet[: len(rows)] = cells
-        channels = cells.shape[3]
-        sheet = sheet.reshape(n_lines, SPRITE_COLUMNS, side, side, channels)
-        sheet = sheet.swapaxes(1, 2).reshape(n_lines * side, SPRITE_COLUMNS * side, channels)
-        return _png(sheet)
+        return sheet(cells)
 
     def image(self, name: str, row: int) -> tuple[bytes, str]:
         """One image as imported where a browser shows it, else as PNG; and its media type.
@@ -77,10 +71,10 @@ class PictureService:
                 if picture.format in _PASSED_ON and picture.mode in {"L", "RGB"} and plain:
                     return file, _PASSED_ON[picture.format]
         if data.pixels is None:
-            return _png(self._cells(data, [row], _STRIP_PX)[0]), "image/png"
+            return png(self._cells(data, [row], _STRIP_PX)[0]), "image/png"
         shown = Image.fromarray(data.pixels.image(row))
         shown.thumbnail((_LARGEST_SHOWN_PX, _LARGEST_SHOWN_PX))
-        return _png(np.asarray(shown)), "image/png"
+        return png(np.asarray(shown)), "image/png"
 
     def _cells(self, data: LoadedDataset, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
         """Thumbnails, uint8 (len(rows), side, side, 1 or 3); the aspect ratio is kept."""
@@ -91,16 +85,31 @@ class PictureService:
         if shape is not None:
             height, width = shape[0] * side // max(shape[:2]), shape[1] * side // max(shape[:2])
             small = data.pixels.batch(np.array(rows), max(height, 1), max(width, 1), shape[2])
-            return _centred(small, side)
+            return centred(small, side)
         out = np.zeros((len(rows), side, side, 3), np.uint8)
         for position, row in enumerate(rows):
             picture = Image.fromarray(data.pixels.image(row))
             picture.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
-            out[position] = _centred(np.asarray(picture)[None], side)[0]
+            out[position] = centred(np.asarray(picture)[None], side)[0]
         return out
 
 
-def _centred(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def sheet(cells: NDArray[np.uint8]) -> bytes:
+    """Thumbnails on one PNG, `SPRITE_COLUMNS` to a line, left to right.
+
+    Args:
+        cells: uint8 (M, side, side, 1 or 3).
+    """
+    n_cells, side, _, channels = cells.shape
+    n_lines = -(-n_cells // SPRITE_COLUMNS)
+    whole = np.zeros((n_lines * SPRITE_COLUMNS, *cells.shape[1:]), np.uint8)
+    whole[:n_cells] = cells
+    whole = whole.reshape(n_lines, SPRITE_COLUMNS, side, side, channels).swapaxes(1, 2)
+    return png(whole.reshape(n_lines * side, SPRITE_COLUMNS * side, channels))
+
+
+def centred(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Images in the middle of black squares, uint8 (M, side, side, 1 or 3)."""
     height, width = images.shape[1:3]
     if (height, width) == (side, side):
         return images
@@ -126,7 +135,8 @@ def _strip(vector: NDArray[np.float32]) -> NDArray[np.uint8]:
     return out
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """An image uint8 (H, W, 1 or 3) as a PNG file, made fast rather than small."""
     out = io.BytesIO()
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     picture.save(out, "PNG", compress_level=1)

@@ -36,13 +36,15 @@ class RunInputs:
 
     Attributes:
         data: Rows, sets, images and truth.
-        outside: Neighbour graph, and later edits.
+        outside: Neighbour graph, and stored edits for the method that takes them.
         left_out: Training samples without candidates.
+        words: What the user should know of the stored edits; mostly nothing.
     """
 
     data: "TrainingData"
     outside: "Outside"
     left_out: int
+    words: str = ""
 
 
 def split_rows(data: LoadedDataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -107,7 +109,7 @@ def open_run(
     )
 
     def spread(rows: NDArray[np.int64], graphed: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _propagated(graphed, candidates.take(rows), config.class_balance)
+        return propagated(graphed, candidates.take(rows), config.class_balance)
 
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return spread(rows, np.asarray(features[rows]))
@@ -156,8 +158,10 @@ def entangled_test_pairs(
     }
 
 
-def _propagated(
-    features: NDArray[np.float32], candidates: PartialLabels, balance: float
+def propagated(
+    features: NDArray[np.float32],
+    candidates: PartialLabels,
+    balance: float = TrainConfig.class_balance,
 ) -> NDArray[np.float32]:
     """Belief spread over the candidates among neighbours, float32 (N, C)."""
     if len(features) < 2:

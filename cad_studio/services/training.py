@@ -18,6 +18,7 @@ from cad_studio.services.mining import MiningService
 from cad_studio.services.publishing import check_repository
 from cad_studio.services.run_inputs import RunInputs, default_backbone, open_run
 from cad_studio.services.runs import RunService, name_of
+from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.training_choices import (
     DEFAULT_METHOD,
     check_backbone,
@@ -69,8 +70,9 @@ class TrainingService:
         mining: MiningService,
         runs: RunService,
         jobs: JobService,
+        stored_views: StoredViewService,
     ) -> None:
-        """Store into `project`; read datasets, features and runs through their services.
+        """Store into `project`; read datasets, features, runs and edits through their services.
 
         `jobs` trains in the background.
         """
@@ -79,6 +81,7 @@ class TrainingService:
         self._mining = mining
         self._runs = runs
         self._jobs = jobs
+        self._stored_views = stored_views
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> dict[str, Any]:
@@ -166,7 +169,8 @@ class TrainingService:
         processes.in_main(lambda: self._extract(run, whole))
         inputs = self._open(run, Part(progress, _READING, _READING))
         where = {
-            **describe_environment(), "left_out": inputs.left_out, "processes": processes.count,
+            **run.environment, **describe_environment(), "left_out": inputs.left_out,
+            "processes": processes.count,
         }  # fmt: skip
         processes.in_main(lambda: runs.change(run_id, environment=where, finished_at=None))
         folder = self._project.run_folder(run_id)
@@ -179,6 +183,8 @@ class TrainingService:
         ending = {"finished_at": now(), "best_epoch": fitted.best.epoch}
         processes.in_main(lambda: runs.change(run_id, **ending))
         notes = [f"Checkpoint {name} was damaged and passed over." for name in fitted.damaged]
+        if inputs.words:
+            notes.append(inputs.words)
         return {**self.result(run_id), "notes": notes}
 
     def result(self, run_id: int) -> dict[str, Any]:
@@ -274,9 +280,9 @@ class TrainingService:
         from cad_studio.training.estimate import estimate
 
         run = Run(id=0, created_at=now(), finished_at=None, removed_at=None, note="",
-                  environment={}, job_id=None, best_epoch=None,
+                  job_id=None, best_epoch=None,
                   **{k: v for k, v in self._checked(request).items()
-                     if k not in {"note", "environment"}})  # fmt: skip
+                     if k != "note"})  # fmt: skip
         inputs = self._open(run, Part(progress, 0.0, 0.5))
         progress.report(0.5, "Measuring a few steps")
         found = estimate(inputs.data, self._plan(run), inputs.outside)
@@ -341,7 +347,9 @@ class TrainingService:
             "features": features,
             "config": settings_to_json(config),
             "settings": settings_to_json(settings),
-            "environment": {},
+            "environment": self._stored_views.chosen(
+                request.method, data.record, settings_to_json(settings)
+            ),
         }
 
     def _title(self, run: Run) -> str:
@@ -351,13 +359,14 @@ class TrainingService:
         data = self._load(run)
         found = self._extract(run, Part(progress, 0.0, 0.8))
         sets = self._project.blobs.load_array(run.candidates)
-        return open_run(
+        inputs = open_run(
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
             settings_from_json(TrainConfig, run.config),
             Part(progress, 0.8, 1.0),
         )
+        return self._stored_views.added(run, inputs)
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
         return self._mining.extract(self._load(run).record.name, run.features, progress)

@@ -12,11 +12,21 @@ from cad_studio.core.errors import ProjectError
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.database import Database, folder_error
 from cad_studio.store.datasets import Datasets
+from cad_studio.store.edit_models import EditModels
+from cad_studio.store.edits import Edits
 from cad_studio.store.features import Features
 from cad_studio.store.jobs import Jobs
 from cad_studio.store.pairs import Pairs
+from cad_studio.store.prompts import Prompts
 from cad_studio.store.runs import Runs
-from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING, RUN
+from cad_studio.store.tables import (
+    DATASET,
+    DATASET_VERSION,
+    EDIT_MODEL,
+    FEATURE_SET,
+    MINING,
+    RUN,
+)
 
 _SAVING_SECONDS = 600.0
 
@@ -25,8 +35,8 @@ class Project:
     """An open project folder.
 
     `project.db` is the database, `blobs/` holds the files it names, `scratch/` unfinished ones,
-    `partial/` finished chunks of interrupted work, `runs/` a folder per run, `logs/` a text file
-    per job.
+    `partial/` finished chunks of interrupted work, `runs/` a folder per run, `editors/` one per
+    in-domain editor, `edits/` one per set of edits, `logs/` a text file per job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,6 +62,9 @@ class Project:
         self.pairs = Pairs(self.database)
         self.jobs = Jobs(self.database)
         self.runs = Runs(self.database)
+        self.edits = Edits(self.database, folder / "edits")
+        self.edit_models = EditModels(self.database)
+        self.prompts = Prompts(self.database)
         self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:
@@ -63,6 +76,10 @@ class Project:
     def run_folder(self, run_id: int) -> Path:
         """Where the checkpoints, beliefs and model of a run lie; not made."""
         return self.folder / "runs" / str(run_id)
+
+    def editor_folder(self, model_id: int) -> Path:
+        """Where the checkpoints, samples and weights of an in-domain editor lie; not made."""
+        return self.folder / "editors" / str(model_id)
 
     def log_file(self, job_id: int) -> Path:
         """The text a job printed."""
@@ -94,22 +111,27 @@ class Project:
             ) from error
 
     def remove_unused_files(self) -> int:
-        """Delete blobs and run folders no record names, and what killed processes left.
+        """Delete blobs and folders no record names, and what killed processes left.
 
         Returns:
             Bytes freed.
         """
         self.blobs.clear_scratch()
         with self.saving():
-            return self._remove_unused_blobs() + self._remove_unused_run_folders()
+            return self._remove_unused_blobs() + self._remove_unused_folders()
 
-    def _remove_unused_run_folders(self) -> int:
-        kept = {str(run.id) for run in self.runs.all()}
+    def _remove_unused_folders(self) -> int:
+        kept = {
+            "runs": {run.id for run in self.runs.all()},
+            "editors": {model.id for model in self.edit_models.all()},
+            "edits": {edit_set.id for edit_set in self.edits.sets()},
+        }
         freed = 0
-        for folder in (self.folder / "runs").glob("*"):
-            if folder.name.isdecimal() and folder.name not in kept:
-                freed += folder_size(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+        for room, numbers in kept.items():
+            for folder in (self.folder / room).glob("*"):
+                if folder.name.isdecimal() and int(folder.name) not in numbers:
+                    freed += folder_size(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
         return freed
 
     def _remove_unused_blobs(self) -> int:
@@ -121,6 +143,7 @@ class Project:
             used.update(connection.scalars(sql.select(DATASET_VERSION.c.candidates)))
             used.update(connection.scalars(sql.select(FEATURE_SET.c.file)))
             used.update(connection.scalars(sql.select(RUN.c.candidates)))
+            used.update(connection.scalars(sql.select(EDIT_MODEL.c.candidates)))
         return self.blobs.remove_except(used)
 
     def close(self) -> None:

@@ -121,3 +121,66 @@ RUN_EPOCH = sql.Table(
     sql.Column("epoch", sql.Integer, primary_key=True),
     sql.Column("report", sql.JSON),
 )
+
+EDIT_MODEL = sql.Table(
+    "edit_model",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("version_hash", sql.Text),
+    sql.Column("candidates", sql.Text),
+    sql.Column("belief", sql.Text),
+    sql.Column("config", sql.JSON),
+    sql.Column("reports", sql.JSON),
+    sql.Column("job_id", sql.Integer, sql.ForeignKey("job.id")),
+    sql.Column("created_at", sql.Text),
+    sql.Column("finished_at", sql.Text),
+)
+
+PROMPT_TABLE = sql.Table(
+    "prompt_table",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("number", sql.Integer),
+    sql.Column("template", sql.Text),
+    sql.Column("descriptions", sql.JSON),
+    sql.Column("created_at", sql.Text),
+)
+
+EDIT_SET = sql.Table(
+    "edit_set",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("editor", sql.Text),
+    sql.Column("key", sql.Text),
+    sql.Column("settings", sql.JSON),
+    sql.Column("shape", sql.JSON(none_as_null=True)),
+    sql.Column("file", sql.Text),
+    sql.Column("created_at", sql.Text),
+)
+
+EDIT = sql.Table(
+    "edit",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("set_id", sql.Integer, sql.ForeignKey("edit_set.id")),
+    sql.Column("row", sql.Integer),
+    sql.Column("label", sql.Integer),
+    sql.Column("bond", sql.BigInteger),
+    sql.Column("place", sql.BigInteger),
+    sql.Column("length", sql.Integer),
+    sql.Column("similarity", sql.Float),
+)
+
+EDIT_EVIDENCE = sql.Table(
+    "edit_evidence",
+    METADATA,
+    sql.Column("edit_id", sql.Integer, sql.ForeignKey("edit.id"), primary_key=True),
+    sql.Column("judge", sql.Text, primary_key=True),
+    sql.Column("before", sql.Float),
+    sql.Column("after", sql.Float),
+    sql.Column("top_before", sql.Integer),
+    sql.Column("top_after", sql.Integer),
+)

@@ -14,18 +14,44 @@ class DenoiserConfig:
         metadata={"help": "Passes over the training samples.", "minimum": 1, "maximum": 100_000},
     )
     batch_size: int = field(
-        default=128, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
+        default=256, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
     )
     learning_rate: float = field(
-        default=2e-3,
+        default=1e-3,
         metadata={"help": "First step size of AdamW; it falls along a cosine.", "minimum": 1e-8},
     )
-    width: int = field(
-        default=64,
+    network: str = field(
+        default="components",
         metadata={
-            "help": "Channels of the finest level; a multiple of 8.",
+            "help": "components works on principal components of the images: fast on a CPU, fine "
+            "texture is left as it is. unet works on pixels: for a GPU.",
+            "choices": ("components", "unet"),
+        },
+    )
+    width: int | None = field(
+        default=None,
+        metadata={
+            "help": "Width of the layers, or channels of the finest level of a unet; a multiple "
+            "of 8. Empty: 896, or 64 for a unet.",
             "minimum": 8,
-            "maximum": 1024,
+            "maximum": 4096,
+        },
+    )
+    components: int = field(
+        default=160,
+        metadata={
+            "help": "Principal components of the images.",
+            "minimum": 2,
+            "maximum": 4096,
+        },
+    )
+    sharpness: float = field(
+        default=2.0,
+        metadata={
+            "help": "Power the belief over the candidates is raised to before classes are drawn "
+            "from it: above 1 trusts it more.",
+            "minimum": 0.0,
+            "maximum": 100.0,
         },
     )
     image_px: int = field(
@@ -65,3 +91,10 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_settings(self)
+
+    def widths(self, n_images: int, n_pixels: int) -> list[int]:
+        """As `DenoiserCard.widths`, for so many images of so many values."""
+        if self.network == "unet":
+            width = self.width or 64
+            return [width, 2 * width]
+        return [self.width or 896, 2, min(self.components, 2 * n_images, n_pixels)]

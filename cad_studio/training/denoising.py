@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Progress
-from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard, denoise
+from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard, denoise, make_denoiser
 from cad_studio.training.checkpoint import Checkpoints
 from cad_studio.training.data import TrainingData
 from cad_studio.training.denoiser_settings import DenoiserConfig
@@ -29,6 +29,7 @@ _MOST_SAMPLED_CLASSES = 20
 _SAMPLING_STEPS, _SAMPLING_GUIDANCE = 20, 3.0
 _CHANCE = 6
 _ORDER_STREAM = 7
+_AT_ONCE, _MOST_LOOKED_AT = 256, 8192
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class DenoiserTrainer:
         if belief.shape != candidates.shape or (belief[~candidates] != 0).any():
             raise SettingError("The belief is not one over the candidates of the training samples.")
         self._data = data
-        self._belief = belief
+        sharper = belief.astype(np.float64) ** config.sharpness * candidates
+        self._belief = (sharper / sharper.sum(axis=1, keepdims=True)).astype(np.float32)
         self._config = config
         self._folder = folder
         self._source = source
@@ -129,12 +131,10 @@ class DenoiserTrainer:
             class_names=list(data.class_names),
             side_px=side,
             channels=data.channels,
-            widths=[config.width, 2 * config.width],
+            widths=config.widths(len(data.train_rows), data.channels * side**2),
             source=self._source,
+            network=config.network,
         )
-        denoiser = Denoiser(card).to(device, memory_format=torch.channels_last)
-        average = Denoiser(card).to(device, memory_format=torch.channels_last)
-        average.load_state_dict(denoiser.state_dict())
         smaller = TrainingData(
             candidates=data.candidates,
             train_rows=data.train_rows,
@@ -143,15 +143,24 @@ class DenoiserTrainer:
             image_px=side,
             class_names=data.class_names,
         )
+        inputs = open_inputs(smaller, device, 0, progress)
+        denoiser = make_denoiser(card).to(device, memory_format=torch.channels_last)
+        checkpoint = self._checkpoints.load()
+        if checkpoint is None:
+            order = np.random.default_rng((config.seed, _ORDER_STREAM)).permutation(data.train_rows)
+            looked_at = order[:_MOST_LOOKED_AT]
+            few = inputs.batches(np.array_split(looked_at, -(-len(looked_at) // _AT_ONCE)))
+            denoiser.prepare(_unit(images) for images in few)
+        average = make_denoiser(card).to(device, memory_format=torch.channels_last)
+        average.load_state_dict(denoiser.state_dict())
         session = _Session(
             denoiser=denoiser.train(),
             average=average.eval().requires_grad_(False),
             optimiser=torch.optim.AdamW(denoiser.parameters(), lr=config.learning_rate, fused=True),
-            inputs=open_inputs(smaller, device, 0, progress),
+            inputs=inputs,
             chance=torch.Generator().manual_seed(config.seed * 16 + _CHANCE),
             device=device,
         )
-        checkpoint = self._checkpoints.load()
         if checkpoint is not None:
             if checkpoint.state["config"] != self._identity():
                 raise SettingError(
@@ -193,7 +202,7 @@ class DenoiserTrainer:
     def _loss(self, session: "_Session", belief: Tensor, values: Tensor) -> Tensor:
         """Error of the velocity of a batch, each image noised and turned by a chance of its own."""
         chance, size, device = session.chance, len(values), session.device
-        pixels = values.permute(0, 3, 1, 2).float() / 255.0
+        pixels = _unit(values)
         is_turned = (torch.rand(size, generator=chance) < 0.5).to(device)
         pixels = torch.where(is_turned[:, None, None, None], pixels.flip(3), pixels)
         label = torch.multinomial(belief, 1, generator=chance)[:, 0]
@@ -209,12 +218,10 @@ class DenoiserTrainer:
         average, epoch = session.average, session.epoch
         average.card = DenoiserCard(**{**asdict(average.card), "epoch": epoch})
         average.save(self._folder / EDITOR_FILE)
-        folder = self._folder / SAMPLES_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
+        file = samples_file(self._folder, epoch)
+        file.parent.mkdir(parents=True, exist_ok=True)
         grid = sample_grid(average, self._config.seed)
-        Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid).save(
-            folder / f"epoch-{epoch:06d}.png"
-        )
+        Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid).save(file)
         rate = session.optimiser.param_groups[0]["lr"]
         return DenoisingReport(epoch, session.mean_loss, rate)
 
@@ -227,6 +234,16 @@ class DenoiserTrainer:
         for where in ("device", "threads"):
             del kept[where]
         return kept
+
+
+def _unit(images: Tensor) -> Tensor:
+    """Pixels uint8 (B, H, W, channels) as float32 (B, channels, H, W), 0 to 1."""
+    return images.permute(0, 3, 1, 2).float() / 255.0
+
+
+def samples_file(folder: Path, epoch: int) -> Path:
+    """Where the trainer in a folder puts the sample grid of an epoch, counted from 0."""
+    return folder / SAMPLES_FOLDER / f"epoch-{epoch:06d}.png"
 
 
 def sample_grid(denoiser: Denoiser, seed: int) -> NDArray[np.uint8]:

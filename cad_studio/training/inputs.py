@@ -20,7 +20,8 @@ RESIDENT_BYTES = 2 << 30
 """Datasets up to this size are kept on the training device."""
 
 _READ_AT_ONCE = 4096
-_LARGE_MARGIN = 256 / 224
+LARGE_MARGIN = 256 / 224
+"""Larger images are read with a margin, of which views are cropped: its share of the side."""
 
 
 class Inputs(Protocol):
@@ -132,7 +133,7 @@ def stored_shape(data: TrainingData) -> tuple[int, int, int, int]:
     assert data.pixels is not None
     side = data.side_px
     if side >= LARGE_PX:
-        side = round(side * _LARGE_MARGIN)
+        side = round(side * LARGE_MARGIN)
     return len(data.pixels), side, side, data.channels
 
 

@@ -40,8 +40,9 @@ class Outside:
         start: Rows int64 (N,) to the first belief, float32 (N, C); None is uniform.
         refresh: Rows int64 (N,) and the run's own features float32 (N, F), of unit length, to a
             new belief, float32 (N, C); None never refreshes.
-        edits: Rows int64 (M,) and classes int64 (M,) to images uint8 (M, H, W, 3) and bool (M,),
+        edits: Rows int64 (M,) and classes int64 (M,) to uint8 (M, H, W, 1 or 3) and bool (M,),
             where there is one.
+        edits_cover_all: Whether there is one for every class view worth making.
     """
 
     start: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
@@ -52,6 +53,7 @@ class Outside:
         ]
         | None
     ) = None
+    edits_cover_all: bool = True
 
 
 def open_session(
@@ -117,6 +119,7 @@ def open_session(
         generator=_chance(config.seed, _METHOD_CHANCE, processes.rank),
         batches=_all_plain(inputs, views, fit_rows, device, ping),
         edits=_edits(outside, fit_rows, device),
+        edits_cover_all=outside.edits_cover_all,
         start_epochs=config.held_epochs() if outside.start is not None else 0,
     )
     algorithm = make_algorithm(plan.method, setup, plan.settings)

@@ -17,10 +17,11 @@ from starlette.routing import Route
 from cad_studio.services.container import Services
 from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.ui import requests, views
+from cad_studio.ui.augment_routes import AUGMENT_ROUTES
 from cad_studio.ui.errors import route_errors
+from cad_studio.ui.requests import PREFIX
 from cad_studio.ui.training_routes import TRAINING_ROUTES
 
-PREFIX = "/gradio_api/cad"
 STATIC_FOLDER = Path(__file__).parent / "components"
 _MAX_ROWS = 500
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -58,6 +59,7 @@ def build_routes(services: Services) -> list[Route]:
         "/sprite/{version}/{name}.png": _sprite,
         "/image/{version}/{name}/{row}": _image,
         **TRAINING_ROUTES,
+        **AUGMENT_ROUTES,
     }
     return [
         Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))

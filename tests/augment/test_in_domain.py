@@ -7,7 +7,7 @@ import torch
 from cad_studio.augment._base import ClassText
 from cad_studio.augment.in_domain import InDomainConfig, InDomainEditor
 from cad_studio.core.errors import ResourceError, SettingError
-from cad_studio.models.denoiser import Denoiser, DenoiserCard
+from cad_studio.models.denoiser import DenoiserCard, make_denoiser
 
 NAMES = ["a", "b", "c"]
 TEXTS = [ClassText(name, name) for name in NAMES]
@@ -17,7 +17,7 @@ TEXTS = [ClassText(name, name) for name in NAMES]
 def model(request, tmp_path_factory):
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp("editor") / f"editor-{request.param}.safetensors"
-    Denoiser(DenoiserCard(NAMES, 20, request.param, [8, 16])).save(file)
+    make_denoiser(DenoiserCard(NAMES, 20, request.param, [8, 16])).save(file)
     return file
 
 

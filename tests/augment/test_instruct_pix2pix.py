@@ -81,3 +81,17 @@ def test_the_key_knows_model_and_settings(folder):
         for change in ({}, {"steps": 4}, {"guidance": 6.0}, {"image_guidance": 2.0})
     }
     assert len(keys) == 4
+
+
+def test_a_pipeline_that_only_draws_and_does_not_edit_is_refused(folder, tmp_path):
+    """Text-to-image pipelines load without complaint; their network takes no source image."""
+    from cad_studio.core.optional import require
+
+    diffusers = require("diffusers", "diffusers", "The test")
+    other = shutil.copytree(folder, tmp_path / "other")
+    network = diffusers.UNet2DConditionModel.from_pretrained(other, subfolder="unet")
+    config = {**network.config, "in_channels": 4}
+    diffusers.UNet2DConditionModel.from_config(config).save_pretrained(other / "unet")
+    assert "not made to edit images" in refusal(other)
+    (other / "model_index.json").unlink()
+    assert "no complete pipeline" in refusal(other)

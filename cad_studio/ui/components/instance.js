@@ -2,7 +2,7 @@
 
 import {h, fill, counted} from './dom.js';
 import {chips} from './chips.js';
-import {address, bindKeys, read, tell} from './store.js';
+import {address, bindKeys, change, open, read, tell} from './store.js';
 
 /** Where the image of a sample is. */
 export const imageOf = (name, version, row) => address(`/image/${version}/${encodeURIComponent(name)}/${row}`);
@@ -22,8 +22,14 @@ export function createInstancePanel({onClose, onStep}) {
   let revealed = false;
 
   bindKeys(element, {
-    Escape: () => onClose(), t: () => toggle(), j: () => onStep(1), k: () => onStep(-1),
+    Escape: () => onClose(), t: () => toggle(), g: () => seeAugmentations(), j: () => onStep(1), k: () => onStep(-1),
   });
+
+  function seeAugmentations() {
+    if (!shown) return;
+    change({augment: String(shown[2])});
+    open('augment');
+  }
 
   function toggle() {
     revealed = !revealed;
@@ -55,6 +61,7 @@ export function createInstancePanel({onClose, onStep}) {
         found.truth_known
           ? h('button.btn', {type: 'button', id: 'instance-reveal', 'aria-pressed': String(revealed), on: {click: toggle}}, revealed ? 'Hide true label' : 'Reveal true label', h('kbd', {}, 't'))
           : h('span.quiet-text', {}, 'No true label is known.')),
+      h('div.row', {}, h('button.btn', {type: 'button', id: 'instance-augment', on: {click: seeAugmentations}}, 'See augmentations', h('kbd', {}, 'g'))),
       h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => onStep(-1)}}, h('kbd', {}, 'k'), 'Previous'),
         h('button.btn', {type: 'button', on: {click: () => onStep(1)}}, 'Next', h('kbd', {}, 'j'))));
   }

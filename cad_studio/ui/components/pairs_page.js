@@ -37,7 +37,7 @@ export function mount({element}) {
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
     h('input', {type: 'checkbox', id: 'pairs-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys');
   keys.querySelector('input').checked = state.keys;
-  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, csv);
+  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-augment', 'See augmentations', 'g', seeAugmentations), button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, csv);
   const why = h('p.why');
   const main = h('section.main', {}, h('div.tools', {}, title, pills), viewer.element, actions, why);
   const page = h('div.page.pairs-page', {}, side, main);
@@ -328,8 +328,10 @@ export function mount({element}) {
     catch { toast(window.location.href); }
   }
 
+  function seeAugmentations() { if (state.pair) { change({augment: state.pair}); open('augment'); } }
+
   const parts = [...main.children];
-  bindKeys(page, {j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink});
+  bindKeys(page, {j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink, g: seeAugmentations});
   on('mining threshold classes', changed => {
     if (!about || !minings.length || state.mining === null) return;
     if (changed.includes('mining')) { searchPick.value = state.mining; pairs = new Map(); }

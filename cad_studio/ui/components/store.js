@@ -42,7 +42,7 @@ const listeners = new Map();
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
-  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
+  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
@@ -74,7 +74,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -92,8 +92,11 @@ function readAddress() {
   const asked = query.get('pair');
   const pair = /^\d{1,15}-\d{1,15}$/.test(asked || '') ? asked : null;
   if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
+  const shown = query.get('augment');
+  const augment = /^\d{1,15}(-\d{1,15})?$/.test(shown || '') ? shown : null;
+  if (shown && !augment) toast(`The sample "${shown.slice(0, 40)}" in this address is not a row, such as 12, or two, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
-  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes,
+  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, augment, classes,
     run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger)};
 }
 
@@ -116,14 +119,15 @@ export async function refresh() {
         const wanted = readAddress();
         if (wanted.dataset && known.length && !known.includes(wanted.dataset)) {
           toast(`There is no dataset "${wanted.dataset}" in this project.`, 'error');
-          wanted.dataset = wanted.pair = wanted.mining = null;
+          wanted.dataset = wanted.pair = wanted.mining = wanted.augment = null;
         }
         Object.assign(state, wanted);
-        if (wanted.run) open('train');
+        if (wanted.augment) open('augment');
+        else if (wanted.run) open('train');
         else if (wanted.pair) open('pairs');
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
-        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null});
       const first = !state.ready;
       if (first) state.ready = true;
       change({...patch, ...(first ? {started: true} : {})});
@@ -148,7 +152,7 @@ export const onJobEnd = run => endings.push(run);
 
 /** Choose a dataset; what was selected in the one before is left. */
 export function choose(name) {
-  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null});
 }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });

@@ -1,0 +1,293 @@
+"""Stored edits: which there are, of what, and what models say of them."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sql
+from numpy.typing import NDArray
+
+from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.records import EditSet
+from cad_studio.store.database import Database, now
+from cad_studio.store.edit_files import EditPixels, append
+from cad_studio.store.tables import EDIT, EDIT_EVIDENCE, EDIT_SET
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class EditIndex:
+    """E edits of a set, by rising number.
+
+    Attributes:
+        id: int64 (E,).
+        row: int64 (E,). Sample.
+        label: int64 (E,). Class it is edited towards.
+        bond: int64 (E,). What it was made from: image and class text.
+        place: int64 (E,). Where its bytes begin.
+        length: int64 (E,).
+        similarity: float64 (E,). To the source, -1 to 1.
+    """
+
+    id: NDArray[np.int64]
+    row: NDArray[np.int64]
+    label: NDArray[np.int64]
+    bond: NDArray[np.int64]
+    place: NDArray[np.int64]
+    length: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """E."""
+        return len(self.id)
+
+    def take(self, which: NDArray[Any]) -> "EditIndex":
+        """Some of them, by position or mask."""
+        return EditIndex(**{name: getattr(self, name)[which] for name in self.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one model says of E edits.
+
+    Attributes:
+        edit: int64 (E,). Number of each edit, rising.
+        before: float64 (E,). Probability of the guide class in the source, 0 to 1.
+        after: float64 (E,). In the edit.
+        top_before: int64 (E,). Most probable class of the source.
+        top_after: int64 (E,). Of the edit.
+    """
+
+    edit: NDArray[np.int64]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    top_before: NDArray[np.int64]
+    top_after: NDArray[np.int64]
+
+
+class Edits:
+    """The edits of one project: a folder a set, and rows that name what is in it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        """Read and write through `database`; pixels lie below `folder`."""
+        self._database = database
+        self._folder = folder
+
+    def sets(self, dataset_id: int | None = None) -> list[EditSet]:
+        """All sets, or those of a dataset, newest first."""
+        wanted = sql.select(EDIT_SET).order_by(EDIT_SET.c.id.desc())
+        if dataset_id is not None:
+            wanted = wanted.where(EDIT_SET.c.dataset_id == dataset_id)
+        with self._database.read() as connection:
+            return [EditSet(**row._mapping) for row in connection.execute(wanted)]
+
+    def get(self, set_id: int) -> EditSet:
+        """One set.
+
+        Raises:
+            RecordNotFoundError: There is none of this number.
+        """
+        for found in self.sets():
+            if found.id == set_id:
+                return found
+        raise RecordNotFoundError(
+            f"Edit set {set_id} is not in this project. "
+            "List them with: python -m cad_studio edits list."
+        )
+
+    def find(self, dataset_id: int, key: str) -> EditSet | None:
+        """The set of this model and these settings, if there is one."""
+        return next((each for each in self.sets(dataset_id) if each.key == key), None)
+
+    def open(
+        self,
+        dataset_id: int,
+        editor: str,
+        key: str,
+        settings: dict[str, Any],
+        shape: Sequence[int] | None,
+    ) -> EditSet:
+        """The set of this model and these settings, made when there is none.
+
+        Raises:
+            RecordNotFoundError: The dataset was removed in this moment.
+        """
+        columns = {
+            "dataset_id": dataset_id, "editor": editor, "key": key, "settings": settings,
+            "shape": None if shape is None else list(shape), "file": "edits-1.bin",
+            "created_at": now(),
+        }  # fmt: skip
+        found = self.find(dataset_id, key)
+        if found is None:
+            try:
+                with self._database.write() as connection:
+                    connection.execute(sql.insert(EDIT_SET).values(**columns))
+            except sql.exc.IntegrityError as error:
+                # Either another process was faster, or the dataset is gone.
+                if self.find(dataset_id, key) is None:
+                    raise RecordNotFoundError(
+                        "The dataset was removed; nothing was saved."
+                    ) from error
+            found = self.find(dataset_id, key)
+        assert found is not None
+        return found
+
+    def folder(self, set_id: int) -> Path:
+        """Where the pixels of a set lie; not made."""
+        return self._folder / str(set_id)
+
+    def index(self, set_id: int, last: int | None = None) -> EditIndex:
+        """All edits of a set, or those up to a number."""
+        columns = [EDIT.c[name] for name in EditIndex.__dataclass_fields__]
+        wanted = sql.select(*columns).where(EDIT.c.set_id == set_id).order_by(EDIT.c.id)
+        if last is not None:
+            wanted = wanted.where(EDIT.c.id <= last)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).fetchall()
+        whole = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        *numbers, similarity = whole
+        return EditIndex(
+            *(np.array(column, np.int64) for column in numbers), np.array(similarity, np.float64)
+        )
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """Of each set with edits: how many, and bytes."""
+        wanted = sql.select(EDIT.c.set_id, sql.func.count(), sql.func.sum(EDIT.c.length)).group_by(
+            EDIT.c.set_id
+        )
+        with self._database.read() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(wanted)}
+
+    def add(
+        self,
+        edit_set: EditSet,
+        columns: dict[str, Sequence[int] | Sequence[float]],
+        parts: Sequence[bytes],
+    ) -> None:
+        """Keep some edits: all of them are there afterwards, or none.
+
+        Args:
+            edit_set: Their set.
+            columns: `row`, `label`, `bond` and `similarity`, M of each.
+            parts: M encoded edits.
+
+        Raises:
+            StorageError: The disk is full.
+            RecordNotFoundError: The set was deleted meanwhile.
+        """
+        names = ("row", "label", "bond", "similarity")
+        try:
+            # The write lock is held while the file grows: two processes never share a place.
+            with self._database.write() as connection:
+                end = connection.scalar(
+                    sql.select(sql.func.max(EDIT.c.place + EDIT.c.length)).where(
+                        EDIT.c.set_id == edit_set.id
+                    )
+                )
+                file = self.folder(edit_set.id) / edit_set.file
+                places = append(file, end or 0, parts)
+                connection.execute(
+                    sql.insert(EDIT),
+                    [
+                        {"set_id": edit_set.id, "place": place, "length": len(part),
+                         **dict(zip(names, values, strict=True))}
+                        for place, part, *values in zip(
+                            places, parts, *(columns[name] for name in names), strict=True
+                        )
+                    ],
+                )  # fmt: skip
+        except sql.exc.IntegrityError as error:
+            raise RecordNotFoundError(
+                f"Edit set {edit_set.id} was deleted, or another process made the same edits. "
+                "Start again; what is there is kept."
+            ) from error
+
+    def pixels(self, edit_set: EditSet) -> EditPixels:
+        """The pixels of a set."""
+        return EditPixels(self.folder(edit_set.id) / edit_set.file, edit_set.shape)
+
+    def add_evidence(self, judge: str, found: Evidence) -> None:
+        """Keep what a model says of some edits; what it said before is replaced."""
+        columns = [getattr(found, name).tolist() for name in Evidence.__dataclass_fields__]
+        names = ("edit_id", "before", "after", "top_before", "top_after")
+        rows = [
+            {"judge": judge, **dict(zip(names, values, strict=True))}
+            for values in zip(*columns, strict=True)
+        ]
+        if rows:
+            with self._database.write() as connection:
+                connection.execute(sql.insert(EDIT_EVIDENCE).prefix_with("OR REPLACE"), rows)
+
+    def evidence(self, set_id: int, judge: str) -> Evidence:
+        """What a model said of the edits of a set."""
+        table = EDIT_EVIDENCE.c
+        wanted = (
+            sql.select(table.edit_id, table.before, table.after, table.top_before, table.top_after)
+            .join(EDIT, EDIT.c.id == table.edit_id)
+            .where(EDIT.c.set_id == set_id, table.judge == judge)
+            .order_by(table.edit_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).fetchall()
+        kinds = (np.int64, np.float64, np.float64, np.int64, np.int64)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(kinds)
+        return Evidence(
+            *(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))
+        )
+
+    def delete(self, set_id: int) -> int:
+        """Delete a set and its files; returns bytes freed."""
+        folder = self.folder(set_id)
+        freed = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+        with self._database.write() as connection:
+            connection.execute(sql.delete(EDIT_SET).where(EDIT_SET.c.id == set_id))
+        shutil.rmtree(folder, ignore_errors=True)
+        return freed
+
+    def keep_only(self, edit_set: EditSet, kept: EditIndex) -> int:
+        """Delete all edits of a set but some, and close the gaps; returns bytes freed.
+
+        The rest is copied into a new file first, so a kill leaves the set as it was.
+        """
+        old = self.folder(edit_set.id) / edit_set.file
+        serial = int(edit_set.file.partition("-")[2].partition(".")[0]) + 1
+        renewed = replace(edit_set, file=f"edits-{serial}.bin")
+        new = self.folder(edit_set.id) / renewed.file
+        source = EditPixels(old, None)
+        places: list[int] = []
+        end = 0
+        for start in range(0, len(kept), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            parts = [
+                source.raw(place, length)
+                for place, length in zip(kept.place[some], kept.length[some], strict=True)
+            ]
+            places += append(new, end, parts)
+            end += sum(map(len, parts))
+        stay = sql.select(sql.literal_column("value")).select_from(
+            sql.func.json_each(str(kept.id.tolist()))
+        )
+        with self._database.write() as connection:
+            connection.execute(
+                sql.delete(EDIT).where(EDIT.c.set_id == edit_set.id, EDIT.c.id.not_in(stay))
+            )
+            if places:
+                connection.execute(
+                    sql.update(EDIT)
+                    .where(EDIT.c.id == sql.bindparam("of"))
+                    .values(place=sql.bindparam("at")),
+                    [
+                        {"of": number, "at": place}
+                        for number, place in zip(kept.id.tolist(), places, strict=True)
+                    ],
+                )
+            connection.execute(
+                sql.update(EDIT_SET).where(EDIT_SET.c.id == edit_set.id).values(file=renewed.file)
+            )
+        freed = old.stat().st_size - end if old.is_file() else 0
+        old.unlink(missing_ok=True)
+        return freed

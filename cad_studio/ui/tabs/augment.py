@@ -1,0 +1,86 @@
+"""The Augmentations page: what each makes of a sample, whether it helps, and edits for training."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from cad_studio.core.errors import SettingError
+from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.container import Services
+from cad_studio.services.edit_models import EditModelRequest
+from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.errors import changing
+from cad_studio.ui.tabs._base import TABS, Tab
+
+Wanted = dict[str, Any]
+Action = Callable[[Wanted], Wanted | None]
+
+_KINDS = {
+    "dataset": str, "editor": str, "settings": dict, "budget": dict, "config": dict,
+    "run": int | None, "rows": list | None,
+}  # fmt: skip
+
+
+def build(services: Services) -> None:
+    """Make the page."""
+    viewer("augment_page", "augment-page", _actions(services))
+
+
+def request_of(kind: type[Any], wanted: Wanted) -> Any:
+    """A request as the page asks for it; what it leaves out keeps its default.
+
+    Raises:
+        SettingError: A part is of another kind, or no part at all.
+    """
+    known = {field.name for field in fields(kind)}
+    for name, value in wanted.items():
+        if name not in known or not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+            raise SettingError(f"{name} is {value!r:.80}; it is no part of such a request.")
+    if not wanted.get("dataset"):
+        raise SettingError("Choose a dataset first.")
+    if wanted.get("rows") and not all(type(row) is int for row in wanted["rows"]):
+        raise SettingError("rows must be whole numbers.")
+    settings = wanted.get("settings") or {}
+    if settings.get("model") and wanted.get("editor", "in-domain") == "in-domain":
+        # A path of the server is nothing that a visitor chooses.
+        raise SettingError("The model of the in-domain editor is the newest one trained here.")
+    return kind(**wanted)
+
+
+def _actions(services: Services) -> list[Callable[..., Any]]:
+    """What the page may ask for that changes the project, by the name it calls it."""
+
+    def make(wanted: Wanted) -> Wanted:
+        return services.augmentation.submit(request_of(AugmentRequest, wanted))
+
+    def measure(wanted: Wanted) -> Wanted:
+        return services.augmentation.submit_estimate(request_of(AugmentRequest, wanted))
+
+    def train(wanted: Wanted) -> Wanted:
+        return services.edit_models.submit(request_of(EditModelRequest, wanted))
+
+    def judge(wanted: Wanted) -> Wanted:
+        return services.augmentation.submit_judging(int(wanted["set"]), int(wanted["run"]))
+
+    def resume(wanted: Wanted) -> None:
+        services.jobs.resume(int(wanted["job"]))
+
+    def drop(wanted: Wanted) -> Wanted:
+        return services.edit_models.remove(int(wanted["editor"]))
+
+    def remove(wanted: Wanted) -> Wanted:
+        return services.edit_sets.remove(int(wanted["set"]), bool(wanted.get("stale")))
+
+    def save(wanted: Wanted) -> Wanted:
+        given = wanted["descriptions"]
+        texts = {str(name): str(text) for name, text in dict(given).items()}
+        return services.prompts.save(str(wanted["dataset"]), str(wanted["template"]), texts)
+
+    def restore(wanted: Wanted) -> Wanted:
+        return services.prompts.restore(str(wanted["dataset"]), int(wanted["number"]))
+
+    actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
+    return [changing(services.require_writable, action) for action in actions]
+
+
+TABS.register("augment")(Tab("Augmentations", 25, build))

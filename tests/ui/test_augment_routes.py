@@ -1,0 +1,110 @@
+"""What the Augmentations page reads, and what is refused."""
+
+import pytest
+
+from cad_studio.core.errors import SettingError
+from cad_studio.core.progress import Silent
+from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.edit_models import EditModelRequest
+from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.tabs.augment import request_of
+from tests.services.edited import QUICK_EDITOR
+from tests.ui.small_project import CLASSES, SHAPES, VECTORS
+
+
+@pytest.fixture(scope="module")
+def ready(services):
+    """An editor, a run that judges, and all edits of the shapes."""
+    model = services.edit_models.create(EditModelRequest(SHAPES, config=QUICK_EDITOR))
+    services.edit_models.train(model.id, Silent())
+    loop = {"epochs": 1, "batch_size": 8, "threads": 1, "device": "cpu"}
+    run = services.training.create(TrainingRequest(SHAPES, "proden", config=loop))
+    services.training.train(run.id, Silent())
+    request = AugmentRequest(SHAPES, budget={"budget": "all"}, run=run.id)
+    return services.augmentation.make(request, Silent())
+
+
+def test_offers_name_editors_judges_sets_and_what_is_missing(client, ready):
+    found = client.get(f"/augment/{SHAPES}/offers").json()
+    assert found["class_names"] == CLASSES
+    assert [editor["name"] for editor in found["editors"]] == ["in-domain", "instruct-pix2pix"]
+    assert found["sets"][0]["n"] == ready["made"]
+    assert ready["judge"] in [judge["id"] for judge in found["judges"]]
+    assert client.get(f"/augment/{VECTORS}/offers").json()["has_images"] is False
+
+
+def test_a_sample_and_a_pair_are_looked_at(client, ready):
+    run = ready["judge"]
+    found = client.get(f"/augment/{SHAPES}/look", params={"rows": "3", "run": run}).json()
+    (sample,) = found["samples"]
+    assert set(sample["views"]) == {"cam", "in-domain"}
+    assert sample["source"].startswith("data:image/png;base64,")
+    pair = client.get(f"/augment/{SHAPES}/look", params={"rows": "3,4", "run": run}).json()
+    assert len(pair["samples"]) == 2
+    assert pair["pair"]["before"] >= 0
+    maps = client.get(f"/augment/{SHAPES}/look", params={"rows": "3", "edits": 0, "run": run})
+    assert set(maps.json()["samples"][0]["views"]) == {"cam"}
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"rows": ""}, "expected whole numbers"),
+        ({"rows": "1,2,3"}, "One sample or two"),
+        ({"rows": "4000"}, "has no row 4000"),
+        ({"rows": "3", "epsilon": "2"}, "epsilon is 2.0; the most is 1.0"),
+        ({"rows": "3", "epsilon": "nan"}, "expected a number"),
+        ({"rows": "3", "cam": "xyz"}, "cam is 'xyz'"),
+        ({"rows": "3", "run": "999"}, "Run 999 is not in this project"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_told(client, ready, query, words):
+    answer = client.get(f"/augment/{SHAPES}/look", params=query)
+    assert answer.status_code in {400, 404}
+    assert words in answer.json()["error"]
+
+
+def test_settings_of_the_editor_out_of_range_leave_its_row_empty_and_say_so(client, ready):
+    found = client.get(f"/augment/{SHAPES}/look", params={"rows": "3", "strength": "7"}).json()
+    assert "strength is 7.0" in found["missing"]["in-domain"]
+
+
+def test_the_gallery_is_read_in_pages_with_its_thumbnails(client, ready):
+    path = f"/augment/sets/{ready['set']}/gallery"
+    found = client.get(path, params={"run": ready["judge"], "limit": 5}).json()
+    assert (len(found["edits"]), found["total"]) == (5, ready["made"])
+    assert found["summary"]["n_judged"] == ready["made"]
+    sheet = client.get(found["sprite"]["url"].removeprefix("/gradio_api/cad"))
+    assert (sheet.status_code, sheet.headers["content-type"]) == (200, "image/png")
+    assert "immutable" in sheet.headers["cache-control"]
+    assert client.get(path, params={"order": "best", "classes": "0-1"}).status_code == 200
+    assert client.get(path, params={"order": "x"}).status_code == 400
+    assert client.get(path, params={"classes": "0-99"}).status_code == 400
+    assert client.get("/augment/sets/999/gallery").status_code == 404
+    bad = client.get(f"/augment/sets/{ready['set']}/sprite.png", params={"edits": "99999"})
+    assert bad.status_code == 404
+
+
+def test_sample_grids_and_prompts_are_read(client, ready, services):
+    (model,) = services.edit_models.all(SHAPES)
+    grid = client.get(f"/augment/editors/{model['id']}/samples/0.png")
+    assert grid.headers["content-type"] == "image/png"
+    assert client.get(f"/augment/editors/{model['id']}/samples/7.png").status_code == 404
+    table = client.get(f"/augment/{SHAPES}/prompts").json()
+    assert [row["prompt"] for row in table["rows"]] == CLASSES
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"dataset": SHAPES, "editor": 3},
+        {"dataset": SHAPES, "run": True},
+        {"dataset": SHAPES, "rows": ["a"]},
+        {"dataset": SHAPES, "settings": {"model": "/etc/passwd"}},
+        {"dataset": SHAPES, "shell": "rm"},
+    ],
+)
+def test_requests_of_another_kind_are_refused(wanted):
+    with pytest.raises(SettingError):
+        request_of(AugmentRequest, wanted)
