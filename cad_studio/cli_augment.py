@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.cli_jobs import run_as_job
 from cad_studio.cli_training import open_sample, setting_value
-from cad_studio.command_line import Json, Line, opened, show
+from cad_studio.command_line import Json, Line, opened, run_as_job, show
 from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
 from cad_studio.services.augmentation import AugmentRequest
