@@ -8,6 +8,7 @@ from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.diagnosis import Diagnosis
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
@@ -51,6 +52,9 @@ class Services:
         )
         self.publishing = PublishingService(self.runs)
         self.pictures = PictureService(self.datasets)
+        self.diagnosis = Diagnosis(
+            self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
+        )
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 
     def require_writable(self) -> None:
