@@ -16,7 +16,7 @@ class Beliefs:
     """The answers of one network about N samples, a few numbers each.
 
     Attributes:
-        predicted: int32 (N,). Most probable class of all; `UNKNOWN` where the logits are not finite.
+        predicted: int32 (N,). Most probable class; `UNKNOWN` where logits are not finite.
         confidence: float32 (N,), 0 to 1. Its probability.
         best: int32 (N,). Most probable candidate; `UNKNOWN` for an empty set.
         believed: float32 (N,), 0 to 1. Its share of the probability within the set.

@@ -6,6 +6,7 @@ predicted class; the error is the mean gap between accuracy and confidence, weig
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,4 @@ def class_errors(
     """
     order = np.argsort(predicted, kind="stable")
     edges = np.searchsorted(predicted[order], np.arange(n_classes + 1))
-    return [
-        reliability(confidence[order[a:b]], right[order[a:b]]).ece
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return [reliability(confidence[order[a:b]], right[order[a:b]]).ece for a, b in pairwise(edges)]

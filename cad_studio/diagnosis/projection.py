@@ -116,7 +116,7 @@ def umap_plane(
     placed, _ = umap.simplicial_set_embedding(
         start, graph, 2, 1.0, a, b, 1.0, 5, epochs, _spread(start, random), random,
         "euclidean", {}, False, {}, False,
-        tqdm_kwds=_Told(told, epochs).arguments(), verbose=True,
+        tqdm_kwds=_Told(told, epochs).arguments(),
     )  # fmt: skip
     told.report(1.0, "The points are placed")
     return placed.astype(np.float32)
@@ -189,7 +189,7 @@ class _Told:
 
     def arguments(self) -> dict[str, object]:
         """What to hand to tqdm."""
-        return {"file": self, "bar_format": "{n}\n", "mininterval": 0.5}
+        return {"file": self, "bar_format": "{n}\n", "mininterval": 0.5, "disable": False}
 
     def write(self, text: str) -> None:
         """Take a count of finished epochs."""

@@ -151,8 +151,8 @@ def swapped_pairs(
         candidates: N sets.
 
     Returns:
-        One per pair, about its first member, the closest first; `label` is what it is out of
-        sample. `values`: `cosine`, `run` (class the run gives it).
+        One per first member, with its closest such look-alike, the closest first; `label` is what
+        it is out of sample. `values`: `cosine`, `run` (class the run gives it).
     """
     i, j = pairs[:, 0], pairs[:, 1]
     crossed = (
@@ -162,6 +162,8 @@ def swapped_pairs(
     crossed &= candidates.shared(i, j) > 0
     found = np.flatnonzero(crossed)
     found = found[np.argsort(-cosine[found], kind="stable")]
+    _, first = np.unique(i[found], return_index=True)
+    found = found[np.sort(first)]
     return [
         Suspect(
             "swapped", int(i[at]), float(max(cosine[at], 0.0)),

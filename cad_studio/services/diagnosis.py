@@ -55,7 +55,7 @@ class Diagnosis:
         self.colours = MapColours(project, datasets, self.predictions, self.comparison)
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
         self.report = ReportService(
-            project, self.predictions, self.confusion, self.comparison, pictures
+            project, self.predictions, self.confusion, self.comparison, pictures, jobs
         )
 
     def submit(self, run_id: int) -> dict[str, int]:

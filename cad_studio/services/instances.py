@@ -198,7 +198,10 @@ def _apart(histories: Iterable[dict[str, Any] | None]) -> int | None:
         return None
     first, second = ({**each} for each in both if each is not None)
     best = [
-        [max(each["beliefs"], key=lambda c: each["beliefs"][c][at]) for at in range(len(each["epochs"]))]
+        [
+            max(each["beliefs"], key=lambda c, of=each["beliefs"], at=at: of[c][at])
+            for at in range(len(each["epochs"]))
+        ]
         for each in (first, second)
     ]  # fmt: skip
     since = None

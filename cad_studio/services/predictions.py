@@ -1,9 +1,9 @@
 """What a run's model says of every sample, computed once and kept beside the run.
 
-Files in the run's folder, each replaced at once or not at all: `logits.npy`, `features.npy` (the
-run's own, unit length), `pairs-train.npy` and `pairs-test.npy` (the closest cross-class pairs in the
-features the run names), `similarity.npy` (each sample's nearest sample of another class in those),
-and `card.json`, written last, which says of which model and classes they are.
+A folder `diagnosis` in the run's folder, replaced at once or not at all: `logits.npy`,
+`features.npy` (the run's own, unit length), `pairs-train.npy` and `pairs-test.npy` (the closest
+cross-class pairs in the features the run names), `similarity.npy` (each sample's nearest sample of
+another class in those), and `card.json`, which says of which model and classes they are.
 """
 
 import hashlib

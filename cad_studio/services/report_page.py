@@ -9,17 +9,21 @@ from cad_studio.core.optional import require
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1b2330; --soft: #566172; --line: #e3e6eb; }
-body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 1080px; margin: 32px auto;
-  padding: 0 24px; background: #fff; }
-h1 { font-size: 26px; letter-spacing: -.01em; margin: 0; } h2 { font-size: 18px; margin: 40px 0 8px; }
+body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
+  max-width: 1080px; margin: 32px auto; padding: 0 24px; }
+h1 { font-size: 26px; letter-spacing: -.01em; margin: 0; }
+h2 { font-size: 18px; margin: 40px 0 8px; }
 p { margin: 4px 0 12px; color: var(--soft); } .note { color: #a35200; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 8px 0; }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; } td.n, th.n { text-align: right; } small { color: var(--soft); }
-.wide { overflow-x: auto; } .pairs { display: grid; grid-template-columns: repeat(2, 1fr); gap: 12px; }
-.pair { display: flex; gap: 12px; border: 1px solid var(--line); border-radius: 8px; padding: 10px; }
-.side { display: flex; gap: 8px; flex: 1; min-width: 0; font-size: 12px; } .image { width: 56px;
-  height: 56px; flex: none; image-rendering: pixelated; border-radius: 4px; background-color: #000; }
+  vertical-align: top; }
+td.n, th.n { text-align: right; } small { color: var(--soft); } .wide { overflow-x: auto; }
+.pairs { display: grid; grid-template-columns: repeat(2, 1fr); gap: 12px; }
+.pair { display: flex; gap: 12px; border: 1px solid var(--line); border-radius: 8px;
+  padding: 10px; }
+.side { display: flex; gap: 8px; flex: 1; min-width: 0; font-size: 12px; }
+.image { width: 56px; height: 56px; flex: none; image-rendering: pixelated; border-radius: 4px;
+  background-color: #000; background-image: var(--sheet); }
 @media print { body { margin: 0; } }
 """
 _BLUES = [[0, "#f6f7f9"], [1, "#3b5bdb"]]
@@ -65,7 +69,7 @@ def write_page(file: Path, facts: dict[str, Any]) -> None:
 
 def percent(value: float | None) -> str:
     """A share in per cent with one decimal, as the window shows it; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def shown(value: float | None, unit: str) -> str:
@@ -189,7 +193,7 @@ def _entanglement(found: dict[str, Any]) -> list[str]:
 def _classes(found: dict[str, Any]) -> list[str]:
     rows = [
         [escape(row["name"]), f"{row['n']:,}", percent(row["precision"]), percent(row["recall"]),
-         percent(row["ece"]), "–" if row["mean_candidates"] is None
+         percent(row["ece"]), "-" if row["mean_candidates"] is None
          else f"{row['mean_candidates']:.2f}"]
         for row in found["classes"]
     ]  # fmt: skip
@@ -240,7 +244,7 @@ def _pairs(found: dict[str, Any]) -> list[str]:
             x, y = cell % found["columns"], cell // found["columns"]
             truth = "" if side["truth"] is None else f"<br>true: {escape(side['truth'])}"
             sides.append(
-                f"<div class='side'><div class='image' style=\"background-image:var(--sheet);"
+                f"<div class='side'><div class='image' style=\""
                 f"background-size:{56 * found['columns']}px {56 * found['lines']}px;"
                 f'background-position:{-56 * x}px {-56 * y}px"></div><div>'
                 f"<b>{escape(side['id'])}</b><br>predicted: {escape(side['predicted'])}{truth}"
@@ -317,7 +321,7 @@ def _drawn(traces: list[dict[str, Any]], layout: dict[str, Any]) -> str:
 
 def _signed(value: float | None, unit: str) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{100 * value:+.1f} points" if unit == "share" else f"{value:+.3f}"
 
 

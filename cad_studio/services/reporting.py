@@ -12,6 +12,7 @@ from cad_studio.core.errors import SettingError, StorageError, is_disk_full
 from cad_studio.core.progress import Progress
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
+from cad_studio.services.jobs import JobService
 from cad_studio.services.pictures import SPRITE_COLUMNS, PictureService
 from cad_studio.services.predictions import Predictions, PredictionService
 from cad_studio.services.report_page import write_page
@@ -33,13 +34,28 @@ class ReportService:
         confusion: ConfusionService,
         comparison: ComparisonService,
         pictures: PictureService,
+        jobs: JobService,
     ) -> None:
-        """Read through the other services; reports for the window go to the folder `exports`."""
+        """Read through the other services; reports for the window go to the folder `exports`.
+
+        `jobs` writes them in the background.
+        """
+        self._jobs = jobs
         self._project = project
         self._predictions = predictions
         self._confusion = confusion
         self._comparison = comparison
         self._pictures = pictures
+
+    def submit(self, run_id: int, against: int | None) -> dict[str, int]:
+        """Write a report in the background; the job's result names the file.
+
+        Returns:
+            `job`, its number.
+        """
+        name = name_of(self._project.runs.get(run_id))
+        arguments = {"run": run_id, "against": against}
+        return {"job": self._jobs.submit("report", f"Report on {name}", arguments).id}
 
     def write(
         self, run_id: int, against: int | None, out: Path | None, progress: Progress

@@ -108,8 +108,8 @@ def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
     out["approximated_accuracy"] = evaluation.approximated_accuracy(logits, candidates)
     filled = rows[found.sizes[rows] > 0]
     out["believed"] = float(beliefs.believed[filled].mean()) if len(filled) else None
-    out["centre_distance"] = distances["own"]["between"]
-    out["centre_ratio"] = distances["own"]["ratio"]
+    out["centre_distance"] = distances["between"]
+    out["centre_ratio"] = distances["ratio"]
     if truth is not None:
         out["accuracy"] = evaluation.accuracy(beliefs.predicted[rows], truth[rows])
         out["ece"] = reliability_of(found, rows).ece
@@ -124,7 +124,7 @@ def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
 
 def part_of(found: Predictions, split: str | None) -> str:
     """Which list of entangled pairs belongs to a split: `train` or `test`."""
-    train_rows, test_rows = split_rows(found.data)
+    _, test_rows = split_rows(found.data)
     if split is None:
         return "test" if len(test_rows) else "train"
     rows = found.rows(split)
@@ -168,10 +168,10 @@ def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
     return out
 
 
-def distances_of(found: Predictions, rows: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Class-centre distances in the run's own features: `own`, with `oracle`, whose labels count."""
+def distances_of(found: Predictions, rows: NDArray[np.int64]) -> dict[str, float | None]:
+    """How far apart the classes are in the run's own features: `between`, `within`, `ratio`."""
     told = centre_distances(found.features[rows], found.labels[rows], found.data.record.n_classes)
-    return {"own": {"between": told.between, "within": told.within, "ratio": told.ratio}}
+    return {"between": told.between, "within": told.within, "ratio": told.ratio}
 
 
 def similarity_curve(found: Predictions, rows: NDArray[np.int64]) -> dict[str, list[float]] | None:

@@ -43,6 +43,7 @@ const listeners = new Map();
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
+  diagnose: null, against: null, view: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
@@ -74,7 +75,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'diagnose', 'against', 'view'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -94,7 +95,8 @@ function readAddress() {
   if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
   return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes,
-    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger)};
+    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger),
+    diagnose: number('diagnose', Number.isSafeInteger), against: number('against', Number.isSafeInteger), view: query.get('view')};
 }
 
 /** Whether a job waits or is at work. */
@@ -119,7 +121,8 @@ export async function refresh() {
           wanted.dataset = wanted.pair = wanted.mining = null;
         }
         Object.assign(state, wanted);
-        if (wanted.run) open('train');
+        if (wanted.diagnose) open('diagnose');
+        else if (wanted.run) open('train');
         else if (wanted.pair) open('pairs');
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
