@@ -13,6 +13,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # As the entry points do: on a busy machine, threads that spin make training many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Compiling UMAP takes longer than laying out the few points of a test in plain Python.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 class NetworkRefused(RuntimeError):

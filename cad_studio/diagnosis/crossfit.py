@@ -109,8 +109,8 @@ class _Fourier:
 
     def __init__(self, features: NDArray[np.float32], chance: np.random.Generator) -> None:
         n_samples, n_dims = features.shape
-        # Few samples cannot fix many weights, and need none.
-        self.width = min(_WIDTH, max(16, 2 * n_samples))
+        # Few samples cannot fix many weights.
+        self.width = min(_WIDTH, max(16, n_samples // 2))
         left, right = chance.integers(0, n_samples, (2, 20_000))
         gaps = features[left] - features[right]
         median = float(np.median(np.vecdot(gaps, gaps)))

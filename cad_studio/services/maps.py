@@ -34,6 +34,7 @@ OWN = "run:"
 """Begins the name of a run's own features, e.g. `run:8`."""
 
 _PART = 10_000
+_PART_EPOCHS = 100  # a first look
 _LEAST_FOR_PART = 15_000
 _FORMAT = 1
 
@@ -192,9 +193,9 @@ class MapService:
             low = 0.35
             part = _umap_of_part(vectors, plane, seed, Part(progress, 0.0, low))
             yield "umap-part", _spread_out(part, rows, n_samples)
-        told = Part(progress, low, low + 0.3 * (1.0 - low))
-        index, cosine = _neighbours(vectors, vectors, told, own=True)
-        placed = umap_plane(index, cosine, plane, seed, Part(progress, told_end(low), 1.0))
+        middle = low + 0.3 * (1.0 - low)
+        index, cosine = _neighbours(vectors, vectors, Part(progress, low, middle), own=True)
+        placed = umap_plane(index, cosine, plane, seed, Part(progress, middle, 1.0))
         yield "umap", _spread_out(turned_like(placed, plane), rows, n_samples)
 
     def _source(self, name: str, features: str, progress: Progress | None) -> Source:
@@ -232,11 +233,6 @@ class MapService:
         return f"{source.origin}-{stage}-{seed}-{_FORMAT}.npy"
 
 
-def told_end(low: float) -> float:
-    """Where the neighbours of the last stage are found, given where it begins."""
-    return low + 0.3 * (1.0 - low)
-
-
 def _umap_of_part(
     vectors: NDArray[np.float32], plane: NDArray[np.float32], seed: int, progress: Progress
 ) -> NDArray[np.float32]:
@@ -245,10 +241,8 @@ def _umap_of_part(
     chosen.sort()
     some = np.ascontiguousarray(vectors[chosen])
     index, cosine = _neighbours(some, some, Part(progress, 0.0, 0.2), own=True)
-    epochs = 100  # a first look
-    placed = umap_plane(
-        index, cosine, plane[chosen], seed, Part(progress, 0.2, 0.8), epochs
-    )  # fmt: skip
+    told = Part(progress, 0.2, 0.8)
+    placed = umap_plane(index, cosine, plane[chosen], seed, told, epochs=_PART_EPOCHS)
     placed = turned_like(placed, plane[chosen])
     near, weight = _neighbours(vectors, some, Part(progress, 0.8, 1.0), own=False, k=3)
     out = place_between(near, weight, placed)

@@ -46,7 +46,7 @@ class Figure:
 FIGURES = [
     Figure("accuracy", "Accuracy", "Samples predicted as their true class.", True, 1),
     Figure(
-        "entangled_accuracy", "Most entangled 0.1 %",
+        "entangled_accuracy", "Entangled 0.1 %",
         "Accuracy on the samples of the closest 0.1 % of cross-class pairs.", True, 1,
     ),
     Figure(

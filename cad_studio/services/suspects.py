@@ -36,7 +36,7 @@ from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.projects import Project
 
 MOST_OF_A_KIND = 1000
-_FORMAT = 1
+_FORMAT = 2
 
 
 class SuspectService:

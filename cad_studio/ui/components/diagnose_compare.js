@@ -2,7 +2,7 @@
 
 import {h, fill, count, empty} from './dom.js';
 import {createChart} from './curves.js';
-import {differenceText, figureText} from './diagnose_words.js';
+import {differenceText, figureText, isBetter} from './diagnose_words.js';
 import {createMatrix} from './matrix.js';
 import {Columns} from './run_charts.js';
 import {read, tell} from './store.js';
@@ -72,7 +72,7 @@ export function createCompareView(shared) {
       h('tbody', {}, ...figures.filter(each => each.values.some(value => value !== null)).map(each => h('tr', {data: {key: each.key}, title: each.about},
         h('th', {}, each.title, each.oracle ? h('span.tag', {}, 'oracle') : null),
         ...each.values.map((value, at) => cell(each, value, at)))),
-      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Most entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? h('small.same', {}, ' ' + differenceText(one.instance_accuracy - list[0].instance_accuracy, 'share')) : null))))));
+      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? h('small.same', {}, ' ' + differenceText(one.instance_accuracy - list[0].instance_accuracy, 'share')) : null))))));
     const rows = Object.entries(found.settings);
     const word = value => (value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value));
     fill(settings, ...(rows.length ? [h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), ...runs.map(run => h('th', {}, run.name)))), h('tbody', {}, ...rows.map(([name, values]) => h('tr', {}, h('th', {}, name), ...values.map(value => h('td', {}, word(value))))))] : [h('tbody', {}, h('tr', {}, h('td', {}, 'Nothing was set differently.')))]));
@@ -83,7 +83,7 @@ export function createCompareView(shared) {
   function cell(figure, value, at) {
     const delta = at ? figure.differences[at] : null;
     const spread = figure.spread[at];
-    const good = delta && figure.better ? Math.sign(delta) === figure.better : null;
+    const good = isBetter(delta, figure);
     return h('td.number', {}, figureText(value, figure.unit),
       delta === null ? null : h('small', {class: good === null ? 'same' : good ? 'up' : 'down', title: good === null ? '' : good ? 'better' : 'worse'}, ' ' + differenceText(delta, figure.unit)),
       spread.sd === null ? null : h('small.seeds', {title: `Over ${spread.n} runs that differ in nothing but the seed`}, `± ${figureText(spread.sd, figure.unit)} (${spread.n})`));
@@ -93,8 +93,8 @@ export function createCompareView(shared) {
     const told = found.changes;
     const [before, after] = found.runs;
     const isLooked = after.run === shared.chosen.run;
-    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Otherwise changed'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
-      told ? h('span.quiet-text', {}, `of ${count(told.n)}`) : null);
+    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Otherwise'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
+      told ? h('span.quiet-text', {}, `of ${count(told.n)} samples`) : null);
     const change = found.confusion_change;
     matrix.element.hidden = !change;
     if (change) matrix.show({classes: change.classes, counts: change.counts, names: change.class_names, signed: true, format: value => (value > 0 ? `+${value}` : `−${-value}`),

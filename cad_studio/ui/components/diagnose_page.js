@@ -7,7 +7,7 @@ import {createEntanglementView} from './diagnose_entanglement.js';
 import {createMapView} from './diagnose_map.js';
 import {createSide} from './diagnose_side.js';
 import {createSuspectsView} from './diagnose_suspects.js';
-import {differenceText, figureText} from './diagnose_words.js';
+import {differenceText, figureText, isBetter} from './diagnose_words.js';
 import {annotatesHere, sendToAnnotation} from './annotation_link.js';
 import {address, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
@@ -170,7 +170,7 @@ export function mount({element, server}) {
     const shown = KPIS.map(key => about.find(each => each.key === key)).filter(each => values[each.key] !== null).slice(0, 5);
     fill(figures, ...shown.map(each => {
       const delta = differences[each.key];
-      const good = delta && each.better ? Math.sign(delta) === each.better : null;
+      const good = isBetter(delta, each);
       return h('div.kpi', {title: each.about, data: {key: each.key}}, h('small', {}, each.title, each.oracle ? ' · oracle' : ''),
         h('span.row', {}, h('b', {}, figureText(values[each.key], each.unit)),
           delta === undefined || delta === null ? null : h('span', {class: good === null ? 'same' : good ? 'up' : 'down', title: `${good === null ? '' : good ? 'better' : 'worse'} than ${nameOf(chosen.against)}`}, differenceText(delta, each.unit))));

@@ -152,6 +152,7 @@ export function createSide(shared) {
     const from = shared.selection.from;
     const now = from && from.a !== undefined ? [from.a, from.b] : null;
     if (String(now) !== String(cell)) { cell = now; drawMatrix(); }
+    if (shared.selection.rows.length && !inspector.element.hidden) close();
     drawDoors();
     drawTiles();
     drawPairs();

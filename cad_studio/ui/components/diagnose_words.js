@@ -9,3 +9,9 @@ export function differenceText(value, unit) {
   const text = unit === 'share' ? (100 * value).toFixed(1) : value.toFixed(2);
   return Number(text) === 0 ? '±0' : (value > 0 ? '+' : '−') + text.replace('-', '');
 }
+
+/** Whether a difference is for the better; null when that cannot be said or it rounds to nothing. */
+export function isBetter(value, figure) {
+  if (!figure.better || ['', '±0'].includes(differenceText(value, figure.unit))) return null;
+  return Math.sign(value) === figure.better;
+}

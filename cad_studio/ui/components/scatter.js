@@ -5,6 +5,7 @@ import {h} from './dom.js';
 const CELLS = 256;
 const LEAST_LASSO = 4;
 const NEAR_PX = 9;
+const EDGE = 30;
 
 /**
  * A map that owns its element.
@@ -27,6 +28,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
   let isLasso = false;
   let drag = null;
   let due = 0;
+  let isTouched = false;  // whether the user has moved or zoomed
 
   const size = () => ({width: element.clientWidth, height: element.clientHeight});
   const side = () => { const {width, height} = size(); return Math.max(40, Math.min(width, height) - 20); };
@@ -51,7 +53,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
   }
 
   const later = () => { if (!due) due = requestAnimationFrame(draw); };
-  new ResizeObserver(later).observe(element);
+  new ResizeObserver(() => { if (isTouched) later(); else fit(); }).observe(element);
   new MutationObserver(later).observe(document.body, {attributeFilter: ['class']});
 
   /** '#rrggbb' on a ground, as a 32 bit pixel; `share` of the colour is kept. */
@@ -169,6 +171,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
   }
 
   function zoom(factor, x, y) {
+    isTouched = true;
     const scale = Math.min(200, Math.max(0.5, view.scale * factor));
     const real = scale / view.scale;
     view = {scale, x: x - left() - (x - left() - view.x) * real, y: y - top() - (y - top() - view.y) * real};
@@ -176,8 +179,26 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
     onView(view);
   }
   const middle = () => [size().width / 2, size().height / 2];
-  const pan = (dx, dy) => { view = {...view, x: view.x + dx, y: view.y + dy}; later(); onView(view); };
-  const fit = () => { view = {scale: 1, x: 0, y: 0}; later(); onView(view); };
+  const pan = (dx, dy) => { isTouched = true; view = {...view, x: view.x + dx, y: view.y + dy}; later(); onView(view); };
+
+  /** Show all points as large as they fit. */
+  function fit() {
+    const {width, height} = size();
+    isTouched = false;
+    if (!width || !height || !places.length) { later(); return; }
+    let [x0, x1, y0, y1] = [65535, 0, 65535, 0];
+    for (let at = 0; at < places.length; at += 2) {
+      const x = places[at], y = places[at + 1];
+      if (!x && !y) continue;
+      if (x < x0) x0 = x; if (x > x1) x1 = x; if (y < y0) y0 = y; if (y > y1) y1 = y;
+    }
+    if (x1 < x0) { view = {scale: 1, x: 0, y: 0}; later(); return; }
+    const unit = side() / 65535;
+    const scale = Math.min(200, (width - 2 * EDGE) / Math.max(1, (x1 - x0) * unit), (height - 2 * EDGE) / Math.max(1, (y1 - y0) * unit));
+    view = {scale, x: width / 2 - left() - (x0 + x1) / 2 * unit * scale, y: height / 2 - top() - (65535 - (y0 + y1) / 2) * unit * scale};
+    later();
+    onView(view);
+  }
 
   const at = event => { const box = element.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
   element.addEventListener('pointerdown', event => {
@@ -215,7 +236,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
 
   return {
     element, fit, zoom: factor => zoom(factor, ...middle()),
-    points(given) { places = given; buildIndex(); later(); },
+    points(given) { places = given; buildIndex(); if (isTouched) later(); else fit(); },
     look(given) { paint = {...paint, ...given}; later(); },
     lines(pairs) { joined = pairs; later(); },
     lasso(on) { isLasso = on; element.classList.toggle('lasso', on); },
