@@ -1,36 +1,29 @@
 """The Diagnose page: what a run confuses, on which samples, why, and what changed."""
 
-from typing import Any
-
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
+from cad_studio.ui.actions import Wanted, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _MOST_ROWS = 100_000
 
-Wanted = dict[str, Any]
-
 
 def build(services: Services) -> None:
     """Make the page. What it starts are jobs, which a read-only studio refuses."""
 
-    @answers_errors
     def diagnose(wanted: Wanted) -> Wanted:
         return services.diagnosis.submit(int(wanted["run"]))
 
-    @answers_errors
     def lay_out(wanted: Wanted) -> Wanted:
         return services.diagnosis.maps.submit(
             str(wanted["name"]), str(wanted["features"]), "umap", int(wanted.get("seed", 0))
         )
 
-    @answers_errors
     def find_suspects(wanted: Wanted) -> Wanted:
         return services.diagnosis.suspects.submit(str(wanted["name"]), int(wanted["run"]), "")
 
-    @answers_errors
     def report(wanted: Wanted) -> Wanted:
         against = wanted.get("against")
         return services.diagnosis.report.submit(
@@ -46,9 +39,8 @@ def build(services: Services) -> None:
             )
         return services.diagnosis.instances.pairs_among(int(wanted["run"]), rows)
 
-    viewer(
-        "diagnose_page", "diagnose-page", [diagnose, lay_out, find_suspects, report, pairs_among]
-    )
+    actions = [changing(services, each) for each in (diagnose, lay_out, find_suspects, report)]
+    viewer("diagnose_page", "diagnose-page", [*actions, pairs_among])
 
 
 TABS.register("diagnose")(Tab("Diagnose", 40, build))
