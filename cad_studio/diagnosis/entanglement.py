@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cad_studio.core.progress import Progress, Silent
 
 _BLOCK = 2048
-_SAMPLED_PAIRS = 2_000_000
+_SAMPLED_PAIRS = 500_000
 
 
 @dataclass(frozen=True)

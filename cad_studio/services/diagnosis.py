@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.progress import Progress
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
@@ -44,15 +43,14 @@ class Diagnosis:
         pictures: PictureService,
     ) -> None:
         """Build the services over the others of the same project."""
-        self._project = project
         self._runs = runs
         self._jobs = jobs
         self.predictions = PredictionService(project, datasets, mining, runs)
         self.confusion = ConfusionService(self.predictions)
         self.comparison = ComparisonService(project, runs, self.predictions, self.confusion)
-        self.instances = InstanceService(datasets, runs, self.predictions)
+        self.instances = InstanceService(runs, self.predictions)
         self.maps = MapService(project, datasets, mining, self.predictions, jobs)
-        self.colours = MapColours(project, datasets, self.predictions, self.comparison)
+        self.colours = MapColours(project, self.predictions, self.comparison)
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
         self.report = ReportService(
             project, self.predictions, self.confusion, self.comparison, pictures, jobs
@@ -112,10 +110,3 @@ class Diagnosis:
             "entanglement": self.confusion.entanglement(run_id, split),
             "notes": overview["notes"],
         }
-
-    def newest(self, name: str) -> int | None:
-        """The newest run on a dataset that has a model, or None."""
-        try:
-            return next((row["id"] for row in self.runs(name)), None)
-        except RecordNotFoundError:
-            return None

@@ -11,7 +11,7 @@ from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.diagnosis.beliefs import probabilities
 from cad_studio.diagnosis.entanglement import cross_class_threshold
 from cad_studio.mining.neighbours import faiss_neighbours
-from cad_studio.services.datasets import DatasetService, check_row
+from cad_studio.services.datasets import check_row
 from cad_studio.services.predictions import Predictions, PredictionService
 from cad_studio.services.run_inputs import ENTANGLED_QUANTILES
 from cad_studio.services.runs import RunService, name_of
@@ -25,11 +25,8 @@ MOST_TILES = 500
 class InstanceService:
     """Single samples and pairs of a project under its runs."""
 
-    def __init__(
-        self, datasets: DatasetService, runs: RunService, predictions: PredictionService
-    ) -> None:
+    def __init__(self, runs: RunService, predictions: PredictionService) -> None:
         """Read through the other services of the same project."""
-        self._datasets = datasets
         self._runs = runs
         self._predictions = predictions
 

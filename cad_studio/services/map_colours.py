@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.services.comparison import ComparisonService
-from cad_studio.services.datasets import DatasetService
 from cad_studio.services.predictions import Predictions, PredictionService
 from cad_studio.store.projects import Project
 
@@ -23,13 +22,11 @@ class MapColours:
     def __init__(
         self,
         project: Project,
-        datasets: DatasetService,
         predictions: PredictionService,
         comparison: ComparisonService,
     ) -> None:
         """Read through the other services of the same project."""
         self._project = project
-        self._datasets = datasets
         self._predictions = predictions
         self._comparison = comparison
 

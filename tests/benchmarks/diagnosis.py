@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -31,9 +30,11 @@ from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
 from cad_studio.services.training import TrainingRequest
+from tests.benchmarks.pages import repeated, spread
 from tests.browser.conftest import FLAGS, ROOT, start_studio
 
 N, N_TEST, WIDTH = 60_000, 10_000, 64
+WANTED = 10_000
 MARKS = {
     "matrix_page_ms": 500, "cell_to_grid_ms": 300, "comparison_ms": 1000,
     "lasso_to_grid_ms": 500, "pca_map_ms": 2000, "umap_s": 60,
@@ -49,7 +50,7 @@ window.timed = async (selector, attribute, act) => {
     watch.observe(element, {attributeFilter: [attribute]});
   });
   act();
-  await changed;
+  await Promise.race([changed, new Promise((_, fail) => setTimeout(() => fail(new Error(`${selector} ${attribute} did not change`)), 20000))]);
   await new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)));
   return performance.now() - start;
 };
@@ -173,8 +174,13 @@ def in_browser(page: Page, url: str, runs: list[int]) -> dict[str, Any]:
     )
     opened = repeated(page, len(cells), lambda turn: cell.format(cells[turn]))
     lasso = "timed('.diagnose-side', 'data-first', () => lasso({}))"
-    page.evaluate(lasso.format(0.02))
-    around = repeated(page, 5, lambda turn: lasso.format(0.13 + 0.002 * turn))
+    low, high = 0.0, 0.7
+    for _ in range(8):
+        page.evaluate(f"lasso({(low + high) / 2})")
+        page.wait_for_timeout(700)
+        many = int(page.get_attribute(".diagnose-side", "data-selected") or 0) > WANTED
+        low, high = (low, (low + high) / 2) if many else ((low + high) / 2, high)
+    around = repeated(page, 5, lambda turn: lasso.format(low + 0.001 * turn))
     n_inside = page.get_attribute(".diagnose-side", "data-selected")
     page.evaluate("document.getElementById('diagnose-view-compare').click()")
     page.wait_for_timeout(300)
@@ -207,20 +213,6 @@ def lay_out(project: Path) -> dict[str, Any]:
         "umap_stages": json.loads(done.stdout)["stages"],
         "umap_memory_mb": round(usage.ru_maxrss / 1024),
     }
-
-
-def repeated(page: Page, count: int, script: Callable[[int], str]) -> list[float]:
-    """Milliseconds of each turn, with rests in between."""
-    times = []
-    for turn in range(count):
-        page.wait_for_timeout(400)
-        times.append(page.evaluate(script(turn)))
-    return times
-
-
-def spread(times: list[float]) -> dict[str, int]:
-    """Median and maximum of milliseconds."""
-    return {"median": round(median(times)), "max": round(max(times))}
 
 
 if __name__ == "__main__":

@@ -233,6 +233,7 @@ export function createMapView(shared) {
   }
 
   let hovered = null;
+  let naming = 0;
   function hover(place, row, x = 0, y = 0) {
     const other = maps[1 - place];
     if (isBeside) other.scatter.mark(row);
@@ -242,8 +243,11 @@ export function createMapView(shared) {
       hovered = row;
       const names = about.class_names;
       const word = label => (label === NONE ? 'none' : names[label]);
+      const id = h('b.id', {}, `row ${row}`);
+      clearTimeout(naming);
+      naming = setTimeout(() => read(`${shared.base()}/tiles`, {rows: row}).then(found => { if (hovered === row) id.textContent = found.ids[0]; }).catch(() => {}), 100);
       fill(card, h('img', {src: imageOf(state.dataset, current().version, row), alt: ''}),
-        h('div', {}, h('b', {}, `row ${row}`), h('div', {}, `${word(columns.best[row])} ${percent(columns.believed[row] / 255)}`),
+        h('div', {}, id, h('div', {}, `${word(columns.best[row])} ${percent(columns.believed[row] / 255)}`),
           h('small', {}, `predicted ${word(columns.predicted[row])}`), h('br', {}), h('small', {}, `${counted(columns.size[row], 'candidate')}${columns.entangled[row] ? ' · in a close pair' : ''}`)));
       card.dataset.row = row;
     }

@@ -44,6 +44,7 @@ export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
   diagnose: null, against: null, view: null,
+  queue: null,  // rows of the dataset that one page hands on to be annotated
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
