@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.diagnosis.beliefs import probabilities
-from cad_studio.diagnosis.entanglement import cross_class_threshold
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.services.datasets import check_row
 from cad_studio.services.predictions import Predictions, PredictionService
-from cad_studio.services.run_inputs import ENTANGLED_QUANTILES
 from cad_studio.services.runs import RunService, name_of
 
 _MOST_RUNS = 8
@@ -142,16 +140,14 @@ class InstanceService:
 
     def _similarity(self, run_id: int, i: int, j: int) -> dict[str, Any]:
         found = self._predictions.load(run_id)
-        if "threshold" not in found.memo:
-            share = max(ENTANGLED_QUANTILES.values())
-            found.memo["threshold"] = cross_class_threshold(found.features, found.labels, share)
+        _, threshold = found.apart("train")
         similarity = float(found.features[i].astype(np.float64) @ found.features[j])
         return {
             "run": run_id,
             "name": name_of(found.run),
             "similarity": round(similarity, 4),
-            "threshold": round(found.memo["threshold"], 4),
-            "entangled": similarity >= found.memo["threshold"],
+            "threshold": round(threshold, 4),
+            "entangled": similarity >= threshold,
             "predicted": [int(found.beliefs.predicted[row]) for row in (i, j)],
         }
 

@@ -82,7 +82,7 @@ class MapColours:
         right = np.where(label == UNKNOWN, 0, np.where(beliefs.predicted == label, 2, 1))
         entangled = np.zeros(len(found.data), np.uint8)
         for part in ("train", "test"):
-            entangled[np.unique(found.pairs(part))] = 1
+            entangled[np.asarray(found.pairs(part)).ravel()] = 1
         wide = [_classes(beliefs.best), _classes(beliefs.predicted), _classes(label), found.sizes]
         narrow = [
             right,

@@ -2,7 +2,8 @@
 
 A folder `diagnosis` in the run's folder, replaced at once or not at all: `logits.npy`,
 `features.npy` (the run's own, unit length), `pairs-train.npy` and `pairs-test.npy` (the closest
-cross-class pairs in the features the run names), `similarity.npy` (each sample's nearest sample of
+cross-class pairs in the features the run names), `apart-train.npy` and `apart-test.npy` (their
+cosines in the run's own), `similarity.npy` (each sample's nearest sample of
 another class in those), and `card.json`, which says of which model and classes they are.
 """
 
@@ -26,7 +27,11 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.beliefs import Beliefs, read_beliefs
-from cad_studio.diagnosis.entanglement import nearest_other_class
+from cad_studio.diagnosis.entanglement import (
+    cosines_of,
+    cross_class_threshold,
+    nearest_other_class,
+)
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from cad_studio.training.snapshots import Snapshots
 
 _FOLDER = "diagnosis"
-_FORMAT = 1
+_FORMAT = 2
 _HELD = 6
 _AGAIN = "Ask its network again: press Diagnose, or python -m cad_studio evaluate RUN."
 
@@ -107,6 +112,15 @@ class Predictions:
     def pairs(self, part: str) -> NDArray[np.int32]:
         """The closest 0.1 % of cross-class pairs of `train` or `test`, int32 (P, 2)."""
         return self._map(f"pairs-{part}")
+
+    def apart(self, part: str) -> tuple[NDArray[np.float32], float]:
+        """Those pairs in the run's own features.
+
+        Returns:
+            Their cosines, float32 (P,), and the one that the same share of the cross-class pairs
+            reaches there: below it a pair is entangled no more.
+        """
+        return self._map(f"apart-{part}"), float(self.card["thresholds"][part])
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -221,8 +235,9 @@ class PredictionService:
             shutil.rmtree(made, ignore_errors=True)
             try:
                 made.mkdir(parents=True)
-                self._fill(run, data, made, progress)
-                card = {"key": key, "classes": data.record.class_names, "format": _FORMAT}
+                thresholds = self._fill(run, data, made, progress)
+                classes = data.record.class_names
+                card = {"key": key, "classes": classes, "thresholds": thresholds}
                 (made / "card.json").write_text(json.dumps(card), encoding="utf-8")
                 shutil.rmtree(folder / _FOLDER, ignore_errors=True)
                 os.replace(made, folder / _FOLDER)
@@ -270,7 +285,10 @@ class PredictionService:
         folder = self._project.run_folder(found.run.id) / "beliefs"
         return Snapshots(folder), rows, found.candidates.take(rows)
 
-    def _fill(self, run: Run, data: LoadedDataset, folder: Path, progress: Progress) -> None:
+    def _fill(
+        self, run: Run, data: LoadedDataset, folder: Path, progress: Progress
+    ) -> dict[str, float]:
+        """Write all files but the card; the thresholds of entangled in the run's own features."""
         from cad_studio.training.data import TrainingData
         from cad_studio.training.prediction import answers
 
@@ -307,13 +325,19 @@ class PredictionService:
             labels = np.where(data.truth != UNKNOWN, data.truth, labels)
         spec = self._mining.extract(data.record.name, run.features, Part(progress, 0.6, 0.7))
         outside = self._mining.load_features(spec)
-        share = max(ENTANGLED_QUANTILES.values())
+        share, thresholds = max(ENTANGLED_QUANTILES.values()), {}
         for name, some, low in (("train", filled, 0.7), ("test", test_rows, 0.85)):
             told = Part(progress, low, low + 0.1)
             told.report(0.0, f"Finding the entangled {name} pairs")
-            np.save(folder / f"pairs-{name}.npy", closest_pairs(outside, labels, some, share, told))
+            pairs = closest_pairs(outside, labels, some, share, told)
+            np.save(folder / f"pairs-{name}.npy", pairs)
+            np.save(folder / f"apart-{name}.npy", cosines_of(features, pairs))
+            among = np.full(len(data), UNKNOWN)
+            among[some] = labels[some]
+            thresholds[name] = cross_class_threshold(features, among, share)
         near, _ = nearest_other_class(outside, labels, Part(progress, 0.95, 1.0))
         np.save(folder / "similarity.npy", near)
+        return thresholds
 
     def _open(self, run: Run, data: LoadedDataset) -> Predictions:
         notes = []

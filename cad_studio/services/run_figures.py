@@ -12,8 +12,6 @@ from cad_studio.diagnosis.calibration import Reliability, reliability
 from cad_studio.diagnosis.entanglement import (
     accuracy_by_similarity,
     centre_distances,
-    cosines_of,
-    cross_class_threshold,
     resolved_by_classes,
 )
 from cad_studio.services.predictions import Predictions
@@ -195,13 +193,7 @@ def resolved_of(found: Predictions, part: str) -> dict[str, Any]:
     key = f"resolved {part}"
     if key not in found.memo:
         pairs = np.asarray(found.pairs(part))
-        train_rows, test_rows = split_rows(found.data)
-        labels = np.full(len(found.data), UNKNOWN)
-        rows = test_rows if part == "test" else train_rows
-        labels[rows] = found.labels[rows]
-        share = max(ENTANGLED_QUANTILES.values())
-        threshold = cross_class_threshold(found.features, labels, share)
-        cosine = cosines_of(found.features, pairs)
+        cosine, threshold = found.apart(part)
         names = found.data.record.class_names
         by_class = resolved_by_classes(pairs, cosine, threshold, found.labels, _MOST_CLASS_PAIRS)
         found.memo[key] = {
