@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import start_studio
 from tests.runs_to_diagnose import project_with_runs
 
-READY_MS = 60_000
+READY_MS = 180_000
 N = 128
 
 
