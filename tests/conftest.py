@@ -15,6 +15,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tests run side by side: more threads would take each other's cores.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Compiling UMAP takes longer than laying out the few points of a test in plain Python.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 class NetworkRefused(RuntimeError):

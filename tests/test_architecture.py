@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSE = "cad_studio"
 
-LEAVES = {"store", "datasets", "extractors", "mining", "annotators"}
+LEAVES = {"store", "datasets", "extractors", "mining", "annotators", "diagnosis"}
 ENGINE = {"models", "algorithms", "training", "augment"}
 """Rooms that may load torch when they are imported, and are imported where they are used."""
 WITHOUT_ENGINE = {
@@ -37,6 +37,7 @@ PUTS_TOGETHER = {
     "app",
     "cli",
     "cli_augment",
+    "cli_diagnosis",
     "cli_jobs",
     "cli_training",
     "command_line",
@@ -52,7 +53,9 @@ HOMES = {
     "faiss": {"mining"},
     "diffusers": {"augment", "models"},
     "accelerate": {"training"},
-    "typer": {"cli", "cli_augment", "cli_jobs", "cli_training", "command_line"},
+    "typer": {"cli", "cli_augment", "cli_diagnosis", "cli_jobs", "cli_training", "command_line"},
+    "umap": {"diagnosis"},
+    "plotly": {"services"},
 }
 """Packages that belong to one room."""
 
@@ -72,6 +75,9 @@ HEAVY = {
     "scipy",
     "pandas",
     "sklearn",
+    "umap",
+    "numba",
+    "plotly",
 }
 """Packages that must not load when the application starts."""
 

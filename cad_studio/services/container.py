@@ -9,6 +9,7 @@ from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.diagnosis import Diagnosis
 from cad_studio.services.edit_models import EditModelService
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.editors import EditorService
@@ -72,6 +73,9 @@ class Services:
         )
         self.publishing = PublishingService(self.runs)
         self.pictures = PictureService(self.datasets)
+        self.diagnosis = Diagnosis(
+            self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
+        )
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 
     def require_writable(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cad_studio.core.errors import SettingError
-from cad_studio.core.progress import Progress
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.settings import settings_from_json
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
@@ -98,7 +98,49 @@ def _train(services: "Services", arguments: dict[str, Any], progress: Progress) 
 def _evaluate(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    return services.training.evaluate(arguments["run"], arguments["split"], progress)
+    run, split = arguments["run"], arguments["split"]
+    plain = services.training.evaluate(run, split, Part(progress, 0.0, 0.5))
+    return {**plain, **services.diagnosis.evaluation(run, split, Part(progress, 0.5, 1.0))}
+
+
+def _diagnose(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.diagnosis.prepare(arguments["run"], progress)
+
+
+def _map(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.diagnosis.maps.make(
+        arguments["name"], arguments["features"], arguments["method"], arguments["seed"], progress
+    )
+
+
+def _suspects(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    found = services.diagnosis.suspects.find(
+        arguments["name"], arguments["run"], arguments["features"], arguments["seed"], progress
+    )
+    limit = arguments.get("limit")
+    # the row of a background job keeps the counts; the page reads the list where it is kept
+    return {**found, "suspects": [] if limit is None else _of_each_kind(found["suspects"], limit)}
+
+
+def _of_each_kind(suspects: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    seen: dict[str, int] = {}
+    kept = []
+    for each in suspects:
+        seen[each["kind"]] = seen.get(each["kind"], 0) + 1
+        if seen[each["kind"]] <= limit:
+            kept.append(each)
+    return kept
+
+
+def _report(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    out = arguments.get("out")
+    return services.diagnosis.report.write(
+        arguments["run"], arguments.get("against"), None if out is None else Path(out), progress
+    )
 
 
 def _estimate(
@@ -149,6 +191,10 @@ KINDS = {
     "export": _export,
     "train": _train,
     "evaluate": _evaluate,
+    "diagnose": _diagnose,
+    "map": _map,
+    "suspects": _suspects,
+    "report": _report,
     "estimate": _estimate,
     "push": _push,
     "edit-model": _edit_model,

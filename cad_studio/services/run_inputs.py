@@ -142,20 +142,49 @@ def entangled_test_pairs(
     if truth is None or not len(test_rows):
         return {}
     rows = test_rows[truth[test_rows] != UNKNOWN]
-    labels = truth[rows].astype(np.int32)
-    if len(np.unique(labels)) < 2:
+    pairs = closest_pairs(features, truth, rows, max(ENTANGLED_QUANTILES.values()), progress)
+    if not len(pairs):
         return {}
-    every = PartialLabels.from_dense(np.ones((len(rows), int(labels.max()) + 1), bool))
-    widest = max(ENTANGLED_QUANTILES.values())
-    config = MiningConfig(quantile=widest, limit=_MOST_TEST_PAIRS)
-    found = find_pairs(np.asarray(features[rows]), every, labels, config, progress)
-    _, sizes = np.unique(labels, return_counts=True)
-    n_cross = (len(rows) ** 2 - int((sizes.astype(np.int64) ** 2).sum())) // 2
-    order = np.argsort(-found.similarity, kind="stable")
-    pairs = np.stack([rows[found.i[order]], rows[found.j[order]]], axis=1)
+    n_cross = n_cross_class(truth[rows])
     return {
         name: pairs[: int(np.ceil(share * n_cross))] for name, share in ENTANGLED_QUANTILES.items()
     }
+
+
+def n_cross_class(labels: NDArray[np.integer]) -> int:
+    """How many pairs of samples are of different classes; all labels are known."""
+    _, sizes = np.unique(labels, return_counts=True)
+    return (len(labels) ** 2 - int((sizes.astype(np.int64) ** 2).sum())) // 2
+
+
+def closest_pairs(
+    features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    rows: NDArray[np.int64],
+    share: float,
+    progress: Progress,
+) -> NDArray[np.int32]:
+    """The closest pairs of samples of different classes, whatever their candidates.
+
+    Args:
+        features: float32 (N, D). Unit length.
+        labels: integers (N,). Samples below 0 are left out.
+        rows: int64 (M,). Samples among which to look.
+        share: Of the cross-class pairs, 0 to 1.
+        progress: Told how far it is.
+
+    Returns:
+        int32 (P, 2), rows of the dataset, the closest first; at most 10,000,000.
+    """
+    rows = rows[labels[rows] >= 0]
+    own = labels[rows].astype(np.int32)
+    if len(np.unique(own)) < 2:
+        return np.zeros((0, 2), np.int32)
+    every = PartialLabels.from_dense(np.ones((len(rows), int(own.max()) + 1), bool))
+    config = MiningConfig(quantile=share, limit=_MOST_TEST_PAIRS)
+    found = find_pairs(np.asarray(features[rows]), every, own, config, progress)
+    order = np.argsort(-found.similarity, kind="stable")
+    return np.stack([rows[found.i[order]], rows[found.j[order]]], axis=1).astype(np.int32)
 
 
 def propagated(

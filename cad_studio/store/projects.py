@@ -12,6 +12,7 @@ from cad_studio.core.errors import ProjectError
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.database import Database, folder_error
 from cad_studio.store.datasets import Datasets
+from cad_studio.store.derived import Derived
 from cad_studio.store.edit_models import EditModels
 from cad_studio.store.edits import Edits
 from cad_studio.store.features import Features
@@ -35,8 +36,9 @@ class Project:
     """An open project folder.
 
     `project.db` is the database, `blobs/` holds the files it names, `scratch/` unfinished ones,
-    `partial/` finished chunks of interrupted work, `runs/` a folder per run, `editors/` one per
-    in-domain editor, `edits/` one per set of edits, `logs/` a text file per job.
+    `partial/` finished chunks of interrupted work, `derived/` what can be made again, `runs/` a
+    folder per run, `editors/` one per in-domain editor, `edits/` one per set of edits, `logs/` a
+    text file per job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,6 +67,7 @@ class Project:
         self.edits = Edits(self.database, folder / "edits")
         self.edit_models = EditModels(self.database)
         self.prompts = Prompts(self.database)
+        self.derived = Derived(folder / "derived")
         self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:
@@ -144,7 +147,9 @@ class Project:
             used.update(connection.scalars(sql.select(FEATURE_SET.c.file)))
             used.update(connection.scalars(sql.select(RUN.c.candidates)))
             used.update(connection.scalars(sql.select(EDIT_MODEL.c.candidates)))
-        return self.blobs.remove_except(used)
+        origins = {name.partition(".")[0] for name in used}
+        origins |= {f"run{run.id}" for run in self.runs.all()}
+        return self.blobs.remove_except(used) + self.derived.remove_except(origins)
 
     def close(self) -> None:
         """Let go of the database."""

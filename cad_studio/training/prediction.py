@@ -1,5 +1,6 @@
 """What a saved model says of the samples of a dataset."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,8 @@ def predict(
     rows: NDArray[np.int64],
     progress: Progress,
     device: str = "auto",
-    wants_features: bool = False,
 ) -> NDArray[np.float32]:
-    """Logits of a saved model, or its features before the last layer.
+    """Logits of a saved model.
 
     Args:
         model: As `model_file.save_model` wrote it.
@@ -34,35 +34,56 @@ def predict(
         rows: int64 (M,). Which samples.
         progress: Told how far it is.
         device: Where to compute: `auto`, `cpu`, `cuda`.
-        wants_features: Whether features, of unit length, are wanted instead of logits.
 
     Returns:
-        float32 (M, C) logits or (M, F) features.
+        float32 (M, C).
 
     Raises:
         SettingError: The model takes vectors and the dataset has images, or the other way round.
         DatasetFormatError: The file is not a model of this studio.
     """
+    out = np.zeros((len(rows), data.n_classes), np.float32)
+    at = 0
+    for logits, _ in answers(model, data, rows, progress, device):
+        out[at : at + len(logits)] = logits
+        at += len(logits)
+    return out
+
+
+def answers(
+    model: Path,
+    data: TrainingData,
+    rows: NDArray[np.int64],
+    progress: Progress,
+    device: str = "auto",
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Logits and features of a saved model, some hundred samples at a time; as `predict`.
+
+    Yields:
+        float32 (B, C) logits, and float32 (B, F) features before the last layer, unit length.
+    """
     network, views = load_model(model)
     if (views is None) != (data.pixels is None):
         wanted = "feature vectors" if views is None else "images"
         raise SettingError(f"{model.name} was trained on {wanted}; the dataset holds none.")
+    if network.n_classes != data.n_classes:
+        raise SettingError(
+            f"{model.name} knows {network.n_classes} classes, the dataset has {data.n_classes}. "
+            "Train a new run on the dataset as it is now."
+        )
     place = choose_device(device)
     network = network.to(place)
     inputs = open_inputs(data, place, 0, Part(progress, 0.0, 0.3))
 
     def read(values: Tensor) -> Tensor:
-        if not wants_features:
-            logits: Tensor = network(values)
-            return logits
-        return torch.nn.functional.normalize(network.features(values))
+        features = network.features(values)
+        unit = torch.nn.functional.normalize(features)
+        return torch.cat([network.classify(features), unit], dim=1)
 
     if not len(rows):
-        width = network.backbone.width if wants_features else data.n_classes
-        return np.zeros((0, width), np.float32)
+        return
     parts = np.array_split(rows, -(-len(rows) // _AT_ONCE))
-    found = []
-    for answer in ask(network, read, inputs.batches(parts), views, "float32"):
-        found.append(answer)
-        progress.report(0.3 + 0.7 * len(found) / len(parts), "Asking the network")
-    return np.concatenate(found)
+    found = ask(network, read, inputs.batches(parts), views, "float32")
+    for done, answer in enumerate(found, 1):
+        yield answer[:, : network.n_classes], answer[:, network.n_classes :]
+        progress.report(0.3 + 0.7 * done / len(parts), "Asking the network")

@@ -14,7 +14,7 @@ from cad_studio.services.edit_sets import ORDERS, GalleryFilter
 from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.services.previews import PreviewRequest
 from cad_studio.ui import requests
-from cad_studio.ui.requests import PREFIX
+from cad_studio.ui.addresses import PREFIX
 
 _CHANGING = {"Cache-Control": "no-store"}
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}

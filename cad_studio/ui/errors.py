@@ -49,26 +49,6 @@ def answers_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any
     return wrapped
 
 
-def changing(
-    require_writable: Callable[[], None],
-    action: Callable[[dict[str, Any]], dict[str, Any] | None],
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A server function that is refused where nothing may be changed, and answers plain values.
-
-    Args:
-        require_writable: Raises where the studio is read-only.
-        action: What it does.
-    """
-
-    @answers_errors
-    @functools.wraps(action)
-    def guarded(wanted: dict[str, Any]) -> dict[str, Any]:
-        require_writable()
-        return action(wanted) or {}
-
-    return guarded
-
-
 def route_errors(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Wrap a route: an error becomes a status and `{"error": words}`."""
 

@@ -8,9 +8,6 @@ from cad_studio.core.errors import SettingError
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
 
-PREFIX = "/gradio_api/cad"
-"""All addresses of the studio begin so; what lies there Gradio passes on even behind a proxy."""
-
 _LONGEST_TEXT = 200
 _WHOLE = re.compile(r"-?[0-9]{1,15}")  # what a database and an array index can hold
 _LARGEST = 1e6

@@ -155,8 +155,9 @@ def test_searches_are_listed_newest_first_with_their_features(client):
         (2, 0.2, False),
         (1, 0.35, False),
     ]
-    assert [each["spec"] for each in found["feature_sets"]] == ["pixels"]
-    assert found["extractors"][0] == "pixels"
+    used = [each["spec"] for each in found["feature_sets"]]
+    assert "pixels" in used
+    assert found["extractors"][: len(used)] == used
 
 
 def test_agreement_compares_no_more_pairs_than_both_have(client):

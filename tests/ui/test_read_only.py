@@ -89,6 +89,10 @@ def test_no_form_starts_a_job(server, config, services, button, values):
         ("train-page", "restore", {"run": 1}),
         ("train-page", "purge", {}),
         ("train-page", "push", {"run": 1, "repo": "a/b", "private": True}),
+        ("diagnose-page", "diagnose", {"run": 1}),
+        ("diagnose-page", "lay_out", {"name": SHAPES, "features": "pixels"}),
+        ("diagnose-page", "find_suspects", {"name": SHAPES, "run": 1}),
+        ("diagnose-page", "report", {"run": 1}),
     ],
 )
 def test_no_server_function_changes_the_project(server, config, services, viewer, function, wanted):

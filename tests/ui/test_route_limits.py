@@ -63,6 +63,19 @@ REFUSED = [
     ("/training/follow?log=7", 400, "log is '7'; expected a job and a byte, such as 3:0."),
     ("/training/follow?log=1:0,2:0", 400, "log is '1:0,2:0'; expected a job and a byte"),
     ("/training/follow?log=7:0", 404, "Job 7 is not in this project."),
+    ("/augment/nope/offers", 404, "There is no dataset 'nope' in this project."),
+    (f"/augment/sets/{HUGE}/gallery", 400, "expected a whole number."),
+    ("/augment/editors/7/samples/-1.png", 400, "epoch is -1; the first is 0."),
+    ("/diagnosis/of/nope", 404, "There is no dataset 'nope' in this project."),
+    (f"/diagnosis/map/{quote(VECTORS)}?features=pixels", 404, "were not extracted yet."),
+    ("/diagnosis/map/nope", 404, "There is no dataset 'nope' in this project."),
+    *(
+        (f"/diagnosis/{HUGE}/{part}", 400, "expected a whole number.")
+        for part in ("overview", "classes", "entanglement", "columns", "suspects", "instance/0")
+    ),
+    ("/diagnosis/7/overview", 404, "Run 7 is not in this project."),
+    ("/diagnosis/7/tiles?rows=a", 400, "rows is 'a'; expected whole numbers"),
+    ("/diagnosis/compare", 400, "rows is ''; expected whole numbers"),
     ("/static/now/routes.py", 404, "No such file."),
     ("/static/now/%00.js", 404, "No such file."),
 ]
@@ -98,6 +111,11 @@ ANSWERED = [
     f"/training/offers?dataset={quote(SHAPES)}",
     "/training/runs",
     "/training/follow?runs=1:-1",
+    f"/augment/{quote(SHAPES)}/offers",
+    f"/augment/{quote(SHAPES)}/prompts",
+    f"/diagnosis/of/{quote(SHAPES)}",
+    f"/diagnosis/map/{quote(SHAPES)}",
+    f"/diagnosis/map/{quote(SHAPES)}/points",
     "/sprite/old/shapes%201.png?rows=0,1",
     "/image/old/shapes%201/0",
     "/static/old/dom.js",
@@ -132,6 +150,26 @@ OF_WHAT_IS_NOT_HERE = (
     "/training/runs/7",
     "/training/runs/7/model",
     "/training/runs/7/usage",
+    "/diagnosis/compare?runs=7,8",
+    "/augment/sets/7/gallery",
+    "/augment/sets/7/sprite.png?edits=1",
+    "/augment/editors/7/samples/0.png",
+    f"/augment/{quote(SHAPES)}/look?rows=0&run=7",
+    *(
+        f"/diagnosis/7/{part}"
+        for part in (
+            "overview",
+            "classes",
+            "entanglement",
+            "rows?what=confusion&a=0&b=0",
+            "tiles?rows=0",
+            "colours",
+            "columns",
+            "suspects",
+            "instance/0",
+            "pair/0-1",
+        )
+    ),
 )
 """Routes of things that the small project does not hold."""
 

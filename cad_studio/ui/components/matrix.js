@@ -9,7 +9,9 @@ const SMALL = 16;
  *
  * show({classes, counts, names, label, note, selected, noun, diagonal}): `classes` are indices into
  * `names`, `counts` the cells; `note(a, b)` adds a line to a cell's label; `diagonal` false leaves
- * it blank. onCell(a, b) gets class indices.
+ * it blank. onCell(a, b) gets class indices. A matrix whose rows are something else than its columns
+ * has `words(a, b, value)`, the text of a cell; then (a, b) and (b, a) are different cells. `format`
+ * writes a value; `signed` colours values below 0 in another hue.
  */
 export function createMatrix(title, onCell) {
   const hint = h('span.num', {'aria-live': 'polite'});
@@ -30,11 +32,11 @@ export function createMatrix(title, onCell) {
     dialog.showModal();
   }
 
-  function drawCells(target, {classes, counts, names, note = () => '', selected = null, noun = 'samples', diagonal = true}, pick) {
+  function drawCells(target, {classes, counts, names, note = () => '', selected = null, noun = 'samples', diagonal = true, words = null, format = short, signed = false}, pick) {
     const large = target !== table;
     const numbers = large || classes.length <= SMALL;
-    let most = 1;
-    counts.forEach((line, a) => line.forEach((value, b) => { if (a !== b && value > most) most = value; }));
+    let most = words ? 1e-9 : 1;
+    counts.forEach((line, a) => line.forEach((value, b) => { if ((signed || a !== b) && Math.abs(value) > most) most = Math.abs(value); }));
     const labelled = large || classes.length <= 24;
     target.style.setProperty('--n', classes.length);
     target.style.setProperty('--label', large ? '140px' : '66px');
@@ -51,19 +53,19 @@ export function createMatrix(title, onCell) {
         const value = counts[a][b];
         const own = a === b;
         if (own && !diagonal) { cells.push(h('span', {})); return; }
-        const share = own ? 0 : Math.sqrt(value / most);
+        const share = own && !signed ? 0 : Math.sqrt(Math.abs(value) / most);
         const isSelected = selected && ((selected[0] === rowClass && selected[1] === columnClass)
-          || (selected[0] === columnClass && selected[1] === rowClass));
-        const text = own ? `${names[rowClass]}: ${count(value)} ${noun}`
+          || (!words && selected[0] === columnClass && selected[1] === rowClass));
+        const text = words ? words(rowClass, columnClass, value) : own ? `${names[rowClass]}: ${count(value)} ${noun}`
           : `${names[rowClass]} × ${names[columnClass]}: ${count(value)} ${noun}`;
         const extra = note(a, b);
         cells.push(h('button', {
-          type: 'button', class: (share > 0.85 ? 'strongest ' : '') + (own ? 'own ' : '') + (isSelected ? 'selected' : ''),
+          type: 'button', class: (share > 0.85 ? 'strongest ' : '') + (own && !signed ? 'own ' : '') + (value < 0 ? 'below ' : '') + (isSelected ? 'selected' : ''),
           style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass, text},
           tabindex: cells.some(cell => cell.tabIndex === 0 && cell.tagName === 'BUTTON') ? '-1' : '0',
           'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),
           'aria-pressed': isSelected ? 'true' : 'false',
-        }, numbers && value ? short(value) : ''));
+        }, numbers && value ? format(value) : ''));
       });
     });
     fill(target, ...cells);

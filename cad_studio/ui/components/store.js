@@ -43,6 +43,8 @@ const listeners = new Map();
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
+  diagnose: null, against: null, view: null,
+  queue: null,  // rows of the dataset that one page hands on to be annotated
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
@@ -74,7 +76,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment', 'diagnose', 'against', 'view'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -97,7 +99,8 @@ function readAddress() {
   if (shown && !augment) toast(`The sample "${shown.slice(0, 40)}" in this address is not a row, such as 12, or two, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
   return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, augment, classes,
-    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger)};
+    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger),
+    diagnose: number('diagnose', Number.isSafeInteger), against: number('against', Number.isSafeInteger), view: query.get('view')};
 }
 
 /** Whether a job waits or is at work. */
@@ -123,6 +126,7 @@ export async function refresh() {
         }
         Object.assign(state, wanted);
         if (wanted.augment) open('augment');
+        else if (wanted.diagnose) open('diagnose');
         else if (wanted.run) open('train');
         else if (wanted.pair) open('pairs');
       }

@@ -8,8 +8,8 @@ from cad_studio.core.errors import SettingError
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
+from cad_studio.ui.actions import changing
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.errors import changing
 from cad_studio.ui.tabs._base import TABS, Tab
 
 Wanted = dict[str, Any]
@@ -80,7 +80,7 @@ def _actions(services: Services) -> list[Callable[..., Any]]:
         return services.prompts.restore(str(wanted["dataset"]), int(wanted["number"]))
 
     actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
-    return [changing(services.require_writable, action) for action in actions]
+    return [changing(services, action) for action in actions]
 
 
 TABS.register("augment")(Tab("Augmentations", 25, build))

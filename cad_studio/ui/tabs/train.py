@@ -1,20 +1,16 @@
 """The Train page: start runs, follow them, compare them, and take their models away."""
 
-from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
 from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.errors import answers_errors, changing
+from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _NESTED = {"config", "settings"}
-
-Wanted = dict[str, Any]
-Action = Callable[[Wanted], Wanted | None]
 
 
 def build(services: Services) -> None:
@@ -90,7 +86,7 @@ def _actions(services: Services) -> list[Action]:
     actions: list[Action] = [
         start, estimate, stop, resume, move, rename, note, remove, restore, purge, push
     ]  # fmt: skip
-    return [changing(services.require_writable, action) for action in actions]
+    return [changing(services, action) for action in actions]
 
 
 TABS.register("train")(Tab("Train", 30, build))

@@ -1,0 +1,133 @@
+"""Out-of-sample class probabilities: every sample is judged by a model that never saw it.
+
+The model is a ridge regression on random Fourier features (Rahimi and Recht, "Random Features for
+Large-Scale Kernel Machines", NeurIPS 2007), fitted to beliefs over the candidates that its own
+answers sharpen (as PRODEN does: Lv et al., ICML 2020). It has a closed form, so that five folds of
+60,000 samples take seconds. No true label is used.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.progress import Progress, Silent
+from cad_studio.diagnosis.beliefs import within
+
+N_FOLDS = 5
+
+_WIDTH = 1024
+_RIDGE = 1e-3
+_SCALE = 2.0
+_ROUNDS = 2
+_LEAST = 1e-3
+_AT_ONCE = 8192
+
+Believe = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+def cross_fit(
+    features: NDArray[np.float32],
+    candidates: PartialLabels,
+    believe: Believe,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Class probabilities of each sample from the samples of the other folds.
+
+    Args:
+        features: float32 (N, D). Finite, unit length.
+        candidates: N sets over C classes, none empty.
+        believe: Gives a first belief over the candidates of some rows from those rows alone:
+            int64 (M,) to float32 (M, C).
+        seed: Of the folds and the random features.
+        progress: Told how far it is.
+
+    Returns:
+        float32 (N, C). Rows sum to 1. With fewer than two samples, uniform on the sets.
+    """
+    told = progress or Silent()
+    n_samples, n_classes = len(candidates), candidates.n_classes
+    if n_samples < 2:
+        return within(np.zeros((n_samples, n_classes), np.float32), candidates.dense())
+    chance = np.random.default_rng(seed)
+    fold = chance.permutation(n_samples) % min(N_FOLDS, n_samples)
+    lift = _Fourier(features, chance)
+    # Each fold's share of the normal equations, so that one fold is left out by a subtraction.
+    n_folds = int(fold.max()) + 1
+    grams = np.zeros((n_folds, lift.width, lift.width), np.float32)
+    for place in range(n_folds):
+        for rows in _blocks(np.flatnonzero(fold == place)):
+            wide = lift.of(features[rows])
+            grams[place] += wide.T @ wide
+        told.report(0.2 * (place + 1) / n_folds, "Preparing the folds")
+    whole = grams.sum(axis=0)
+    out = np.empty((n_samples, n_classes), np.float32)
+    for place in range(n_folds):
+        told.report(0.2 + 0.8 * place / n_folds, f"Judging part {place + 1} of {n_folds}")
+        others, own = np.flatnonzero(fold != place), np.flatnonzero(fold == place)
+        gram = whole - grams[place]
+        gram[np.diag_indices(lift.width)] += _RIDGE * len(others) / lift.width + 1e-6
+        belief = believe(others)
+        weights = _fitted(features, others, candidates, lift, gram, belief)
+        for rows in _blocks(own):
+            out[rows] = _as_shares(lift.of(features[rows]) @ weights)
+    return out
+
+
+def _fitted(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    candidates: PartialLabels,
+    lift: "_Fourier",
+    gram: NDArray[np.float32],
+    belief: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Weights, float32 (width, C), fitted to a belief that sharpens as they are."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    factor = cho_factor(gram.astype(np.float64))
+    places = list(_blocks(np.arange(len(rows))))
+    weights = np.zeros((lift.width, candidates.n_classes), np.float32)
+    for turn in range(_ROUNDS):
+        target = np.zeros_like(weights)
+        for part in places:
+            target += lift.of(features[rows[part]]).T @ belief[part]
+        weights = cho_solve(factor, target).astype(np.float32)
+        if turn == _ROUNDS - 1:
+            break
+        for part in places:
+            shares = np.maximum(lift.of(features[rows[part]]) @ weights, _LEAST)
+            own = within(shares, candidates.dense(rows[part]))
+            belief[part] = 0.5 * belief[part] + 0.5 * own
+    return weights
+
+
+class _Fourier:
+    """Random Fourier features of a Gaussian kernel as wide as the data are spread."""
+
+    def __init__(self, features: NDArray[np.float32], chance: np.random.Generator) -> None:
+        n_samples, n_dims = features.shape
+        # Few samples cannot fix many weights.
+        self.width = min(_WIDTH, max(16, n_samples // 2))
+        left, right = chance.integers(0, n_samples, (2, 20_000))
+        gaps = features[left] - features[right]
+        median = float(np.median(np.vecdot(gaps, gaps)))
+        scale = np.sqrt(_SCALE / median) if median > 1e-9 else 1.0
+        self._weights = (chance.normal(size=(n_dims, self.width)) * scale).astype(np.float32)
+        self._shift = chance.uniform(0.0, 2.0 * np.pi, self.width).astype(np.float32)
+
+    def of(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 (B, width)."""
+        waves = np.cos(vectors @ self._weights + self._shift)
+        return waves * np.float32(np.sqrt(2.0 / self.width))
+
+
+def _as_shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    kept = np.maximum(scores, 1e-4)
+    return kept / kept.sum(axis=1, keepdims=True)
+
+
+def _blocks(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]

@@ -1,0 +1,207 @@
+"""What training has done to entanglement: distances, resolved pairs, accuracy by similarity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.progress import Progress, Silent
+
+_BLOCK = 2048
+_SAMPLED_PAIRS = 500_000
+
+
+@dataclass(frozen=True)
+class CentreDistances:
+    """How far apart the classes lie in some features, in units of the unit sphere (0 to 2).
+
+    Attributes:
+        between: Mean distance of two class centres; None with fewer than two classes.
+        within: Mean distance of a sample to its own centre; None without samples.
+        ratio: `between` over `within`; None where either is missing or nothing is spread.
+    """
+
+    between: float | None
+    within: float | None
+    ratio: float | None
+
+
+def centre_distances(
+    features: NDArray[np.float32], labels: NDArray[np.integer], n_classes: int
+) -> CentreDistances:
+    """Mean distance of the class centres, and its ratio to the spread within the classes.
+
+    Args:
+        features: float32 (N, D). Unit length, or not finite, which leaves the row out.
+        labels: integers (N,). Class; below 0 leaves the row out.
+        n_classes: C.
+    """
+    usable = (labels >= 0) & np.isfinite(features).all(axis=1)
+    vectors, own = np.asarray(features[usable], np.float64), labels[usable]
+    counts = np.bincount(own, minlength=n_classes)
+    held = np.flatnonzero(counts)
+    if not len(held):
+        return CentreDistances(None, None, None)
+    totals = np.zeros((n_classes, vectors.shape[1]))
+    order = np.argsort(own, kind="stable")
+    _, first = np.unique(own[order], return_index=True)
+    totals[held] = np.add.reduceat(vectors[order], first, axis=0)
+    centres = totals / np.maximum(counts, 1)[:, None]
+    within = float(np.linalg.norm(vectors - centres[own], axis=1).mean())
+    if len(held) < 2:
+        return CentreDistances(None, within, None)
+    known = centres[held]
+    gaps = np.linalg.norm(known[:, None] - known[None], axis=2)
+    between = float(gaps[np.triu_indices(len(held), k=1)].mean())
+    return CentreDistances(between, within, between / within if within > 1e-9 else None)
+
+
+def nearest_other_class(
+    features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Of each sample the most similar sample of another class.
+
+    Args:
+        features: float32 (N, D). Unit length; may be memory-mapped.
+        labels: integers (N,). Class; samples below 0 have no answer and are none.
+        progress: Told after every block.
+
+    Returns:
+        Cosines, float32 (N,), -1 where there is no sample of another class; and rows,
+        int64 (N,), -1 there.
+    """
+    n_samples = len(labels)
+    cosine = np.full(n_samples, -1.0, np.float32)
+    nearest = np.full(n_samples, -1, np.int64)
+    usable = (labels >= 0) & np.isfinite(features).all(axis=1)
+    # Sorted by class, what is to be left out of a block of one class is one run of columns.
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(labels[order], kind="stable")]
+    classes, first = np.unique(labels[order], return_index=True)
+    if len(classes) < 2:
+        return cosine, nearest
+    columns = np.ascontiguousarray(features[order], np.float32)
+    edges = np.append(first, len(order))
+    for place in range(len(classes)):
+        low, high = edges[place], edges[place + 1]
+        for start in range(low, high, _BLOCK):
+            stop = min(start + _BLOCK, high)
+            best = np.full(stop - start, -np.inf, np.float32)
+            where = np.zeros(stop - start, np.int64)
+            for others in (slice(0, low), slice(high, len(order))):
+                if others.start == others.stop:
+                    continue
+                products = columns[start:stop] @ columns[others].T
+                at = products.argmax(axis=1)
+                value = products[np.arange(len(at)), at]
+                better = value > best
+                best[better] = value[better]
+                where[better] = at[better] + others.start
+            cosine[order[start:stop]] = np.clip(best, -1.0, 1.0)
+            nearest[order[start:stop]] = order[where]
+            (progress or Silent()).report(stop / len(order), "Comparing the classes")
+    return cosine, nearest
+
+
+def accuracy_by_similarity(
+    similarity: NDArray[np.floating], right: NDArray[np.bool_], n_bins: int = 10
+) -> dict[str, list[float]]:
+    """Accuracy of samples by how close their nearest sample of another class is.
+
+    Bins hold equally many samples, so that each point of the curve rests on the same number.
+
+    Args:
+        similarity: float (N,). From `nearest_other_class`.
+        right: bool (N,).
+        n_bins: Points of the curve; fewer where there are few samples.
+
+    Returns:
+        `similarity` (mean of each bin, rising), `accuracy` (0 to 1) and `n`.
+    """
+    order = np.argsort(similarity, kind="stable")
+    parts = [part for part in np.array_split(order, min(n_bins, len(order) or 1)) if len(part)]
+    return {
+        "similarity": [float(similarity[part].mean()) for part in parts],
+        "accuracy": [float(right[part].mean()) for part in parts],
+        "n": [len(part) for part in parts],
+    }
+
+
+def cosines_of(features: NDArray[np.float32], pairs: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Cosine of the members of each pair, float32 (P,).
+
+    Args:
+        features: float32 (N, D). Unit length.
+        pairs: integers (P, 2).
+    """
+    out = np.empty(len(pairs), np.float32)
+    for start in range(0, len(pairs), 65536):
+        part = pairs[start : start + 65536]
+        out[start : start + 65536] = np.vecdot(features[part[:, 0]], features[part[:, 1]])
+    return out
+
+
+def cross_class_threshold(
+    features: NDArray[np.float32], labels: NDArray[np.integer], share: float, seed: int = 0
+) -> float:
+    """The cosine that this share of the cross-class pairs reaches, from random pairs.
+
+    Args:
+        features: float32 (N, D). Unit length.
+        labels: integers (N,). Samples below 0 are left out.
+        share: 0 to 1.
+        seed: Where chance comes from.
+
+    Returns:
+        A cosine; above 1 without cross-class pairs.
+    """
+    rows = np.flatnonzero(labels >= 0)
+    if len(rows) < 2:
+        return 1.1
+    left, right = rows[np.random.default_rng(seed).integers(0, len(rows), (2, _SAMPLED_PAIRS))]
+    cross = labels[left] != labels[right]
+    if not cross.any():
+        return 1.1
+    values = cosines_of(features, np.stack([left[cross], right[cross]], axis=1))
+    return float(np.quantile(values, 1.0 - share))
+
+
+def resolved_by_classes(
+    pairs: NDArray[np.integer],
+    cosine: NDArray[np.floating],
+    threshold: float,
+    labels: NDArray[np.integer],
+    limit: int,
+) -> list[dict[str, float | int]]:
+    """Of each pair of classes, how many entangled pairs have come apart.
+
+    Args:
+        pairs: integers (P, 2). Entangled before training.
+        cosine: float (P,). In the features of the run.
+        threshold: Below it a pair is entangled no more.
+        labels: integers (N,). Classes of the samples.
+        limit: Longest list.
+
+    Returns:
+        `a`, `b` (classes, a < b), `n` (pairs) and `resolved` (share, 0 to 1), the most pairs first.
+    """
+    if not len(pairs):
+        return []
+    ends = labels[pairs]
+    low, high = ends.min(axis=1).astype(np.int64), ends.max(axis=1).astype(np.int64)
+    width = int(labels.max()) + 1
+    cells, where = np.unique(low * width + high, return_inverse=True)
+    counts = np.bincount(where)
+    apart = np.bincount(where, weights=cosine < threshold)
+    order = np.argsort(-counts, kind="stable")[:limit]
+    return [
+        {
+            "a": int(cells[at] // width),
+            "b": int(cells[at] % width),
+            "n": int(counts[at]),
+            "resolved": float(apart[at] / counts[at]),
+        }
+        for at in order
+    ]

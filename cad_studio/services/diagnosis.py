@@ -1,0 +1,112 @@
+"""Diagnosis of runs: its services put together, and how a run is made ready for them."""
+
+from typing import Any
+
+from cad_studio.core.progress import Progress
+from cad_studio.services.comparison import ComparisonService
+from cad_studio.services.confusion import ConfusionService
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.instances import InstanceService
+from cad_studio.services.jobs import JobService
+from cad_studio.services.map_colours import MapColours
+from cad_studio.services.maps import MapService
+from cad_studio.services.mining import MiningService
+from cad_studio.services.pictures import PictureService
+from cad_studio.services.predictions import PredictionService
+from cad_studio.services.reporting import ReportService
+from cad_studio.services.runs import RunService
+from cad_studio.services.suspects import SuspectService
+from cad_studio.store.projects import Project
+
+
+class Diagnosis:
+    """Everything a user can ask of the runs of one project.
+
+    Attributes:
+        predictions: Answers of the models, kept.
+        confusion: Matrices, classes and entanglement of a run.
+        comparison: Runs beside each other.
+        instances: One sample, one pair.
+        maps: Embedding maps.
+        colours: What their points can be coloured by.
+        suspects: Samples to look at again.
+        report: One file with all of it.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        mining: MiningService,
+        runs: RunService,
+        jobs: JobService,
+        pictures: PictureService,
+    ) -> None:
+        """Build the services over the others of the same project."""
+        self._runs = runs
+        self._jobs = jobs
+        self.predictions = PredictionService(project, datasets, mining, runs)
+        self.confusion = ConfusionService(self.predictions)
+        self.comparison = ComparisonService(project, runs, self.predictions, self.confusion)
+        self.instances = InstanceService(runs, self.predictions)
+        self.maps = MapService(project, datasets, mining, self.predictions, jobs)
+        self.colours = MapColours(project, self.predictions, self.comparison)
+        self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
+        self.report = ReportService(
+            project, self.predictions, self.confusion, self.comparison, pictures, jobs
+        )
+
+    def submit(self, run_id: int) -> dict[str, int]:
+        """Ask a run's model about every sample in the background.
+
+        Returns:
+            `job`, its number.
+        """
+        self._runs.model_path(run_id)
+        name = self._runs.get(run_id)["name"]
+        return {"job": self._jobs.submit("diagnose", f"Diagnose {name}", {"run": run_id}).id}
+
+    def prepare(self, run_id: int, progress: Progress) -> dict[str, Any]:
+        """Ask a run's model about every sample, unless that was done; `run` and its figures."""
+        self.predictions.prepare(run_id, progress)
+        overview = self.confusion.overview(run_id)
+        return {"run": run_id, "split": overview["split"], "figures": overview["figures"]}
+
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """The runs on a dataset that have a model, newest first, and whether they were asked."""
+        return [
+            {
+                "id": row["id"],
+                "name": row["name"],
+                "method": row["method"],
+                "status": row["status"],
+                "seed": row["seed"],
+                "is_ready": self.predictions.is_ready(row["id"]),
+                "is_stale": row["is_stale"],
+            }
+            for row in self._runs.all(name)
+            if row["model_bytes"] is not None
+        ]
+
+    def evaluation(self, run_id: int, split: str | None, progress: Progress) -> dict[str, Any]:
+        """What `evaluate` adds to the plain figures of a run.
+
+        Returns:
+            `figures` by key, `confusion` (`classes`, `counts`; None without truth),
+            `confused_pairs`, `classes`, `reliability`, `entanglement`, `notes`.
+        """
+        self.predictions.prepare(run_id, progress)
+        overview = self.confusion.overview(run_id, split, order="own")
+        counts = self.confusion.confusion_matrix(run_id, split)
+        classes = self.confusion.classes(run_id, split)
+        return {
+            "figures": overview["figures"],
+            "confusion": None
+            if counts is None
+            else {"classes": overview["class_names"], "counts": counts.tolist()},
+            "confused_pairs": overview["pairs"],
+            "classes": classes["classes"],
+            "reliability": classes["reliability"],
+            "entanglement": self.confusion.entanglement(run_id, split),
+            "notes": overview["notes"],
+        }

@@ -1,0 +1,394 @@
+"""What a run's model says of every sample, computed once and kept beside the run.
+
+A folder `diagnosis` in the run's folder, replaced at once or not at all: `logits.npy`,
+`features.npy` (the run's own, unit length), `pairs-train.npy` and `pairs-test.npy` (the closest
+cross-class pairs in the features the run names), `apart-train.npy` and `apart-test.npy` (their
+cosines in the run's own), `similarity.npy` (each sample's nearest sample of
+another class in those), and `card.json`, which says of which model and classes they are.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import RecordNotFoundError, SettingError, StorageError, is_disk_full
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.progress import Part, Progress
+from cad_studio.core.records import Run
+from cad_studio.diagnosis.beliefs import Beliefs, read_beliefs
+from cad_studio.diagnosis.entanglement import (
+    cosines_of,
+    cross_class_threshold,
+    nearest_other_class,
+)
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.mining import MiningService
+from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, closest_pairs, split_rows
+from cad_studio.services.runs import RunService, name_of
+from cad_studio.store.projects import Project
+
+if TYPE_CHECKING:
+    from cad_studio.training.snapshots import Snapshots
+
+_FOLDER = "diagnosis"
+_FORMAT = 2
+_HELD = 6
+_AGAIN = "Ask its network again: press Diagnose, or python -m cad_studio evaluate RUN."
+
+
+class Predictions:
+    """The answers of one run's model about the N samples of its dataset.
+
+    Attributes:
+        run: The run.
+        data: The dataset as it is now.
+        candidates: The sets the run learned from, N over C classes.
+        notes: What the reader should know, in sentences.
+        memo: Figures made from the answers, by name, so that none is made twice.
+    """
+
+    def __init__(
+        self, run: Run, data: LoadedDataset, candidates: PartialLabels, folder: Path,
+        notes: list[str],
+    ) -> None:  # fmt: skip
+        """Read from the files of `folder` when they are asked for."""
+        self.run = run
+        self.data = data
+        self.candidates = candidates
+        self.notes = notes
+        self.memo: dict[str, Any] = {}
+        self._folder = folder
+
+    @cached_property
+    def logits(self) -> NDArray[np.float32]:
+        """float32 (N, C), memory-mapped."""
+        return self._map("logits")
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """The run's own features, float32 (N, F), unit length, memory-mapped."""
+        return self._map("features")
+
+    @cached_property
+    def similarity(self) -> NDArray[np.float32]:
+        """Cosine of each sample's nearest sample of another class, float32 (N,), -1 for none."""
+        return self._map("similarity")
+
+    @cached_property
+    def beliefs(self) -> Beliefs:
+        """The answers, a few numbers a sample."""
+        return read_beliefs(self.logits, self.candidates)
+
+    @cached_property
+    def truth(self) -> NDArray[np.int32] | None:
+        """True labels, for oracle figures only; None where none is known."""
+        truth = self.data.truth
+        return None if truth is None or not (truth != UNKNOWN).any() else np.asarray(truth)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Candidates of each sample, int64 (N,)."""
+        return self.candidates.sizes()
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """True labels where known, else the best candidate, int32 (N,)."""
+        if self.truth is None:
+            return self.beliefs.best
+        return np.where(self.truth != UNKNOWN, self.truth, self.beliefs.best)
+
+    def pairs(self, part: str) -> NDArray[np.int32]:
+        """The closest 0.1 % of cross-class pairs of `train` or `test`, int32 (P, 2)."""
+        return self._map(f"pairs-{part}")
+
+    def apart(self, part: str) -> tuple[NDArray[np.float32], float]:
+        """Those pairs in the run's own features.
+
+        Returns:
+            Their cosines, float32 (P,), and the one that the same share of the cross-class pairs
+            reaches there: below it a pair is entangled no more.
+        """
+        return self._map(f"apart-{part}"), float(self.card["thresholds"][part])
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """What the files were made of."""
+        return json.loads((self._folder / "card.json").read_text(encoding="utf-8"))
+
+    def rows(self, split: str | None) -> NDArray[np.int64]:
+        """Rows of a split; None takes those the run is judged by, or all where there are none.
+
+        Raises:
+            SettingError: No such split.
+        """
+        names = self.data.record.split_names
+        if split is None:
+            _, test = split_rows(self.data)
+            return test if len(test) else np.arange(len(self.data))
+        if split == "all":
+            return np.arange(len(self.data))
+        if split not in names:
+            raise SettingError(
+                f"{split!r} is not a split of {self.data.record.name}. "
+                f"Allowed: all, {', '.join(names)}."
+            )
+        return np.flatnonzero(self.data.splits == names.index(split))
+
+    def split_name(self, split: str | None) -> str:
+        """What the rows of `rows` are called."""
+        if split is not None:
+            return split
+        _, test = split_rows(self.data)
+        return self.data.record.split_names[int(self.data.splits[test[0]])] if len(test) else "all"
+
+    def _map(self, name: str) -> NDArray[Any]:
+        return np.load(self._folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What the answers of a run depend on."""
+
+    model: str
+    n_samples: int
+    content: str
+    features: str
+    candidates: str
+
+    def text(self) -> str:
+        whole = json.dumps([_FORMAT, self.__dict__], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:24]
+
+
+class PredictionService:
+    """The answers of the runs of one project."""
+
+    def __init__(
+        self, project: Project, datasets: DatasetService, mining: MiningService, runs: RunService
+    ) -> None:
+        """Keep answers in the run folders of `project`."""
+        self._project = project
+        self._datasets = datasets
+        self._mining = mining
+        self._runs = runs
+        self._held: OrderedDict[int, tuple[str, str, Predictions]] = OrderedDict()
+        self._lock = Lock()
+
+    def is_ready(self, run_id: int) -> bool:
+        """Whether the answers of a run's present model are there."""
+        try:
+            run = self._project.runs.get(run_id)
+            return self._known(run_id) == self._key(run, self._data(run)).text()
+        except RecordNotFoundError:
+            return False
+
+    def load(self, run_id: int) -> Predictions:
+        """The answers of a run.
+
+        Raises:
+            RecordNotFoundError: There is no model, or it was not asked yet.
+        """
+        run = self._project.runs.get(run_id)
+        data = self._data(run)
+        key = self._key(run, data).text()
+        with self._lock:
+            held = self._held.get(run_id)
+            if held is None or held[:2] != (key, data.record.version.hash):
+                if self._known(run_id) != key:
+                    raise RecordNotFoundError(
+                        f"The network of {name_of(run)} was not asked about the samples of "
+                        f"{data.record.name} yet. {_AGAIN.replace('RUN', str(run_id))}"
+                    )
+                made = self._open(run, data)
+                held = self._held[run_id] = (key, data.record.version.hash, made)
+            self._held.move_to_end(run_id)
+            while len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        return held[2]
+
+    def prepare(self, run_id: int, progress: Progress) -> Predictions:
+        """Ask a run's model about every sample of its dataset, unless that was done.
+
+        Raises:
+            RecordNotFoundError: There is no model, or the sets it learned from are gone.
+            SettingError: The dataset has other classes now.
+            StorageError: The disk is full.
+        """
+        run = self._project.runs.get(run_id)
+        data = self._data(run)
+        key = self._key(run, data).text()
+        if self._known(run_id) != key:
+            folder = self._project.run_folder(run_id)
+            made = folder / f"{_FOLDER}.unfinished"
+            shutil.rmtree(made, ignore_errors=True)
+            try:
+                made.mkdir(parents=True)
+                thresholds = self._fill(run, data, made, progress)
+                classes = data.record.class_names
+                card = {"key": key, "classes": classes, "thresholds": thresholds}
+                (made / "card.json").write_text(json.dumps(card), encoding="utf-8")
+                shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+                os.replace(made, folder / _FOLDER)
+            except OSError as error:
+                if is_disk_full(error):
+                    raise StorageError(
+                        f"No space is left in {folder}. Free some and start again."
+                    ) from error
+                raise
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        return self.load(run_id)
+
+    def history(self, found: Predictions) -> tuple[list[NDArray[np.float16]], NDArray[np.int64]]:
+        """The belief over the candidates at the epochs a run kept it.
+
+        Returns:
+            One float16 (sum of the set sizes,) per epoch of `history_epochs`, sample after
+            sample and class after class; and int64 (M,), the rows the run learned from.
+        """
+        snapshots, rows, sets = self._snapshots(found)
+        wanted = int(sets.sizes().sum())
+        kept = [snapshots.load(epoch) for epoch in snapshots.epochs()]
+        return [each for each in kept if len(each) == wanted], rows
+
+    def history_of(self, found: Predictions, row: int) -> dict[str, Any] | None:
+        """How the belief about one sample went: `epochs` and `beliefs` by candidate, or None."""
+        snapshots, rows, sets = self._snapshots(found)
+        place = int(np.searchsorted(rows, row))
+        if place >= len(rows) or rows[place] != row or not snapshots.epochs():
+            return None
+        beliefs = snapshots.of(place, sets)
+        return {"epochs": snapshots.epochs(), "beliefs": beliefs}
+
+    def _snapshots(
+        self, found: Predictions
+    ) -> "tuple[Snapshots, NDArray[np.int64], PartialLabels]":
+        from cad_studio.training.data import split_hold_out
+        from cad_studio.training.snapshots import Snapshots
+
+        train_rows, _ = split_rows(found.data)
+        filled = train_rows[found.candidates.take(train_rows).sizes() > 0]
+        config = found.run.config
+        rows, _ = split_hold_out(filled, config["hold_out"], config["seed"])
+        folder = self._project.run_folder(found.run.id) / "beliefs"
+        return Snapshots(folder), rows, found.candidates.take(rows)
+
+    def _fill(
+        self, run: Run, data: LoadedDataset, folder: Path, progress: Progress
+    ) -> dict[str, float]:
+        """Write all files but the card; the thresholds of entangled in the run's own features."""
+        from cad_studio.training.data import TrainingData
+        from cad_studio.training.prediction import answers
+
+        model = self._runs.model_path(run.id)
+        candidates = self._candidates(run, data)
+        train_rows, test_rows = split_rows(data)
+        filled = train_rows[candidates.take(train_rows).sizes() > 0]
+        inputs = TrainingData(
+            candidates=candidates,
+            train_rows=filled,
+            test_rows=test_rows,
+            pixels=data.pixels,
+            features=None if data.features is None else np.asarray(data.features),
+            truth=data.truth,
+            class_names=data.record.class_names,
+        )
+        rows = np.arange(len(data))
+        logits = _new(folder / "logits.npy", (len(data), data.record.n_classes))
+        features, at = None, 0
+        told = Part(progress, 0.0, 0.6)
+        for some_logits, some_features in answers(model, inputs, rows, told):
+            part = slice(at, at + len(some_logits))
+            logits[part] = some_logits
+            if features is None:
+                shape = (len(data), some_features.shape[1])
+                features = _new(folder / "features.npy", shape)
+            features[part] = some_features
+            at += len(some_logits)
+        assert features is not None
+        logits.flush()
+        features.flush()
+        labels = read_beliefs(logits, candidates).best
+        if data.truth is not None:
+            labels = np.where(data.truth != UNKNOWN, data.truth, labels)
+        spec = self._mining.extract(data.record.name, run.features, Part(progress, 0.6, 0.7))
+        outside = self._mining.load_features(spec)
+        share, thresholds = max(ENTANGLED_QUANTILES.values()), {}
+        for name, some, low in (("train", filled, 0.7), ("test", test_rows, 0.85)):
+            told = Part(progress, low, low + 0.1)
+            told.report(0.0, f"Finding the entangled {name} pairs")
+            pairs = closest_pairs(outside, labels, some, share, told)
+            np.save(folder / f"pairs-{name}.npy", pairs)
+            np.save(folder / f"apart-{name}.npy", cosines_of(features, pairs))
+            among = np.full(len(data), UNKNOWN)
+            among[some] = labels[some]
+            thresholds[name] = cross_class_threshold(features, among, share)
+        near, _ = nearest_other_class(outside, labels, Part(progress, 0.95, 1.0))
+        np.save(folder / "similarity.npy", near)
+        return thresholds
+
+    def _open(self, run: Run, data: LoadedDataset) -> Predictions:
+        notes = []
+        record = data.record
+        if run.version_hash != record.version.hash:
+            notes.append(
+                f"The sets of {record.name} have changed since this run (trained on "
+                f"{run.version_hash}, now {record.version.hash}); its figures use the sets it "
+                "learned from."
+            )
+        folder = self._project.run_folder(run.id) / _FOLDER
+        found = Predictions(run, data, self._candidates(run, data), folder, notes)
+        before = found.card["classes"]
+        if before != record.class_names:
+            renamed = [f"{a} is now {b}" for a, b in zip(before, record.class_names, strict=True)
+                       if a != b]  # fmt: skip
+            notes.append(f"Classes were renamed since: {', '.join(renamed[:5])}.")
+        return found
+
+    def _candidates(self, run: Run, data: LoadedDataset) -> PartialLabels:
+        if not self._project.blobs.has(run.candidates):
+            raise RecordNotFoundError(
+                f"The candidate sets {name_of(run)} learned from (version {run.version_hash}) are "
+                "not in this project any more. Train a new run on the present version."
+            )
+        packed = self._project.blobs.load_array(run.candidates)
+        width = -(-data.record.n_classes // 8)
+        if packed.shape != (len(data), width):
+            raise SettingError(
+                f"{data.record.name} has {data.record.n_classes} classes now; {name_of(run)} "
+                "learned from another number. Train a new run."
+            )
+        return PartialLabels(packed, data.record.n_classes)
+
+    def _data(self, run: Run) -> LoadedDataset:
+        return self._datasets.load(self._runs.dataset_of(run).name)
+
+    def _key(self, run: Run, data: LoadedDataset) -> _Key:
+        status = self._runs.model_path(run.id).stat()
+        return _Key(
+            f"{status.st_size} {status.st_mtime_ns}", len(data), data.record.content_hash,
+            run.features, run.candidates,
+        )  # fmt: skip
+
+    def _known(self, run_id: int) -> str | None:
+        file = self._project.run_folder(run_id) / _FOLDER / "card.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))["key"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def _new(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.lib.format.open_memmap(file, "w+", np.float32, shape)

@@ -1,0 +1,207 @@
+"""The figures of one run, from its stored answers: the same for page, command and report."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.diagnosis.calibration import Reliability, reliability
+from cad_studio.diagnosis.entanglement import (
+    accuracy_by_similarity,
+    centre_distances,
+    resolved_by_classes,
+)
+from cad_studio.services.predictions import Predictions
+from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, n_cross_class, split_rows
+
+_MOST_CLASS_PAIRS = 200
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a run that is shown and compared.
+
+    Attributes:
+        key: Its name for ever.
+        title: What the page calls it.
+        about: What it is, in a sentence.
+        oracle: Whether it took true labels.
+        better: 1 when higher is better, -1 when lower is, 0 when neither.
+        unit: `share` (0 to 1, shown in per cent) or `number`.
+    """
+
+    key: str
+    title: str
+    about: str
+    oracle: bool
+    better: int
+    unit: str = "share"
+
+
+FIGURES = [
+    Figure("accuracy", "Accuracy", "Samples predicted as their true class.", True, 1),
+    Figure(
+        "entangled_accuracy", "Entangled 0.1 %",
+        "Accuracy on the samples of the closest 0.1 % of cross-class pairs.", True, 1,
+    ),
+    Figure(
+        "swap_rate", "Swapped in a pair",
+        "Members of those pairs that are predicted as their partner's class.", True, -1,
+    ),
+    Figure(
+        "centre_distance", "Class centres apart",
+        "Mean distance of two class centres in the run's own features; 0 to 2.", False, 1, "number",
+    ),
+    Figure(
+        "ece", "Calibration error",
+        "Mean gap between confidence and accuracy over 15 bins (ECE).", True, -1,
+    ),
+    Figure(
+        "approximated_accuracy", "Approximated accuracy",
+        "Belief in the predicted class within its set; needs no true label.", False, 1,
+    ),
+    Figure(
+        "covering_rate", "Covering rate",
+        "Samples whose predicted class is a candidate.", False, 1,
+    ),
+    Figure(
+        "believed", "Belief in the best candidate",
+        "Mean share of the belief that the best candidate has.", False, 0,
+    ),
+    Figure(
+        "centre_ratio", "Centres over spread",
+        "Distance of the class centres over the mean distance to the own one.", False, 1, "number",
+    ),
+    Figure(
+        "disambiguation", "Training labels found",
+        "Training samples whose best candidate is true.", True, 1,
+    ),
+]  # fmt: skip
+
+
+def figures_of(found: Predictions, split: str | None) -> dict[str, float | None]:
+    """Every figure of `FIGURES`, None where it cannot be had.
+
+    Args:
+        found: The run.
+        split: Where the run is judged; None for the split runs are judged by.
+    """
+    key = f"figures {split}"
+    if key not in found.memo:
+        found.memo[key] = _figures(found, split)
+    return found.memo[key]
+
+
+def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
+    from cad_studio.training import evaluation
+
+    rows, beliefs, truth = found.rows(split), found.beliefs, found.truth
+    candidates, logits = found.candidates.dense(rows), found.logits[rows]
+    distances = distances_of(found, rows)
+    out: dict[str, float | None] = dict.fromkeys(figure.key for figure in FIGURES)
+    out["covering_rate"] = evaluation.covering_rate(logits, candidates)
+    out["approximated_accuracy"] = evaluation.approximated_accuracy(logits, candidates)
+    filled = rows[found.sizes[rows] > 0]
+    out["believed"] = float(beliefs.believed[filled].mean()) if len(filled) else None
+    out["centre_distance"] = distances["between"]
+    out["centre_ratio"] = distances["ratio"]
+    if truth is not None:
+        out["accuracy"] = evaluation.accuracy(beliefs.predicted[rows], truth[rows])
+        out["ece"] = reliability_of(found, rows).ece
+        train_rows, _ = split_rows(found.data)
+        learned = train_rows[found.sizes[train_rows] > 0]
+        out["disambiguation"] = evaluation.accuracy(beliefs.best[learned], truth[learned])
+        told = entangled_of(found, part_of(found, split)).get("0.1", {})
+        out["entangled_accuracy"] = told.get("instance_accuracy")
+        out["swap_rate"] = told.get("swap_rate")
+    return out
+
+
+def part_of(found: Predictions, split: str | None) -> str:
+    """Which list of entangled pairs belongs to a split: `train` or `test`."""
+    _, test_rows = split_rows(found.data)
+    if split is None:
+        return "test" if len(test_rows) else "train"
+    rows = found.rows(split)
+    is_test = len(test_rows) and np.array_equal(rows, test_rows)
+    return "test" if is_test else "train"
+
+
+def reliability_of(found: Predictions, rows: NDArray[np.int64]) -> Reliability:
+    """The reliability diagram over the rows whose truth is known (oracle)."""
+    known = rows[:0]
+    if found.truth is not None:
+        known = rows[(found.truth[rows] != UNKNOWN) & (found.beliefs.predicted[rows] >= 0)]
+        right = found.beliefs.predicted[known] == found.truth[known]
+        return reliability(found.beliefs.confidence[known], right)
+    return reliability(found.beliefs.confidence[known], np.zeros(0, bool))
+
+
+def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
+    """How well the closest pairs are told apart (oracle), by the share of the pairs in per cent.
+
+    Of each: `instance_accuracy`, `pair_accuracy`, `swap_rate` and `n` (instances); nothing
+    without true labels.
+    """
+    from cad_studio.training.evaluation import pair_figures
+
+    if found.truth is None:
+        return {}
+    pairs = np.asarray(found.pairs(part))
+    known = (found.truth[pairs] != UNKNOWN).all(axis=1)
+    train_rows, test_rows = split_rows(found.data)
+    rows = test_rows if part == "test" else train_rows[found.sizes[train_rows] > 0]
+    labels = found.labels[rows]
+    n_cross = n_cross_class(labels[labels >= 0])
+    out = {}
+    for name, share in ENTANGLED_QUANTILES.items():
+        some = slice(0, math.ceil(share * n_cross))
+        chosen = pairs[some][known[some]]
+        told = pair_figures(found.beliefs.predicted, found.truth, chosen)
+        if told:
+            out[name] = {**told, "n": len(np.unique(chosen)), "n_pairs": len(chosen)}
+    return out
+
+
+def distances_of(found: Predictions, rows: NDArray[np.int64]) -> dict[str, float | None]:
+    """How far apart the classes are in the run's own features: `between`, `within`, `ratio`."""
+    told = centre_distances(found.features[rows], found.labels[rows], found.data.record.n_classes)
+    return {"between": told.between, "within": told.within, "ratio": told.ratio}
+
+
+def similarity_curve(found: Predictions, rows: NDArray[np.int64]) -> dict[str, list[float]] | None:
+    """Accuracy by the cosine of the nearest sample of another class (oracle), or None."""
+    if found.truth is None:
+        return None
+    similarity = np.asarray(found.similarity)
+    known = rows[(found.truth[rows] != UNKNOWN) & (similarity[rows] > -1)]
+    right = found.beliefs.predicted[known] == found.truth[known]
+    return accuracy_by_similarity(similarity[known], right)
+
+
+def resolved_of(found: Predictions, part: str) -> dict[str, Any]:
+    """Which of the closest pairs of training came apart in the run's own features.
+
+    Returns:
+        `n` (pairs), `resolved` (share, None without pairs), `threshold` (the cosine that the same
+        share of the cross-class pairs reaches in the run's own features) and `classes`, the same
+        for each pair of classes.
+    """
+    key = f"resolved {part}"
+    if key not in found.memo:
+        pairs = np.asarray(found.pairs(part))
+        cosine, threshold = found.apart(part)
+        names = found.data.record.class_names
+        by_class = resolved_by_classes(pairs, cosine, threshold, found.labels, _MOST_CLASS_PAIRS)
+        found.memo[key] = {
+            "n": len(pairs),
+            "resolved": float((cosine < threshold).mean()) if len(pairs) else None,
+            "threshold": threshold if len(pairs) else None,
+            "classes": [
+                {**each, "names": [names[each["a"]], names[each["b"]]]} for each in by_class
+            ],
+        }
+    return found.memo[key]

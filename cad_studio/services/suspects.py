@@ -1,0 +1,275 @@
+"""Suspects of a dataset: found in the background, ranked, each with its reason in words."""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.progress import Part, Progress
+from cad_studio.diagnosis.crossfit import cross_fit
+from cad_studio.diagnosis.entanglement import cosines_of
+from cad_studio.diagnosis.projection import usable_rows
+from cad_studio.diagnosis.suspects import (
+    KINDS,
+    Suspect,
+    best_candidates,
+    near_duplicates,
+    never_believed,
+    outliers,
+    sets_without_truth,
+    swapped_pairs,
+)
+from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.jobs import JobService
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.mining import MiningService
+from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.run_inputs import split_rows
+from cad_studio.store.projects import Project
+
+MOST_OF_A_KIND = 1000
+_FORMAT = 2
+
+
+class SuspectService:
+    """The suspects of the datasets of one project."""
+
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        mining: MiningService,
+        predictions: PredictionService,
+        jobs: JobService,
+    ) -> None:
+        """Keep lists in `project`; `jobs` makes them in the background."""
+        self._project = project
+        self._datasets = datasets
+        self._mining = mining
+        self._predictions = predictions
+        self._jobs = jobs
+
+    def submit(self, name: str, run_id: int | None, features: str) -> dict[str, int]:
+        """Look for suspects in the background.
+
+        Returns:
+            `job`, its number.
+        """
+        self._datasets.get(name)
+        arguments = {"name": name, "run": run_id, "features": features, "seed": 0}
+        return {"job": self._jobs.submit("suspects", f"Find suspects of {name}", arguments).id}
+
+    def find(
+        self, name: str, run_id: int | None, features: str, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Look for suspects among the training samples, unless that was done.
+
+        Args:
+            name: The dataset.
+            run_id: A run on it: its beliefs tell swapped pairs and candidates never believed.
+                None looks only at the sets and features.
+            features: Extractor; empty takes the run's, or else the plainest.
+            seed: Of the folds.
+            progress: Told how far it is.
+
+        Returns:
+            `name`, `version`, `run`, `features`, `n` (samples judged), `counts` by kind, and
+            `suspects`, each kind's ranked list: `kind`, `row`, `id`, `score`, `reason`, `label`
+            and `other` (a class and a row, or None). At most 1,000 of a kind are listed.
+        """
+        data = self._datasets.load(name)
+        run = self._run(name, run_id, Part(progress, 0.0, 0.2))
+        plain = "pixels" if data.pixels is not None else "raw"
+        features = features or (run.run.features if run else plain)
+        feature_set = self._mining.extract(name, features, Part(progress, 0.2, 0.3))
+        file = self._file(data, run, feature_set.file, seed)
+        if not self._project.derived.has(file):
+            vectors = self._mining.load_features(feature_set)
+            found = self._look(data, run, vectors, seed, Part(progress, 0.3, 1.0))
+            self._project.derived.save_json(
+                file,
+                {"features": features, **found},
+            )
+        return self._shown(data, run_id, self._project.derived.load_json(file))
+
+    def known(self, name: str, run_id: int | None) -> dict[str, Any] | None:
+        """What the last search of the present sets found, or None."""
+        data = self._datasets.load(name)
+        run = None
+        if run_id is not None:
+            try:
+                run = self._run(name, run_id, None)
+            except RecordNotFoundError:
+                return None
+        specs = [run.run.features] if run else []
+        sets = {found.spec: found for found in self._mining.feature_sets(name)}
+        for spec in [*specs, *sets]:
+            if spec in sets:
+                file = self._file(data, run, sets[spec].file, 0)
+                if self._project.derived.has(file):
+                    return self._shown(data, run_id, self._project.derived.load_json(file))
+        return None
+
+    def _look(
+        self,
+        data: LoadedDataset,
+        run: Predictions | None,
+        vectors: NDArray[np.float32],
+        seed: int,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        train_rows, _ = split_rows(data)
+        usable = np.zeros(len(data), bool)
+        usable[usable_rows(vectors)] = True
+        rows = train_rows[usable[train_rows] & (data.candidates.take(train_rows).sizes() > 0)]
+        if len(rows) < 2:
+            raise SettingError(
+                f"{data.record.name} has {len(rows)} training samples with candidates and finite "
+                "features; suspects need 2 or more."
+            )
+        candidates, own = data.candidates.take(rows), np.ascontiguousarray(vectors[rows])
+        progress.report(0.0, "Finding neighbours")
+        index, cosine = faiss_neighbours(
+            own, own, N_NEIGHBOURS, np.arange(len(rows)), Part(progress, 0.0, 0.2)
+        )
+
+        def believe(places: NDArray[np.int64]) -> NDArray[np.float32]:
+            some = own[places]
+            near, close = faiss_neighbours(some, some, N_NEIGHBOURS, np.arange(len(places)))
+            belief = propagate(near, close, candidates.take(places)).toarray()
+            return np.asarray(belief, np.float32)
+
+        shares = cross_fit(own, candidates, believe, seed, Part(progress, 0.2, 0.9))
+        progress.report(0.9, "Ranking")
+        lists = [
+            sets_without_truth(shares, candidates, rows),
+            near_duplicates(index, cosine, candidates, rows),
+            outliers(cosine, rows),
+        ]
+        if run is not None:
+            lists += self._of_run(run, shares, rows, vectors)
+        counts = Counter(suspect.kind for found in lists for suspect in found)
+        return {
+            "n": len(rows),
+            "counts": {kind: counts.get(kind, 0) for kind in KINDS},
+            "suspects": [
+                [s.kind, s.row, s.score, s.values, s.label, s.other]
+                for found in lists
+                for s in found[:MOST_OF_A_KIND]
+            ],
+        }
+
+    def _of_run(
+        self,
+        run: Predictions,
+        shares: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+    ) -> list[list[Suspect]]:
+        """Swapped pairs, and candidates the run never believed in."""
+        n_samples = len(run.data)
+        best = np.full(n_samples, -1, np.int64)
+        best[rows] = best_candidates(shares, run.candidates.take(rows))
+        pairs = np.asarray(run.pairs("train"))
+        swapped = swapped_pairs(
+            pairs, cosines_of(vectors, pairs), run.beliefs.best, best, run.candidates
+        )
+        history, seen = self._history(run)
+        at = np.full(n_samples, -1)
+        at[rows] = np.arange(len(rows))
+        both = at[seen] >= 0
+        if not both.all():
+            sizes = run.candidates.take(seen).sizes()
+            history = history[:, np.repeat(both, sizes)]
+            seen = seen[both]
+        never = never_believed(history, shares[at[seen]], run.candidates.take(seen), seen)
+        return [swapped, never]
+
+    def _history(self, run: Predictions) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """Belief of each candidate at each kept epoch, and the rows it is about."""
+        beliefs, rows = self._predictions.history(run)
+        return (np.stack(beliefs) if beliefs else np.zeros((0, 0), np.float16)), rows
+
+    def _shown(
+        self, data: LoadedDataset, run_id: int | None, found: dict[str, Any]
+    ) -> dict[str, Any]:
+        names, ids = data.record.class_names, data.ids
+        suspects = [Suspect(*each) for each in found["suspects"]]
+        order = {kind: place for place, kind in enumerate(KINDS)}
+        suspects.sort(key=lambda each: order[each.kind])
+        return {
+            "name": data.record.name,
+            "version": data.record.version.hash,
+            "run": run_id,
+            "features": found["features"],
+            "n": found["n"],
+            "counts": found["counts"],
+            "suspects": [
+                {
+                    "kind": each.kind,
+                    "row": each.row,
+                    "id": ids[each.row],
+                    "score": round(each.score, 5),
+                    "reason": reason(each, names, ids, data.candidates),
+                    "label": None if each.label < 0 else names[each.label],
+                    "other": None if each.other < 0 else each.other,
+                }
+                for each in suspects
+            ],
+        }
+
+    def _run(self, name: str, run_id: int | None, progress: Progress | None) -> Predictions | None:
+        if run_id is None:
+            return None
+        found = (
+            self._predictions.load(run_id) if progress is None
+            else self._predictions.prepare(run_id, progress)
+        )  # fmt: skip
+        if found.data.record.name != name:
+            raise SettingError(f"Run {run_id} is on {found.data.record.name}, not on {name}.")
+        return found
+
+    def _file(self, data: LoadedDataset, run: Predictions | None, vectors: str, seed: int) -> str:
+        key = [_FORMAT, data.record.version.hash, run and run.card["key"], seed]
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        return f"{Path(vectors).stem}-suspects-{digest}.json"
+
+
+def reason(suspect: Suspect, names: list[str], ids: list[str], candidates: PartialLabels) -> str:
+    """Why a sample is suspected, in a sentence."""
+    values = suspect.values
+    label = names[suspect.label] if suspect.label >= 0 else ""
+    if suspect.kind == "outside":
+        return (
+            f"A model that never saw it gives {label} {values['probability']:.0%}, which is not "
+            f"in the set, and {values['outside']:.0%} to classes outside the set altogether."
+        )
+    if suspect.kind == "swapped":
+        return (
+            f"The run takes it for {names[int(values['run'])]} and its look-alike "
+            f"{ids[suspect.other]} (cosine {values['cosine']:.3f}) for {label}; judged without "
+            "having seen them it is the other way round."
+        )
+    if suspect.kind == "duplicate":
+        return (
+            f"Almost the same as {ids[suspect.other]} (cosine {values['cosine']:.3f}), yet their "
+            f"sets share {int(values['shared'])} of {int(values['together'])} candidates."
+        )
+    if suspect.kind == "never-believed":
+        return (
+            f"{label} was never believed: at most {values['highest']:.1%} at any of "
+            f"{int(values['epochs'])} epochs kept, {values['probability']:.1%} out of sample. "
+            f"Without it the set has {int(values['size']) - 1} of {int(values['size'])}."
+        )
+    return (
+        f"Far from everything: mean cosine {values['cosine']:.2f} to its "
+        f"{int(values['neighbours'])} nearest, where {values['usual']:.2f} is usual."
+    )

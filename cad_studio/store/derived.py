@@ -1,0 +1,88 @@
+"""Results that can always be made again, as files named by what they were made from.
+
+A name is `<origin>-<rest>`: the origin is the blob or run it rests on (`run7`), and the file goes
+when that does. Nothing in the database names them.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.errors import StorageError, is_disk_full
+
+
+class Derived:
+    """The derived files of one project."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in `folder`, which is made when needed."""
+        self._folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where a file lies, whether it is there or not."""
+        return self._folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether it was made."""
+        return self.path(name).is_file()
+
+    def save_array(self, name: str, array: NDArray[Any]) -> None:
+        """Write `<name>`, an `.npy`, at once or not at all.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        with _Replacing(self.path(name)) as file, file.open("wb") as stream:
+            np.save(stream, array)
+
+    def load_array(self, name: str) -> NDArray[Any]:
+        """An array as it was saved."""
+        return np.load(self.path(name), allow_pickle=False)
+
+    def save_json(self, name: str, value: Any) -> None:
+        """Write a value, at once or not at all.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        with _Replacing(self.path(name)) as file:
+            file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+    def load_json(self, name: str) -> Any:
+        """A value as it was saved."""
+        return json.loads(self.path(name).read_text(encoding="utf-8"))
+
+    def remove_except(self, origins: set[str]) -> int:
+        """Delete what rests on anything else; returns how many bytes became free."""
+        freed = 0
+        for file in self._folder.glob("*"):
+            if file.name.partition("-")[0] not in origins:
+                freed += file.stat().st_size
+                file.unlink(missing_ok=True)
+        return freed
+
+
+class _Replacing:
+    """A file beside the wanted one that takes its place when the block ends well."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+
+    def __enter__(self) -> Path:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        return self._unfinished
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            os.replace(self._unfinished, self._target)
+            return
+        self._unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and is_disk_full(error):
+            raise StorageError(
+                f"No space is left for {self._target}. Free some and start again."
+            ) from error

@@ -1,0 +1,23 @@
+"""What a page may ask for that changes the project."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from cad_studio.services.container import Services
+from cad_studio.ui.errors import answers_errors
+
+Wanted = dict[str, Any]
+Action = Callable[[Wanted], Wanted | None]
+
+
+def changing(services: Services, action: Action) -> Action:
+    """An action that is refused where nothing may be changed, and answers with plain values."""
+
+    @answers_errors
+    @wraps(action)
+    def guarded(wanted: Wanted) -> Wanted:
+        services.require_writable()
+        return action(wanted) or {}
+
+    return guarded

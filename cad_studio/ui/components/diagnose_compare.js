@@ -1,0 +1,111 @@
+// The compare view: what was set differently in some runs, and what that changed.
+
+import {h, fill, count, empty} from './dom.js';
+import {createChart} from './curves.js';
+import {differenceText, figureText, isBetter} from './diagnose_words.js';
+import {createMatrix} from './matrix.js';
+import {Columns} from './run_charts.js';
+import {read, tell} from './store.js';
+
+const CURVES = {approximated_accuracy: 'Approximated accuracy', 'oracle/test_accuracy': 'Test accuracy (oracle)', 'losses/loss': 'Loss'};
+const MOST_SHOWN = 8;
+
+export function createCompareView(shared) {
+  const picks = h('div.run-picks', {role: 'group', 'aria-label': 'Runs to compare'});
+  const notes = h('div.notes');
+  const table = h('table.plain', {id: 'compare-table'});
+  const settings = h('table.plain', {id: 'compare-settings'});
+  const matrix = createMatrix('Change of the confusion (oracle): true in rows', (a, b) => shared.openRows({what: 'confusion', a, b}, `${shared.names[a]} taken for ${shared.names[b]}`));
+  const changes = h('div.row.changes', {});
+  const curvePick = h('select', {'aria-label': 'Curve', on: {change: drawCurves}}, ...Object.entries(CURVES).map(([value, text]) => h('option', {value}, text)));
+  const chart = createChart({id: 'compare-curves', title: 'Curves', format: value => (Math.abs(value) <= 1 ? value.toFixed(3) : value.toFixed(2)), onPoint: epoch => chart.point(epoch), controls: [curvePick]});
+  const nothing = h('div.nothing', {});
+  const filled = h('div.columns-view', {}, h('section.scroll', {}, h('h2', {}, 'Figures'), table, h('h2', {}, 'Settings that differ'), settings), h('section.scroll', {}, h('h2', {}, 'What changed in the answers'), changes, matrix.element, chart.element));
+  const element = h('div.compare-view', {}, picks, notes, nothing, filled);
+  const columns = new Columns();
+  const ticked = new Set();
+  let found = null;
+  let shownFor = '';
+
+  async function draw() {
+    if (element.hidden || !shared.about) return;
+    drawPicks();
+    const {run, against} = shared.chosen;
+    const ids = [against, run, ...[...ticked].filter(id => id !== run && id !== against && shared.runs.some(each => each.id === id))].filter(id => id !== null);
+    const key = `${ids.join()}-${shared.about.split}`;
+    filled.hidden = ids.length < 2;
+    nothing.hidden = ids.length >= 2;
+    if (ids.length < 2) {
+      fill(nothing, shared.runs.filter(each => each.is_ready).length < 2
+        ? empty('Only one run was asked', 'Diagnose a second run, then hold one against the other: choose it as the run, press Diagnose, and come back.')
+        : empty('Hold this run against another', 'Choose one beside "against" above, or tick some here.'));
+      fill(notes);
+      element.dataset.shown = 'nothing';
+      shownFor = '';
+      return;
+    }
+    if (key === shownFor) return;
+    try {
+      const [compared, followed] = await Promise.all([
+        read('/diagnosis/compare', {runs: ids.join(), split: shared.about.split}),
+        read('/training/follow', {runs: ids.map(id => `${id}:${columns.last(id)}`).join()}),
+      ]);
+      for (const id of ids) if (followed.reports[id]) columns.add(id, followed.reports[id]);
+      found = compared;
+      shownFor = key;
+      drawFound();
+      element.dataset.shown = key;
+    } catch (error) { tell(error); fill(notes, h('p.warn', {}, error.message)); filled.hidden = true; }
+  }
+
+  function drawPicks() {
+    const others = shared.runs.filter(run => run.is_ready && run.id !== shared.chosen.run && run.id !== shared.chosen.against);
+    picks.hidden = !others.length;
+    fill(picks, h('span.quiet-text', {}, 'Also:'), ...others.slice(0, 12).map(run => h('label.keys', {}, h('input', {type: 'checkbox', ...(ticked.has(run.id) ? {checked: true} : {}), on: {change: event => { if (event.target.checked && ticked.size < MOST_SHOWN) ticked.add(run.id); else { ticked.delete(run.id); event.target.checked = false; } draw(); }}}), `run ${run.id} · ${run.name}`)));
+  }
+
+  function drawFound() {
+    const {runs, figures, notes: told} = found;
+    fill(notes, ...told.map(note => h('p.warn', {}, note)));
+    fill(table,
+      h('thead', {}, h('tr', {}, h('th', {}, ''), ...runs.map((run, at) => h('th.number', {title: `${run.method}, data ${run.data_version}, seed ${run.seed}`}, run.name, at ? null : h('small', {}, ' (base)'))))),
+      h('tbody', {}, ...figures.filter(each => each.values.some(value => value !== null)).map(each => h('tr', {data: {key: each.key}, title: each.about},
+        h('th', {}, each.title, each.oracle ? h('span.tag', {}, 'oracle') : null),
+        ...each.values.map((value, at) => cell(each, value, at)))),
+      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? h('small.same', {}, ' ' + differenceText(one.instance_accuracy - list[0].instance_accuracy, 'share')) : null))))));
+    const rows = Object.entries(found.settings);
+    const word = value => (value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value));
+    fill(settings, ...(rows.length ? [h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), ...runs.map(run => h('th', {}, run.name)))), h('tbody', {}, ...rows.map(([name, values]) => h('tr', {}, h('th', {}, name), ...values.map(value => h('td', {}, word(value))))))] : [h('tbody', {}, h('tr', {}, h('td', {}, 'Nothing was set differently.')))]));
+    drawChanges();
+    drawCurves();
+  }
+
+  function cell(figure, value, at) {
+    const delta = at ? figure.differences[at] : null;
+    const spread = figure.spread[at];
+    const good = isBetter(delta, figure);
+    return h('td.number', {}, figureText(value, figure.unit),
+      delta === null ? null : h('small', {class: good === null ? 'same' : good ? 'up' : 'down', title: good === null ? '' : good ? 'better' : 'worse'}, ' ' + differenceText(delta, figure.unit)),
+      spread.sd === null ? null : h('small.seeds', {title: `Over ${spread.n} runs that differ in nothing but the seed`}, `± ${figureText(spread.sd, figure.unit)} (${spread.n})`));
+  }
+
+  function drawChanges() {
+    const told = found.changes;
+    const [before, after] = found.runs;
+    const isLooked = after.run === shared.chosen.run;
+    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Otherwise'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
+      told ? h('span.quiet-text', {}, `of ${count(told.n)} samples`) : null);
+    const change = found.confusion_change;
+    matrix.element.hidden = !change;
+    if (change) matrix.show({classes: change.classes, counts: change.counts, names: change.class_names, signed: true, format: value => (value > 0 ? `+${value}` : `−${-value}`),
+      words: (a, b, value) => `${change.class_names[a]} ${a === b ? 'found' : `taken for ${change.class_names[b]}`}: ${value > 0 ? '+' : ''}${value} samples`, label: `${after.name} minus ${before.name}`});
+  }
+
+  function drawCurves() {
+    if (!found) return;
+    const key = curvePick.value;
+    chart.show(found.runs.map((run, at) => ({label: run.name, colour: at === 1 ? 'var(--accent)' : `var(--c${[6, 0, 1, 2, 3, 4, 5, 7][at % 8]})`, dashed: at === 0, live: false, x: columns.of(run.run).values.has(key) ? columns.of(run.run).epoch : [], y: columns.of(run.run).values.get(key) || []})).filter(line => line.x.length));
+  }
+
+  return {element, draw};
+}

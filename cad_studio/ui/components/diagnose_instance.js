@@ -1,0 +1,101 @@
+// One sample or one pair as the runs see it: belief over the epochs, predictions, neighbours.
+
+import {h, fill, count, counted, percent} from './dom.js';
+import {chips, colour, squares} from './chips.js';
+import {createChart} from './curves.js';
+import {picture} from './instance.js';
+import {load, thumbnail} from './sprite.js';
+import {change, current, open, read, state, tell} from './store.js';
+
+const AUGMENT = 'augment';
+const share = value => `${(100 * value).toFixed(0)} %`;
+
+/** A panel that owns its element; instance(row) and pair(i, j) fill it. */
+export function createInspector(shared, onClose) {
+  const head = h('div.row', {});
+  const body = h('div.inspector-body', {});
+  const element = h('section.inspector', {'aria-label': 'Sample under the runs'}, head, body);
+  const chart = createChart({id: 'belief-history', title: 'Belief by epoch', format: value => percent(Math.max(0, Math.min(1, value))), range: [0, 1], onPoint: epoch => chart.point(epoch)});
+  let asked = 0;
+  let row = null;
+  let about = [];
+
+  const closing = text => fill(head, h('b.id.grow', {title: text}, text), h('button.quiet', {type: 'button', id: 'inspector-close', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc')));
+  const names = () => shared.names;
+
+  async function instance(wanted) {
+    const ask = ++asked;
+    row = wanted;
+    try {
+      const found = await read(`${shared.base()}/instance/${wanted}`);
+      await Promise.all([load(found.pairs_sprite), ...found.runs.map(run => load(run.neighbours.sprite))]);
+      if (ask !== asked) return;
+      draw(found);
+    } catch (error) { tell(error); }
+  }
+
+  function draw(found) {
+    closing(found.id);
+    const own = found.runs[0];
+    const belief = Object.fromEntries(found.candidates.map(label => [label, label === own.best ? own.believed : null]).filter(([, value]) => value !== null));
+    const last = found.history ? Object.fromEntries(Object.entries(found.history.beliefs).map(([label, values]) => [label, values[values.length - 1]])) : belief;
+    fill(body,
+      h('div.inspector-top', {}, picture(state.dataset, current().version, found.row, `Sample ${found.id}`),
+        h('div.who', {}, h('h2', {}, `${counted(found.candidates.length, 'candidate')} · ${found.split}`), chips(found.candidates, names(), {belief: last}))),
+      found.history ? chart.element : h('p.quiet-text', {}, 'The run did not learn from this sample, so there is no belief over the epochs.'),
+      h('h2', {}, 'Predictions and nearest samples of each run'), ...found.runs.map(answer),
+      found.pairs.length ? h('section', {}, h('h2', {}, `In ${counted(found.n_pairs, 'close pair')} of other classes`), strip(found.pairs, found.pairs_sprite, null, null, partner => pair(found.row, partner))) : h('p.quiet-text', {}, `In none of the closest 0.1 % of cross-class pairs; its nearest of another class has cosine ${found.nearest_other.toFixed(3)}.`),
+      h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => { open('dataset'); change({instance: found.row}); }}}, 'On the Dataset page'),
+        document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${AUGMENT}]`) ? h('button.btn', {type: 'button', on: {click: () => { change({instance: found.row}); open(AUGMENT); }}}, 'Maps and edits') : null));
+    if (found.history) chart.show(lines(found.history, ''));
+    element.dataset.row = found.row;
+    delete element.dataset.pair;
+  }
+
+  const lines = (history, prefix, dashed = false) => Object.entries(history.beliefs).map(([label, values]) => ({label: prefix + names()[label], colour: colour(+label), dashed, live: false, x: history.epochs, y: values}));
+
+  function answer(run) {
+    const wrong = run.neighbours.best.filter(best => best !== run.best).length;
+    return h('section.answer', {}, h('div.row', {}, h('b.grow', {}, run.name), h('span.num', {}, `${wrong} of ${run.neighbours.rows.length} nearest differ`)),
+      h('div.tops', {}, ...run.top.slice(0, 4).map(([label, value]) => h('span.top', {style: {'--k': colour(label)}}, h('i', {'aria-hidden': 'true'}), `${names()[label]} ${share(value)}`))),
+      strip(run.neighbours.rows, run.neighbours.sprite, run.neighbours.best, run.neighbours.similarity, instance));
+  }
+
+  function strip(rows, sprite, best, similarity, pick) {
+    return h('div.near-strip', {}, ...rows.map((each, at) => h('button.near-tile', {type: 'button', data: {row: each},
+      'aria-label': `Sample at place ${at + 1}${similarity ? `, cosine ${similarity[at].toFixed(3)}` : ''}${best && best[at] >= 0 ? `, best label ${names()[best[at]]}` : ''}`,
+      title: `${similarity ? `cosine ${similarity[at].toFixed(3)} ` : ''}${best && best[at] >= 0 ? names()[best[at]] : ''}`, on: {click: () => pick(each)}},
+    thumbnail(sprite, at), best ? h('span.row', {}, squares(best[at] >= 0 ? [best[at]] : [], names())) : null)));
+  }
+
+  async function pair(i, j) {
+    const ask = ++asked;
+    try {
+      const found = await read(`${shared.base()}/pair/${i}-${j}`);
+      if (ask !== asked) return;
+      row = i;
+      closing(`${found.ids[0]} and ${found.ids[1]}`);
+      const predicted = run => run.predicted.map(label => (label < 0 ? 'nothing' : names()[label])).join(' · ');
+      const [first, second] = found.histories;
+      fill(body,
+        h('div.two', {}, ...found.rows.map((each, at) => h('button.quiet.face', {type: 'button', 'aria-label': `Sample ${found.ids[at]}`, on: {click: () => instance(each)}}, picture(state.dataset, current().version, each, `Sample ${found.ids[at]}`)))),
+        h('p', {}, found.shared.length ? `Both may be ${found.shared.map(label => names()[label]).join(', ')}.` : 'They share no candidate.'),
+        first && second ? h('p', {id: 'pair-apart'}, found.apart === null ? 'The run believes in the same best candidate for both to the end.' : `Believed to be of different classes from epoch ${found.apart + 1} on.`) : h('p.quiet-text', {}, 'The run did not learn from both, so there is no belief over the epochs.'),
+        first && second ? chart.element : null,
+        h('h2', {}, 'Similarity in the features of each run'),
+        h('table.plain', {}, h('thead', {}, h('tr', {}, ...['Run', 'Cosine', 'Entangled from', 'Predicted'].map(text => h('th', {}, text)))),
+          h('tbody', {}, ...found.runs.map(run => h('tr', {}, h('td', {}, run.name), h('td.number', {}, run.similarity.toFixed(3)), h('td.number', {}, run.threshold.toFixed(3)), h('td', {}, `${predicted(run)} · ${run.entangled ? 'entangled' : 'apart'}`))))),
+        h('button.btn', {type: 'button', on: {click: () => { change({pair: `${Math.min(i, j)}-${Math.max(i, j)}`, classes: null, threshold: null}); open('pairs'); }}}, 'On the Entangled pairs page'));
+      if (first && second) chart.show([...lines(first, 'A: '), ...lines(second, 'B: ', true)]);
+      element.dataset.pair = `${i}-${j}`;
+      element.hidden = false;
+    } catch (error) { tell(error); }
+  }
+
+  return {
+    element, instance, pair, row: () => row,
+    forget() { row = null; asked++; delete element.dataset.row; },
+    /** Pairs of the selection, listed while no single sample is looked at. */
+    pairs(list) { about = list || []; element.dataset.pairs = count(about.length); },
+  };
+}

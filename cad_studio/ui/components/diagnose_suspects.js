@@ -1,0 +1,103 @@
+// The suspects view: samples to look at again, ranked, each with its reason in words.
+
+import {h, fill, count, percent, toast} from './dom.js';
+import {load, thumbnail} from './sprite.js';
+import {isActive, read, refresh, state, tell} from './store.js';
+
+const KINDS = {
+  outside: ['Truth outside the set', 'A model that never saw the sample is sure of a class that is no candidate.'],
+  swapped: ['Swapped with a look-alike', 'The run takes each of two look-alikes for what the other probably is.'],
+  duplicate: ['Near-duplicates', 'Almost the same picture, but different candidate sets.'],
+  'never-believed': ['Candidate never believed', 'A candidate the run never gave any belief, nor does a model that never saw the sample.'],
+  outlier: ['Outliers', 'Far from every other sample in feature space.'],
+};
+const PAGE = 50;
+
+export function createSuspectsView(shared) {
+  const kinds = h('div.kinds', {role: 'tablist', 'aria-label': 'Kinds of suspects'});
+  const about = h('p.quiet-text', {});
+  const list = h('div.suspects', {});
+  const more = h('button.btn', {type: 'button', on: {click: () => grow()}}, 'More');
+  const all = h('button.btn', {type: 'button', id: 'suspects-select', on: {click: () => found && shared.select(found.rows, KINDS[found.kind][0].toLowerCase())}}, 'Select all of this kind');
+  const again = h('button.btn.act', {type: 'button', id: 'suspects-find', on: {click: begin}}, 'Find suspects');
+  const told = h('span.quiet-text', {'aria-live': 'polite'});
+  const element = h('div.suspects-view', {}, h('div.row', {}, kinds, h('span.grow'), told, again, all), about, h('div.scroll', {}, list, more));
+  let found = null;
+  let kind = null;
+  let shownFor = '';
+
+  async function draw(anew = false) {
+    if (element.hidden || !shared.about) return;
+    const key = `${shared.chosen.run}-${state.datasets.find(data => data.name === state.dataset)?.version}`;
+    if (key === shownFor && !anew) return;
+    if (key !== shownFor) kind = null;
+    shownFor = key;
+    await show(kind);
+  }
+
+  async function show(wanted) {
+    try {
+      const page = await read(`${shared.base()}/suspects`, {kind: wanted});
+      if (page.known) await load(page.sprite);
+      found = page.known ? page : null;
+      kind = page.kind || null;
+      drawPage(page);
+    } catch (error) { tell(error); }
+  }
+
+  function drawPage(page) {
+    all.hidden = !page.known || !page.listed;
+    more.hidden = true;
+    again.hidden = page.known;
+    kinds.hidden = !page.known;
+    tellJob();
+    if (!page.known) {
+      about.textContent = 'Nothing was looked for yet. Five folds of the training samples are judged by models that never saw them, and the beliefs of this run are read; no true label is used. It takes seconds on the sample, under two minutes on 60,000 samples.';
+      fill(list);
+      element.dataset.shown = 'none';
+      return;
+    }
+    fill(kinds, ...Object.entries(KINDS).map(([key, [title]]) => h('button.btn', {type: 'button', role: 'tab', data: {kind: key}, 'aria-selected': String(key === page.kind), 'aria-pressed': String(key === page.kind), on: {click: () => show(key)}}, title, h('span.num', {}, count(page.counts[key])))));
+    about.textContent = `${KINDS[page.kind][1]} ${page.listed < page.counts[page.kind] ? `The first ${count(page.listed)} of ${count(page.counts[page.kind])} are listed. ` : ''}${count(page.n)} training samples judged by ${page.features} features; no true label was used.`;
+    fill(list);
+    if (!page.listed) fill(list, h('p.quiet-text.hint', {}, 'No suspect of this kind.'));
+    append(page);
+    element.dataset.shown = `${page.kind}-${page.listed}`;
+  }
+
+  function append(page) {
+    let at = 0;
+    list.append(...page.suspects.map(each => {
+      const own = thumbnail(page.sprite, at++);
+      const other = each.other === null ? null : thumbnail(page.sprite, at++);
+      return h('button.suspect', {type: 'button', data: {row: each.row}, on: {click: () => (each.other === null ? shared.openInstance(each.row) : shared.openPair(each.row, each.other))}},
+        h('span.faces', {}, own, other), h('span.text', {}, h('b.id', {}, each.id), h('span', {}, each.reason)));
+    }));
+    const shown = list.querySelectorAll('.suspect').length;
+    more.hidden = shown >= page.listed;
+  }
+
+  async function grow() {
+    try {
+      const page = await read(`${shared.base()}/suspects`, {kind, offset: list.querySelectorAll('.suspect').length});
+      await load(page.sprite);
+      append(page);
+    } catch (error) { tell(error); }
+  }
+
+  async function begin() {
+    try { await shared.ask('find_suspects', {name: state.dataset, run: shared.chosen.run}); toast('The search waits for its turn; this list fills by itself.'); refresh(); } catch (error) { tell(error); }
+  }
+
+  function tellJob() {
+    const job = state.jobs.find(each => each.kind === 'suspects' && isActive(each));
+    told.textContent = job ? `${job.message || 'Waits for its turn'} · ${percent(job.fraction)}` : '';
+    again.disabled = !!job;
+  }
+
+  return {
+    element, draw: () => draw(),
+    jobs: tellJob,
+    jobEnded(job) { if (job.kind === 'suspects') { if (job.status === 'failed' && job.error) toast(job.error, 'error'); draw(true); } },
+  };
+}

@@ -1,0 +1,148 @@
+"""A run is diagnosed: a cell, a lasso, the grid, a comparison, suspects, and by keyboard."""
+
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import start_studio
+from tests.runs_to_diagnose import project_with_runs
+
+READY_MS = 180_000
+N = 128
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    services, *runs = project_with_runs(tmp_path_factory.mktemp("diagnose"))
+    yield services, *runs
+    services.close()
+
+
+@pytest.fixture(scope="module")
+def studio(chromium, runs):
+    """A studio of its own: other tests start from a project without runs."""
+    yield from start_studio(runs[0].project.folder)
+
+
+def show_diagnose(page, url, **query):
+    """Follow a link to a run on the Diagnose page and wait until it is painted."""
+    page.goto(f"{url}/?{urlencode({'dataset': 'shades', **query})}")
+    page.wait_for_selector('.diagnose-page[data-shown*="test"]', timeout=READY_MS)
+
+
+def map_is_painted(page):
+    page.wait_for_selector(f'.map-box[data-shown] .scatter[data-painted="{N}"]')
+
+
+def selected(page, n):
+    page.wait_for_selector(f'.diagnose-side[data-selected="{n}"]')
+
+
+def test_a_cell_opens_its_samples_and_a_sample_opens_its_history(page, studio, runs):
+    services, first, second = runs
+    counts = services.diagnosis.confusion.confusion_matrix(first, None)
+    a, b = (int(each) for each in np.unravel_index(counts.argmax(), counts.shape))
+    show_diagnose(page, studio.url, diagnose=first, against=second)
+    expect(page.locator('.kpi[data-key="accuracy"] b')).to_have_text(
+        f"{100 * np.trace(counts) / counts.sum():.1f} %"
+    )
+    page.click(f'.diagnose-side .matrix button[data-a="{a}"][data-b="{b}"]')
+    selected(page, counts[a, b])
+    assert page.locator(".picked .tile").count() == counts[a, b]
+    tile = page.locator(".picked .tile").first
+    assert f"predicted {b}" in tile.get_attribute("aria-label")
+    row = tile.get_attribute("data-row")
+    tile.click()
+    page.wait_for_selector(f'.inspector[data-row="{row}"] .answer')
+    assert page.locator(".inspector .answer").count() == 2
+    page.keyboard.press("Escape")
+    expect(page.locator(".inspector")).to_be_hidden()
+    page.keyboard.press("Escape")
+    selected(page, 0)
+
+
+def test_a_lasso_on_the_map_fills_the_grid_and_the_legend_does_it_by_keyboard(page, studio, runs):
+    _, first, second = runs
+    show_diagnose(page, studio.url, diagnose=first, against=second)
+    map_is_painted(page)
+    page.keyboard.press("l")
+    box = page.locator(".map-box .scatter").first.bounding_box()
+    x, y, w, h = (box[key] for key in ("x", "y", "width", "height"))
+    page.mouse.move(x + 5, y + 5)
+    page.mouse.down()
+    for px, py in ((w - 5, 5), (w - 5, h - 5), (5, h - 5), (5, 8)):
+        page.mouse.move(x + px, y + py, steps=3)
+    page.mouse.up()
+    selected(page, N)
+    expect(page.locator("#diagnose-chosen")).to_have_text(f"{N} samples selected")
+    assert page.locator(".picked .tile").count() == 84
+    page.click("#diagnose-pairs")
+    page.wait_for_function("+document.querySelector('.map-view').dataset.lines > 0")
+    # the same without a pointer: hide one value in the legend, then list the others
+    page.select_option("#map-colour", "split")
+    page.wait_for_selector('.map-legend[data-mode="split"]')
+    page.locator(".legend-entry", has_text="train").focus()
+    page.keyboard.press("Enter")
+    page.locator("#map-list").focus()
+    page.keyboard.press("Enter")
+    selected(page, 32)
+    # a selection stays when the map, its colours or the run beside it change
+    page.click("#map-beside")
+    page.wait_for_selector(".maps.two .map-box:nth-child(2)[data-shown]")
+    assert page.get_attribute(".map-view", "data-selected") == "32"
+
+
+def test_two_runs_are_compared_and_what_changed_is_a_door(page, studio, runs):
+    services, first, second = runs
+    told = services.diagnosis.comparison.compare([first, second])
+    show_diagnose(page, studio.url, diagnose=second)
+    page.keyboard.press("5")
+    expect(page.locator(".compare-view .empty")).to_contain_text("against another")
+    page.select_option("#diagnose-against", str(first))
+    page.wait_for_selector(f'.compare-view[data-shown^="{first},{second}-"]')
+    cells = page.locator('#compare-table tr[data-key="accuracy"] td')
+    for at, value in enumerate(told["figures"][0]["values"]):
+        assert f"{100 * value:.1f} %" in cells.nth(at).inner_text()
+    expect(page.locator("#compare-settings")).to_contain_text("seed")
+    kind = max(("fixed", "broken", "moved"), key=lambda kind: told["changes"][kind])
+    if told["changes"][kind]:
+        page.click(f"#compare-{kind}")
+        selected(page, told["changes"][kind])
+    assert "against=" in page.url
+    page.reload()
+    page.wait_for_selector(f'.compare-view[data-shown^="{first},{second}-"]', timeout=READY_MS)
+
+
+def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
+    _, first, _ = runs
+    show_diagnose(page, studio.url, diagnose=first)
+    page.keyboard.press("2")
+    page.wait_for_selector("#class-table tbody tr")
+    assert page.locator("#class-table tbody tr").count() == 4
+    page.locator("#class-table th button", has_text="Class").click()
+    names = page.locator("#class-table tbody .link-cell").all_inner_texts()
+    assert [name.strip() for name in names] == ["0", "1", "2", "3"]
+    page.keyboard.press("3")
+    page.wait_for_selector("#closest-table tbody tr")
+    page.keyboard.press("4")
+    page.click("#suspects-find")
+    page.wait_for_selector(".suspects .suspect, .suspects .hint", timeout=READY_MS)
+    page.wait_for_selector('.suspects-view[data-shown*="-"]')
+    if page.locator(".suspect").count():
+        page.locator(".suspect").first.click()
+        page.wait_for_selector(".inspector:not([hidden]) .inspector-body > *")
+
+
+def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page, studio, runs):
+    services, first, second = runs
+    services.runs.model_path(second).touch()  # as if it had gone on training
+    page.goto(f"{studio.url}/?dataset=shades&diagnose={second}")
+    page.wait_for_selector("#diagnose-start", timeout=READY_MS)
+    page.click("#diagnose-start")
+    page.wait_for_selector(f'.diagnose-page[data-shown^="{second}-"]', timeout=READY_MS)
+    with page.expect_download(timeout=READY_MS) as download:
+        page.click("#diagnose-report")
+    assert download.value.suggested_filename == f"report-run-{second}.html"
+    assert first != second
