@@ -3,10 +3,16 @@
 import logging
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import ReadOnlyError
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
+from cad_studio.services.access import Access
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.annotation import AnnotationService
+from cad_studio.services.annotation_history import AnnotationHistory
+from cad_studio.services.annotation_queues import QueueService
+from cad_studio.services.annotators import AnnotatorService
+from cad_studio.services.beliefs import BeliefService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
@@ -17,6 +23,7 @@ from cad_studio.services.pictures import PictureService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
+from cad_studio.services.simulation import SimulationService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.store.projects import Project
@@ -38,6 +45,7 @@ class Services:
         self.queue = JobQueue(
             self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
         )
+        self.access = Access(config.read_only, config.users)
         self.datasets = DatasetService(self.project)
         self.importing = ImportService(self.project)
         self.exporting = ExportService(self.project, self.datasets)
@@ -50,20 +58,28 @@ class Services:
             self.project, self.datasets, self.mining, self.runs, self.jobs
         )
         self.publishing = PublishingService(self.runs)
+        self.sets = AnnotatedSets(self.project, self.datasets)
+        self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
+        self.history = AnnotationHistory(
+            self.project, self.datasets, self.sets, self.annotation
+        )
+        self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
+        self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
+        self.queues = QueueService(
+            self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
+        )
+        self.simulation = SimulationService(self.datasets, self.sets, self.beliefs)
         self.pictures = PictureService(self.datasets)
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 
     def require_writable(self) -> None:
-        """Refuse a change where the studio is only to be looked at.
+        """Refuse a change to those who may not make it: all but annotation is an owner's.
 
         Raises:
-            ReadOnlyError: It is.
+            ReadOnlyError: The studio is only to be looked at.
+            NotAllowedError: The one who asks is no owner.
         """
-        if self.config.read_only:
-            raise ReadOnlyError(
-                "This studio is read-only. Run your own copy to import, search or train, "
-                "or set CAD_READONLY=0 where it runs."
-            )
+        self.access.require("owner")
 
     def close(self) -> None:
         """Let go of the project."""

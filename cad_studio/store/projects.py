@@ -9,6 +9,8 @@ import sqlalchemy as sql
 from filelock import FileLock, Timeout
 
 from cad_studio.core.errors import ProjectError
+from cad_studio.store.annotation_queues import AnnotationQueues
+from cad_studio.store.annotations import Annotations
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.database import Database, folder_error
 from cad_studio.store.datasets import Datasets
@@ -52,6 +54,8 @@ class Project:
         self.pairs = Pairs(self.database)
         self.jobs = Jobs(self.database)
         self.runs = Runs(self.database)
+        self.annotations = Annotations(self.database)
+        self.annotation_queues = AnnotationQueues(self.database)
         self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:
