@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio import __version__, cli_jobs, cli_training
+from cad_studio import __version__, cli_annotate, cli_jobs, cli_training
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled
@@ -25,6 +25,7 @@ app = typer.Typer(
 
 cli_training.register(app)
 cli_jobs.register(app)
+cli_annotate.register(app)
 
 
 def main() -> None:

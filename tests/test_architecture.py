@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSE = "cad_studio"
 
-LEAVES = {"store", "datasets", "extractors", "mining", "annotators"}
+LEAVES = {"store", "datasets", "extractors", "mining", "annotators", "annotation", "queues"}
 ENGINE = {"models", "algorithms", "training", "augment"}
 """Rooms that may load torch when they are imported, and are imported where they are used."""
 WITHOUT_ENGINE = {
@@ -36,6 +36,7 @@ MAY_IMPORT = {
 PUTS_TOGETHER = {
     "app",
     "cli",
+    "cli_annotate",
     "cli_jobs",
     "cli_training",
     "command_line",
@@ -51,7 +52,8 @@ HOMES = {
     "faiss": {"mining"},
     "diffusers": {"augment", "models"},
     "accelerate": {"training"},
-    "typer": {"cli", "cli_jobs", "cli_training", "command_line"},
+    "krippendorff": {"annotation"},
+    "typer": {"cli", "cli_annotate", "cli_jobs", "cli_training", "command_line"},
 }
 """Packages that belong to one room."""
 

@@ -54,11 +54,11 @@ class Services:
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
         self.runs = RunService(self.project)
+        self.sets = AnnotatedSets(self.project, self.datasets)
         self.training = TrainingService(
-            self.project, self.datasets, self.mining, self.runs, self.jobs
+            self.project, self.datasets, self.mining, self.runs, self.jobs, self.sets
         )
         self.publishing = PublishingService(self.runs)
-        self.sets = AnnotatedSets(self.project, self.datasets)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
             self.project, self.datasets, self.sets, self.annotation
@@ -68,7 +68,9 @@ class Services:
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
         )
-        self.simulation = SimulationService(self.datasets, self.sets, self.beliefs)
+        self.simulation = SimulationService(
+            self.project.folder, self.datasets, self.sets, self.beliefs
+        )
         self.pictures = PictureService(self.datasets)
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 

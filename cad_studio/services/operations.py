@@ -79,11 +79,13 @@ def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -
         arguments.get("labels", "auto"),
         arguments.get("split"),
     )
+    services.sets.settle(arguments["name"])
     mining = services.mining.mine(arguments["name"], request, progress)
     return services.pairs.result(arguments["name"], mining.id, PAIRS_IN_RESULT)
 
 
 def _export(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    services.sets.settle(arguments["name"])
     out = arguments.get("out")
     return services.exporting.export(
         arguments["name"], arguments["format"], None if out is None else Path(out), progress
@@ -118,6 +120,12 @@ def _open_sample(
     return services.sample.open(progress)
 
 
+def _prepare_queue(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.queues.prepare(arguments["name"], arguments["features"], progress)
+
+
 KINDS = {
     "import": _import,
     "synthesize": _synthesize,
@@ -129,4 +137,5 @@ KINDS = {
     "estimate": _estimate,
     "push": _push,
     "open-sample": _open_sample,
+    "prepare-queue": _prepare_queue,
 }

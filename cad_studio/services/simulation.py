@@ -7,6 +7,7 @@ propagation as real queues.
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from cad_studio.services.annotation_queues import ITEMS_AT_ONCE
 from cad_studio.services.beliefs import BeliefService, Graph
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.simulated_training import train_on
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,14 @@ class SimulationService:
     """Simulated annotation of one project's datasets."""
 
     def __init__(
-        self, datasets: DatasetService, sets: AnnotatedSets, beliefs: BeliefService
+        self,
+        folder: Path,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        beliefs: BeliefService,
     ) -> None:
-        """Read through the other services of the same project."""
+        """Read through the other services of the project in `folder`."""
+        self._folder = folder
         self._datasets = datasets
         self._sets = sets
         self._beliefs = beliefs
@@ -84,9 +91,17 @@ class SimulationService:
             "seconds": round(time.monotonic() - started, 2)
         }
 
-    def annotated(self, name: str, config: SimulationConfig) -> PartialLabels:
-        """The sets after a simulated go."""
-        return self._go(name, config, Silent())[1]
+    def train(
+        self, name: str, config: SimulationConfig, epochs: int, progress: Progress
+    ) -> dict[str, dict[str, Any]]:
+        """Train a small network on the sets `before` and `after` a simulated go; see `train_on`."""
+        sets = {
+            "before": self._sets.effective(name), "after": self._go(name, config, Silent())[1],
+        }  # fmt: skip
+        return {
+            when: train_on(self._folder, name, each, epochs, config.seed, progress)
+            for when, each in sets.items()
+        }
 
     def _go(
         self, name: str, config: SimulationConfig, progress: Progress
