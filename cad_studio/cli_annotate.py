@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Json, Line, Name, opened, show
+from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
 from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.annotation_files import FORMATS
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import class_index
 from cad_studio.services.sample import SAMPLE_NAME
@@ -83,7 +84,9 @@ def redo(name: Name, who: Who = "", as_json: Json = False) -> None:
 def restore(
     name: Name,
     number: Annotated[int, typer.Argument(help="Action to go back to; 0 for the imported sets.")],
-    row: Annotated[list[int] | None, typer.Option(help="Only this sample; may be repeated.")] = None,
+    row: Annotated[
+        list[int] | None, typer.Option(help="Only this sample; may be repeated.")
+    ] = None,
     who: Who = "",
     as_json: Json = False,
 ) -> None:
@@ -178,6 +181,51 @@ def simulate(
     show(found, as_json, _simulation_text)
 
 
+@annotate_app.command()
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")
+    ] = "sets",
+    selection: Annotated[int | None, typer.Option(help="Only a stored selection.")] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Only samples that annotators changed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write what was annotated, for an import or for other tools."""
+    arguments = {
+        "name": name, "format": format_name, "out": str(out.absolute()),
+        "selection": selection, "only_changed": only_changed,
+    }  # fmt: skip
+    run(
+        "export-annotation",
+        arguments,
+        as_json,
+        lambda r: f"{r['rows']:,} lines written to {r['out']} ({r['bytes'] / 1e6:.1f} MB)",
+    )
+
+
+@annotate_app.command()
+def correct(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines, Parquet, or Label Studio JSON.")],
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Take it over; left out, only the difference is shown.")
+    ] = False,
+    who: Who = "",
+    as_json: Json = False,
+) -> None:
+    """Show what a file corrected elsewhere would change, or take it over as an action."""
+    with opened() as services:
+        if apply:
+            made = services.corrections.apply(name, file, _request("correct", who))
+            show(made, as_json, _act_text)
+        else:
+            show(services.corrections.preview(name, file), as_json, _difference_text)
+
+
 @users_app.command("add")
 def add_user(
     name: Annotated[str, typer.Argument(help="Name to log in with.")],
@@ -221,7 +269,22 @@ def _act_text(result: dict[str, Any]) -> str:
 def _line_text(action: dict[str, Any]) -> str:
     about = ", ".join(map(str, action["rows"])) or "classes"
     why = f": {action['why']}" if action["why"] else ""
-    return f"{action['number']:>6}  {action['at'][:19]}  {action['who']}  {action['kind']}  {about}{why}"
+    what = f"{action['who']}  {action['kind']}  {about}{why}"
+    return f"{action['number']:>6}  {action['at'][:19]}  {what}"
+
+
+def _difference_text(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['changed']:,} of {result['n_rows']:,} samples would change"
+        + (f"; {result['unknown']:,} ids are not known" if result["unknown"] else "")
+        + (f"; {result['empty']:,} have no candidates and stay" if result["empty"] else "")
+        + ". Take it over with --apply."
+    ]
+    lines += [
+        f"  {each['id']}: {', '.join(each['before']) or 'none'} -> {', '.join(each['after'])}"
+        for each in result["changes"]
+    ]
+    return "\n".join(lines)
 
 
 def _removed_text(result: dict[str, Any]) -> str:
@@ -261,4 +324,3 @@ def _simulation_text(result: dict[str, Any]) -> str:
     for when, found in result.get("training", {}).items():
         lines.append(f"  network {when}: test accuracy {found['accuracy']:.2%} (oracle)")
     return "\n".join(lines)
-

@@ -87,7 +87,9 @@ class Desk:
         """
         names = self.class_names
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(names):
-            raise SettingError(f"There is no class {index!r:.40}; classes are 0 to {len(names) - 1}.")
+            raise SettingError(
+                f"There is no class {index!r:.40}; classes are 0 to {len(names) - 1}."
+            )
         target = self.class_map.target(index)
         if target is None:
             raise SettingError(f"The class {names[index]!r} was removed. Choose another.")

@@ -117,7 +117,9 @@ def _swap(desk: Desk, rows: list[int], _given: dict[str, Any]) -> list[Change]:
     """The labels of the two change places."""
     now = [desk.sets(row) for row in rows]
     if any(len(classes) != 1 for classes in now):
-        raise SettingError("To swap, both samples must have one candidate. Say which is which first.")
+        raise SettingError(
+            "To swap, both samples must have one candidate. Say which is which first."
+        )
     return [desk.say(rows[0], now[1]), desk.say(rows[1], now[0])]
 
 

@@ -4,7 +4,9 @@ from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import Situation
 
 
-def listed(situation: Situation, rows: list[int] | None, otherwise: str, limit: int) -> list[Ranked]:
+def listed(
+    situation: Situation, rows: list[int] | None, otherwise: str, limit: int
+) -> list[Ranked]:
     """The open rows of a list in its order, with the reasons that came with it.
 
     Args:

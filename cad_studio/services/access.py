@@ -206,6 +206,4 @@ def read_users_file(path: Path) -> dict[str, User]:
 
 
 def _scrypt(password: str, salt: bytes) -> str:
-    return hashlib.scrypt(
-        password.encode(), salt=salt, n=_COST, r=_BLOCK, p=_LANES, dklen=32
-    ).hex()
+    return hashlib.scrypt(password.encode(), salt=salt, n=_COST, r=_BLOCK, p=_LANES, dklen=32).hex()

@@ -61,7 +61,9 @@ class ActionRequest:
         """Check what every action has."""
         if self.kind not in {*KINDS, *CLASS_KINDS, "undo", "redo"}:
             names = [*KINDS, *CLASS_KINDS, "undo", "redo"]
-            raise SettingError(f"{self.kind!r:.40} is no action. {closest(self.kind, names)}".strip())
+            raise SettingError(
+                f"{self.kind!r:.40} is no action. {closest(self.kind, names)}".strip()
+            )
         if not 0 < len(self.key) <= _MOST_KEY or len(self.window) > _MOST_KEY:
             raise SettingError(f"An action needs a key of 1 to {_MOST_KEY} characters.")
         if len(self.why) > _MOST_WHY:
@@ -193,9 +195,7 @@ class AnnotationService:
     def _class_action(self, draft: "_Draft") -> None:
         log, request = draft.log, draft.request
         before = ClassMap.from_json(log.book.classes)
-        names, after = after_class_action(
-            request.kind, request.arguments, log.class_names, before
-        )
+        names, after = after_class_action(request.kind, request.arguments, log.class_names, before)
         empty = self._sets.emptied(log.book.dataset_id, draft.base, log.book.id, after)
         if request.kind == "remove-class" and len(empty):
             raise SettingError(
@@ -261,7 +261,7 @@ class AnnotationService:
             "reverses": action.reverses,
             "repeated": repeated,
             "changed": len({change.row for change in changed}),
-            "rows": {row: brief(log.state(row), row, base, classes, who) for row in rows[:100]},
+            "rows": {str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]},
             "undo": told(log.last_undoable(who, UNDOABLE)),
             "redo": told(log.last_undone(who)),
             "item": None if action.queue_id is None else [action.queue_id, action.position],

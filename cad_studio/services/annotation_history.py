@@ -51,9 +51,7 @@ class AnnotationHistory:
         book = self._sets.book(name)
         if book is None:
             return []
-        return [
-            line(action, row) for action in self._project.annotations.actions_on(book.id, row)
-        ]
+        return [line(action, row) for action in self._project.annotations.actions_on(book.id, row)]
 
     def everything(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first, complete."""
@@ -172,9 +170,7 @@ class AnnotationHistory:
                 if action.number <= number:
                     played.play(action)
                 else:
-                    states.update(
-                        (change.row, RowState()) for change in action.parsed_changes()
-                    )
+                    states.update((change.row, RowState()) for change in action.parsed_changes())
             return {**states, **played.states}
         for row in rows:
             state = RowState()
@@ -183,9 +179,7 @@ class AnnotationHistory:
                     break
                 for change in action.parsed_changes():
                     if change.row == row:
-                        state = state.with_change(
-                            change, action.who, action.number, action.window
-                        )
+                        state = state.with_change(change, action.who, action.number, action.window)
             states[row] = state
         return states
 

@@ -109,6 +109,19 @@ class QueueService:
         """All stored lists of a dataset, newest first."""
         return self._project.annotation_queues.selections(self._datasets.get(name).id)
 
+    def selection(self, name: str, selection_id: int) -> Selection:
+        """A stored list of a dataset.
+
+        Raises:
+            RecordNotFoundError: It is not there, or belongs to another dataset.
+        """
+        found = self._project.annotation_queues.selection(selection_id)
+        if found.dataset_id != self._datasets.get(name).id:
+            raise RecordNotFoundError(
+                f"Selection {selection_id} belongs to another dataset than {name}."
+            )
+        return found
+
     def open(
         self,
         name: str,
@@ -136,12 +149,7 @@ class QueueService:
         record = self._datasets.get(name)
         clean = self._checked(name, order, settings or {})
         if order.needs_rows:
-            selection = self._project.annotation_queues.selection(clean["selection"])
-            if selection.dataset_id != record.id:
-                raise RecordNotFoundError(
-                    f"Selection {selection.id} belongs to another dataset than {name}."
-                )
-            title = title or selection.title
+            title = title or self.selection(name, clean["selection"]).title
         for queue in self._project.annotation_queues.of(record.id):
             if (queue.order_name, queue.settings) == (order_name, clean):
                 return queue
@@ -219,9 +227,7 @@ class QueueService:
     def release(self, name: str, queue_id: int, who: str) -> None:
         """Give back what an annotator has in hand."""
         self._access.require("annotator")
-        self._project.annotation_queues.release(
-            self.get(name, queue_id).id, self._access.name(who)
-        )
+        self._project.annotation_queues.release(self.get(name, queue_id).id, self._access.name(who))
 
     def fill(self, name: str, queue: Queue, progress: Progress) -> int:
         """Rank what is not in the queue yet, by the sets as they are now, and append the best."""
@@ -237,9 +243,7 @@ class QueueService:
             queue, who, max(1, min(count, 50)), self._clock(), LEASE_SECONDS, again
         )
 
-    def _situation(
-        self, name: str, queue: Queue, order: Order, progress: Progress
-    ) -> Situation:
+    def _situation(self, name: str, queue: Queue, order: Order, progress: Progress) -> Situation:
         data, settings = self._datasets.load(name), queue.settings
         known: dict[str, Any] = {}
         if order.needs_graph:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import SettingError
-from cad_studio.core.progress import Part, Progress
+from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.propagation import propagate
 from cad_studio.services.annotated_sets import AnnotatedSets
@@ -107,6 +107,10 @@ class BeliefService:
                 self._graphs.popitem(last=False)
             return self._graphs[found.file]
 
+    def vectors(self, name: str, features: str) -> NDArray[np.float32]:
+        """The features themselves, rows of unit length, float32 (N, D)."""
+        return self._mining.load_features(self._mining.extract(name, features, Silent()))
+
     def belief(self, name: str, features: str, progress: Progress) -> "csr_array":
         """Belief over the candidates as they are, or were a few actions ago, CSR float32 (N, C)."""
         graph = self.graph(name, features, progress)
@@ -123,7 +127,9 @@ class BeliefService:
                 self._beliefs.popitem(last=False)
             return made
 
-    def suggestion(self, name: str, features: str, row: int, progress: Progress) -> dict[int, float]:
+    def suggestion(
+        self, name: str, features: str, row: int, progress: Progress
+    ) -> dict[int, float]:
         """Belief in each candidate of one sample, sum 1."""
         belief = self.belief(name, features, progress)
         part = slice(int(belief.indptr[row]), int(belief.indptr[row + 1]))
@@ -135,4 +141,3 @@ class BeliefService:
     def _file(self, features_file: str) -> Path:
         name = hashlib.sha256(f"{features_file} {N_GRAPH_NEIGHBOURS}".encode()).hexdigest()[:24]
         return self._project.folder / "neighbours" / f"{name}.npz"
-

@@ -9,10 +9,13 @@ from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
+from cad_studio.services.annotation_cards import CardService
+from cad_studio.services.annotation_files import AnnotationFiles
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
@@ -60,14 +63,17 @@ class Services:
         )
         self.publishing = PublishingService(self.runs)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
-        self.history = AnnotationHistory(
-            self.project, self.datasets, self.sets, self.annotation
-        )
+        self.history = AnnotationHistory(self.project, self.datasets, self.sets, self.annotation)
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
         self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
         )
+        self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
+        self.annotation_files = AnnotationFiles(
+            self.project, self.datasets, self.sets, self.history, self.annotators
+        )
+        self.cards = CardService(self.project, self.datasets, self.sets, self.beliefs, self.access)
         self.simulation = SimulationService(
             self.project.folder, self.datasets, self.sets, self.beliefs
         )

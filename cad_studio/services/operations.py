@@ -120,6 +120,19 @@ def _open_sample(
     return services.sample.open(progress)
 
 
+def _export_annotation(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    out, selection = arguments.get("out"), arguments.get("selection")
+    rows = None
+    if selection is not None:
+        rows = services.queues.selection(arguments["name"], selection).rows
+    return services.annotation_files.export(
+        arguments["name"], arguments["format"], None if out is None else Path(out), rows,
+        bool(arguments.get("only_changed")), progress,
+    )  # fmt: skip
+
+
 def _prepare_queue(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -138,4 +151,5 @@ KINDS = {
     "push": _push,
     "open-sample": _open_sample,
     "prepare-queue": _prepare_queue,
+    "export-annotation": _export_annotation,
 }

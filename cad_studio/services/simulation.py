@@ -108,7 +108,9 @@ class SimulationService:
     ) -> tuple[dict[str, Any], PartialLabels]:
         order, data = ORDERS.get(config.queue), self._datasets.load(name)
         if data.truth is None:
-            raise SettingError(f"{name} has no true labels, which the simulated annotator answers from.")
+            raise SettingError(
+                f"{name} has no true labels, which the simulated annotator answers from."
+            )
         if order.needs_rows or config.queue == "disagreement":
             raise SettingError(f"The queue {config.queue!r} goes through a list; simulate another.")
         features = self._beliefs.features(name, config.features)

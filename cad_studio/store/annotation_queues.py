@@ -57,7 +57,9 @@ class AnnotationQueues:
         table = ANNOTATION_SELECTION
         with self._database.read() as connection:
             rows = connection.execute(
-                sql.select(table).where(table.c.dataset_id == dataset_id).order_by(table.c.id.desc())
+                sql.select(table)
+                .where(table.c.dataset_id == dataset_id)
+                .order_by(table.c.id.desc())
             )
             return [Selection(**row._mapping) for row in rows]
 
@@ -171,9 +173,7 @@ class AnnotationQueues:
         )
         ended = sql.exists().where(*here, lease.c.who == who, lease.c.status != "leased")
         mine = sql.exists().where(*here, lease.c.who == who, lease.c.status == "leased")
-        query = sql.select(item).where(
-            item.c.queue_id == queue.id, ~ended, others < queue.overlap
-        )
+        query = sql.select(item).where(item.c.queue_id == queue.id, ~ended, others < queue.overlap)
         if not again:
             query = query.where(mine | ~_is_settled(queue, who))
         with self._database.write() as connection:

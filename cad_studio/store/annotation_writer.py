@@ -273,8 +273,9 @@ def states_of(
         of_row = sql.select(states).where(states.c.book_id == book_id)
         of_said = sql.select(said).where(said.c.book_id == book_id)
         if part is not None:
-            of_row, of_said = of_row.where(states.c.row.in_(part)), of_said.where(
-                said.c.row.in_(part)
+            of_row, of_said = (
+                of_row.where(states.c.row.in_(part)),
+                of_said.where(said.c.row.in_(part)),
             )
         statements: dict[int, dict[str, Statement]] = {}
         for each in connection.execute(of_said):

@@ -103,6 +103,18 @@ class Annotations:
         with self._database.read() as connection:
             return [action_of(action) for action in connection.execute(query)]
 
+    def comments_on(self, book_id: int, row: int) -> list[Action]:
+        """The comments on one sample, oldest first."""
+        return [each for each in self.actions_on(book_id, row) if each.kind == "comment"]
+
+    def next_steps(
+        self, book: Book, who: str, kinds: list[str]
+    ) -> tuple[Action | None, Action | None]:
+        """What an annotator would undo and redo next."""
+        with self._database.read() as connection:
+            log = LogWriter(connection, book)
+            return log.last_undoable(who, kinds), log.last_undone(who)
+
     def effective(
         self, book_id: int, after: int = 0
     ) -> tuple[NDArray[np.int64], list[bytes | None]]:

@@ -12,6 +12,7 @@ from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.tabs._base import TABS
 
 _ASSETS = Path(__file__).parent.parent.parent / "assets"
+_STYLES = ("viewers", "annotate")
 _LARGEST_UPLOAD = "2gb"
 _LARGEST_UPLOAD_READ_ONLY = "1kb"  # Gradio's upload address is open even where no form is
 
@@ -79,5 +80,6 @@ def _theme() -> gr.themes.Base:
 
 def _head() -> str:
     css = (_ASSETS / "theme.css").read_text(encoding="utf-8")
-    viewers = f"{PREFIX.lstrip('/')}/static/{static_version()}/viewers.css"
-    return f'<style>{css}</style><link rel="stylesheet" href="{viewers}">'
+    folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
+    links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
+    return f"<style>{css}</style>" + "".join(links)

@@ -15,12 +15,12 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from cad_studio.services.container import Services
-from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.ui import requests, views
+from cad_studio.ui.addresses import PREFIX, sprite_entry
+from cad_studio.ui.annotation_routes import ANNOTATION_ROUTES, to_annotate_page
 from cad_studio.ui.errors import route_errors
 from cad_studio.ui.training_routes import TRAINING_ROUTES
 
-PREFIX = "/gradio_api/cad"
 STATIC_FOLDER = Path(__file__).parent / "components"
 _MAX_ROWS = 500
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -58,7 +58,15 @@ def build_routes(services: Services) -> list[Route]:
         "/sprite/{version}/{name}.png": _sprite,
         "/image/{version}/{name}/{row}": _image,
         **TRAINING_ROUTES,
+        **ANNOTATION_ROUTES,
     }
+    return [
+        Route("/annotate", to_annotate_page),
+        *_guarded_routes(services, table),
+    ]
+
+
+def _guarded_routes(services: Services, table: dict[str, Handler]) -> list[Route]:
     return [
         Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))
         for path, handler in table.items()
@@ -136,23 +144,9 @@ def _rows(services: Services, request: Request) -> Response:
             "rows": page.tolist(),
             "ids": [data.ids[row] for row in page],
             "candidates": data.candidates.lists(page),
-            "sprite": _sprite_entry(services, name, page.tolist()),
+            "sprite": sprite_entry(services, name, page.tolist()),
         }
     )
-
-
-def _sprite_entry(services: Services, name: str, rows: list[int]) -> dict[str, object] | None:
-    """Where a sheet of thumbnails is, and how it is laid out."""
-    if not rows:
-        return None
-    data = services.datasets.load(name)
-    listed = ",".join(str(row) for row in rows)
-    return {
-        "url": f"{PREFIX}/sprite/{data.record.version.hash}/{quote(name)}.png?rows={listed}",
-        "columns": SPRITE_COLUMNS,
-        "px": services.pictures.cell_px(data),
-        "lines": -(-len(rows) // SPRITE_COLUMNS),
-    }
 
 
 def _instance(services: Services, request: Request) -> Response:
@@ -169,7 +163,7 @@ def _neighbours(services: Services, request: Request) -> Response:
         requests.path_number(request, "row"),
         min(max(1, requests.whole_number(request, "count", 12)), 100),
     )
-    return _json({**found, "sprite": _sprite_entry(services, name, found["rows"])})
+    return _json({**found, "sprite": sprite_entry(services, name, found["rows"])})
 
 
 def _minings(services: Services, request: Request) -> Response:
@@ -212,7 +206,7 @@ def _pairs(services: Services, request: Request) -> Response:
         offset = 0 if position is None else position // limit * limit
     page = services.pairs.page(name, mining, wanted, offset, limit)
     members = [row for pair in page["pairs"] for row in (pair["i"], pair["j"])]
-    return _json({**page, "sprite": _sprite_entry(services, name, members)})
+    return _json({**page, "sprite": sprite_entry(services, name, members)})
 
 
 def _pair(services: Services, request: Request) -> Response:
@@ -221,7 +215,7 @@ def _pair(services: Services, request: Request) -> Response:
     found = services.pairs.pair(name, mining, i, j)
     for side in found["sides"]:
         near = side["neighbours"]
-        near["sprite"] = _sprite_entry(services, name, near["rows"])
+        near["sprite"] = sprite_entry(services, name, near["rows"])
     return _json(found)
 
 

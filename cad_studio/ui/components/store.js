@@ -42,7 +42,7 @@ const listeners = new Map();
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
-  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null,
+  mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, queue: null, annotate: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
@@ -74,7 +74,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'queue'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -82,6 +82,7 @@ function writeAddress() {
     if (state[key] === null || state[key] === undefined) url.searchParams.delete(key);
     else url.searchParams.set(key, state[key]);
   url.searchParams.delete('class');
+  for (const key of ['open', 'rows', 'selection', 'order', 'title']) url.searchParams.delete(key);
   for (const name of state.classes || []) url.searchParams.append('class', name);
   if (url.href !== window.location.href) history.replaceState(null, '', url);
 }
@@ -94,7 +95,16 @@ function readAddress() {
   if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
   return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, classes,
-    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger)};
+    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger), queue: number('queue', Number.isSafeInteger), annotate: annotateOf(query, number), page: query.get('open')};
+}
+
+/** What a link sends to the Annotate page: rows, or a stored selection and the order to go through it. */
+function annotateOf(query, number) {
+  const rows = query.get('rows');
+  if (rows && !/^\d{1,15}(,\d{1,15}){0,4999}$/.test(rows)) { toast(`The rows "${rows.slice(0, 40)}" in this address are not numbers with commas between.`, 'error'); return null; }
+  if (rows) return {rows: rows.split(',').map(Number), title: query.get('title') || ''};
+  const selection = number('selection', Number.isSafeInteger);
+  return selection ? {selection, order: query.get('order') === 'suspects' ? 'suspects' : 'selection'} : null;
 }
 
 /** Whether a job waits or is at work. */
@@ -119,11 +129,12 @@ export async function refresh() {
           wanted.dataset = wanted.pair = wanted.mining = null;
         }
         Object.assign(state, wanted);
-        if (wanted.run) open('train');
+        if (wanted.page === 'annotate' || wanted.annotate || wanted.queue) open('annotate');
+        else if (wanted.run) open('train');
         else if (wanted.pair) open('pairs');
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
-        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, queue: null, annotate: null});
       const first = !state.ready;
       if (first) state.ready = true;
       change({...patch, ...(first ? {started: true} : {})});
@@ -148,7 +159,7 @@ export const onJobEnd = run => endings.push(run);
 
 /** Choose a dataset; what was selected in the one before is left. */
 export function choose(name) {
-  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null});
+  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, queue: null, annotate: null});
 }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
@@ -173,6 +184,12 @@ export function closeDrawers() {
   for (const drawer of document.querySelectorAll('.drawer.open')) drawer.classList.remove('open');
 }
 window.cadStudio.close = closeDrawers;
+
+/** Send samples of this dataset to the Annotate page: {rows} or {selection}, with {order, title, source}. */
+export function annotate(wanted) {
+  change({annotate: wanted, queue: null});
+  open('annotate');
+}
 document.addEventListener('keydown', event => { if (event.key === 'Escape') closeDrawers(); });
 
 /** Bind single keys while an element is on the screen; typing and switched-off keys are left alone. */
