@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _SPACE_FOLDER = Path("/data")
 
@@ -19,7 +18,6 @@ class AppConfig:
         port: Port to listen on; None takes 7860 or the next free one.
         share: Whether to open a public Gradio link.
         read_only: Whether visitors may only look.
-        users: Who can log in to the window, by name; None where there is no login.
     """
 
     project: Path
@@ -27,7 +25,6 @@ class AppConfig:
     port: int | None = None
     share: bool = False
     read_only: bool = False
-    users: dict[str, Any] | None = None
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:

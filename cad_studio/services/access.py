@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -58,15 +58,22 @@ class Access:
     owner's and say nothing. Where a login is asked for, someone who is not known may only look.
     """
 
-    def __init__(self, read_only: bool = False, users: dict[str, User] | None = None) -> None:
+    def __init__(
+        self,
+        read_only: bool = False,
+        users: dict[str, User] | None = None,
+        other_role: str = "viewer",
+    ) -> None:
         """Rule by `users`; None where there is no login.
 
         Args:
             read_only: Whether nobody may change anything.
             users: By name.
+            other_role: Role of someone who has logged in and is none of them.
         """
         self.read_only = read_only
         self.users = users
+        self._other_role = other_role
 
     @property
     def asks_for_login(self) -> bool:
@@ -79,8 +86,10 @@ class Access:
             return "viewer"
         if self.users is None:
             return "owner"
-        known = self.users.get(_acting.get() or NOBODY)
-        return "viewer" if known is None else known.role
+        name = _acting.get() or NOBODY
+        if name in self.users:
+            return self.users[name].role
+        return self._other_role if name else "viewer"
 
     def name(self, given: str) -> str:
         """The name under which an action is written down.
@@ -190,6 +199,49 @@ def read_users(text: str, where: str) -> dict[str, User]:
     if not any(user.role == "owner" for user in users.values()):
         raise SettingError(f"{where} names no owner. Add one, or nobody can change the settings.")
     return users
+
+
+@dataclass(frozen=True)
+class Login:
+    """How people log in to the window.
+
+    Attributes:
+        users: By name.
+        by_hub: Whether Hugging Face says who they are, instead of a password.
+        other_role: Role of someone Hugging Face knows and `users` does not.
+    """
+
+    users: dict[str, User]
+    by_hub: bool = False
+    other_role: str = "viewer"
+
+
+def login_from(environment: Mapping[str, str], file: Path | None) -> Login | None:
+    """The login that was asked for, or None.
+
+    A users file, or `CAD_USERS` with its lines (`;` between them), asks for passwords. On a
+    Hugging Face Space whose card says `hf_oauth: true`, Hugging Face says who someone is:
+    `CAD_OWNERS` (the Space's author when left out) and `CAD_ANNOTATORS` are names with commas
+    between; `*` among the annotators lets everyone annotate who has logged in.
+
+    Raises:
+        SettingError: A line is wrong.
+    """
+    if file is not None:
+        return Login(read_users_file(file))
+    if environment.get("CAD_USERS"):
+        return Login(read_users(environment["CAD_USERS"], "CAD_USERS"))
+    if not (environment.get("SPACE_ID") and environment.get("OAUTH_CLIENT_ID")):
+        return None
+    owners = _listed(environment.get("CAD_OWNERS") or environment.get("SPACE_AUTHOR_NAME", ""))
+    annotators = _listed(environment.get("CAD_ANNOTATORS", ""))
+    users = {name: User(name, "annotator") for name in annotators if name != "*"}
+    users |= {name: User(name, "owner") for name in owners}
+    return Login(users, True, "annotator" if "*" in annotators else "viewer")
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def read_users_file(path: Path) -> dict[str, User]:

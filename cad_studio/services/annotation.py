@@ -261,7 +261,9 @@ class AnnotationService:
             "reverses": action.reverses,
             "repeated": repeated,
             "changed": len({change.row for change in changed}),
-            "rows": {str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]},
+            "rows": {
+                str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]
+            },
             "undo": told(log.last_undoable(who, UNDOABLE)),
             "redo": told(log.last_undone(who)),
             "item": None if action.queue_id is None else [action.queue_id, action.position],

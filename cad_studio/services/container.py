@@ -6,7 +6,7 @@ from cad_studio.config import AppConfig
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
-from cad_studio.services.access import Access
+from cad_studio.services.access import Access, Login
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.annotation_cards import CardService
@@ -37,8 +37,12 @@ _LOG = logging.getLogger(__name__)
 class Services:
     """The services over one project."""
 
-    def __init__(self, config: AppConfig, runner: Runner | None = None) -> None:
+    def __init__(
+        self, config: AppConfig, runner: Runner | None = None, login: Login | None = None
+    ) -> None:
         """Open the project of `config`; `runner` runs its jobs, this machine when left out.
+
+        `login` says who may do what in a window; without one, everybody is an owner.
 
         Raises:
             ProjectError: The folder cannot be used.
@@ -48,15 +52,20 @@ class Services:
         self.queue = JobQueue(
             self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
         )
-        self.access = Access(config.read_only, config.users)
-        self.datasets = DatasetService(self.project)
+        self.login = login
+        self.access = (
+            Access(config.read_only)
+            if login is None
+            else Access(config.read_only, login.users, login.other_role)
+        )
+        self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project)
         self.exporting = ExportService(self.project, self.datasets)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets)
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
-        self.runs = RunService(self.project)
+        self.runs = RunService(self.project, self.access)
         self.sets = AnnotatedSets(self.project, self.datasets)
         self.training = TrainingService(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.sets

@@ -110,7 +110,9 @@ def _selections(services: Services, request: Request) -> Response:
 def to_annotate_page(request: Request) -> Response:
     """The address `/annotate?...` leads to the page with the same query."""
     query: list[tuple[str, Any]] = [("open", "annotate")]
-    query += [pair for pair in request.query_params.multi_items() if pair[0] not in {"page", "open"}]
+    query += [
+        pair for pair in request.query_params.multi_items() if pair[0] not in {"page", "open"}
+    ]
     return RedirectResponse("./?" + urlencode(query), 307)
 
 

@@ -107,7 +107,7 @@ def _state(services: Services, _request: Request) -> Response:
         {
             "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
             "jobs": [views.job_entry(job) for job in services.jobs.recent()],
-            "read_only": services.config.read_only,
+            "read_only": services.access.role() != "owner",
         }
     )
 

@@ -32,7 +32,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     },
     number ? h('kbd', {}, number % 10) : h('kbd.blank', {'aria-hidden': 'true'}, '·'),
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, view.names[index]),
-    isOnly ? h('span.tag', {}, 'the label') : shared ? h('span.tag', {}, 'shared') : isIn ? null : h('span.tag', {}, 'left out'),
+    isOnly ? h('span.tag', {}, 'the label') : shared && weight === undefined ? h('span.tag', {}, 'shared') : isIn ? null : h('span.tag', {}, 'left out'),
     weight === undefined ? null : h('span.bar', {'aria-hidden': 'true'}, h('i', {style: {width: `${Math.round(weight * 100)}%`}})));
   }
 

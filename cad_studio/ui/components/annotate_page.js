@@ -1,6 +1,7 @@
 // The Annotate page: one question at a time, answered by one or two keys, saved before it says so.
 
 import {h, fill, count, counted, empty, toast} from './dom.js';
+import {createAnswers} from './annotate_answers.js';
 import {byDigit, createCard} from './annotate_card.js';
 import {createDecisions} from './annotate_decisions.js';
 import {keyOf, keysDialog, listen, shownKey} from './annotate_keys.js';
@@ -31,7 +32,7 @@ export function mount({element, server}) {
   let generation = 0;
 
   const path = () => `/annotate/${encodeURIComponent(state.dataset)}`;
-  const canAct = () => !!overview && overview.role !== 'viewer' && !state.readOnly;
+  const canAct = () => !!overview && overview.role !== 'viewer';
   const card = () => trail[at] || null;
   const ctx = () => ({dataset: state.dataset, names: overview.class_names, classes: overview.classes, role: overview.role, queue, dressed: decisions.dressed});
 
@@ -46,7 +47,7 @@ export function mount({element, server}) {
   const pills = h('div.pills');
   const saved = h('span.saved', {id: 'annotate-saved', role: 'status'});
   const search = createSearch();
-  const viewer = createCard({onPick: pick, onSide: to => { side = to; paint(); }, onAdd: to => { side = to; addClass(); }, onNeighbour: row => { open('dataset'); change({instance: row}); }});
+  const viewer = createCard({onPick: (...given) => answers.pick(...given), onSide: to => { side = to; paint(); }, onAdd: to => { side = to; answers.addClass(); }, onNeighbour: row => { open('dataset'); change({instance: row}); }});
   const button = (id, command, text, run, kind = '') => h('button.btn', {type: 'button', id: `annotate-${id}`, class: 'btn' + kind, on: {click: run}}, h('span', {}, text), h('kbd', {data: {command}}, shownKey(keyOf(command))));
   const accept = button('accept', 'accept', 'A · B', () => commands.accept(), ' primary');
   const reverse = button('reverse', 'reverse', 'B · A', () => commands.reverse());
@@ -57,7 +58,7 @@ export function mount({element, server}) {
   const comment = button('comment', 'comment', 'Comment', () => commands.comment());
   const undo = button('undo', 'undo', 'Undo', () => commands.undo());
   const redo = button('redo', 'redo', 'Redo', () => commands.redo());
-  const model = button('model', 'model', 'What neighbours suggest', () => commands.model());
+  const model = button('model', 'model', 'Suggest', () => commands.model());
   const previous = button('previous', 'previous', 'Previous', () => commands.previous());
   const next = button('next', 'next', 'Next', () => commands.next());
   const all = h('button.btn', {type: 'button', id: 'annotate-bulk', on: {click: () => bulk.open()}}, 'All at once');
@@ -126,7 +127,7 @@ export function mount({element, server}) {
 
   function chooser() {
     const orders = overview.orders.filter(order => !order.needs_rows);
-    const stays = canAct() ? null : h('p.warn', {}, state.readOnly ? 'This studio is read-only; nothing can be annotated here.' : 'Your role may only look. Ask an owner for the role annotator.');
+    const stays = canAct() ? null : h('p.warn', {}, 'Here you may only look. Log in, or ask an owner for the role annotator.');
     bare(h('div.chooser', {}, h('h2', {}, 'What shall come first?'), stays,
       h('div.orders', {}, ...orders.map(order => h('button.order', {type: 'button', id: `order-${order.name}`, disabled: !canAct(), on: {click: () => startOrder(order.name)}}, h('b', {}, order.title), h('span', {}, order.says)))),
       overview.queues.length ? h('p.quiet-text', {}, 'A queue that was begun goes on where it was: choose it on the left.') : h('p.quiet-text', {}, 'Filters, matrix cells and selections of other pages open here with "Annotate these".')));
@@ -270,88 +271,15 @@ export function mount({element, server}) {
   }
 
   // ---- deciding ----
-  const seconds = () => Math.min(3600, (performance.now() - shownAt) / 1000);
-
-  function decide(kind, rows, given, words, sets, advances = true) {
-    const now = card();
-    if (!now || !canAct()) return false;
-    const before = now.sides.map(each => [...each.candidates]);
-    const action = {kind, rows, arguments: given, seconds: +seconds().toFixed(2), queue: now.queue, position: now.position,
-      seen: Object.fromEntries(now.sides.map(each => [each.row, each.last])), shown: showModel && belief[rows[0]] ? {neighbours: belief[rows[0]]} : {}};
-    for (const [row, set] of Object.entries(sets)) { const one = now.sides.find(each => each.row === +row); if (one) one.candidates = set; }
-    if (now.shared) now.shared = now.sides[0].candidates.filter(index => now.sides[1].candidates.includes(index));
-    if (advances) { now.decided = words; session = {n: session.n + 1, seconds: session.seconds + Math.min(120, seconds())}; if (queue && now.queue === queue.id && kind !== 'skip') queue.done++; }
-    decisions.push(action, {words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: at, undoes: () => { before.forEach((set, place) => { now.sides[place].candidates = set; }); now.decided = ''; if (advances && queue && kind !== 'skip') queue.done--; }});
-    if (advances) step(1); else paint();
-    drawSide();
-    return true;
-  }
-
-  function pick(of, index, toggles) {
-    const now = card();
-    if (!now || !canAct()) return;
-    const one = now.sides[of];
-    const name = overview.class_names[index];
-    if (toggles) {
-      const isIn = one.candidates.includes(index);
-      if (isIn && one.candidates.length === 1) { toast(`${name} is the last candidate, and a set cannot be empty. If it is wrong, choose None of these (${shownKey(keyOf('none'))}).`, 'error'); return; }
-      const set = isIn ? one.candidates.filter(each => each !== index) : [...one.candidates, index].sort((x, y) => x - y);
-      decide('toggle', [one.row], {class: index}, `${isIn ? 'without' : 'with'} ${name}`, {[one.row]: set}, false);
-      return;
-    }
-    if (now.sides.length === 1) { decide('label', [one.row], {class: index}, name, {[one.row]: [index]}); return; }
-    picks[of] = picks[of] === index ? null : index;
-    side = picks[of] === null ? of : 1 - of;
-    if (picks.every(each => each !== null)) assign(picks[0], picks[1]); else paint();
-  }
-
-  function assign(a, b) {
-    const now = card(), names = overview.class_names;
-    decide('assign', now.rows, {class: a, other_class: b}, `${names[a]} and ${names[b]}`, {[now.rows[0]]: [a], [now.rows[1]]: [b]});
-  }
-
-  async function addClass(kind = 'toggle') {
-    const now = card();
-    if (!now || !canAct()) return;
-    const one = now.sides[side], names = overview.class_names;
-    const chosen = await search.ask({names, classes: overview.classes.filter(index => !one.candidates.includes(index)),
-      title: kind === 'none' ? 'None of these. What is it?' : `Add a class to ${now.sides.length === 2 ? 'AB'[side] : one.id}`,
-      note: kind === 'none' ? 'The set is replaced by what you choose.' : 'It becomes one more candidate.',
-      unknown: kind === 'none' ? 'I do not know: any class but these' : ''});
-    if (chosen === null || card() !== now) return;
-    if (kind === 'none' && chosen === 'unknown') {
-      const rest = overview.classes.filter(index => !one.candidates.includes(index));
-      decide('none', [one.row], {}, 'none of these', {[one.row]: rest});
-    } else if (kind === 'none') decide('none', [one.row], {classes: [chosen]}, names[chosen], {[one.row]: [chosen]});
-    else decide('toggle', [one.row], {class: chosen}, `with ${names[chosen]}`, {[one.row]: [...one.candidates, chosen].sort((x, y) => x - y)}, false);
-  }
+  const answers = createAnswers({
+    card, canAct, search, decisions, paint, step, queueOf: () => queue, namesOf: () => overview.class_names, classesOf: () => overview.classes,
+    sideOf: () => side, turn: to => { side = to; }, picksOf: () => picks, trailAt: () => at,
+    seconds: () => Math.min(3600, (performance.now() - shownAt) / 1000), shownOf: row => (showModel && belief[row] ? {neighbours: belief[row]} : {}),
+    onDecision: (kind, seconds) => { session = {n: session.n + 1, seconds: session.seconds + Math.min(120, seconds)}; }, onChange: () => drawSide(),
+  });
 
   const commands = {
-    accept: () => { const now = card(); if (now?.classes) assign(...now.classes); return !!now?.classes; },
-    reverse: () => {
-      const now = card();
-      if (!now || now.sides.length !== 2) return false;
-      if (now.classes) { assign(now.classes[1], now.classes[0]); return true; }
-      const [a, b] = now.sides.map(each => each.candidates);
-      if (a.length !== 1 || b.length !== 1) { toast('To swap, both must have one candidate. Say which is which first.', 'error'); return true; }
-      return decide('swap', now.rows, {}, 'labels swapped', {[now.rows[0]]: b, [now.rows[1]]: a});
-    },
-    same: () => {
-      const now = card();
-      if (!now || now.sides.length !== 2) return false;
-      if (!now.shared.length) { toast('The two sets share no candidate, so they cannot be of the same class as they stand.', 'error'); return true; }
-      return decide('same', now.rows, {}, 'same class', Object.fromEntries(now.rows.map(row => [row, [...now.shared]])));
-    },
-    none: () => { if (card()) addClass('none'); return true; },
-    add: () => { if (card()) addClass(); return true; },
-    skip: () => { const now = card(); return now ? decide('skip', now.rows, {}, 'skipped', {}) : false; },
-    flag: () => {
-      const now = card();
-      if (!now) return false;
-      const one = now.sides[side];
-      one.flagged = !one.flagged;
-      return decide('flag', [one.row], {}, one.flagged ? 'flagged' : 'flag taken away', {}, false);
-    },
+    ...answers.commands,
     comment: () => { if (!card() || !canAct()) return false; noteBox.hidden = false; note.focus(); return true; },
     undo: () => { if (undo.disabled) return true; const to = decisions.undo(); if (to !== null) goTo(to); return true; },
     redo: () => { if (!redo.disabled) decisions.redo(); return true; },
@@ -378,7 +306,7 @@ export function mount({element, server}) {
     if (!now || !text) return;
     const one = now.sides[side];
     one.comments.push({who, at: new Date().toISOString(), text});
-    decide('comment', [one.row], {text}, 'commented', {}, false);
+    answers.decide('comment', [one.row], {text}, 'commented', {}, false);
     closeNote();
   }
   function closeNote() { note.value = ''; noteBox.hidden = true; }
@@ -444,7 +372,7 @@ export function mount({element, server}) {
   listen(page, command => commands[command] ? commands[command]() : false, (number, event) => {
     const now = card();
     const found = now && byDigit(now, number);
-    if (found) pick(found[0], found[1], event.shiftKey);
+    if (found) answers.pick(found[0], found[1], event.shiftKey);
     return !!found;
   });
   on('dataset datasets readOnly started annotate', changed => {

@@ -149,10 +149,12 @@ def _actions(services: Services) -> list[Action]:
         return {"job": services.jobs.submit("export-annotation", f"Export {name}", arguments).id}
 
     def difference(wanted: Parts) -> Wanted:
+        services.require_writable()
         with _kept(wanted) as file:
             return services.corrections.preview(str(wanted["dataset"]), file)
 
     def correct(wanted: Parts) -> Wanted:
+        services.require_writable()
         request = request_of({**wanted["action"], "kind": "correct"})
         with _kept(wanted) as file:
             return services.corrections.apply(str(wanted["dataset"]), file, request)
