@@ -106,7 +106,12 @@ class CorrectionService:
         data, now = self._datasets.load(name), self._sets.effective(name)
         said = _said(file, data)
         rows, sets, unknown, empty = [], [], [], 0
-        by_id = data.rows_by_id
+        by_id, named = data.rows_by_id, [sample for sample, _, _ in said]
+        if len(set(named)) != len(named):
+            twice = next(sample for at, sample in enumerate(named) if sample in named[:at])
+            raise DatasetFormatError(
+                f"{file.name} names the sample {twice!r:.60} twice. Leave one line of each."
+            )
         for sample, classes, where in said:
             row = by_id.get(sample)
             if row is None:
@@ -124,8 +129,6 @@ class CorrectionService:
                 "be those of an export of this dataset."
             )
         order = sorted(range(len(rows)), key=lambda at: rows[at])
-        if len(set(rows)) != len(rows):
-            raise DatasetFormatError(f"{file.name} names a sample twice. Leave one line of each.")
         return Corrections(
             [rows[at] for at in order], [sets[at] for at in order], len(said), unknown, empty
         )

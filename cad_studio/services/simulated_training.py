@@ -12,7 +12,7 @@ from cad_studio.core.progress import Progress
 from cad_studio.services.training import TrainingRequest
 
 METHOD = "proden"
-SETTINGS = {"start": "propagation"}
+START = {"start": "propagation"}
 
 
 def train_on(
@@ -41,8 +41,7 @@ def train_on(
             blob = services.project.blobs.save_array(sets.packed)
             services.project.datasets.add_version(name, blob, "simulation", {})
             request = TrainingRequest(
-                dataset=name, method=METHOD, config={"epochs": epochs, "seed": seed},
-                settings=SETTINGS,
+                dataset=name, method=METHOD, config={"epochs": epochs, "seed": seed, **START},
             )  # fmt: skip
             run = services.training.create(request)
             result = services.training.train(run.id, progress)
