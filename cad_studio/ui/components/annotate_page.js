@@ -6,6 +6,7 @@ import {byDigit, createCard} from './annotate_card.js';
 import {createDecisions} from './annotate_decisions.js';
 import {keyOf, keysDialog, listen, shownKey} from './annotate_keys.js';
 import {agreementSheet, bulkSheet, historySheet, sure} from './annotate_panels.js';
+import {createNote} from './annotate_note.js';
 import {createSearch} from './annotate_search.js';
 import {createSide} from './annotate_side.js';
 import {exportSheet} from './annotate_export.js';
@@ -13,7 +14,7 @@ import {imageOf} from './instance.js';
 import {load} from './sprite.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
-const AHEAD = 4;
+const AHEAD = 8;
 
 export function mount({element, server}) {
   let overview = null;
@@ -30,6 +31,8 @@ export function mount({element, server}) {
   let shownAt = 0;
   let session = {n: 0, seconds: 0};
   let generation = 0;
+  let moving = null;
+  let fetching = null;
 
   const path = () => `/annotate/${encodeURIComponent(state.dataset)}`;
   const canAct = () => !!overview && overview.role !== 'viewer';
@@ -61,24 +64,28 @@ export function mount({element, server}) {
   const model = button('model', 'model', 'Suggest', () => commands.model());
   const previous = button('previous', 'previous', 'Previous', () => commands.previous());
   const next = button('next', 'next', 'Next', () => commands.next());
-  const all = h('button.btn', {type: 'button', id: 'annotate-bulk', on: {click: () => bulk.open()}}, 'All at once');
-  const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo, h('span.grow'), flag, comment, all, model, previous, next);
+  const all = h('button.btn', {type: 'button', id: 'annotate-bulk', hidden: true, on: {click: () => bulk.open()}}, 'Change all of them at once');
+  const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo, h('span.grow'), flag, comment, model, previous, next);
   const why = h('p.why');
-  const note = h('textarea.field', {id: 'annotate-note', rows: 2, maxlength: 10000, 'aria-label': 'Comment', placeholder: 'Comment on this sample; Enter saves, Shift and Enter makes a new line'});
-  const noteBox = h('div.note-box', {hidden: true}, note, h('button.btn.primary', {type: 'button', id: 'annotate-note-save', on: {click: saveNote}}, 'Save comment'), h('button.btn', {type: 'button', on: {click: closeNote}}, 'Leave', h('kbd', {}, 'esc')));
+  const notes = createNote(text => {
+    const now = card();
+    if (!now) return;
+    now.sides[side].comments.push({who, at: new Date().toISOString(), text});
+    answers.decide('comment', [now.sides[side].row], {text}, 'commented', {}, false);
+  });
   const keys = keysDialog(() => { for (const mark of element.querySelectorAll('kbd[data-command]')) mark.textContent = shownKey(keyOf(mark.dataset.command)); if (card()) paint(); });
   const history = historySheet(ctx, restoreTo);
   const agreement = agreementSheet(ctx, () => { agreement.close(); startOrder('disagreement'); });
   const bulk = bulkSheet(ctx, wanted => ask('preview', bulkOf(wanted)), doBulk);
   const exports = exportSheet(ctx, server, done => { takeOver(done.rows); reload(); });
   const door = (id, text, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text);
-  const aside = createSide({onName: rename, onQueue: id => startQueue(id), onOrder: startOrder, onOverlap: setOverlap, onShow: showRecent,
+  const aside = createSide({onName: rename, onQueue: id => startQueue(id), onOrder: startOrder, onOverlap: setOverlap, onShow: showRecent, all,
     doors: [door('annotate-history', 'History', () => history.open()), door('annotate-agreement', 'Agreement', () => agreement.open()), door('annotate-export', 'In and out', () => exports.open()), door('annotate-keys', 'Keys', () => keys.showModal())]});
   const main = h('section.main', {});
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, exports.element);
   const parts = [h('div.tools', {}, title, pills, h('span.grow'), saved), viewer.element, why];
-  viewer.element.querySelector('.cards').after(actions, noteBox);
+  viewer.element.querySelector('.cards').after(actions, notes.element);
 
   const ask = async (what, wanted) => {
     const answer = await server[what]({dataset: state.dataset, who, ...wanted}).catch(() => ({error: 'The studio does not answer. Look whether it still runs.'}));
@@ -195,8 +202,20 @@ export function mount({element, server}) {
     if (showModel) suggest();
   }
 
+  /** Keys typed while the next item is on its way wait for it, in their order. */
+  function inTurn(run) {
+    if (!moving) { run(); return; }
+    const mine = moving = moving.then(async () => { run(); await fetching; }).finally(() => { if (moving === mine) moving = null; });
+  }
+
   async function step(by) {
-    if (at + by >= trail.length && by > 0) { await decisions.settled(); await take(); }
+    if (at + by >= trail.length && by > 0) {
+      fetching = decisions.settled().then(take);
+      if (!moving) { const mine = moving = fetching.finally(() => { if (moving === mine) moving = null; }); }
+      const here = fetching;
+      await here;
+      if (fetching === here) fetching = null;
+    }
     if (at + by >= trail.length && by > 0) { if (page.dataset.shown !== 'waiting') finished(); return; }
     goTo(Math.max(0, at + by));
   }
@@ -236,7 +255,7 @@ export function mount({element, server}) {
     why.textContent = now.why ? `Why this one: ${now.why}` : `Sample ${now.sides.map(each => each.id).join(' and ')}.`;
     page.dataset.shown = `${now.rows.join('-')}`;
     page.dataset.at = at;
-    if (isNew) { shownAt = performance.now(); closeNote(); }
+    if (isNew) { shownAt = performance.now(); notes.close(); }
     drawSteps();
   }
 
@@ -280,7 +299,7 @@ export function mount({element, server}) {
 
   const commands = {
     ...answers.commands,
-    comment: () => { if (!card() || !canAct()) return false; noteBox.hidden = false; note.focus(); return true; },
+    comment: () => { if (!card() || !canAct()) return false; notes.open(); return true; },
     undo: () => { if (undo.disabled) return true; const to = decisions.undo(); if (to !== null) goTo(to); return true; },
     redo: () => { if (!redo.disabled) decisions.redo(); return true; },
     model: () => { showModel = !showModel; if (showModel) suggest(); else paint(); return true; },
@@ -300,20 +319,6 @@ export function mount({element, server}) {
       paint();
     } catch (error) { showModel = false; tell(error); }
   }
-
-  function saveNote() {
-    const now = card(), text = note.value.trim();
-    if (!now || !text) return;
-    const one = now.sides[side];
-    one.comments.push({who, at: new Date().toISOString(), text});
-    answers.decide('comment', [one.row], {text}, 'commented', {}, false);
-    closeNote();
-  }
-  function closeNote() { note.value = ''; noteBox.hidden = true; }
-  note.addEventListener('keydown', event => {
-    if (event.key === 'Enter' && !event.shiftKey) { event.preventDefault(); saveNote(); }
-    if (event.key === 'Escape') { closeNote(); note.blur(); }
-  });
 
   // ---- around it ----
   function drawSide() { if (overview) aside.draw({overview, queue, who, session, canAct: canAct()}); }
@@ -369,11 +374,18 @@ export function mount({element, server}) {
     paint();
   }
 
-  listen(page, command => commands[command] ? commands[command]() : false, (number, event) => {
-    const now = card();
-    const found = now && byDigit(now, number);
-    if (found) answers.pick(found[0], found[1], event.shiftKey);
-    return !!found;
+  listen(page, command => {
+    if (!commands[command]) return false;
+    if (moving) { inTurn(commands[command]); return true; }
+    return commands[command]();
+  }, (number, event) => {
+    const {shiftKey} = event;
+    inTurn(() => {
+      const now = card();
+      const found = now && byDigit(now, number);
+      if (found) answers.pick(found[0], found[1], shiftKey);
+    });
+    return !!card();
   });
   on('dataset datasets readOnly started annotate', changed => {
     const data = current();

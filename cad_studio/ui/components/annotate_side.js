@@ -7,7 +7,7 @@ import {h, fill, count, counted} from './dom.js';
  * `onQueue(id)`, `onOrder(name)`, `onOverlap(n)` and `onShow(rows, queue, position)` are told of
  * choices, `doors` are the buttons of the dialogs.
  */
-export function createSide({onName, onQueue, onOrder, onOverlap, onShow, doors}) {
+export function createSide({onName, onQueue, onOrder, onOverlap, onShow, doors, all}) {
   const name = h('input.field', {type: 'text', id: 'annotate-who', 'aria-label': 'Your name', maxlength: 60, autocomplete: 'off', on: {change: () => onName(name.value)}});
   const role = h('span.num', {id: 'annotate-role'});
   const picker = h('select', {id: 'annotate-queue', 'aria-label': 'Queue', on: {change: () => {
@@ -25,7 +25,7 @@ export function createSide({onName, onQueue, onOrder, onOverlap, onShow, doors})
   const element = h('aside.side', {},
     h('section.panel-part', {}, h('div.row', {}, h('h2.grow', {}, 'Annotator'), role), name),
     h('section.panel-part', {}, h('h2', {}, 'Queue'), picker, says,
-      h('div.row.done', {}, done, h('span.grow'), rest), bar, overlapRow),
+      h('div.row.done', {}, done, h('span.grow'), rest), bar, overlapRow, all),
     h('section.panel-part', {}, h('h2', {}, 'This dataset'), facts, h('div.row.doors', {}, ...doors)),
     h('section.panel-part.fill', {}, h('h2', {}, 'Your last actions'), recent));
 
