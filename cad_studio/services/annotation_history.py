@@ -6,6 +6,7 @@ from typing import Any
 from cad_studio.annotation.replay import Replayed, replay
 from cad_studio.core.annotation import Action, Book, ClassMap, RowState
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
+from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import ActionRequest, AnnotationService
 from cad_studio.services.datasets import DatasetService, check_row
@@ -23,8 +24,10 @@ class AnnotationHistory:
         datasets: DatasetService,
         sets: AnnotatedSets,
         annotation: AnnotationService,
+        access: Access,
     ) -> None:
         """Read through `project`; write through `annotation`."""
+        self._access = access
         self._project = project
         self._datasets = datasets
         self._sets = sets
@@ -95,6 +98,7 @@ class AnnotationHistory:
         Raises:
             SettingError: There is no such action, or nothing would change.
         """
+        self._access.require("owner")
         data, book = self._datasets.load(name), self._sets.book(name)
         head = 0 if book is None else book.head
         if book is None or not 0 <= number <= head:
@@ -148,6 +152,7 @@ class AnnotationHistory:
 
     def rebuild(self, name: str) -> dict[str, Any]:
         """Make the state beside the log anew from the log."""
+        self._access.require("owner")
         record = self._datasets.get(name)
         base, book = self._sets.base(name), self._sets.book(name)
         if book is None:

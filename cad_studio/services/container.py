@@ -72,7 +72,9 @@ class Services:
         )
         self.publishing = PublishingService(self.runs)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
-        self.history = AnnotationHistory(self.project, self.datasets, self.sets, self.annotation)
+        self.history = AnnotationHistory(
+            self.project, self.datasets, self.sets, self.annotation, self.access
+        )
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
         self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
         self.queues = QueueService(

@@ -41,6 +41,7 @@ class Server:
 
     project: Path
     port: int
+    program: tuple[str, ...] = ("app.py",)
     process: subprocess.Popen[bytes] | None = None
     component: int = 0
 
@@ -48,7 +49,10 @@ class Server:
         """Start it and wait until it answers."""
         log = self.project.with_suffix(".log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--project", str(self.project), "--port", str(self.port)],
+            [
+                sys.executable, *self.program, "--project", str(self.project),
+                "--port", str(self.port),
+            ],
             cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "CAD_READONLY": "0"},
         )  # fmt: skip
         log.close()
@@ -152,13 +156,23 @@ def an_action(chance: random.Random, client: int, number: int) -> dict[str, obje
     return {"kind": kind, "rows": [row], "arguments": {"class": index}, "seconds": 1.5, **common}
 
 
-def prove(clients: int, actions: int, kills: int, folder: Path) -> Proof:
-    """Run the proof in a folder; raises nothing, the figures say how it went."""
+def prove(
+    clients: int,
+    actions: int,
+    kills: int,
+    folder: Path,
+    program: tuple[str, ...] = ("app.py",),
+) -> Proof:
+    """Run the proof in a folder, against a program that serves actions as the studio does."""
     project = folder / "project"
     make_project(project)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    server, proof, lock = Server(project, port), Proof(clients, actions, kills), threading.Lock()
+    server, proof, lock = (
+        Server(project, port, program),
+        Proof(clients, actions, kills),
+        threading.Lock(),
+    )
     server.start()
     started = time.monotonic()
     threads = [

@@ -46,7 +46,8 @@ def test_only_what_changed(services, tmp_path):
 
 def test_exactly_some_rows_by_the_sets_of_now(services, tmp_path):
     _, out = export(services, tmp_path, "sets", rows=[5, 1])
-    assert [(line["id"], line["candidates"]) for line in lines(out)][0] == ("img 1", '["dog"]')
+    first = lines(out)[0]
+    assert (first["id"], first["candidates"]) == ("img 1", '["dog"]')
     assert len(lines(out)) == 2
 
 

@@ -114,8 +114,9 @@ export function mount({element, server}) {
   async function arrive() {
     const wanted = state.annotate || {};
     if (!canAct()) { chooser(); return; }
-    if (wanted.rows) {
-      const made = await ask('select', {rows: wanted.rows, title: wanted.title || counted(wanted.rows.length, 'linked sample'), source: wanted.source || 'rows'});
+    if (wanted.rows || wanted.filter || wanted.cell) {
+      const {title: name, source, ...what} = wanted;
+      const made = await ask('select', {...what, title: name || counted(wanted.rows.length, 'linked sample'), source: source || 'rows'});
       change({annotate: null});
       if (made.error) { toast(made.error, 'error'); chooser(); return; }
       await startOrder('selection', {selection: made.selection});

@@ -10,6 +10,8 @@ from typing import Any
 from cad_studio.core.errors import SettingError
 from cad_studio.services.annotation import ActionRequest
 from cad_studio.services.container import Services
+from cad_studio.services.datasets import RowFilter
+from cad_studio.services.pairs import PairFilter
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
@@ -81,11 +83,13 @@ def _actions(services: Services) -> list[Action]:
         return {"answers": answers}
 
     def take(wanted: Parts) -> Wanted:
+        services.access.require("annotator")
         name, who = str(wanted["dataset"]), str(wanted.get("who", ""))
         queue = services.queues.get(name, wanted.number("queue"))
         if not services.queues.is_ready(name, queue):
             features = queue.settings["features"]
-            job = services.jobs.submit(
+            # found once for everybody, whoever comes first
+            job = services.jobs.submit_for_the_house(
                 "prepare-queue", f"Find neighbours in {name}", {"name": name, "features": features}
             )
             return {"job": job.id}
@@ -102,9 +106,7 @@ def _actions(services: Services) -> list[Action]:
         return {"queue": services.queues.describe(queue, who)}
 
     def select(wanted: Parts) -> Wanted:
-        rows = wanted["rows"]
-        if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
-            raise SettingError("A selection is a list of whole numbers.")
+        rows = _chosen_rows(services, wanted)
         made = services.queues.store_selection(
             str(wanted["dataset"]), rows, str(wanted.get("title", "")),
             str(wanted.get("source", "rows")), None, str(wanted.get("who", "")),
@@ -173,6 +175,33 @@ def _actions(services: Services) -> list[Action]:
         difference,
         correct,
     ]
+
+
+def _chosen_rows(services: Services, wanted: "Parts") -> list[int]:
+    """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
+    name = str(wanted["dataset"])
+    if "filter" in wanted:
+        asked = Parts(wanted["filter"])
+        size = asked.get("size")
+        found = RowFilter(
+            holds=tuple(str(each) for each in asked.get("holds") or ()),
+            size=None if size is None else asked.number("size"),
+            split=str(asked.get("split") or "") or None,
+            text=str(asked.get("text") or ""),
+        )
+        return services.datasets.rows(name, found).tolist()
+    if "cell" in wanted:
+        cell = Parts(wanted["cell"])
+        classes, threshold = cell.get("classes"), cell.get("threshold")
+        chosen = PairFilter(
+            None if threshold is None else float(threshold),
+            (str(classes[0]), str(classes[1])) if classes else None,
+        )
+        return services.pairs.member_rows(name, cell.number("mining"), chosen)
+    rows = wanted["rows"]
+    if not isinstance(rows, list) or not all(_is_row(row) for row in rows):
+        raise SettingError("A selection is a list of whole numbers.")
+    return rows
 
 
 def _bulk(services: Services, wanted: "Parts") -> tuple[list[int], ActionRequest]:

@@ -44,7 +44,9 @@ def upgrade() -> None:
         sql.UniqueConstraint("book_id", "key"),
         sqlite_autoincrement=True,
     )
-    op.create_index("annotation_action_who", "annotation_action", ["book_id", "who", "number"])
+    op.create_index(
+        "annotation_action_who", "annotation_action", ["book_id", "who", "number", "seconds"]
+    )
     for event in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER annotation_action_no_{event.lower()} BEFORE {event} "
