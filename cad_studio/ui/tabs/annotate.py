@@ -88,11 +88,7 @@ def _actions(services: Services) -> list[Action]:
         queue = services.queues.get(name, wanted.number("queue"))
         if not services.queues.is_ready(name, queue):
             features = queue.settings["features"]
-            # found once for everybody, whoever comes first
-            job = services.jobs.submit_for_the_house(
-                "prepare-queue", f"Find neighbours in {name}", {"name": name, "features": features}
-            )
-            return {"job": job.id}
+            return {"job": _preparing(services, name, features)}
         items = services.queues.take(name, queue.id, who, wanted.number("count", 5))
         cards = [painted(services, name, services.cards.of_item(name, item, who)) for item in items]
         return {"cards": cards, "queue": services.queues.describe(queue, who)}
@@ -175,6 +171,16 @@ def _actions(services: Services) -> list[Action]:
         difference,
         correct,
     ]
+
+
+def _preparing(services: Services, name: str, features: str) -> int:
+    """The job that finds the neighbours a queue needs; one for everybody who waits for it."""
+    arguments = {"name": name, "features": features}
+    for job in services.jobs.active():
+        if (job.kind, job.arguments) == ("prepare-queue", arguments):
+            return job.id
+    title = f"Find neighbours in {name}"
+    return services.jobs.submit_for_the_house("prepare-queue", title, arguments).id
 
 
 def _chosen_rows(services: Services, wanted: "Parts") -> list[int]:
