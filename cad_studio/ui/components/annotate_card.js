@@ -32,7 +32,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     },
     number ? h('kbd', {}, number % 10) : h('kbd.blank', {'aria-hidden': 'true'}, '·'),
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, view.names[index]),
-    isOnly ? h('span.tag', {}, 'the label') : shared && weight === undefined ? h('span.tag', {}, 'shared') : isIn ? null : h('span.tag', {}, 'left out'),
+    isOnly ? h('span.tag', {}, 'the label') : shared && weight === undefined ? h('span.tag', {title: 'A candidate of both'}, 'both') : isIn ? null : h('span.tag', {}, 'left out'),
     weight === undefined ? null : h('span.bar', {'aria-hidden': 'true'}, h('i', {style: {width: `${Math.round(weight * 100)}%`}})));
   }
 
@@ -61,8 +61,15 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
         h('div.chips', {role: 'group', 'aria-label': `Candidates ${name}`},
           ...side.candidates.map(index => candidate(view, at, index, number <= 10 ? number++ : 0)),
           ...gone.map(index => candidate(view, at, index, 0)),
-          view.canAct ? h('button.quiet.add', {type: 'button', on: {click: event => { event.stopPropagation(); onAdd(at); }}}, '+ add a class', !isPair || view.side === at ? h('kbd', {}, view.addKey) : null) : null)),
+          view.canAct ? h('button.quiet.add', {type: 'button', on: {click: event => { event.stopPropagation(); onAdd(at); }}}, '+ add a class', !isPair || view.side === at ? h('kbd', {}, view.addKey) : null) : null),
+        isPair ? told(view, side) : null),
       isPair ? null : said(view, side));
+  }
+
+  /** Of a pair, in one line what the card of one sample tells at length. */
+  function told(view, side) {
+    const lines = [...Object.entries(side.said).map(([who, classes]) => `${who}: ${classes.map(index => view.names[index]).join(' or ')}`), ...side.comments.map(note => `${note.who}: ${note.text}`)];
+    return lines.length ? h('small.told', {title: lines.join('\n')}, `${side.contradicts ? 'contradiction · ' : ''}${lines.at(-1)}`) : null;
   }
 
   function strip(view, at) {

@@ -65,7 +65,7 @@ export function mount({element, server}) {
   const previous = button('previous', 'previous', 'Previous', () => commands.previous());
   const next = button('next', 'next', 'Next', () => commands.next());
   const all = h('button.btn', {type: 'button', id: 'annotate-bulk', hidden: true, on: {click: () => bulk.open()}}, 'Change all of them at once');
-  const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo, h('span.grow'), flag, comment, model, previous, next);
+  const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo);
   const why = h('p.why');
   const notes = createNote(text => {
     const now = card();
@@ -84,7 +84,7 @@ export function mount({element, server}) {
   const main = h('section.main', {});
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, exports.element);
-  const parts = [h('div.tools', {}, title, pills, h('span.grow'), saved), viewer.element, why];
+  const parts = [h('div.tools', {}, title, pills, h('span.grow'), flag, comment, model, previous, next, saved), viewer.element, why];
   viewer.element.querySelector('.cards').after(actions, notes.element);
 
   const ask = async (what, wanted) => {
@@ -253,6 +253,7 @@ export function mount({element, server}) {
     model.setAttribute('aria-pressed', String(showModel));
     previous.disabled = at <= 0;
     for (const each of [accept, reverse, same, none, skip, flag, comment]) each.disabled = !canAct();
+    if (isPair && !now.classes && now.sides.some(each => each.candidates.length !== 1)) reverse.disabled = true;
     why.textContent = now.why ? `Why this one: ${now.why}` : `Sample ${now.sides.map(each => each.id).join(' and ')}.`;
     page.dataset.shown = `${now.rows.join('-')}`;
     page.dataset.at = at;
