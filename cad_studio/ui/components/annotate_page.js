@@ -252,8 +252,7 @@ export function mount({element, server}) {
     flag.firstChild.textContent = now.sides[side].flagged ? 'Take flag away' : 'Flag';
     model.setAttribute('aria-pressed', String(showModel));
     previous.disabled = at <= 0;
-    for (const each of [accept, reverse, same, none, skip, flag, comment]) each.disabled = !canAct();
-    if (isPair && !now.classes && now.sides.some(each => each.candidates.length !== 1)) reverse.disabled = true;
+    for (const each of [accept, reverse, same, none, skip, flag, comment]) each.disabled = !canAct() || (each === reverse && !now.classes && now.sides.some(one => one.candidates.length !== 1));
     why.textContent = now.why ? `Why this one: ${now.why}` : `Sample ${now.sides.map(each => each.id).join(' and ')}.`;
     page.dataset.shown = `${now.rows.join('-')}`;
     page.dataset.at = at;
