@@ -26,13 +26,22 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
       onRecent(recent);
     },
     onRefusal(action, words) {
-      if (/older copy/.test(words)) known = null;
       const entry = recent.find(each => each.key === action.key);
+      if (known && /older copy/.test(words)) { sendAgain(action, words); return; }
+      if (action.kind === 'comment') words += ` Your comment was: ${action.arguments.text}`;
       if (entry) { entry.revert?.(); recent = recent.filter(each => each !== entry); onRecent(recent); }
       onRefusal({trailAt: entry?.trailAt}, words);
     },
     onState: onSaved,
   });
+
+  /** The project lacks what it once said is saved: everything this window did and did not undo goes out again. */
+  function sendAgain(refused, words) {
+    known = null;
+    const lost = recent.filter(each => each.action && !each.undone && each.key !== refused.key).map(each => each.action).reverse();
+    for (const action of [...lost, refused]) outbox.push(action);
+    onRefusal({}, `${words} ${lost.length + 1} actions are sent again.`);
+  }
 
   const dressed = action => ({who: ctx().who, window: windowName(), key: freshKey(), ...action});
 
@@ -47,9 +56,16 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
     /** Do something; `words` for the list, `undoes()` puts the page back. */
     push(action, {words, trailAt, undoes}) {
       const full = dressed(action);
-      recent.unshift({key: full.key, words, trailAt, rows: action.rows, state: 'saving', undone: false, revert: undoes, canUndo: !['comment', 'skip'].includes(action.kind)});
+      recent.unshift({key: full.key, action: full, words, trailAt, rows: action.rows, state: 'saving', undone: false, revert: undoes, canUndo: !['comment', 'skip'].includes(action.kind)});
       recent = recent.slice(0, 200);
       outbox.push(full);
+      onRecent(recent);
+    },
+    /** Something done another way, such as to many samples at once, is a step of undo too. */
+    note(answer, words) {
+      recent.unshift({key: `done-${answer.number}`, words, rows: Object.keys(answer.rows).slice(0, 1).map(Number), state: 'saved', undone: false, number: answer.number, canUndo: true});
+      known = [answer.number, answer.digest];
+      onSteps({undo: answer.undo, redo: answer.redo, head: answer.number, digest: answer.digest});
       onRecent(recent);
     },
     /** Undo one step; where on the trail that was, or null when it was not in this window. */
@@ -60,7 +76,7 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
       entry.undone = true;
       entry.revert?.();
       onRecent(recent);
-      return entry.trailAt;
+      return entry.trailAt ?? null;
     },
     redo() { outbox.push(dressed({kind: 'redo'})); },
     retry: () => outbox.retry(),

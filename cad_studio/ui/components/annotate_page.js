@@ -77,7 +77,7 @@ export function mount({element, server}) {
   const history = historySheet(ctx, restoreTo);
   const agreement = agreementSheet(ctx, () => { agreement.close(); startOrder('disagreement'); });
   const bulk = bulkSheet(ctx, wanted => ask('preview', bulkOf(wanted)), doBulk);
-  const exports = exportSheet(ctx, server, done => { takeOver(done.rows); reload(); });
+  const exports = exportSheet(ctx, server, done => { takeOver(done.rows); decisions.note(done, `${counted(done.changed, 'correction')} taken over`); reload(); });
   const door = (id, text, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text);
   const aside = createSide({onName: rename, onQueue: id => startQueue(id), onOrder: startOrder, onOverlap: setOverlap, onShow: showRecent, all,
     doors: [door('annotate-history', 'History', () => history.open()), door('annotate-agreement', 'Agreement', () => agreement.open()), door('annotate-export', 'In and out', () => exports.open()), door('annotate-keys', 'Keys', () => keys.showModal())]});
@@ -358,7 +358,7 @@ export function mount({element, server}) {
     if (answer.error) { toast(answer.error, 'error'); return false; }
     toast(`${counted(answer.changed, 'sample')} changed. One undo takes it back.`);
     takeOver(answer.rows);
-    overview.undo = answer.undo; overview.redo = answer.redo;
+    decisions.note(answer, `${wanted.kind} on ${counted(answer.changed, 'sample')}`);
     reload(); paint();
     return true;
   }
@@ -370,7 +370,7 @@ export function mount({element, server}) {
     if (answer.error) { toast(answer.error, 'error'); return; }
     panel.close();
     toast(`${counted(answer.changed, 'sample')} brought back.`);
-    takeOver(answer.rows);
+    takeOver(answer.rows); decisions.note(answer, number ? `back to action ${count(number)}` : 'back to the imported sets');
     await reload();
     paint();
   }
