@@ -60,9 +60,9 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
     asks = login is not None and not login.by_hub
     # where everybody may look, everybody could fill the disk
     is_open = config.read_only or (login is not None and login.by_hub)
+    if asks:
+        options = {"auth": services.access.may_log_in, "auth_message": "CAD Studio", **options}
     return window.launch(
-        auth=services.access.may_log_in if asks else None,
-        auth_message="CAD Studio" if asks else None,
         server_name=config.host,
         server_port=config.port,
         share=config.share,
