@@ -189,6 +189,8 @@ def _chosen_rows(services: Services, wanted: "Parts") -> list[int]:
     if "filter" in wanted:
         asked = Parts(wanted["filter"])
         size = asked.get("size")
+        if isinstance(size, str) and size.isdecimal():  # as a list in the page holds it
+            size = asked["size"] = int(size)
         found = RowFilter(
             holds=tuple(str(each) for each in asked.get("holds") or ()),
             size=None if size is None else asked.number("size"),
