@@ -6,10 +6,15 @@ import logging
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cad_studio.config import AppConfig, prepare, read_config
 from cad_studio.core.errors import CadStudioError, SettingError
+
+if TYPE_CHECKING:
+    from cad_studio.services.access import Login
 
 _DEFAULT_PORT = 7860
 _PORTS_TRIED = 100
@@ -24,17 +29,21 @@ def main() -> int:
         config = read_config(
             os.environ, arguments.project, arguments.host, arguments.port, arguments.share
         )
-        config = _with_free_port(config)
-        return _serve(config)
+        from cad_studio.services.access import login_from
+
+        login = login_from(os.environ, arguments.users)
+        if login is not None and not os.environ.get("CAD_READONLY"):
+            config = replace(config, read_only=False)  # roles say who may change what
+        return _serve(_with_free_port(config), login)
     except CadStudioError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _serve(config: AppConfig) -> int:
+def _serve(config: AppConfig, login: "Login | None") -> int:
     from cad_studio.services.container import Services
 
-    services = Services(config)
+    services = Services(config, login=login)
     # the sample is made ready by another process while this one loads the window
     if services.sample.is_wanted():
         services.jobs.submit_for_the_house("open-sample", "Open the sample", {})
@@ -52,6 +61,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--project", type=Path, help="project folder (default: ~/.cad-studio)")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (default: 7860 or the next free one)")
+    parser.add_argument(
+        "--users", type=Path, help="file of users who may log in (python -m cad_studio users add)"
+    )
     parser.add_argument("--share", action="store_true", help="open a public Gradio link")
     return parser.parse_args()
 
@@ -62,8 +74,6 @@ def _with_free_port(config: AppConfig) -> AppConfig:
     Raises:
         SettingError: The port asked for is taken, or may not be used.
     """
-    from dataclasses import replace
-
     wanted = _wanted_port(config)
     if wanted is not None:
         if not 1 <= wanted <= 65535:

@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio import __version__, cli_augment, cli_diagnosis, cli_jobs, cli_training
+from cad_studio import (
+    __version__,
+    cli_annotate,
+    cli_augment,
+    cli_diagnosis,
+    cli_jobs,
+    cli_training,
+)
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled
@@ -27,6 +34,7 @@ cli_training.register(app)
 cli_augment.register(app)
 cli_diagnosis.register(app)
 cli_jobs.register(app)
+cli_annotate.register(app)
 
 
 def main() -> None:

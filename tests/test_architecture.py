@@ -11,7 +11,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSE = "cad_studio"
 
-LEAVES = {"store", "datasets", "extractors", "mining", "annotators", "diagnosis"}
+LEAVES = {
+    "store",
+    "datasets",
+    "extractors",
+    "mining",
+    "annotators",
+    "annotation",
+    "diagnosis",
+    "queues",
+}
 ENGINE = {"models", "algorithms", "training", "augment"}
 """Rooms that may load torch when they are imported, and are imported where they are used."""
 WITHOUT_ENGINE = {
@@ -36,6 +45,7 @@ MAY_IMPORT = {
 PUTS_TOGETHER = {
     "app",
     "cli",
+    "cli_annotate",
     "cli_augment",
     "cli_diagnosis",
     "cli_jobs",
@@ -53,9 +63,18 @@ HOMES = {
     "faiss": {"mining"},
     "diffusers": {"augment", "models"},
     "accelerate": {"training"},
-    "typer": {"cli", "cli_augment", "cli_diagnosis", "cli_jobs", "cli_training", "command_line"},
+    "typer": {
+        "cli",
+        "cli_annotate",
+        "cli_augment",
+        "cli_diagnosis",
+        "cli_jobs",
+        "cli_training",
+        "command_line",
+    },
     "umap": {"diagnosis"},
     "plotly": {"services"},
+    "krippendorff": {"annotation"},
 }
 """Packages that belong to one room."""
 

@@ -44,6 +44,10 @@ class ReadOnlyError(CadStudioError):
     """This studio may be looked at but not changed."""
 
 
+class NotAllowedError(CadStudioError):
+    """The visitor's role does not allow this."""
+
+
 class JobCancelled(Exception):
     """A job was asked to stop and has stopped."""
 

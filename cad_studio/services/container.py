@@ -3,11 +3,20 @@
 import logging
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import ReadOnlyError
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
+from cad_studio.services.access import Access, Login
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.annotation import AnnotationService
+from cad_studio.services.annotation_cards import CardService
+from cad_studio.services.annotation_files import AnnotationFiles
+from cad_studio.services.annotation_history import AnnotationHistory
+from cad_studio.services.annotation_queues import QueueService
+from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.augmentation import AugmentationService
+from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.diagnosis import Diagnosis
 from cad_studio.services.edit_models import EditModelService
@@ -25,6 +34,7 @@ from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
+from cad_studio.services.simulation import SimulationService
 from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
@@ -36,8 +46,12 @@ _LOG = logging.getLogger(__name__)
 class Services:
     """The services over one project."""
 
-    def __init__(self, config: AppConfig, runner: Runner | None = None) -> None:
+    def __init__(
+        self, config: AppConfig, runner: Runner | None = None, login: Login | None = None
+    ) -> None:
         """Open the project of `config`; `runner` runs its jobs, this machine when left out.
+
+        `login` says who may do what in a window; without one, everybody is an owner.
 
         Raises:
             ProjectError: The folder cannot be used.
@@ -47,14 +61,21 @@ class Services:
         self.queue = JobQueue(
             self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
         )
-        self.datasets = DatasetService(self.project)
+        self.login = login
+        self.access = (
+            Access(config.read_only)
+            if login is None
+            else Access(config.read_only, login.users, login.other_role)
+        )
+        self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project)
         self.exporting = ExportService(self.project, self.datasets)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets)
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
-        self.runs = RunService(self.project)
+        self.runs = RunService(self.project, self.access)
+        self.sets = AnnotatedSets(self.project, self.datasets)
         self.prompts = PromptService(self.project, self.datasets)
         self.editors = EditorService(self.project, self.datasets, self.prompts)
         self.judges = JudgeService(self.project, self.datasets, self.runs)
@@ -69,9 +90,26 @@ class Services:
         self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
         self.training = TrainingService(
-            self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views
+            self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets
         )
         self.publishing = PublishingService(self.runs)
+        self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
+        self.history = AnnotationHistory(
+            self.project, self.datasets, self.sets, self.annotation, self.access
+        )
+        self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
+        self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
+        self.queues = QueueService(
+            self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
+        )
+        self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
+        self.annotation_files = AnnotationFiles(
+            self.project, self.datasets, self.sets, self.history, self.annotators
+        )
+        self.cards = CardService(self.project, self.datasets, self.sets, self.beliefs, self.access)
+        self.simulation = SimulationService(
+            self.project.folder, self.datasets, self.sets, self.beliefs
+        )
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
@@ -79,16 +117,13 @@ class Services:
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 
     def require_writable(self) -> None:
-        """Refuse a change where the studio is only to be looked at.
+        """Refuse a change to those who may not make it: all but annotation is an owner's.
 
         Raises:
-            ReadOnlyError: It is.
+            ReadOnlyError: The studio is only to be looked at.
+            NotAllowedError: The one who asks is no owner.
         """
-        if self.config.read_only:
-            raise ReadOnlyError(
-                "This studio is read-only. Run your own copy to import, search or train, "
-                "or set CAD_READONLY=0 where it runs."
-            )
+        self.access.require("owner")
 
     def close(self) -> None:
         """Let go of the project."""

@@ -10,6 +10,7 @@ from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Dataset
 from cad_studio.core.settings import check_settings
+from cad_studio.services.access import Access
 from cad_studio.services.loaded import Cache, LoadedDataset
 from cad_studio.store.projects import Project
 
@@ -41,9 +42,10 @@ class RowFilter:
 class DatasetService:
     """The datasets of a project, to be looked at."""
 
-    def __init__(self, project: Project) -> None:
-        """Read from `project`."""
+    def __init__(self, project: Project, access: Access) -> None:
+        """Read from `project`; `access` says who may remove something."""
         self._project = project
+        self._access = access
         self._cache = Cache()
 
     def all(self) -> list[Dataset]:
@@ -72,6 +74,7 @@ class DatasetService:
         Raises:
             SettingError: A job is running, which may be using it.
         """
+        self._access.require("owner")
         self.get(name)
         if self._project.jobs.of_status("running", "stopping"):
             raise SettingError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cad_studio.core.dataset import UNKNOWN, chunks
@@ -69,8 +70,8 @@ class ExportService:
         if out is None:
             self._folder.mkdir(exist_ok=True)
             out = self._folder / f"{name}-v{data.record.version.number}.{format_name}"
-        write = {"csv": _write_csv, "parquet": _write_parquet, "npz": _write_npz}[format_name]
-        with _replacing(out) as scratch:
+        write = {"csv": _write_csv, "parquet": write_parquet, "npz": _write_npz}[format_name]
+        with replacing(out) as scratch:
             write(data, scratch, progress)
         return {
             "name": name,
@@ -93,11 +94,13 @@ class ExportService:
         return out
 
 
-def csv_lines(data: LoadedDataset) -> Iterator[list[str]]:
-    """The rows of the CSV, the header first."""
+def csv_lines(data: LoadedDataset, chosen: NDArray[np.int64] | None = None) -> Iterator[list[str]]:
+    """The rows of the CSV, the header first; those of some samples, or of all."""
     names = data.record.class_names
     yield ["id", "split", "candidates", "label"]
-    for rows in chunks(len(data), _ROWS_PER_CHUNK):
+    chosen = np.arange(len(data)) if chosen is None else chosen
+    for part in chunks(len(chosen), _ROWS_PER_CHUNK):
+        rows = chosen[part]
         for row, members in zip(rows, data.candidates.lists(rows), strict=True):
             yield [
                 data.ids[row],
@@ -146,7 +149,13 @@ def _write_npz(data: LoadedDataset, path: Path, progress: Progress) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def _write_parquet(data: LoadedDataset, path: Path, progress: Progress) -> None:
+def write_parquet(
+    data: LoadedDataset,
+    path: Path,
+    progress: Progress,
+    chosen: NDArray[np.int64] | None = None,
+) -> None:
+    """Some samples, or all, in the layout of the Hugging Face Hub."""
     arrow = require("pyarrow", "pyarrow", "The Parquet export")
     parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
     record = data.record
@@ -165,9 +174,11 @@ def _write_parquet(data: LoadedDataset, path: Path, progress: Progress) -> None:
     metadata = {"cad_studio": json.dumps(kept)}
     schema = arrow.schema(columns, metadata=metadata)
     names = record.class_names
+    chosen = np.arange(len(data)) if chosen is None else chosen
     with parquet.ParquetWriter(path, schema) as writer:
-        for rows in chunks(len(data), _ROWS_PER_CHUNK):
-            progress.report(rows[0] / len(data), "Writing Parquet")
+        for part in chunks(len(chosen), _ROWS_PER_CHUNK):
+            rows = chosen[part]
+            progress.report(part[0] / len(chosen), "Writing Parquet")
             batch: dict[str, list[Any]] = {
                 "id": [data.ids[row] for row in rows],
                 "split": [record.split_names[data.splits[row]] for row in rows],
@@ -177,7 +188,7 @@ def _write_parquet(data: LoadedDataset, path: Path, progress: Progress) -> None:
                 "label": [_label(data, int(row)) for row in rows],
             }
             if data.pixels is not None:
-                batch["image"] = [_image_file(data, int(row)) for row in rows]
+                batch["image"] = [image_file(data, int(row)) for row in rows]
             if data.features is not None:
                 batch["features"] = list(data.features[rows])
             writer.write_table(arrow.table(batch, schema=schema))
@@ -189,7 +200,8 @@ def _label(data: LoadedDataset, row: int) -> str | None:
     return data.record.class_names[data.truth[row]]
 
 
-def _image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
+def image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
+    """The image of a sample as a file, in the form Parquet keeps: `bytes` and `path`."""
     pixels = data.pixels
     assert pixels is not None
     if isinstance(pixels, EncodedPixels):
@@ -203,7 +215,7 @@ def _image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path) -> Iterator[Path]:
     """A scratch file beside `out` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise SettingError(f"The folder {out.parent} does not exist. Make it or choose another.")

@@ -80,11 +80,13 @@ def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -
         arguments.get("labels", "auto"),
         arguments.get("split"),
     )
+    services.sets.settle(arguments["name"])
     mining = services.mining.mine(arguments["name"], request, progress)
     return services.pairs.result(arguments["name"], mining.id, PAIRS_IN_RESULT)
 
 
 def _export(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    services.sets.settle(arguments["name"])
     out = arguments.get("out")
     return services.exporting.export(
         arguments["name"], arguments["format"], None if out is None else Path(out), progress
@@ -183,6 +185,25 @@ def _open_sample(
     return services.sample.open(progress)
 
 
+def _export_annotation(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    out, selection = arguments.get("out"), arguments.get("selection")
+    rows = None
+    if selection is not None:
+        rows = services.queues.selection(arguments["name"], selection).rows
+    return services.annotation_files.export(
+        arguments["name"], arguments["format"], None if out is None else Path(out), rows,
+        bool(arguments.get("only_changed")), progress,
+    )  # fmt: skip
+
+
+def _prepare_queue(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    return services.queues.prepare(arguments["name"], arguments["features"], progress)
+
+
 KINDS = {
     "import": _import,
     "synthesize": _synthesize,
@@ -202,4 +223,6 @@ KINDS = {
     "estimate-edits": _estimate_edits,
     "judge-edits": _judge_edits,
     "open-sample": _open_sample,
+    "prepare-queue": _prepare_queue,
+    "export-annotation": _export_annotation,
 }

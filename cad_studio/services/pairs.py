@@ -256,6 +256,14 @@ class PairService:
             )
         return self._nearest(data, self._mining.load_features(feature_set), row, count)
 
+    def member_rows(self, name: str, mining_id: int, wanted: PairFilter) -> list[int]:
+        """The samples of the pairs of a filter, those of the most similar pairs first."""
+        mining = self._mining.mining(name, mining_id)
+        held = self._load(mining, self._datasets.get(name).n_classes)
+        chosen = self._chosen(name, mining, held, wanted)
+        both = np.stack([held.pairs.i[chosen], held.pairs.j[chosen]], axis=1).ravel()
+        return list(dict.fromkeys(both.tolist()))
+
     def csv_rows(self, name: str, mining_id: int, wanted: PairFilter) -> Iterator[list[str]]:
         """Every kept pair of a filter as text, the header first."""
         mining = self._mining.mining(name, mining_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.records import Dataset, Job, Run
+from cad_studio.services.access import Access
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project, folder_size
 
@@ -21,9 +22,10 @@ class RunService:
     oracle figures: for the reader's eyes, never for training.
     """
 
-    def __init__(self, project: Project) -> None:
-        """Read from `project`."""
+    def __init__(self, project: Project, access: Access) -> None:
+        """Read from `project`; `access` says who may change something."""
         self._project = project
+        self._access = access
 
     def all(self, dataset: str | None = None, removed: bool = False) -> list[dict[str, Any]]:
         """One row per run, newest first.
@@ -85,6 +87,7 @@ class RunService:
         Raises:
             SettingError: The name is too long.
         """
+        self._access.require("owner")
         name = " ".join(name.split())
         if len(name) > _MOST_NAME:
             raise SettingError(f"The name has {len(name)} characters; at most {_MOST_NAME} fit.")
@@ -96,6 +99,7 @@ class RunService:
         Raises:
             SettingError: The note is too long.
         """
+        self._access.require("owner")
         if len(text) > _MOST_NOTE:
             raise SettingError(
                 f"The note has {len(text):,} characters; at most {_MOST_NOTE:,} fit."
@@ -108,6 +112,7 @@ class RunService:
         Raises:
             SettingError: It is being trained or waits for it.
         """
+        self._access.require("owner")
         run = self._project.runs.get(run_id)
         if self._project.runs.statuses().get(run_id) in ACTIVE:
             raise SettingError(f"{name_of(run)} is being trained. Stop it first, then delete it.")
@@ -115,6 +120,7 @@ class RunService:
 
     def restore(self, run_id: int) -> None:
         """Take a run back out of the trash."""
+        self._access.require("owner")
         self._project.runs.change(run_id, removed_at=None)
 
     def trash(self) -> dict[str, int]:
@@ -127,6 +133,7 @@ class RunService:
 
     def purge(self) -> int:
         """Delete the runs in the trash for good; returns bytes freed."""
+        self._access.require("owner")
         removed = [run.id for run in self._project.runs.all() if run.removed_at is not None]
         self._project.runs.delete(removed)
         return self._project.remove_unused_files()

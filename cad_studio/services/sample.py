@@ -11,6 +11,7 @@ from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.core.progress import Part, Progress
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.loaded import LoadedDataset
@@ -86,7 +87,7 @@ def build_sample(source: str, out: Path, seed: int, progress: Progress) -> dict[
     """
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
-        datasets = DatasetService(project)
+        datasets = DatasetService(project, Access())
         ImportService(project).import_source(
             source, "whole", ReadOptions(), False, Part(progress, 0.0, 0.3)
         )

@@ -11,6 +11,7 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
 from cad_studio.core.settings import settings_from_json, settings_to_json
+from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
@@ -71,10 +72,11 @@ class TrainingService:
         runs: RunService,
         jobs: JobService,
         stored_views: StoredViewService,
+        sets: AnnotatedSets,
     ) -> None:
         """Store into `project`; read datasets, features, runs and edits through their services.
 
-        `jobs` trains in the background.
+        `jobs` trains in the background; `sets` brings in what was annotated until then.
         """
         self._project = project
         self._datasets = datasets
@@ -82,6 +84,7 @@ class TrainingService:
         self._runs = runs
         self._jobs = jobs
         self._stored_views = stored_views
+        self._sets = sets
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> dict[str, Any]:
@@ -95,6 +98,7 @@ class TrainingService:
             RecordNotFoundError: There is no such dataset.
             SettingError: A setting is out of range, or the method cannot learn from the dataset.
         """
+        self._sets.settle(request.dataset)
         columns = self._checked(request)
         return self._project.runs.add(columns)
 

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from cad_studio.core.errors import ProjectError, StorageError, is_disk_full
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest file in `migrations/versions`; checked by a test."""
 
 _LOCK_SECONDS = 60.0

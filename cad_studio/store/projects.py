@@ -9,6 +9,8 @@ import sqlalchemy as sql
 from filelock import FileLock, Timeout
 
 from cad_studio.core.errors import ProjectError
+from cad_studio.store.annotation_queues import AnnotationQueues
+from cad_studio.store.annotations import Annotations
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.database import Database, folder_error
 from cad_studio.store.datasets import Datasets
@@ -68,6 +70,8 @@ class Project:
         self.edit_models = EditModels(self.database)
         self.prompts = Prompts(self.database)
         self.derived = Derived(folder / "derived")
+        self.annotations = Annotations(self.database)
+        self.annotation_queues = AnnotationQueues(self.database)
         self.blobs.clear_scratch()
 
     def partial_folder(self, key: str) -> Path:

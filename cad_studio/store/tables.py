@@ -184,3 +184,128 @@ EDIT_EVIDENCE = sql.Table(
     sql.Column("top_before", sql.Integer),
     sql.Column("top_after", sql.Integer),
 )
+
+ANNOTATION_BOOK = sql.Table(
+    "annotation_book",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("dataset_name", sql.Text),
+    sql.Column("head", sql.Integer),
+    sql.Column("digest", sql.Text),
+    sql.Column("classes", sql.JSON),
+    sql.Column("created_at", sql.Text),
+)
+
+ANNOTATION_ACTION = sql.Table(
+    "annotation_action",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("book_id", sql.Integer, sql.ForeignKey("annotation_book.id")),
+    sql.Column("number", sql.Integer),
+    sql.Column("who", sql.Text),
+    sql.Column("window", sql.Text),
+    sql.Column("at", sql.Text),
+    sql.Column("kind", sql.Text),
+    sql.Column("details", sql.JSON),
+    sql.Column("changes", sql.JSON),
+    sql.Column("why", sql.Text),
+    sql.Column("version", sql.Text),
+    sql.Column("seconds", sql.Float),
+    sql.Column("key", sql.Text),
+    sql.Column("queue_id", sql.Integer),
+    sql.Column("position", sql.Integer),
+    sql.Column("reverses", sql.Integer),
+    sql.Column("digest", sql.Text),
+)
+
+ANNOTATION_TOUCH = sql.Table(
+    "annotation_touch",
+    METADATA,
+    sql.Column("book_id", sql.Integer, primary_key=True),
+    sql.Column("row", sql.Integer, primary_key=True),
+    sql.Column("number", sql.Integer, primary_key=True),
+)
+
+ANNOTATION_ROW = sql.Table(
+    "annotation_row",
+    METADATA,
+    sql.Column("book_id", sql.Integer, primary_key=True),
+    sql.Column("row", sql.Integer, primary_key=True),
+    sql.Column("decided", sql.Text),
+    sql.Column("sets", sql.LargeBinary),
+    sql.Column("n_statements", sql.Integer),
+    sql.Column("differ", sql.Integer),
+    sql.Column("contradict", sql.Integer),
+    sql.Column("flagged", sql.Integer),
+    sql.Column("last", sql.Integer),
+    sql.Column("last_window", sql.Text),
+    sql.Column("last_who", sql.Text),
+)
+
+ANNOTATION_STATEMENT = sql.Table(
+    "annotation_statement",
+    METADATA,
+    sql.Column("book_id", sql.Integer, primary_key=True),
+    sql.Column("row", sql.Integer, primary_key=True),
+    sql.Column("who", sql.Text, primary_key=True),
+    sql.Column("classes", sql.Text),
+    sql.Column("number", sql.Integer),
+)
+
+ANNOTATION_UNDONE = sql.Table(
+    "annotation_undone",
+    METADATA,
+    sql.Column("book_id", sql.Integer, primary_key=True),
+    sql.Column("number", sql.Integer, primary_key=True),
+    sql.Column("who", sql.Text),
+    sql.Column("can_redo", sql.Integer),
+)
+
+ANNOTATION_SELECTION = sql.Table(
+    "annotation_selection",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("title", sql.Text),
+    sql.Column("source", sql.Text),
+    sql.Column("rows", sql.JSON),
+    sql.Column("reasons", sql.JSON(none_as_null=True)),
+    sql.Column("created_by", sql.Text),
+    sql.Column("created_at", sql.Text),
+)
+
+ANNOTATION_QUEUE = sql.Table(
+    "annotation_queue",
+    METADATA,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("dataset_id", sql.Integer, sql.ForeignKey("dataset.id")),
+    sql.Column("order_name", sql.Text),
+    sql.Column("title", sql.Text),
+    sql.Column("settings", sql.JSON),
+    sql.Column("overlap", sql.Integer),
+    sql.Column("is_complete", sql.Integer),
+    sql.Column("created_by", sql.Text),
+    sql.Column("created_at", sql.Text),
+)
+
+ANNOTATION_ITEM = sql.Table(
+    "annotation_item",
+    METADATA,
+    sql.Column("queue_id", sql.Integer, primary_key=True),
+    sql.Column("position", sql.Integer, primary_key=True),
+    sql.Column("row", sql.Integer),
+    sql.Column("other", sql.Integer),
+    sql.Column("score", sql.Float),
+    sql.Column("why", sql.Text),
+)
+
+ANNOTATION_LEASE = sql.Table(
+    "annotation_lease",
+    METADATA,
+    sql.Column("queue_id", sql.Integer, primary_key=True),
+    sql.Column("position", sql.Integer, primary_key=True),
+    sql.Column("who", sql.Text, primary_key=True),
+    sql.Column("status", sql.Text),
+    sql.Column("until", sql.Float),
+)

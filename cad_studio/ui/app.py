@@ -12,9 +12,9 @@ from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.tabs._base import TABS
 
 _ASSETS = Path(__file__).parent.parent.parent / "assets"
-_SHEETS = ("viewers", "diagnose")
+_STYLES = ("viewers", "annotate", "diagnose")
 _LARGEST_UPLOAD = "2gb"
-_LARGEST_UPLOAD_READ_ONLY = "1kb"  # Gradio's upload address is open even where no form is
+_LARGEST_UPLOAD_OF_VISITORS = "1kb"  # Gradio's upload address is open even where no form is
 
 
 def build_window(services: Services) -> gr.Blocks:
@@ -33,6 +33,8 @@ def build_window(services: Services) -> gr.Blocks:
     with gr.Blocks(
         title="CAD Studio", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as window:
+        if services.login is not None and services.login.by_hub:
+            gr.LoginButton(elem_id="login", size="sm")
         viewer("header", "header", [stop, resume])
         with gr.Tabs(elem_id="pages"):
             tabs = sorted(
@@ -54,6 +56,12 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
         options: Further arguments of `launch`, such as `prevent_thread_lock`.
     """
     config = services.config
+    login = services.login
+    asks = login is not None and not login.by_hub
+    # where everybody may look, everybody could fill the disk
+    is_open = config.read_only or (login is not None and login.by_hub)
+    if asks:
+        options = {"auth": services.access.may_log_in, "auth_message": "CAD Studio", **options}
     return window.launch(
         server_name=config.host,
         server_port=config.port,
@@ -64,7 +72,7 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
         ssr_mode=False,
         run_history=False,
         footer_links=[],
-        max_file_size=_LARGEST_UPLOAD_READ_ONLY if config.read_only else _LARGEST_UPLOAD,
+        max_file_size=_LARGEST_UPLOAD_OF_VISITORS if is_open else _LARGEST_UPLOAD,
         show_error=True,
         **options,
     )
@@ -81,5 +89,5 @@ def _theme() -> gr.themes.Base:
 def _head() -> str:
     css = (_ASSETS / "theme.css").read_text(encoding="utf-8")
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
-    sheets = (f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _SHEETS)
-    return f"<style>{css}</style>{''.join(sheets)}"
+    links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
+    return f"<style>{css}</style>" + "".join(links)

@@ -9,7 +9,14 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cad_studio.core.errors import CadStudioError, ReadOnlyError, RecordNotFoundError
+from cad_studio.core.errors import (
+    CadStudioError,
+    NotAllowedError,
+    ReadOnlyError,
+    RecordNotFoundError,
+)
+from cad_studio.services.access import acting_as
+from cad_studio.ui.identity import visitor, visitor_of_event
 
 _LOG = logging.getLogger(__name__)
 _UNEXPECTED = "Unexpected error; the details are in the log of the studio."
@@ -23,7 +30,8 @@ def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
     @functools.wraps(handler)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
         try:
-            return handler(*args, **kwargs)
+            with acting_as(visitor_of_event()):
+                return handler(*args, **kwargs)
         except CadStudioError as error:
             raise gr.Error(str(error), duration=12, print_exception=False) from error
         except Exception as error:
@@ -39,7 +47,8 @@ def answers_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any
     @functools.wraps(handler)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
         try:
-            return handler(*args, **kwargs)
+            with acting_as(visitor_of_event()):
+                return handler(*args, **kwargs)
         except CadStudioError as error:
             return {"error": str(error)}
         except Exception:
@@ -55,12 +64,13 @@ def route_errors(handler: Callable[[Request], Response]) -> Callable[[Request], 
     @functools.wraps(handler)
     def wrapped(request: Request) -> Response:
         try:
-            return handler(request)
+            with acting_as(visitor(request)):
+                return handler(request)
         except CadStudioError as error:
             status = 400
             if isinstance(error, RecordNotFoundError):
                 status = 404
-            elif isinstance(error, ReadOnlyError):
+            elif isinstance(error, ReadOnlyError | NotAllowedError):
                 status = 403
             return JSONResponse({"error": str(error)}, status)
         except Exception:

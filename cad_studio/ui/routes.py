@@ -17,6 +17,7 @@ from starlette.routing import Route
 from cad_studio.services.container import Services
 from cad_studio.ui import requests, views
 from cad_studio.ui.addresses import PREFIX, sprite_entry
+from cad_studio.ui.annotation_routes import ANNOTATION_ROUTES, to_annotate_page
 from cad_studio.ui.augment_routes import AUGMENT_ROUTES
 from cad_studio.ui.diagnosis_routes import DIAGNOSIS_ROUTES
 from cad_studio.ui.errors import route_errors
@@ -61,7 +62,15 @@ def build_routes(services: Services) -> list[Route]:
         **TRAINING_ROUTES,
         **AUGMENT_ROUTES,
         **DIAGNOSIS_ROUTES,
+        **ANNOTATION_ROUTES,
     }
+    return [
+        Route("/annotate", to_annotate_page),
+        *_guarded_routes(services, table),
+    ]
+
+
+def _guarded_routes(services: Services, table: dict[str, Handler]) -> list[Route]:
     return [
         Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))
         for path, handler in table.items()
@@ -102,7 +111,7 @@ def _state(services: Services, _request: Request) -> Response:
         {
             "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
             "jobs": [views.job_entry(job) for job in services.jobs.recent()],
-            "read_only": services.config.read_only,
+            "read_only": services.access.role() != "owner",
         }
     )
 

@@ -50,7 +50,14 @@ def test_pages_have_orders_and_titles_of_their_own():
 def test_the_window_shows_the_pages_by_their_order(services):
     window = build_window(services)
     titles = [block.label for block in window.blocks.values() if isinstance(block, gr.Tab)]
-    assert titles == ["Dataset", "Entangled pairs", "Augmentations", "Train", "Diagnose"]
+    assert titles == [
+        "Dataset",
+        "Entangled pairs",
+        "Augmentations",
+        "Train",
+        "Diagnose",
+        "Annotate",
+    ]
 
 
 def test_ids_are_used_once_in_the_whole_window(services):

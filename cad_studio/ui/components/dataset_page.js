@@ -6,7 +6,7 @@ import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
-import {address, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
+import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
 
 const PAGE = 200;
 
@@ -33,7 +33,9 @@ export function mount({element, server}) {
   const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),
     act('dataset-export-open', 'Export', 'dataset-export'), act('dataset-synthesize-open', 'Synthesize sets', 'dataset-synthesize'),
     h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
-  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, h('span.grow'), place, previous, next);
+  const fix = h('button.btn.act', {type: 'button', id: 'dataset-annotate', title: 'Decide the samples of this filter on the Annotate page', on: {click: () => annotate({filter: state.filter, source: 'filter', title: filterName()})}}, 'Annotate these');
+  const filterName = () => [...(state.filter.holds || []), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
+  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fix, h('span.grow'), place, previous, next);
   const grid = createGrid(row => change({instance: row}));
   const report = h('div.reports');
   const body = h('div.scroll', {}, grid.element);

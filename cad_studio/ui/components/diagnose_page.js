@@ -8,8 +8,7 @@ import {createMapView} from './diagnose_map.js';
 import {createSide} from './diagnose_side.js';
 import {createSuspectsView} from './diagnose_suspects.js';
 import {differenceText, figureText, isBetter} from './diagnose_words.js';
-import {annotatesHere, sendToAnnotation} from './annotation_link.js';
-import {address, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
+import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare'};
 const KPIS = ['accuracy', 'entangled_accuracy', 'swap_rate', 'centre_distance', 'ece', 'approximated_accuracy', 'covering_rate', 'believed', 'centre_ratio'];
@@ -33,13 +32,13 @@ export function mount({element, server}) {
   const notes = h('div.notes');
   const body = h('div.view', {});
   const chosenText = h('span.num', {id: 'diagnose-chosen', 'aria-live': 'polite'}, 'Nothing selected');
-  const annotate = h('button.btn.primary', {type: 'button', id: 'diagnose-annotate', on: {click: () => sendToAnnotation(selection.rows)}}, 'Annotate these', h('kbd', {}, 'a'));
+  const annotateThese = h('button.btn.primary', {type: 'button', id: 'diagnose-annotate', on: {click: () => annotate({rows: selection.rows, title: selection.words})}}, 'Annotate these', h('kbd', {}, 'a'));
   const theirPairs = h('button.btn', {type: 'button', id: 'diagnose-pairs', on: {click: togglePairs}}, 'Their pairs', h('kbd', {}, 'p'));
   const clear = h('button.btn', {type: 'button', id: 'diagnose-clear', on: {click: () => select([], '')}}, 'Clear', h('kbd', {}, 'esc'));
   const csv = h('button.btn', {type: 'button', id: 'diagnose-export', on: {click: exportSelection}}, 'Export selection');
   const fixed = h('button.btn', {type: 'button', id: 'diagnose-fixed', on: {click: () => openRows({what: 'fixed', against: chosen.against})}}, 'Fixed');
   const broken = h('button.btn', {type: 'button', id: 'diagnose-broken', on: {click: () => openRows({what: 'broken', against: chosen.against})}}, 'Broken');
-  const actions = h('div.actions', {}, annotate, theirPairs, fixed, broken, h('span.grow'), chosenText, csv, clear);
+  const actions = h('div.actions', {}, annotateThese, theirPairs, fixed, broken, h('span.grow'), chosenText, csv, clear);
   const main = h('section.main', {}, bar, figures, notes, body, actions);
 
   const listeners = [];
@@ -205,9 +204,8 @@ export function mount({element, server}) {
     const n = selection.rows.length;
     chosenText.textContent = n ? counted(n, 'sample') + ' selected' : 'Nothing selected';
     for (const button of [theirPairs, csv, clear]) button.disabled = !n;
-    annotate.hidden = !annotatesHere();
-    annotate.disabled = !n || n > MOST_ANNOTATED;
-    annotate.firstChild.textContent = n ? `Annotate these ${count(n)}` : 'Annotate these';
+    annotateThese.disabled = !n || n > MOST_ANNOTATED;
+    annotateThese.firstChild.textContent = n ? `Annotate these ${count(n)}` : 'Annotate these';
     theirPairs.setAttribute('aria-pressed', 'false');
     theirPairs.firstChild.textContent = 'Their pairs';
   }
@@ -272,7 +270,7 @@ export function mount({element, server}) {
   const keys = Object.fromEntries(Object.keys(VIEWS).map((view, at) => [String(at + 1), () => { if (shared.about) show(view); }]));
   bindKeys(page, {
     ...keys, l: () => views.map.toggleLasso(), Escape: () => { if (side.isOpen()) side.close(); else select([], ''); },
-    a: () => { if (!annotate.hidden && !annotate.disabled) annotate.click(); }, p: () => { if (selection.rows.length) togglePairs(); },
+    a: () => { if (!annotateThese.disabled) annotateThese.click(); }, p: () => { if (selection.rows.length) togglePairs(); },
     j: () => side.step(1), k: () => side.step(-1),
   });
   nothing('Reading runs', 'One moment.');

@@ -6,7 +6,7 @@ import {createMatrix} from './matrix.js';
 import {imageOf} from './instance.js';
 import {createPair} from './pair.js';
 import {load, thumbnail} from './sprite.js';
-import {address, bindKeys, change, current, isActive, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
+import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
 
 const PAGE = 100;
 
@@ -34,10 +34,11 @@ export function mount({element}) {
   const next = button('pairs-next', 'Next', 'j', () => step(1));
   const reveal = button('pairs-reveal', 'Reveal true labels', 't', () => toggleTruth());
   const csv = h('a.btn', {id: 'pairs-csv', download: ''}, 'Pairs as CSV');
+  const fix = h('button.btn.act', {type: 'button', id: 'pairs-annotate', title: 'Decide the samples of these pairs on the Annotate page', on: {click: () => annotate({cell: {mining: state.mining, classes: state.classes, threshold: state.threshold}, source: 'cell', title: state.classes ? `${state.classes.join(' and ')} pairs` : 'Samples of all pairs'})}}, 'Annotate these');
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
     h('input', {type: 'checkbox', id: 'pairs-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys');
   keys.querySelector('input').checked = state.keys;
-  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-augment', 'See augmentations', 'g', seeAugmentations), button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, csv);
+  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-augment', 'See augmentations', 'g', seeAugmentations), button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, fix, csv);
   const why = h('p.why');
   const main = h('section.main', {}, h('div.tools', {}, title, pills), viewer.element, actions, why);
   const page = h('div.page.pairs-page', {}, side, main);

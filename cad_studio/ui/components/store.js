@@ -43,8 +43,7 @@ const listeners = new Map();
 export const state = {
   ready: false, dataset: null, datasets: [], jobs: [], readOnly: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
-  diagnose: null, against: null, view: null,
-  queue: null,  // rows of the dataset that one page hands on to be annotated
+  diagnose: null, against: null, view: null, queue: null, annotate: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };
@@ -76,7 +75,7 @@ export function open(id) {
   document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment', 'diagnose', 'against', 'view'];
+const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment', 'diagnose', 'against', 'view', 'queue'];
 
 function writeAddress() {
   const url = new URL(window.location);
@@ -84,6 +83,7 @@ function writeAddress() {
     if (state[key] === null || state[key] === undefined) url.searchParams.delete(key);
     else url.searchParams.set(key, state[key]);
   url.searchParams.delete('class');
+  for (const key of ['open', 'rows', 'selection', 'order', 'title']) url.searchParams.delete(key);
   for (const name of state.classes || []) url.searchParams.append('class', name);
   if (url.href !== window.location.href) history.replaceState(null, '', url);
 }
@@ -100,7 +100,17 @@ function readAddress() {
   const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
   return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, augment, classes,
     run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger),
-    diagnose: number('diagnose', Number.isSafeInteger), against: number('against', Number.isSafeInteger), view: query.get('view')};
+    diagnose: number('diagnose', Number.isSafeInteger), against: number('against', Number.isSafeInteger), view: query.get('view'),
+    queue: number('queue', Number.isSafeInteger), annotate: annotateOf(query, number), page: query.get('open')};
+}
+
+/** What a link sends to the Annotate page: rows, or a stored selection and the order to go through it. */
+function annotateOf(query, number) {
+  const rows = query.get('rows');
+  if (rows && !/^\d{1,15}(,\d{1,15}){0,4999}$/.test(rows)) { toast(`The rows "${rows.slice(0, 40)}" in this address are not numbers with commas between.`, 'error'); return null; }
+  if (rows) return {rows: rows.split(',').map(Number), title: query.get('title') || ''};
+  const selection = number('selection', Number.isSafeInteger);
+  return selection ? {selection, order: query.get('order') === 'suspects' ? 'suspects' : 'selection'} : null;
 }
 
 /** Whether a job waits or is at work. */
@@ -125,13 +135,14 @@ export async function refresh() {
           wanted.dataset = wanted.pair = wanted.mining = wanted.augment = null;
         }
         Object.assign(state, wanted);
-        if (wanted.augment) open('augment');
+        if (wanted.page === 'annotate' || wanted.annotate || wanted.queue) open('annotate');
+        else if (wanted.augment) open('augment');
         else if (wanted.diagnose) open('diagnose');
         else if (wanted.run) open('train');
         else if (wanted.pair) open('pairs');
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
-        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null});
+        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null, queue: null, annotate: null});
       const first = !state.ready;
       if (first) state.ready = true;
       change({...patch, ...(first ? {started: true} : {})});
@@ -156,7 +167,7 @@ export const onJobEnd = run => endings.push(run);
 
 /** Choose a dataset; what was selected in the one before is left. */
 export function choose(name) {
-  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null});
+  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null, queue: null, annotate: null});
 }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
@@ -181,6 +192,12 @@ export function closeDrawers() {
   for (const drawer of document.querySelectorAll('.drawer.open')) drawer.classList.remove('open');
 }
 window.cadStudio.close = closeDrawers;
+
+/** Send samples of this dataset to the Annotate page: {rows} or {selection}, with {order, title, source}. */
+export function annotate(wanted) {
+  change({annotate: wanted, queue: null});
+  open('annotate');
+}
 document.addEventListener('keydown', event => { if (event.key === 'Escape') closeDrawers(); });
 
 /** Bind single keys while an element is on the screen; typing and switched-off keys are left alone. */

@@ -1,0 +1,1 @@
+"""What an annotator's actions mean, how a log replays, and how far annotators agree."""

@@ -1,0 +1,116 @@
+"""What an action sees of a dataset while it is worked out."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cad_studio.core.annotation import (
+    DECIDED,
+    FLAG,
+    MINE,
+    Change,
+    ClassMap,
+    RowState,
+    Statement,
+)
+from cad_studio.core.errors import SettingError
+
+
+class States(Protocol):
+    """Where the state and the imported set of a sample come from."""
+
+    def state(self, row: int) -> RowState:
+        """Everything that was said of a sample."""
+        ...
+
+    def base(self, row: int) -> tuple[int, ...]:
+        """Its candidates before anybody said anything, ascending."""
+        ...
+
+
+@dataclass
+class Desk:
+    """One annotator at one action.
+
+    Attributes:
+        states: The samples.
+        class_names: All classes, in order.
+        class_map: What became of them.
+        who: The annotator.
+        number: The number the action will have.
+        window: Which window it comes from.
+        seen: Number of the last action on a row that the window knew of, by row.
+    """
+
+    states: States
+    class_names: list[str]
+    class_map: ClassMap
+    who: str
+    number: int
+    window: str
+    seen: dict[int, int]
+
+    def sets(self, row: int, state: RowState | None = None) -> tuple[int, ...]:
+        """The effective candidates of a sample, in the classes of now."""
+        state = self.states.state(row) if state is None else state
+        return self.class_map.apply(state.effective(self.states.base(row)))
+
+    def say(self, row: int, classes: tuple[int, ...]) -> Change:
+        """The annotator's statement becomes a set."""
+        assert classes
+        before = self.states.state(row).statements.get(self.who)
+        after = Statement(classes, self.number).to_json()
+        return self.change(row, MINE, None if before is None else before.to_json(), after)
+
+    def decide(self, row: int, classes: tuple[int, ...]) -> Change:
+        """A set is decided for all."""
+        before = self.states.state(row).decided
+        after = Statement(classes, self.number).to_json()
+        return self.change(row, DECIDED, None if before is None else before.to_json(), after)
+
+    def flag(self, row: int) -> Change:
+        """The flag of a sample is set, or taken away."""
+        before = self.states.state(row).flagged
+        return self.change(row, FLAG, before, not before)
+
+    def change(self, row: int, about: str, before: Any, after: Any) -> Change:
+        """A change with the effective sets on both sides of it."""
+        state = self.states.state(row)
+        blank = Change(row, about, before, after, (), ())
+        later = state.with_change(blank, self.who, self.number, self.window)
+        return Change(row, about, before, after, self.sets(row, state), self.sets(row, later))
+
+    def check_class(self, index: Any) -> int:
+        """A class that can be chosen.
+
+        Raises:
+            SettingError: There is none of this index, or it was merged or removed.
+        """
+        names = self.class_names
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(names):
+            raise SettingError(
+                f"There is no class {index!r:.40}; classes are 0 to {len(names) - 1}."
+            )
+        target = self.class_map.target(index)
+        if target is None:
+            raise SettingError(f"The class {names[index]!r} was removed. Choose another.")
+        if target != index:
+            raise SettingError(
+                f"The class {names[index]!r} was merged into {names[target]!r}. Choose that one."
+            )
+        return index
+
+    def check_fresh(self, row: int) -> None:
+        """Refuse a decision that rests on what the same annotator has changed elsewhere since.
+
+        Raises:
+            SettingError: Another window of the same annotator acted on the sample meanwhile.
+        """
+        state = self.states.state(row)
+        if row not in self.seen or state.last <= self.seen[row]:
+            return
+        if state.last_who == self.who and state.last_window != self.window:
+            now = ", ".join(self.class_names[c] for c in self.sets(row)) or "no candidate"
+            raise SettingError(
+                f"You changed this sample in another window meanwhile; it has now: {now}. "
+                "That is kept. Decide again if you want something else."
+            )

@@ -1,0 +1,1 @@
+"""Orders of what to annotate next, one file each."""

@@ -1,0 +1,65 @@
+"""The closest pairs whose best labels differ although both could be either."""
+
+import numpy as np
+
+from cad_studio.core.queues import Ranked
+from cad_studio.queues._base import ORDERS, Situation
+from cad_studio.queues._belief import dense_belief
+
+
+class MostEntangled:
+    """Neighbours with a shared candidate and different best labels, by falling cosine.
+
+    The best label is what propagation believes, never a true label. A sample comes in one pair
+    at a time, as a decision on it changes what its other pairs look like.
+    """
+
+    title = "Most entangled pairs"
+    says = "The closest pairs that are taken to be of different classes and share a candidate."
+    needs_graph = True
+    again = False
+    needs_rows = False
+
+    def rank(self, situation: Situation, limit: int) -> list[Ranked]:
+        """The closest first."""
+        index, cosine = situation.index, situation.cosine
+        assert index is not None
+        assert cosine is not None
+        best = dense_belief(situation).argmax(axis=1)
+        left = np.repeat(np.arange(len(index)), index.shape[1])
+        right, close = index.ravel(), cosine.ravel()
+        kept = (right >= 0) & (left != right)
+        low, high = np.minimum(left, right)[kept], np.maximum(left, right)[kept]
+        _, first = np.unique(low * len(index) + high, return_index=True)
+        low, high, close = low[first], high[first], close[kept][first]
+        is_open, sizes = situation.is_open, situation.candidates.sizes()
+        kept = is_open[low] & is_open[high] & (best[low] != best[high])
+        kept &= (sizes[low] > 1) | (sizes[high] > 1)
+        kept &= situation.candidates.shared(low, high) > 0
+        low, high, close = low[kept], high[kept], close[kept]
+        return self._spread(situation, best, low, high, close, limit)
+
+    def _spread(self, situation, best, low, high, close, limit: int) -> list[Ranked]:  # type: ignore[no-untyped-def]
+        used: set[int] = set()
+        names, found = situation.class_names, []
+        shared = situation.candidates.shared(low, high)
+        for at in np.argsort(-close, kind="stable"):
+            a, b = int(low[at]), int(high[at])
+            if a in used or b in used:
+                continue
+            used |= {a, b}
+            classes = sorted((names[best[a]], names[best[b]]))
+            found.append(
+                Ranked(
+                    a, b, float(close[at]),
+                    f"Cosine {close[at]:.3f}, {shared[at]} shared candidate"
+                    f"{'s' * int(shared[at] != 1)}, and their neighbours pull one to {classes[0]} "
+                    f"and one to {classes[1]}.",
+                )
+            )  # fmt: skip
+            if len(found) == limit:
+                break
+        return found
+
+
+ORDERS.register("entangled")(MostEntangled())

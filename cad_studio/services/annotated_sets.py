@@ -1,0 +1,160 @@
+"""The candidate sets that follow from the imported ones and the log, and their versions."""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.annotation import Book, ClassMap
+from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.records import Dataset, DatasetVersion
+from cad_studio.services.datasets import DatasetService
+from cad_studio.store.projects import Project
+
+REASON = "annotation"
+"""Reason of the versions made here."""
+
+
+class AnnotatedSets:
+    """Effective candidate sets of one project's datasets.
+
+    The sets of the newest imported or synthesised version come first, then what annotators said
+    of single samples, then what became of the classes.
+    """
+
+    def __init__(self, project: Project, datasets: DatasetService) -> None:
+        """Read and write through `project`."""
+        self._project = project
+        self._datasets = datasets
+        self._held: OrderedDict[tuple[int, str], tuple[int, NDArray[np.uint8]]] = OrderedDict()
+        self._bases: OrderedDict[str, PartialLabels] = OrderedDict()
+        self._lock = Lock()
+
+    def base_version(self, name: str) -> DatasetVersion:
+        """The newest version that was imported or synthesised."""
+        current = self._datasets.get(name).version
+        if current.reason != REASON:
+            return current
+        versions = self._project.datasets.versions(name)
+        return [version for version in versions if version.reason != REASON][-1]
+
+    def base(self, name: str) -> PartialLabels:
+        """The sets before anybody said anything."""
+        version = self.base_version(name)
+        with self._lock:
+            if version.candidates not in self._bases:
+                packed = self._project.blobs.load_array(version.candidates)
+                n_classes = self._datasets.get(name).n_classes
+                self._bases[version.candidates] = PartialLabels(packed, n_classes)
+            self._bases.move_to_end(version.candidates)
+            while len(self._bases) > 4:
+                self._bases.popitem(last=False)
+            return self._bases[version.candidates]
+
+    def book(self, name: str) -> Book | None:
+        """The log of a dataset, or None where nothing was done."""
+        return self._project.annotations.find(self._datasets.get(name).id)
+
+    def effective(self, name: str) -> PartialLabels:
+        """The sets as they are now."""
+        base, book = self.base(name), self.book(name)
+        if book is None or book.head == 0:
+            return base
+        classes = ClassMap.from_json(book.classes)
+        return _mapped(PartialLabels(self._stated(name, base, book), base.n_classes), classes)
+
+    def changed_rows(self, name: str) -> NDArray[np.int64]:
+        """Rows whose set is not the imported one, ascending, int64 (M,)."""
+        before, after = self.base(name), self.effective(name)
+        return np.flatnonzero((before.packed != after.packed).any(axis=1))
+
+    def emptied(
+        self, dataset_id: int | None, base: PartialLabels, book_id: int, classes: ClassMap
+    ) -> NDArray[np.int64]:
+        """Rows that would have no candidate under a class map, ascending, int64 (M,)."""
+        packed = np.array(base.packed)
+        _lay_over(packed, *self._project.annotations.effective(book_id))
+        mapped = _mapped(PartialLabels(packed, base.n_classes), classes)
+        return np.flatnonzero((mapped.sizes() == 0) & (base.sizes() > 0))
+
+    def settle(self, name: str) -> Dataset:
+        """Make the sets as they are now the dataset's current version, when they are not yet.
+
+        Called by everything that reads the sets for good: training, mining, export. Its details
+        say which action it goes up to.
+        """
+        record = self._datasets.get(name)
+        if not self.is_ahead(record):
+            return record
+        with self._project.saving():
+            record = self._datasets.get(name)
+            book = self.book(name)
+            if book is None or not self.is_ahead(record):
+                return record
+            sets, base = self.effective(name), self.base_version(name)
+            details: dict[str, Any] = {
+                "base": base.hash, "action": book.head, "digest": book.digest,
+                "changed": len(self.changed_rows(name)), "classes": book.classes,
+            }  # fmt: skip
+            blob = self._project.blobs.save_array(sets.packed)
+            if blob == record.version.candidates and not book.classes["merged"]:
+                return record
+            return self._project.datasets.add_version(name, blob, REASON, details)
+
+    def is_ahead(self, record: Dataset) -> bool:
+        """Whether something was done since the current version was made."""
+        book = self._project.annotations.find(record.id)
+        if book is None or book.head == 0:
+            return False
+        version = record.version
+        return version.reason != REASON or version.details.get("action") != book.head
+
+    def _stated(self, name: str, base: PartialLabels, book: Book) -> NDArray[np.uint8]:
+        """Packed sets before the class map; kept, and brought up to date by what is new."""
+        key = (book.id, self.base_version(name).candidates)
+        with self._lock:
+            head, packed = self._held.get(key, (0, np.array(base.packed)))
+            if head > book.head:  # the project was put back to an older copy
+                head, packed = 0, np.array(base.packed)
+            if head < book.head:
+                packed = packed.copy()
+                rows, sets = self._project.annotations.effective(book.id, head)
+                _lay_over(packed, rows, sets, base.packed)
+            self._held[key] = (book.head, packed)
+            self._held.move_to_end(key)
+            while len(self._held) > 4:
+                self._held.popitem(last=False)
+            return packed
+
+
+def _lay_over(
+    packed: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    sets: list[bytes | None],
+    base: NDArray[np.uint8] | None = None,
+) -> None:
+    """Put stated sets over imported ones, in place; those that were taken back give the base."""
+    stated = np.fromiter((each is not None for each in sets), bool, len(sets))
+    if base is not None:
+        packed[rows[~stated]] = base[rows[~stated]]
+    joined = b"".join(each for each in sets if each is not None)
+    if joined:
+        packed[rows[stated]] = np.frombuffer(joined, np.uint8).reshape(-1, packed.shape[1])
+
+
+def _mapped(sets: PartialLabels, classes: ClassMap) -> PartialLabels:
+    """Sets in the classes of now."""
+    if classes.is_plain():
+        return sets
+    packed = sets.packed.copy()
+    for index in range(sets.n_classes):
+        target = classes.target(index)
+        if target == index:
+            continue
+        holding = sets.has(index)
+        packed[holding, index // 8] &= np.uint8(~(128 >> (index % 8)) & 255)
+        if target is not None:
+            packed[holding, target // 8] |= np.uint8(128 >> (target % 8))
+    return PartialLabels(packed, sets.n_classes)

@@ -1,0 +1,259 @@
+"""Annotations for other tools: log, votes, parts of the sets, Label Studio, a Hub folder."""
+
+import base64
+import csv
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import SettingError, closest
+from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.annotation_history import AnnotationHistory
+from cad_studio.services.annotators import AnnotatorService
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.exporting import csv_lines, image_file, replacing, write_parquet
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.store.projects import Project
+
+FORMATS = {
+    "sets": ("csv", "Candidate sets as CSV, which an import and a re-import take"),
+    "history": ("jsonl", "The whole log, one action a line"),
+    "votes": ("csv", "Who said what, one vote a line, as an import of votes takes it"),
+    "label-studio": ("json", "Tasks of Label Studio with images inside"),
+    "huggingface": ("zip", "A dataset folder with a card, for the Hugging Face Hub"),
+}
+"""Name to the ending of its file and what it is."""
+
+
+class AnnotationFiles:
+    """Exports of what was annotated in one project."""
+
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        history: AnnotationHistory,
+        annotators: AnnotatorService,
+    ) -> None:
+        """Read through the other services of the same project."""
+        self._folder = project.folder / "exports"
+        self._datasets = datasets
+        self._sets = sets
+        self._history = history
+        self._annotators = annotators
+
+    def export(
+        self,
+        name: str,
+        format_name: str,
+        out: Path | None = None,
+        rows: list[int] | None = None,
+        only_changed: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Write a file, all or nothing, of the sets as they are now.
+
+        Args:
+            name: The dataset.
+            format_name: A key of `FORMATS`.
+            out: The file to write; its folder must exist. None makes one in the project.
+            rows: Only these samples, e.g. of a filter; None for all. The log is always whole.
+            only_changed: Only samples whose set annotators have changed.
+            progress: Told how far it is.
+
+        Returns:
+            `name`, `format`, `out`, `rows` (written), `bytes`, `version`.
+
+        Raises:
+            SettingError: No such format or folder.
+        """
+        if format_name not in FORMATS:
+            hint = closest(format_name, FORMATS)
+            raise SettingError(f"{format_name!r} is not an export of annotations. {hint}".rstrip())
+        self._sets.settle(name)
+        data = self._datasets.load(name)
+        chosen = np.arange(len(data)) if rows is None else np.array(sorted(set(rows)), np.int64)
+        if only_changed:
+            chosen = np.intersect1d(chosen, self._sets.changed_rows(name))
+        if out is None:
+            self._folder.mkdir(exist_ok=True)
+            part = "-changed" if only_changed else "" if rows is None else "-part"
+            ending = FORMATS[format_name][0]
+            number = data.record.version.number
+            out = self._folder / f"{name}-v{number}-{format_name}{part}.{ending}"
+        writers: dict[str, Callable[..., int]] = {
+            "sets": self._write_sets, "history": self._write_history, "votes": self._write_votes,
+            "label-studio": self._write_label_studio, "huggingface": self._write_folder,
+        }  # fmt: skip
+        with replacing(out) as scratch:
+            n_written = writers[format_name](data, chosen, scratch, progress or Silent())
+        return {
+            "name": name, "format": format_name, "out": str(out), "rows": n_written,
+            "bytes": out.stat().st_size, "version": data.record.version.hash,
+        }  # fmt: skip
+
+    def _write_sets(
+        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, _progress: Progress
+    ) -> int:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(csv_lines(data, rows))
+        return len(rows)
+
+    def _write_history(
+        self, data: LoadedDataset, _rows: NDArray[np.int64], path: Path, _progress: Progress
+    ) -> int:
+        n_written = 0
+        with path.open("w", encoding="utf-8") as file:
+            for action in self._history.everything(data.record.name):
+                file.write(json.dumps(action, ensure_ascii=False) + "\n")
+                n_written += 1
+        return n_written
+
+    def _write_votes(
+        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, _progress: Progress
+    ) -> int:
+        kept, names = set(rows.tolist()), data.record.class_names
+        votes = [vote for vote in self._annotators.votes(data.record.name) if vote[0] in kept]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "annotator", "label"])
+            writer.writerows([data.ids[row], who, names[label]] for row, who, label in votes)
+        return len(votes)
+
+    def _write_label_studio(
+        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
+    ) -> int:
+        config = label_config(data.record.class_names)
+        by_row: dict[int, list[tuple[str, int]]] = {}
+        for row, who, label in self._annotators.votes(data.record.name):
+            by_row.setdefault(row, []).append((who, label))
+        with path.open("w", encoding="utf-8") as file:
+            file.write("[")
+            for at, row in enumerate(rows.tolist()):
+                if at % 256 == 0:
+                    progress.report(at / len(rows), "Writing tasks")
+                task = _task(data, row, by_row.get(row, []), config)
+                file.write((",\n" if at else "\n") + json.dumps(task, ensure_ascii=False))
+            file.write("\n]\n")
+        return len(rows)
+
+    def _write_folder(
+        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
+    ) -> int:
+        name, folder = data.record.name, path.with_name(path.name + ".parts")
+        folder.mkdir()
+        try:
+            parquet = folder / "data.parquet"
+            write_parquet(data, parquet, Part(progress, 0.0, 0.8), rows)
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.write(parquet, "data/train.parquet")
+                archive.writestr("README.md", self._card(data, rows))
+                log = folder / "history.jsonl"
+                self._write_history(data, rows, log, progress)
+                archive.write(log, "annotation/history.jsonl", zipfile.ZIP_DEFLATED)
+                votes = folder / "votes.csv"
+                self._write_votes(data, rows, votes, progress)
+                archive.write(votes, "annotation/votes.csv", zipfile.ZIP_DEFLATED)
+        finally:
+            for file in folder.iterdir():
+                file.unlink()
+            folder.rmdir()
+        progress.report(1.0, f"{name} written")
+        return len(rows)
+
+    def _card(self, data: LoadedDataset, rows: NDArray[np.int64]) -> str:
+        """A dataset card, with what the Hub needs to read the folder."""
+        record, found = data.record, self._annotators.agreement(data.record.name)
+        sizes = data.candidates.take(rows).sizes()
+        size = next(
+            words
+            for most, words in (
+                (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"),
+                (1_000_000, "100K<n<1M"), (float("inf"), "n>1M"),
+            )
+            if len(rows) < most
+        )  # fmt: skip
+        alpha = "not known" if found["alpha"] is None else f"{found['alpha']:.3f}"
+        described = "\n".join(
+            f"- `{name}`{': ' + text if (text := record.class_descriptions.get(name)) else ''}"
+            for name in record.class_names
+        )
+        mean = f"{sizes.mean():.2f}" if len(sizes) else "no"
+        return f"""---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data/train.parquet
+task_categories:
+- image-classification
+tags:
+- partial-label-learning
+size_categories:
+- {size}
+---
+
+# {record.name}
+
+{len(rows):,} samples with candidate sets over {record.n_classes} classes, {mean} candidates on
+average; the true class of a sample is taken to be in its set. The column `split` says which part
+a sample belongs to, `candidates` holds class names, `label` a true label where one is known.
+
+- Version {record.version.number}, content `{record.version.hash}`, made by {record.version.reason}
+- {found["votes"]:,} votes of {len(found["people"])} annotators, Krippendorff's alpha {alpha}
+- `annotation/history.jsonl` is the whole log, `annotation/votes.csv` has one vote a line
+- Source: {record.source}. Add the licence of the images before you publish.
+
+## Classes
+
+{described}
+
+Written by CAD Studio.
+"""
+
+
+def label_config(names: list[str]) -> str:
+    """The labelling interface that Label Studio needs for the tasks."""
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in names)
+    return (
+        '<View><Image name="image" value="$image"/>'
+        f'<Choices name="candidates" toName="image" choice="multiple">{choices}</Choices></View>'
+    )
+
+
+def _task(
+    data: LoadedDataset, row: int, votes: list[tuple[str, int]], config: str
+) -> dict[str, Any]:
+    names = data.record.class_names
+    content: dict[str, Any] = {
+        "id": data.ids[row],
+        "split": data.record.split_names[data.splits[row]],
+    }
+    if data.pixels is not None:
+        picture = base64.b64encode(image_file(data, row)["bytes"]).decode()
+        content["image"] = f"data:image;base64,{picture}"
+    if data.truth is not None and data.truth[row] != UNKNOWN:
+        content["label"] = names[data.truth[row]]
+
+    def answer(classes: Iterator[int] | list[int], who: str) -> dict[str, Any]:
+        result = {
+            "from_name": "candidates", "to_name": "image", "type": "choices",
+            "value": {"choices": [names[index] for index in classes]},
+        }  # fmt: skip
+        return {"result": [result], "completed_by": {"email": who}}
+
+    said = [answer([label], who) for who, label in votes]
+    return {
+        "data": content,
+        "annotations": [*said, answer(data.candidates.of(row), "cad-studio")],
+        "meta": {"label_config": config} if row == 0 else {},
+    }

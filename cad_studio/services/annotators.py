@@ -1,0 +1,141 @@
+"""Several annotators: their votes, how far they agree, and what they dispute."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.annotation.agreement import Agreement, agreement, class_pair_agreement
+from cad_studio.core.annotation import ClassMap
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.datasets import DatasetService
+from cad_studio.store.projects import Project
+
+_MOST_CLASS_PAIRS = 60
+
+
+class AnnotatorService:
+    """The annotators of one project's datasets.
+
+    A statement of one class is a vote; imported votes count as well, and one gives way to the
+    other where both are by the same name. A statement of several classes is no vote.
+    """
+
+    def __init__(self, project: Project, datasets: DatasetService, sets: AnnotatedSets) -> None:
+        """Read through the other services of the same project."""
+        self._project = project
+        self._datasets = datasets
+        self._sets = sets
+
+    def votes(self, name: str) -> list[tuple[int, str, int]]:
+        """Row, annotator and class of every vote, by row and name."""
+        data, book = self._datasets.load(name), self._sets.book(name)
+        found: dict[tuple[int, str], int | None] = {}
+        if data.votes is not None:
+            votes = data.votes
+            columns = (votes.sample, votes.annotator, votes.label)
+            for row, who, label in zip(*(c.tolist() for c in columns), strict=True):
+                found[row, votes.annotators[who]] = label
+        if book is not None:
+            classes = ClassMap.from_json(book.classes)
+            found = {key: classes.target(c) for key, c in found.items() if c is not None}
+            for row, who, said in self._project.annotations.statements(book.id):
+                now = classes.apply(tuple(said))
+                found[row, who] = now[0] if len(now) == 1 else None
+        return sorted((row, who, c) for (row, who), c in found.items() if c is not None)
+
+    def agreement(self, name: str) -> dict[str, Any]:
+        """How far the annotators of a dataset agree.
+
+        Returns:
+            `votes`, `items` (with two votes or more), `raw`, `alpha`, `people` (name, votes, share
+            of couples with others that agree), `class_pairs` (class indices, couples that confuse
+            the two, items, raw, alpha), `disputed` (how many samples).
+        """
+        votes = self.votes(name)
+        counts = _counted(votes, self._datasets.get(name).n_classes)
+        pairs = class_pair_agreement(counts, _MOST_CLASS_PAIRS) if len(counts) else []
+        return {
+            "votes": len(votes),
+            **_plain(agreement(counts)),
+            "people": _people(votes),
+            "class_pairs": [
+                {"classes": [a, b], "confused": n, **_plain(found)} for a, b, n, found in pairs
+            ],
+            "disputed": len(self.disputed(name)),
+        }
+
+    def disputed(self, name: str) -> list[tuple[int, str]]:
+        """Samples about which annotators differ, each with what they say.
+
+        Contradictions come first, then other differing statements, then imported votes that no
+        statement has settled.
+        """
+        book, names = self._sets.book(name), self._datasets.get(name).class_names
+        found: dict[int, str] = {}
+        settled: set[int] = set()
+        if book is not None:
+            annotations, classes = self._project.annotations, ClassMap.from_json(book.classes)
+            for column, word in (("contradict", "contradict each other"), ("differ", "differ")):
+                rows = [row for row in annotations.marked(book.id, column) if row not in found]
+                for row, state in annotations.states(book.id, rows).items():
+                    said = "; ".join(
+                        f"{who}: {_listed(classes.apply(each.classes), names)}"
+                        for who, each in sorted(state.statements.items())
+                    )
+                    found[row] = f"Annotators {word}. {said}."
+            settled = set(annotations.effective(book.id)[0].tolist())
+        by_row: dict[int, list[tuple[str, int]]] = {}
+        for row, who, label in self.votes(name):
+            if row not in settled:
+                by_row.setdefault(row, []).append((who, label))
+        for row, said_by in by_row.items():
+            if len({label for _, label in said_by}) > 1:
+                said = "; ".join(f"{who}: {names[label]}" for who, label in said_by[:6])
+                found[row] = f"{len(said_by)} imported votes differ. {said}."
+        return list(found.items())
+
+
+def _counted(votes: list[tuple[int, str, int]], n_classes: int) -> NDArray[np.int64]:
+    """Votes for each class on each item that has any, int64 (M, C)."""
+    if not votes:
+        return np.zeros((0, n_classes), np.int64)
+    rows = np.array([row for row, _, _ in votes])
+    labels = np.array([label for _, _, label in votes])
+    _, item = np.unique(rows, return_inverse=True)
+    counts = np.zeros((int(item.max()) + 1, n_classes), np.int64)
+    np.add.at(counts, (item, labels), 1)
+    return counts
+
+
+def _people(votes: list[tuple[int, str, int]]) -> list[dict[str, Any]]:
+    """Of each annotator: `who`, `votes`, `pairs` with others and the share that agrees, `raw`."""
+    by_row: dict[int, list[tuple[str, int]]] = {}
+    for row, who, label in votes:
+        by_row.setdefault(row, []).append((who, label))
+    tally: dict[str, list[int]] = {}
+    for said in by_row.values():
+        labels = [label for _, label in said]
+        for who, label in said:
+            mine = tally.setdefault(who, [0, 0, 0])
+            mine[0] += 1
+            mine[1] += len(labels) - 1
+            mine[2] += labels.count(label) - 1
+    return [
+        {"who": who, "votes": n, "pairs": pairs, "raw": same / pairs if pairs else None}
+        for who, (n, pairs, same) in sorted(tally.items(), key=lambda each: -each[1][0])
+    ]
+
+
+def _plain(found: Agreement) -> dict[str, Any]:
+    def short(value: float | None) -> float | None:
+        return None if value is None else round(value, 4)
+
+    return {
+        "items": found.n_items, "pairs": found.n_pairs, "raw": short(found.raw),
+        "alpha": short(found.alpha),
+    }  # fmt: skip
+
+
+def _listed(classes: tuple[int, ...], names: list[str]) -> str:
+    return " or ".join(names[index] for index in classes[:4]) + (" …" if len(classes) > 4 else "")

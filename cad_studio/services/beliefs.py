@@ -1,0 +1,143 @@
+"""What the neighbours of each sample make of its candidates, for queues and suggestions."""
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad_studio.core.errors import SettingError
+from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.mining.propagation import propagate
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.datasets import DatasetService
+from cad_studio.services.mining import N_GRAPH_NEIGHBOURS, MiningService
+from cad_studio.store.projects import Project
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+AT_ONCE = 20_000
+"""Samples up to which neighbours are found while the user waits; of more, by a job."""
+
+ACTIONS_BETWEEN = 25
+"""Belief is taken as true until so many actions have been done since."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nearest neighbours of all samples.
+
+    Attributes:
+        index: int64 (N, K).
+        cosine: float32 (N, K).
+        description: What the features are.
+    """
+
+    index: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+    description: str
+
+
+class BeliefService:
+    """Neighbour graphs and belief of one project's datasets; no true label is looked at."""
+
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        mining: MiningService,
+        sets: AnnotatedSets,
+    ) -> None:
+        """Read through the other services of the same project."""
+        self._project = project
+        self._datasets = datasets
+        self._mining = mining
+        self._sets = sets
+        self._graphs: OrderedDict[str, Graph] = OrderedDict()
+        self._beliefs: OrderedDict[tuple[str, str], tuple[int, csr_array]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def features(self, name: str, wanted: str | None = None) -> str:
+        """The features asked for, or the plainest the dataset has."""
+        if wanted:
+            return self._mining.check_spec(name, wanted)
+        return "raw" if self._datasets.get(name).kind == "features" else "pixels"
+
+    def is_ready(self, name: str, features: str) -> bool:
+        """Whether the neighbours are known, or few enough to be found at once."""
+        if self._datasets.get(name).n_samples <= AT_ONCE:
+            return True
+        return any(
+            self._file(found.file).is_file()
+            for found in self._mining.feature_sets(name)
+            if found.spec == features
+        )
+
+    def graph(self, name: str, features: str, progress: Progress) -> Graph:
+        """The neighbours of all samples, kept in the project's folder once they are found."""
+        found = self._mining.extract(name, features, Part(progress, 0.0, 0.5))
+        with self._lock:
+            if found.file in self._graphs:
+                return self._graphs[found.file]
+            file = self._file(found.file)
+            if file.is_file():
+                with np.load(file) as arrays:
+                    index, cosine = arrays["index"], arrays["cosine"]
+            else:
+                vectors = self._mining.load_features(found)
+                count = min(N_GRAPH_NEIGHBOURS, len(vectors) - 1)
+                if count < 1:
+                    raise SettingError("A queue by neighbours needs at least two samples.")
+                index, cosine = faiss_neighbours(
+                    vectors, vectors, count, np.arange(len(vectors)), Part(progress, 0.5, 1.0)
+                )
+                file.parent.mkdir(exist_ok=True)
+                scratch = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.npz")
+                np.savez(scratch, index=index, cosine=cosine)
+                os.replace(scratch, file)
+            self._graphs[found.file] = Graph(index, cosine, found.description)
+            while len(self._graphs) > 2:
+                self._graphs.popitem(last=False)
+            return self._graphs[found.file]
+
+    def vectors(self, name: str, features: str) -> NDArray[np.float32]:
+        """The features themselves, rows of unit length, float32 (N, D)."""
+        return self._mining.load_features(self._mining.extract(name, features, Silent()))
+
+    def belief(self, name: str, features: str, progress: Progress) -> "csr_array":
+        """Belief over the candidates as they are, or were a few actions ago, CSR float32 (N, C)."""
+        graph = self.graph(name, features, progress)
+        with self._lock:
+            book = self._sets.book(name)
+            head = 0 if book is None else book.head
+            key = (self._sets.base_version(name).hash, features)
+            if key in self._beliefs and 0 <= head - self._beliefs[key][0] < ACTIONS_BETWEEN:
+                return self._beliefs[key][1]
+            made = propagate(graph.index, graph.cosine, self._sets.effective(name))
+            self._beliefs[key] = (head, made)
+            self._beliefs.move_to_end(key)
+            while len(self._beliefs) > 2:
+                self._beliefs.popitem(last=False)
+            return made
+
+    def suggestion(
+        self, name: str, features: str, row: int, progress: Progress
+    ) -> dict[int, float]:
+        """Belief in each candidate of one sample, sum 1."""
+        belief = self.belief(name, features, progress)
+        part = slice(int(belief.indptr[row]), int(belief.indptr[row + 1]))
+        return {
+            int(c): round(float(w), 4)
+            for c, w in zip(belief.indices[part], belief.data[part], strict=True)
+        }
+
+    def _file(self, features_file: str) -> Path:
+        name = hashlib.sha256(f"{features_file} {N_GRAPH_NEIGHBOURS}".encode()).hexdigest()[:24]
+        return self._project.folder / "neighbours" / f"{name}.npz"

@@ -1,0 +1,255 @@
+"""Selections, queues and their items, and who has which item in hand."""
+
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sql
+
+from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.queues import Item, Queue, Ranked, Selection
+from cad_studio.store.database import Database, now
+from cad_studio.store.tables import (
+    ANNOTATION_BOOK,
+    ANNOTATION_ITEM,
+    ANNOTATION_LEASE,
+    ANNOTATION_QUEUE,
+    ANNOTATION_SELECTION,
+    ANNOTATION_STATEMENT,
+)
+
+
+class AnnotationQueues:
+    """The queues of one project."""
+
+    def __init__(self, database: Database) -> None:
+        """Read and write through `database`."""
+        self._database = database
+
+    def add_selection(self, columns: dict[str, Any]) -> Selection:
+        """Keep a list of rows.
+
+        Args:
+            columns: Every column of the table but `id` and `created_at`.
+        """
+        with self._database.write() as connection:
+            selection_id = connection.execute(
+                sql.insert(ANNOTATION_SELECTION).values(**columns, created_at=now())
+            ).inserted_primary_key[0]
+        return self.selection(selection_id)
+
+    def selection(self, selection_id: int) -> Selection:
+        """One list of rows.
+
+        Raises:
+            RecordNotFoundError: There is none of this id.
+        """
+        table = ANNOTATION_SELECTION
+        with self._database.read() as connection:
+            row = connection.execute(sql.select(table).where(table.c.id == selection_id)).first()
+        if row is None:
+            raise RecordNotFoundError(
+                f"Selection {selection_id} is not in this project. Make the selection again."
+            )
+        return Selection(**row._mapping)
+
+    def selections(self, dataset_id: int) -> list[Selection]:
+        """All lists of rows of a dataset, newest first."""
+        table = ANNOTATION_SELECTION
+        with self._database.read() as connection:
+            rows = connection.execute(
+                sql.select(table)
+                .where(table.c.dataset_id == dataset_id)
+                .order_by(table.c.id.desc())
+            )
+            return [Selection(**row._mapping) for row in rows]
+
+    def add(self, columns: dict[str, Any]) -> Queue:
+        """Add a queue without items.
+
+        Args:
+            columns: Every column of the table but `id`, `is_complete` and `created_at`.
+        """
+        with self._database.write() as connection:
+            queue_id = connection.execute(
+                sql.insert(ANNOTATION_QUEUE).values(**columns, is_complete=0, created_at=now())
+            ).inserted_primary_key[0]
+        return self.get(queue_id)
+
+    def get(self, queue_id: int) -> Queue:
+        """One queue.
+
+        Raises:
+            RecordNotFoundError: There is none of this id.
+        """
+        table = ANNOTATION_QUEUE
+        with self._database.read() as connection:
+            row = connection.execute(sql.select(table).where(table.c.id == queue_id)).first()
+        if row is None:
+            raise RecordNotFoundError(
+                f"Queue {queue_id} is not in this project. Open one on the Annotate page."
+            )
+        return Queue(**{**row._mapping, "is_complete": bool(row.is_complete)})
+
+    def of(self, dataset_id: int) -> list[Queue]:
+        """All queues of a dataset, newest first."""
+        table = ANNOTATION_QUEUE
+        query = sql.select(table.c.id).where(table.c.dataset_id == dataset_id)
+        with self._database.read() as connection:
+            ids = list(connection.scalars(query.order_by(table.c.id.desc())))
+        return [self.get(queue_id) for queue_id in ids]
+
+    def change(self, queue_id: int, **columns: Any) -> None:
+        """Set columns of a queue."""
+        table = ANNOTATION_QUEUE
+        with self._database.write() as connection:
+            connection.execute(sql.update(table).where(table.c.id == queue_id).values(**columns))
+
+    def extend(self, queue_id: int, items: list[Ranked], is_complete: bool) -> int:
+        """Put items behind those that are there; what is in the queue already is left out.
+
+        Args:
+            queue_id: The queue.
+            items: In order.
+            is_complete: Whether nothing will ever follow.
+
+        Returns:
+            How many were added.
+        """
+        table = ANNOTATION_ITEM
+        with self._database.write() as connection:
+            known = {
+                (row.row, row.other)
+                for row in connection.execute(
+                    sql.select(table.c.row, table.c.other).where(table.c.queue_id == queue_id)
+                )
+            }
+            fresh = [item for item in items if (item.row, item.other) not in known]
+            values = [
+                {"queue_id": queue_id, "position": len(known) + at, **asdict(item)}
+                for at, item in enumerate(fresh)
+            ]
+            if values:
+                connection.execute(sql.insert(table), values)
+            connection.execute(
+                sql.update(ANNOTATION_QUEUE)
+                .where(ANNOTATION_QUEUE.c.id == queue_id)
+                .values(is_complete=int(is_complete))
+            )
+        return len(fresh)
+
+    def rows_of(self, queue_id: int) -> list[int]:
+        """Every row that is in a queue, alone or in a pair."""
+        table = ANNOTATION_ITEM
+        with self._database.read() as connection:
+            found = connection.execute(
+                sql.select(table.c.row, table.c.other).where(table.c.queue_id == queue_id)
+            ).all()
+        return sorted({row for each in found for row in each if row is not None})
+
+    def take(
+        self, queue: Queue, who: str, count: int, at: float, seconds: float, again: bool
+    ) -> list[Item]:
+        """Items for an annotator, who has them in hand until they are done or the time is up.
+
+        What the annotator already has in hand comes first. An item goes to at most `overlap`
+        annotators at a time or ever.
+
+        Args:
+            queue: The queue.
+            who: The annotator.
+            count: At most so many.
+            at: The time now, in seconds.
+            seconds: How long they stay in hand. A time further off was set by a clock that has
+                gone back since, and does not hold.
+            again: Whether samples somebody has decided meanwhile are handed out all the same.
+        """
+        item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
+        here = lease.c.queue_id == item.c.queue_id, lease.c.position == item.c.position
+        in_hand = (lease.c.status == "leased") & lease.c.until.between(at, at + seconds)
+        others = (
+            sql.select(sql.func.count())
+            .where(*here, lease.c.who != who, (lease.c.status == "done") | in_hand)
+            .scalar_subquery()
+        )
+        ended = sql.exists().where(*here, lease.c.who == who, lease.c.status != "leased")
+        mine = sql.exists().where(*here, lease.c.who == who, lease.c.status == "leased")
+        query = sql.select(item).where(item.c.queue_id == queue.id, ~ended, others < queue.overlap)
+        if not again:
+            query = query.where(mine | ~_is_settled(queue, who))
+        with self._database.write() as connection:
+            rows = connection.execute(
+                query.order_by(sql.desc(mine), item.c.position).limit(count)
+            ).all()
+            for row in rows:
+                keys = {"queue_id": queue.id, "position": row.position, "who": who}
+                connection.execute(sql.delete(lease).filter_by(**keys))
+                connection.execute(
+                    sql.insert(lease).values(**keys, status="leased", until=at + seconds)
+                )
+        return [Item(**row._mapping) for row in rows]
+
+    def item(self, queue_id: int, position: int) -> Item:
+        """One item.
+
+        Raises:
+            RecordNotFoundError: The queue has none at this place.
+        """
+        table = ANNOTATION_ITEM
+        with self._database.read() as connection:
+            row = connection.execute(
+                sql.select(table).filter_by(queue_id=queue_id, position=position)
+            ).first()
+        if row is None:
+            raise RecordNotFoundError(f"Queue {queue_id} has no item {position}.")
+        return Item(**row._mapping)
+
+    def release(self, queue_id: int, who: str) -> None:
+        """Give back what an annotator has in hand and has not done."""
+        table = ANNOTATION_LEASE
+        with self._database.write() as connection:
+            connection.execute(
+                sql.delete(table).filter_by(queue_id=queue_id, who=who, status="leased")
+            )
+
+    def progress(self, queue_id: int, who: str, at: float) -> dict[str, int]:
+        """Of a queue: `items` so far, `done` and `passed` by anyone, `mine` done, `in_hand`."""
+        item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
+        with self._database.read() as connection:
+            n_items = connection.scalar(
+                sql.select(sql.func.count()).select_from(item).where(item.c.queue_id == queue_id)
+            )
+            found = connection.execute(
+                sql.select(
+                    sql.func.count(sql.distinct(_if(lease.c.status == "done", lease.c.position))),
+                    sql.func.count(sql.distinct(_if(lease.c.status == "passed", lease.c.position))),
+                    sql.func.count(_if((lease.c.status == "done") & (lease.c.who == who), 1)),
+                    sql.func.count(
+                        _if((lease.c.status == "leased") & (lease.c.until > at), lease.c.position)
+                    ),
+                ).where(lease.c.queue_id == queue_id)
+            ).one()
+        names = ("done", "passed", "mine", "in_hand")
+        return {"items": int(n_items or 0), **dict(zip(names, map(int, found), strict=True))}
+
+
+def _if(condition: sql.ColumnElement[bool], value: Any) -> sql.ColumnElement[Any]:
+    return sql.case((condition, value), else_=None)
+
+
+def _is_settled(queue: Queue, who: str) -> sql.ColumnElement[bool]:
+    """Whether all samples of an item have been decided by this or by enough annotators."""
+    item = ANNOTATION_ITEM
+
+    def settled(row: sql.ColumnElement[int]) -> sql.ColumnElement[bool]:
+        said = ANNOTATION_STATEMENT
+        here = (
+            said.c.book_id
+            == sql.select(ANNOTATION_BOOK.c.id)
+            .where(ANNOTATION_BOOK.c.dataset_id == queue.dataset_id)
+            .scalar_subquery(),
+            said.c.row == row,
+        )
+        number = sql.select(sql.func.count()).where(*here).scalar_subquery()
+        return sql.exists().where(*here, said.c.who == who) | (number >= queue.overlap)
+
+    return settled(item.c.row) & (item.c.other.is_(None) | settled(item.c.other))

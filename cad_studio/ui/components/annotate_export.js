@@ -1,0 +1,69 @@
+// Annotations out to other tools, and corrected files back in, after a look at the difference.
+
+import {h, fill, count, counted, toast} from './dom.js';
+import {address, onJobEnd, read, refresh} from './store.js';
+
+const FORMATS = [
+  ['sets', 'Candidate sets, CSV', 'An import and a re-import take it'], ['history', 'History, JSON lines', 'The whole log, one action a line'],
+  ['votes', 'Votes, CSV', 'Who said what, one vote a line'], ['label-studio', 'Label Studio, JSON', 'Tasks with images and everything said'],
+  ['huggingface', 'Hugging Face folder, zip', 'Parquet, a dataset card, log and votes'],
+];
+
+/** The way out and back in. `ctx()` gives {dataset, role, queue}; `onChange()` is told of a re-import. */
+export function exportSheet(ctx, server, onChange) {
+  const body = h('div.body');
+  const element = h('dialog.sheet', {'aria-label': 'In and out'},
+    h('div.row', {}, h('h1.grow', {}, 'In and out'), h('button.quiet', {type: 'button', on: {click: () => element.close()}}, 'Close', h('kbd', {}, 'esc'))), body);
+  let mine = null;
+  let download = null;
+
+  function draw() {
+    const {role, queue} = ctx();
+    const format = h('select', {id: 'annotate-format', 'aria-label': 'Format'}, ...FORMATS.map(([value, text]) => h('option', {value}, text)));
+    const part = h('select', {id: 'annotate-part', 'aria-label': 'Which samples'}, h('option', {value: 'all'}, 'All samples'), h('option', {value: 'changed'}, 'Only changed samples'),
+      queue?.settings?.selection ? h('option', {value: 'selection'}, `Exactly: ${queue.title}`) : null);
+    const says = h('p.quiet-text', {}, FORMATS[0][2]);
+    format.addEventListener('change', () => { says.textContent = FORMATS.find(each => each[0] === format.value)[2]; });
+    const make = h('button.btn.primary', {type: 'button', id: 'annotate-make', disabled: role !== 'owner', on: {click: async () => {
+      const answer = await server.export({dataset: ctx().dataset, format: format.value, only_changed: part.value === 'changed', selection: part.value === 'selection' ? queue.settings.selection : null});
+      if (answer.error) { toast(answer.error, 'error'); return; }
+      mine = answer.job;
+      fill(download, 'Writing the file…');
+      refresh();
+    }}}, 'Make the file');
+    download = h('span', {id: 'annotate-file', role: 'status'}, role === 'owner' ? '' : 'Only an owner makes files.');
+    const file = h('input', {type: 'file', id: 'annotate-correct', accept: '.csv,.json,.jsonl', disabled: role !== 'owner', 'aria-label': 'Corrected file', on: {change: () => look(file.files[0])}});
+    const found = h('div', {id: 'annotate-difference', role: 'status'});
+
+    async function look(chosen) {
+      if (!chosen) return;
+      const sent = {dataset: ctx().dataset, file_name: chosen.name, text: await chosen.text()};
+      const answer = await server.difference(sent);
+      if (answer.error) { fill(found, h('p.warn', {}, answer.error)); return; }
+      const take = h('button.btn.primary', {type: 'button', id: 'annotate-take-over', disabled: !answer.changed, on: {click: async () => {
+        take.disabled = true;
+        const done = await server.correct({...sent, action: ctx().dressed({kind: 'correct'})});
+        if (done.error) { toast(done.error, 'error'); return; }
+        toast(`${counted(done.changed, 'sample')} taken over. One undo takes it back.`);
+        element.close();
+        onChange(done);
+      }}}, `Take over ${counted(answer.changed, 'sample')}`);
+      fill(found, h('p', {}, `${count(answer.changed)} of ${counted(answer.n_rows, 'sample')} would change.`,
+        answer.unknown ? ` ${counted(answer.unknown, 'id')} not in this dataset (first: ${answer.unknown_first}).` : ''),
+      h('ul.plain', {}, ...answer.changes.map(each => h('li.row', {}, h('span.id', {}, each.id), h('span', {}, `${each.before.join(', ') || 'none'} → ${each.after.join(', ')}`)))),
+      answer.changed > answer.changes.length ? h('p.quiet-text', {}, `and ${count(answer.changed - answer.changes.length)} more`) : null, take);
+    }
+
+    fill(body, h('h2', {}, 'Out'), h('div.row', {}, format, part, make), says, download,
+      h('h2', {}, 'Back in'), h('p.quiet-text', {}, 'CSV with id and candidates, JSON lines, or Label Studio JSON. What differs is shown first; it becomes one action that can be undone.'), file, found);
+  }
+
+  onJobEnd(async job => {
+    if (job.id !== mine || !download) return;
+    if (job.status !== 'done') { fill(download, job.error || 'The file was not made.'); return; }
+    const full = await read(`/jobs/${job.id}`).catch(() => job);
+    fill(download, h('a.btn', {href: address(`/jobs/${job.id}/file`), download: '', id: 'annotate-download'}, `Download ${String(full.result?.out || '').split('/').pop() || 'the file'}`));
+  });
+
+  return {element, open() { draw(); element.showModal(); }};
+}

@@ -1,0 +1,128 @@
+"""Roles hold in the services, whoever calls them; passwords are never stored in clear."""
+
+import pytest
+
+from cad_studio.config import AppConfig
+from cad_studio.core.errors import NotAllowedError, ReadOnlyError, SettingError
+from cad_studio.services.access import Login, acting_as, login_from, read_users, user_line
+from cad_studio.services.container import Services
+from tests.services.annotating import NAME, act, label, make, now, request
+
+PASSWORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
+ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return "\n".join(user_line(name, ROLES[name], PASSWORDS[name]) for name in ROLES)
+
+
+@pytest.fixture
+def services(tmp_path, lines):
+    alone = Services(AppConfig(tmp_path / "project"))
+    make(alone, tmp_path)
+    alone.close()
+    services = Services(AppConfig(tmp_path / "project"), login=Login(read_users(lines, "users")))
+    yield services
+    services.close()
+
+
+CHANGES = {
+    "act": ("annotator", lambda s: label(s, 0, 1)),
+    "bulk": ("annotator", lambda s: act(s, "set", [1, 2], given={"class": 0})),
+    "open a queue": ("annotator", lambda s: s.queues.open(NAME, "random")),
+    "select": ("annotator", lambda s: s.queues.store_selection(NAME, [1], "x")),
+    "decide": ("owner", lambda s: act(s, "decide", [0], given={"classes": [1]})),
+    "rename a class": ("owner", lambda s: act(s, "rename-class", given={"class": 0, "name": "z"})),
+    "remove a dataset": ("owner", lambda s: s.datasets.remove(NAME)),
+    "start a job": ("owner", lambda s: s.jobs.submit("export", "x", {})),
+    "name a run": ("owner", lambda s: s.runs.rename(1, "x")),
+    "empty the trash": ("owner", lambda s: s.runs.purge()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("who", [None, "vera", "anna", "stranger"])
+def test_a_lower_role_is_refused_in_words_and_changes_nothing(services, change, who):
+    role, do = CHANGES[change]
+    if ROLES.get(who) == role:
+        pytest.skip("may do it")
+    if who == "anna" and role == "annotator":
+        pytest.skip("may do it")
+    words = "Log in first" if who is None else f"{who} has the role .*needs the role {role}"
+    with acting_as(who), pytest.raises(NotAllowedError, match=words):
+        do(services)
+    assert services.history.newest(NAME)["head"] == 0
+    assert services.datasets.names() == [NAME]
+
+
+def test_an_annotator_annotates_under_the_checked_name(services):
+    with acting_as("anna"):
+        label(services, 0, 1, who="somebody else")
+        assert services.cards.overview(NAME, "x")["role"] == "annotator"
+    assert services.history.newest(NAME)["actions"][0]["who"] == "anna"
+    assert now(services, 0) == [1]
+
+
+def test_an_owner_does_everything(services):
+    with acting_as("olga"):
+        act(services, "decide", [0], given={"classes": [2]})
+        services.history.restore(NAME, 0, None, request("restore"))
+        services.datasets.remove(NAME)
+    assert services.datasets.names() == []
+
+
+def test_someone_whose_name_was_never_said_may_only_look(services):
+    """An entry point that forgets to say who acts must not open the door."""
+    with pytest.raises(NotAllowedError, match="Log in first"):
+        label(services, 0, 1)
+    assert services.datasets.describe(NAME)["n"] == 60
+
+
+def test_read_only_holds_for_owners_too(tmp_path, lines):
+    closed = AppConfig(tmp_path / "project", read_only=True)
+    services = Services(closed, login=Login(read_users(lines, "users")))
+    with acting_as("olga"), pytest.raises(ReadOnlyError, match="read-only"):
+        services.runs.purge()
+    services.close()
+
+
+def test_passwords_are_checked_and_not_stored(services, lines):
+    assert services.access.may_log_in("anna", PASSWORDS["anna"])
+    for name, word in (("anna", "wrong"), ("anna", ""), ("nobody", "no password"), ("", "")):
+        assert not services.access.may_log_in(name, word)
+    assert not any(word in lines for word in PASSWORDS.values())
+    assert user_line("a", "owner", "same words") != user_line("a", "owner", "same words")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("anna:annotator", "users, line 1: expected name:role:password-hash"),
+        ("anna:annotator:secret", "line 1: expected"),
+        ("# one\n\nanna:boss:scrypt$00$00", "'boss' is no role"),
+        ("anna:annotator:scrypt$00$00", "names no owner"),
+    ],
+)
+def test_a_wrong_users_file_is_told_with_its_line(text, words):
+    with pytest.raises(SettingError, match=words):
+        read_users(text, "users")
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "password"), [("a:b", "owner", "long enough"), ("", "owner", "long enough"),
+    ("a", "boss", "long enough"), ("a", "owner", "short")],
+)  # fmt: skip
+def test_a_user_that_cannot_be(name, role, password):
+    with pytest.raises(SettingError):
+        user_line(name, role, password)
+
+
+def test_a_space_lets_its_owner_in_by_hugging_face_and_others_look():
+    space = {"SPACE_ID": "olga/studio", "OAUTH_CLIENT_ID": "id", "SPACE_AUTHOR_NAME": "olga"}
+    login = login_from(space, None)
+    assert (login.by_hub, login.users["olga"].role, login.other_role) == (True, "owner", "viewer")
+    shared = login_from({**space, "CAD_OWNERS": "max, eva", "CAD_ANNOTATORS": "*"}, None)
+    assert (set(shared.users), shared.other_role) == ({"max", "eva"}, "annotator")
+    assert login_from({"SPACE_ID": "olga/studio"}, None) is None
+    assert login_from({}, None) is None

@@ -1,0 +1,158 @@
+"""With a login, every way in asks for it: pages, routes, server functions, the queue, uploads."""
+
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from cad_studio.config import AppConfig
+from cad_studio.services.access import Login, read_users, user_line
+from cad_studio.services.container import Services
+from cad_studio.ui.app import build_window, launch
+from cad_studio.ui.identity import visitor
+from tests.ui.small_project import SHAPES, build_services
+from tests.ui.test_read_only import press
+
+WORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
+ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
+CAD = "/gradio_api/cad"
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("login")
+    build_services(folder).close()
+    lines = "\n".join(user_line(name, ROLES[name], WORDS[name]) for name in ROLES)
+    login = Login(read_users(lines, "users"))
+    built = Services(AppConfig(folder / "project"), login=login)
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def url(services):
+    window = build_window(services)
+    launch(window, services, prevent_thread_lock=True, quiet=True)
+    yield window.local_url.rstrip("/")
+    window.close()
+
+
+@pytest.fixture(scope="module")
+def config(url):
+    with person(url, "olga") as asking:
+        return asking.get("/config").json()
+
+
+@contextmanager
+def person(url, name=None):
+    """Someone with a browser, logged in or not."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as asking:
+        if name:
+            known = {"username": name, "password": WORDS[name]}
+            asking.post("/login", data=known).raise_for_status()
+        yield asking
+
+
+def ask(asking, config, function, wanted):
+    component = next(
+        part["id"]
+        for part in config["components"]
+        if part["props"].get("elem_id") == "annotate-page"
+    )
+    body = {"session_hash": "s", "component_id": component, "fn_name": function, "data": wanted}
+    return asking.post("/gradio_api/component_server", json=body)
+
+
+def label(asking, config, key):
+    action = {"kind": "label", "rows": [0], "arguments": {"class": 1}, "key": key, "who": "me"}
+    return ask(asking, config, "act", {"dataset": SHAPES, "actions": [action]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/config", f"{CAD}/state", f"{CAD}/annotate/{SHAPES}", f"{CAD}/annotate/{SHAPES}/history",
+        f"{CAD}/annotate/{SHAPES}/history.jsonl", f"{CAD}/annotate/{SHAPES}/card?rows=1",
+        f"{CAD}/annotate/{SHAPES}/agreement", f"{CAD}/training/runs", f"{CAD}/image/x/{SHAPES}/1",
+    ],
+)  # fmt: skip
+def test_nothing_is_read_without_a_login(url, path):
+    with person(url) as asking:
+        assert asking.get(path).status_code == 401
+
+
+def test_nothing_is_done_without_a_login(url, config, services):
+    with person(url) as asking:
+        assert label(asking, config, "nobody").status_code == 401
+        joined = {"data": ["/", None, "mine"], "fn_index": 0, "session_hash": "s"}
+        assert asking.post("/gradio_api/queue/join", json=joined).status_code == 401
+        uploaded = asking.post("/gradio_api/upload", files={"files": ("a.npz", b"\0" * 50)})
+        assert uploaded.status_code == 401
+    assert services.history.newest(SHAPES)["head"] == 0
+
+
+def test_a_wrong_password_is_refused(url):
+    with person(url) as asking:
+        wrong = {"username": "anna", "password": "guess"}
+        assert asking.post("/login", data=wrong).status_code == 400
+
+
+def test_roles_hold_for_server_functions(url, config, services):
+    with person(url, "vera") as viewer:
+        answer = label(viewer, config, "vera").json()["answers"][0]
+        assert answer["error"].startswith("vera has the role viewer")
+        assert viewer.get(f"{CAD}/annotate/{SHAPES}").json()["role"] == "viewer"
+    with person(url, "anna") as annotator:
+        answer = label(annotator, config, "anna").json()["answers"][0]
+        assert answer["rows"]["0"]["said"] == {"anna": [1]}  # not the name the window gave
+        refused = ask(annotator, config, "export", {"dataset": SHAPES, "format": "votes"}).json()
+        assert "needs the role owner" in refused["error"]
+    with person(url, "olga") as owner:
+        restored = {"dataset": SHAPES, "number": 0, "action": {"key": "back"}}
+        assert ask(owner, config, "restore", restored).json()["changed"] == 1
+
+
+@pytest.mark.parametrize("name", ["vera", "anna"])
+def test_roles_hold_for_raw_queue_calls(url, config, services, name):
+    with person(url, name) as asking:
+        success, words = press(asking, config, "import-start", "/", None, "mine")
+    assert (success, words[:18]) == (False, f"{name} has the role "[:18])
+    assert services.jobs.recent() == []
+
+
+def test_an_owners_raw_call_passes(url, config, services):
+    with person(url, "olga") as asking:
+        assert press(asking, config, "export-start", SHAPES, "csv")[0]
+
+
+class Asked:
+    """A request as Starlette has it, with a session of Hugging Face's login."""
+
+    def __init__(self, session):
+        self.scope = {"app": object(), "session": session}
+        self.cookies = {}
+
+
+def test_a_hugging_face_login_gives_the_name():
+    info = {"oauth_info": {"userinfo": {"preferred_username": "olga"}}}
+    assert visitor(Asked(info)) == "olga"
+    assert visitor(Asked({})) is None
+    assert visitor(None) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({}, "lacks 'dataset'"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label"}]}, "needs a kind and a key"),
+        ({"dataset": SHAPES, "actions": [{"kind": 3, "key": "k"}]}, "kind is 3"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "rows": ["1"]}]}, "whole"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "fast": 1}]}, "fast is 1"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "known": [1]}]}, "digest"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "seconds": -1}]}, "seconds"),
+    ],
+)
+def test_requests_that_are_none_are_told(url, config, wanted, words):
+    with person(url, "olga") as asking:
+        answer = ask(asking, config, "act", wanted).json()
+    assert words in (answer.get("error") or answer["answers"][0]["error"])
