@@ -7,8 +7,8 @@ partial label says for sure what a sample is not; each row's weights sum to 1, b
 is directed; and a power above 1 keeps beliefs from washing out, because every candidate that comes
 with a class everywhere gains a little at each step.
 
-Classes of similar size can be asked for: Zhu, Ghahramani and Lafferty, "Semi-Supervised Learning
-Using Gaussian Fields and Harmonic Functions", ICML 2003,
+Classes are taken to be of similar size unless told otherwise: Zhu, Ghahramani and Lafferty,
+"Semi-Supervised Learning Using Gaussian Fields and Harmonic Functions", ICML 2003,
 https://aaai.org/papers/icml03-118-semi-supervised-learning-using-gaussian-fields-and-harmonic-functions/,
 call it class mass normalisation; here it is repeated at every step. Neighbours alone cannot tell a
 class from one that always comes with it.
@@ -39,7 +39,7 @@ def propagate(
     n_iterations: int = 40,
     alpha: float = 0.99,
     sharpness: float = 1.2,
-    balance: float = 0.0,
+    balance: float = 1.0,
 ) -> "csr_array":
     """Spread belief over the candidates along the neighbour graph.
 

@@ -190,7 +190,7 @@ def closest_pairs(
 def propagated(
     features: NDArray[np.float32],
     candidates: PartialLabels,
-    balance: float = TrainConfig.class_balance,
+    balance: float = 1.0,
 ) -> NDArray[np.float32]:
     """Belief spread over the candidates among neighbours, float32 (N, C)."""
     if len(features) < 2:

@@ -198,7 +198,7 @@ def test_a_given_start_is_learned_and_held_as_long_as_said(name):
     start[1] = torch.eye(N_CLASSES)[1]
     start /= start.sum(dim=1, keepdim=True)
     method = make_small(name, start=start, epochs=130, start_epochs=100)
-    train(method, images, 100, learning_rate=0.05)
+    train(method, images, 100, learning_rate=0.02)
     assert torch.equal(method.belief, start)
     predicted = predict(method, images)
     assert (predicted == start.argmax(dim=1)).float().mean() >= 6 / 8

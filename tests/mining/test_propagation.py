@@ -14,7 +14,7 @@ def test_one_step_by_hand():
     candidates = PartialLabels.from_lists([[0, 1], [0], [1, 2]], 3)
     index = np.array([[1, 2], [0, -1], [-1, -1]])
     cosine = np.array([[0.6, 0.2], [0.6, -1], [-1, -1]], np.float32)
-    belief = propagate(index, cosine, candidates, n_iterations=1, alpha=0.5, sharpness=1)
+    belief = propagate(index, cosine, candidates, n_iterations=1, alpha=0.5, sharpness=1, balance=0)
     expected = [[2 / 3, 1 / 3, 0], [1, 0, 0], [0, 0.5, 0.5]]
     np.testing.assert_allclose(belief.toarray(), expected, atol=1e-6)
     assert best_labels(belief).tolist() == [0, 0, 1]

@@ -25,7 +25,7 @@ from cad_studio.training.trainer import Trainer
 from tests.training.runs import N_CLASSES, StopsAfter, small_images, small_plan
 from tests.training.test_resuming import figures, plan_of, weights
 
-LEARNS = {"epochs": 8, "learning_rate": 0.05, "batch_size": 32}
+LEARNS = {"epochs": 8, "learning_rate": 0.05, "batch_size": 32, "views": "paper"}
 N_LEARNS = 256
 
 
