@@ -138,6 +138,9 @@ def test_ten_rapid_keys_are_ten_actions_and_the_next_is_there_at_once(page, stud
     all_saved(page)
     kinds = [line["kind"] for line in lines_after(project, first)]
     assert kinds == ["label"] * 8 + ["flag", "toggle"]
+    # The counts beside the queue used to stay as they were when it was opened.
+    counts = re.compile(rf"{head(project):,} by [1-9]\d* annotator")
+    expect(page.locator(".annotate-page .facts")).to_contain_text(counts)
 
 
 def test_the_last_candidate_is_kept_none_of_these_replaces_and_search_adds(page, studio, project):

@@ -43,7 +43,7 @@ export function mount({element, server}) {
     server, ctx: () => ({dataset: state.dataset, who, queue, overview}),
     onSaved: showSaved, onRecent: list => aside.recent(list), onRows: takeOver,
     onRefusal: (action, words) => { toast(words, 'error'); if (action.trailAt !== undefined) goTo(action.trailAt); },
-    onSteps: steps => { Object.assign(overview, steps); drawSteps(); },
+    onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); },
   });
 
   const title = h('h1', {id: 'annotate-title', 'aria-live': 'polite'});
@@ -266,6 +266,13 @@ export function mount({element, server}) {
     undo.disabled = !canAct() || !(overview.undo || decisions.pending); redo.disabled = !canAct() || !overview.redo;
     undo.firstChild.textContent = `Undo${words(overview.undo)}`;
     redo.firstChild.textContent = `Redo${words(overview.redo)}`;
+  }
+
+  /** The counts of the dataset, read again once the keys rest. */
+  let counting = 0;
+  function countSoon() {
+    clearTimeout(counting);
+    counting = setTimeout(() => read(path(), {who}).then(({changed, contradict, people}) => { if (overview) { Object.assign(overview, {changed, contradict, people}); drawSide(); } }, () => {}), 800);
   }
 
   function showSaved({unsaved, trouble, savedAt}) {
