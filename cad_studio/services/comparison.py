@@ -76,7 +76,7 @@ class ComparisonService:
             "runs": [_who(each) for each in found],
             "split": split or "the split each is judged by",
             "notes": notes,
-            "settings": different_settings([_settings(each.run) for each in found]),
+            "settings": different_settings([settings_of(each.run) for each in found]),
             "figures": [
                 {
                     **asdict(figure),
@@ -177,18 +177,20 @@ class ComparisonService:
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    settings = {name: value for name, value in _settings(run).items() if name not in _OWN}
+    settings = {name: value for name, value in settings_of(run).items() if name not in _OWN}
     return {"dataset": run.dataset_id, "version": run.version_hash, **settings}
 
 
-def _settings(run: Run) -> dict[str, Any]:
+def settings_of(run: Run) -> dict[str, Any]:
+    """Everything a run was made with, by name."""
     return {
         "method": run.method,
         "backbone": run.backbone,
         "features": run.features,
         "data version": run.version_hash,
         **run.config,
-        **run.settings,
+        # The loop and a method may have settings of one name, such as momentum.
+        **{f"{run.method}: {name}": value for name, value in run.settings.items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.diagnosis.projection import umap_plane
-from cad_studio.services import maps
+from cad_studio.services import comparison, maps
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
 from cad_studio.services.run_figures import figures_of
@@ -91,6 +92,16 @@ def test_answers_are_asked_once_and_anew_when_the_model_changes(project, diagnos
     diagnosis.prepare(first, Silent())
     assert (folder / "logits.npy").stat().st_mtime_ns > before
     assert not folder.with_name("diagnosis.unfinished").exists()
+
+
+def test_settings_of_one_name_of_the_loop_and_of_a_method_are_told_apart(project, diagnosis):
+    """The momentum of a slow copy stood where the momentum of the steps should be."""
+    services, first, *_ = project
+    run = services.project.runs.get(first)
+    other = replace(run, method="cad-cam", settings={"momentum": 0.99})
+    told = comparison.settings_of(other)
+    assert told["momentum"] == run.config["momentum"]
+    assert told["cad-cam: momentum"] == 0.99
 
 
 def test_a_comparison_holds_runs_against_the_first(project, diagnosis):
