@@ -81,7 +81,7 @@ class Services:
         self.judges = JudgeService(self.project, self.datasets, self.runs)
         self.edit_sets = EditSetService(self.project, self.datasets, self.editors)
         self.edit_models = EditModelService(
-            self.project, self.datasets, self.mining, self.judges, self.jobs
+            self.project, self.datasets, self.mining, self.judges, self.jobs, self.sets
         )
         self.augmentation = AugmentationService(
             self.project, self.datasets, self.mining, self.editors, self.judges, self.edit_sets,

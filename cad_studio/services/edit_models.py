@@ -13,6 +13,7 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import EditModel
 from cad_studio.core.settings import settings_from_json, settings_to_json
+from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.editors import EDITOR_FILE
 from cad_studio.services.jobs import JobService
@@ -57,13 +58,18 @@ class EditModelService:
         mining: MiningService,
         judges: JudgeService,
         jobs: JobService,
+        sets: AnnotatedSets,
     ) -> None:
-        """Store into `project`; read through the others; `jobs` trains in the background."""
+        """Store into `project`; read through the others.
+
+        `jobs` trains in the background; `sets` brings in what was annotated until then.
+        """
         self._project = project
         self._datasets = datasets
         self._mining = mining
         self._judges = judges
         self._jobs = jobs
+        self._sets = sets
 
     def create(self, request: EditModelRequest) -> EditModel:
         """Write down an editor of the current version of a dataset, ready to be trained.
@@ -72,6 +78,7 @@ class EditModelService:
             RecordNotFoundError: There is no such dataset or run.
             SettingError: A setting is out of range, or the dataset has no images.
         """
+        self._sets.settle(request.dataset)
         data = self._datasets.load(request.dataset)
         if data.pixels is None:
             raise SettingError(

@@ -120,6 +120,7 @@ def _map(services: "Services", arguments: dict[str, Any], progress: Progress) ->
 def _suspects(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
+    services.sets.settle(arguments["name"])
     found = services.diagnosis.suspects.find(
         arguments["name"], arguments["run"], arguments["features"], arguments["seed"], progress
     )
@@ -164,7 +165,9 @@ def _edit_model(
 
 
 def _augment(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    return services.augmentation.make(AugmentRequest(**arguments), progress)
+    request = AugmentRequest(**arguments)
+    services.sets.settle(request.dataset)
+    return services.augmentation.make(request, progress)
 
 
 def _estimate_edits(

@@ -9,6 +9,8 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
+from cad_studio.services.edit_models import EditModelRequest
+from cad_studio.services.operations import run_operation
 from cad_studio.services.synthesis import SynthesisConfig
 from tests.services.annotating import CLASSES, NAME, act, label, make, now, request
 
@@ -279,3 +281,15 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(services, kind, rows
     with pytest.raises((SettingError, RecordNotFoundError), match=words):
         act(services, kind, rows, given=given)
     assert services.history.newest(NAME)["head"] == 0
+
+
+def test_editors_and_suspects_take_what_was_annotated_until_then(services):
+    """Only training, pairs and export did; an editor learned from the sets of the import."""
+    label(services, 3, 1)
+    model = services.edit_models.create(EditModelRequest(NAME))
+    assert model.version_hash == services.datasets.get(NAME).version.hash
+    assert services.datasets.get(NAME).version.number == 2
+    label(services, 4, 1)
+    arguments = {"name": NAME, "run": None, "features": "pixels", "seed": 0, "limit": 1}
+    run_operation(services, "suspects", arguments, Silent())
+    assert services.datasets.get(NAME).version.number == 3
