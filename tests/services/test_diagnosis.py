@@ -16,6 +16,7 @@ from cad_studio.services import comparison, maps
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
 from cad_studio.services.run_figures import figures_of
+from tests.services.annotating import request
 from tests.services.small import NASTY, save, sets, store
 from tests.services.test_training import N_CLASSES, N_TEST, N_TRAIN, pictures, train, vectors
 
@@ -102,6 +103,25 @@ def test_settings_of_one_name_of_the_loop_and_of_a_method_are_told_apart(project
     told = comparison.settings_of(other)
     assert told["momentum"] == run.config["momentum"]
     assert told["cad-cam: momentum"] == 0.99
+
+
+def test_runs_on_three_versions_are_compared_and_the_versions_are_said(tmp_path):
+    services = Services(AppConfig(tmp_path / "project"))
+    pictures(services, tmp_path)
+    runs = []
+    imported = services.datasets.load("shades").candidates
+    for row in np.flatnonzero(imported.sizes() > 1)[:3].tolist():
+        given = {"class": imported.of(row)[0]}
+        services.annotation.act("shades", request("label", [row], "anna", given=given))
+        runs.append(train(services, epochs=1)["run"])
+        services.diagnosis.prepare(runs[-1], Silent())
+    told = services.diagnosis.comparison.compare(runs)
+    assert len({each["data_version"] for each in told["runs"]}) == 3
+    assert len(told["settings"]["data version"]) == 3
+    assert any("version" in note for note in told["notes"])
+    accuracy = next(each for each in told["figures"] if each["key"] == "accuracy")
+    assert len(accuracy["values"]) == 3
+    services.close()
 
 
 def test_a_comparison_holds_runs_against_the_first(project, diagnosis):
