@@ -118,7 +118,7 @@ def test_runs_on_three_versions_are_compared_and_the_versions_are_said(tmp_path)
     told = services.diagnosis.comparison.compare(runs)
     assert len({each["data_version"] for each in told["runs"]}) == 3
     assert len(told["settings"]["data version"]) == 3
-    assert any("version" in note for note in told["notes"])
+    assert any("learned from different candidate sets" in note for note in told["notes"])
     accuracy = next(each for each in told["figures"] if each["key"] == "accuracy")
     assert len(accuracy["values"]) == 3
     services.close()
