@@ -63,7 +63,7 @@ class Editor(ABC):
     @abstractmethod
     def edit(
         self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
-    ) -> list[NDArray[np.uint8]]:
+    ) -> list[NDArray[np.uint8] | None]:
         """Edit a batch; the same image, class and seed give the same edit in any batch.
 
         Args:
@@ -72,7 +72,7 @@ class Editor(ABC):
             seeds: int64 (M,).
 
         Returns:
-            M of the same shapes.
+            M of the same shapes; None for one whose numbers broke (NaN or infinite).
 
         Raises:
             MemoryError: The batch is too large for the device.

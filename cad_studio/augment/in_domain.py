@@ -94,11 +94,11 @@ class InDomainEditor(Editor):
 
     def edit(
         self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
-    ) -> list[NDArray[np.uint8]]:
+    ) -> list[NDArray[np.uint8] | None]:
         """As `Editor.edit`."""
         if self._denoiser is None:
             raise ValueError("load comes before edit")
-        made: list[NDArray[np.uint8]] = []
+        made: list[NDArray[np.uint8] | None] = []
         for start in range(0, len(images), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             made += self._edit(self._denoiser, images[part], guide[part], seeds[part])
@@ -111,7 +111,7 @@ class InDomainEditor(Editor):
         images: list[NDArray[np.uint8]],
         guide: NDArray[np.int64],
         seeds: NDArray[np.int64],
-    ) -> list[NDArray[np.uint8]]:
+    ) -> list[NDArray[np.uint8] | None]:
         card, device = denoiser.card, denoiser.alphas.device
         sources = (_as_tensor(image, card.channels) for image in images)
         small = torch.cat([_resized(source, card.side_px) for source in sources]).to(device)
@@ -128,10 +128,9 @@ class InDomainEditor(Editor):
         drawn = denoise(
             denoiser, folded, label, noise, settings.strength, settings.guidance, settings.steps
         )
-        # Numbers that broke become black, which is noticed and left out.
-        redrawn = denoiser.redraw(small, folded, drawn).nan_to_num(0.0)
+        redrawn = denoiser.redraw(small, folded, drawn)
         return [
-            _finished(image, before, after)
+            _finished(image, before, after) if after.isfinite().all() else None
             for image, before, after in zip(images, small.cpu(), redrawn.cpu(), strict=True)
         ]
 

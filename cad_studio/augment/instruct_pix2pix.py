@@ -139,7 +139,7 @@ class InstructPix2Pix(Editor):
 
     def edit(
         self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
-    ) -> list[NDArray[np.uint8]]:
+    ) -> list[NDArray[np.uint8] | None]:
         """As `Editor.edit`."""
         if self._pipeline is None:
             raise ValueError("load comes before edit")
@@ -197,9 +197,11 @@ def _picture(image: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))))
 
 
-def _as_asked(made: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """What the pipeline gave at the size and in the colours asked for; NaN stays black."""
-    pixels = (np.nan_to_num(made).clip(0.0, 1.0) * 255).round().astype(np.uint8)
+def _as_asked(made: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """What the pipeline gave at the size and in the colours asked for; None for broken numbers."""
+    if not np.isfinite(made).all():
+        return None
+    pixels = (made.clip(0.0, 1.0) * 255).round().astype(np.uint8)
     picture = Image.fromarray(pixels).resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
     if shape[2] == 1:
         return np.asarray(picture.convert("L"))[..., None]

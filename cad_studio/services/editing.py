@@ -83,9 +83,9 @@ def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return float(a @ b / size)
 
 
-def is_blank(edited: NDArray[np.uint8], source: NDArray[np.uint8]) -> bool:
-    """Whether an edit is of one colour although its source is not: black, or broken numbers."""
-    return int(np.ptp(edited)) < _FLAT <= int(np.ptp(source))
+def is_blank(edited: NDArray[np.uint8] | None, source: NDArray[np.uint8]) -> bool:
+    """Whether an edit is broken, or of one colour, such as black, although its source is not."""
+    return edited is None or int(np.ptp(edited)) < _FLAT <= int(np.ptp(source))
 
 
 class Batcher:
@@ -105,7 +105,7 @@ class Batcher:
     def edit(
         self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
     ) -> list[NDArray[np.uint8] | None]:
-        """Edit images; one that comes out blank is tried once more with another seed.
+        """Edit images; one that comes out broken or blank is tried once more with another seed.
 
         Args:
             images: M of uint8 (H, W, 1 or 3).
@@ -118,8 +118,8 @@ class Batcher:
         Raises:
             ResourceError: The memory does not hold a single edit.
         """
-        made: list[NDArray[np.uint8] | None] = list(self._in_parts(images, guide, seeds))
-        again = [at for at, one in enumerate(made) if one is None or is_blank(one, images[at])]
+        made = self._in_parts(images, guide, seeds)
+        again = [at for at, one in enumerate(made) if is_blank(one, images[at])]
         if again:
             retried = self._in_parts([images[at] for at in again], guide[again], seeds[again] + 1)
             for at, one in zip(again, retried, strict=True):
@@ -128,8 +128,8 @@ class Batcher:
 
     def _in_parts(
         self, images: list[NDArray[np.uint8]], guide: NDArray[np.int64], seeds: NDArray[np.int64]
-    ) -> list[NDArray[np.uint8]]:
-        made: list[NDArray[np.uint8]] = []
+    ) -> list[NDArray[np.uint8] | None]:
+        made: list[NDArray[np.uint8] | None] = []
         while len(made) < len(images):
             part = slice(len(made), len(made) + self.size)
             try:

@@ -161,7 +161,7 @@ class PreviewService:
                         label: self._sets.image(*numbers) for label, numbers in stored.items()
                     }
                 else:
-                    missing[offer["name"]] = offer["missing"] or "No edits of this sample yet."
+                    missing[offer["name"]] = offer["missing"] or "No edits of this yet."
         return missing
 
     def _add_live(

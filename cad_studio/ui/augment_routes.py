@@ -14,7 +14,7 @@ from cad_studio.services.edit_sets import ORDERS, GalleryFilter
 from cad_studio.services.pictures import SPRITE_COLUMNS
 from cad_studio.services.previews import PreviewRequest
 from cad_studio.ui import requests
-from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.addresses import PREFIX, sprite_entry
 
 _CHANGING = {"Cache-Control": "no-store"}
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -94,12 +94,14 @@ def _gallery(services: Services, request: Request) -> Response:
     offset = max(0, requests.whole_number(request, "offset", 0))
     limit = min(max(1, requests.whole_number(request, "limit", 60)), _MOST_IN_PAGE)
     found = services.edit_sets.gallery(number, judge_key, wanted, offset, limit)
-    return JSONResponse(
-        {**found, "sprite": _sprite_entry(services, number, found["edits"])}, headers=_CHANGING
-    )
+    sheets = {
+        "sprite": _edits_sheet(services, number, found["edits"]),
+        "sources": _sources_sheet(services, number, found["edits"]),
+    }
+    return JSONResponse({**found, **sheets}, headers=_CHANGING)
 
 
-def _sprite_entry(
+def _edits_sheet(
     services: Services, number: int, edits: list[dict[str, Any]]
 ) -> dict[str, object] | None:
     """Where a sheet of edits is, and how it is laid out."""
@@ -113,6 +115,14 @@ def _sprite_entry(
         "px": services.edit_sets.cell_px(edit_set),
         "lines": -(-len(edits) // SPRITE_COLUMNS),
     }
+
+
+def _sources_sheet(
+    services: Services, number: int, edits: list[dict[str, Any]]
+) -> dict[str, object] | None:
+    """The sheet of what the edits were made from, one cell an edit."""
+    name = services.edit_sets.name_of(services.project.edits.get(number))
+    return sprite_entry(services, name, [edit["row"] for edit in edits])
 
 
 def _sprite(services: Services, request: Request) -> Response:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from cad_studio.augment._base import ClassText
 from cad_studio.augment.in_domain import InDomainConfig, InDomainEditor
@@ -53,6 +55,15 @@ def test_without_strength_a_large_image_is_left_alone(model):
     source = images()[4]
     (made,) = editor(model, strength=0.0).edit([source], np.array([0]), np.array([0]))
     assert np.abs(made.astype(int) - source.astype(int)).max() <= 1
+
+
+def test_broken_numbers_give_no_edit_whatever_the_size(model, tmp_path):
+    weights = load_file(model)
+    broken = tmp_path / "broken.safetensors"
+    with safe_open(model, "pt") as file:
+        save_file({k: v * torch.nan for k, v in weights.items()}, broken, file.metadata())
+    made = editor(broken).edit(images(), np.array([0, 1, 2, 0, 1]), np.arange(5))
+    assert made == [None] * 5
 
 
 def test_no_editor_or_one_of_other_classes_is_told_in_words(model):

@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from cad_studio.augment._base import EDITORS, ClassText
 from cad_studio.augment.instruct_pix2pix import InstructPix2Pix, InstructPix2PixConfig
@@ -53,6 +55,16 @@ def test_a_prompt_of_ten_thousand_characters_is_taken(folder):
     made.load([ClassText("coat", "coat <b>" * 1250)])
     (edited,) = made.edit(images()[:1], np.array([0]), np.array([0]))
     assert edited.shape == (28, 28, 1)
+
+
+def test_broken_numbers_give_no_edit(folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    file = broken / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = {name: weight * torch.nan for name, weight in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})
+    made = InstructPix2Pix(InstructPix2PixConfig(model=str(broken), **SMALL))
+    made.load(TEXTS)
+    assert made.edit(images(), np.array([0, 1]), np.array([5, 6])) == [None, None]
 
 
 def refusal(model):

@@ -101,6 +101,8 @@ def test_edits_are_measured_made_and_found_again(edited, page):
     page.click("#augment-make")
     expect(page.locator("#augment-estimate")).to_contain_text("6 made", timeout=READY_MS)
     expect(page.locator(".edit-tile")).to_have_count(6)
+    # each beside what it was made from
+    expect(page.locator(".edit-tile .thumb")).to_have_count(12)
     assert "reached their class" in page.inner_text("#gallery-summary")
     page.locator(".edit-tile").nth(2).click()
     row = page.locator(".edit-tile").nth(2).get_attribute("data-row")

@@ -164,31 +164,39 @@ def test_deleted_edits_are_gone_and_their_space_is_free(ready):
 
 
 class Blank:
-    """An editor that gives black images: always for class 0, at the first try for class 1."""
+    """An editor that fails: always for class 0, at the first try for class 1."""
 
     batch_size = 4
 
-    def __init__(self):
+    def __init__(self, gives):
         self.tries = []
+        self.gives = gives
 
     def edit(self, images, guide, seeds):
         self.tries += seeds.tolist()
         dark = [label == 0 or (label == 1 and seed % 2 == 0)
                 for label, seed in zip(guide, seeds, strict=True)]  # fmt: skip
         return [
-            image * 0 if is_dark else image for image, is_dark in zip(images, dark, strict=True)
+            self.gives if is_dark else image for image, is_dark in zip(images, dark, strict=True)
         ]
 
 
-def test_black_output_is_tried_once_more_and_then_left_out():
+@pytest.mark.parametrize(
+    "gives", [np.zeros((6, 6, 1), np.uint8), None], ids=["black", "broken numbers"]
+)
+def test_black_and_broken_output_is_tried_once_more_and_then_left_out(gives):
     images = [noise(6, 6, 1, seed=at) for at in range(3)]
-    editor = Blank()
+    editor = Blank(gives)
     made = Batcher(editor).edit(images, np.array([0, 1, 2]), np.array([10, 20, 30]))
     assert made[0] is None
     assert np.array_equal(made[1], images[1])
     assert sorted(editor.tries) == [10, 11, 20, 21, 30]
+
+
+def test_a_black_source_may_stay_black():
     flat = np.zeros((6, 6, 1), np.uint8)
-    assert np.array_equal(Batcher(editor).edit([flat], np.array([0]), np.array([1]))[0], flat)
+    made = Batcher(Blank(flat)).edit([flat], np.array([0]), np.array([1]))
+    assert np.array_equal(made[0], flat)
 
 
 def test_failed_edits_are_counted_and_not_kept(ready, monkeypatch):

@@ -110,6 +110,11 @@ export function createAugmentForm({ask, onLook, onRun}) {
     element, heat,
     values: () => ({run: run.value || null, cam: cam.value, fill: fillPick.value, epsilon: epsilon.read(), strength: strength.read(), guidance: guidance.read()}),
     run: () => (run.value ? +run.value : null),
+    /** Make the edits of what is shown by an editor, as the form sets it. */
+    makeShown(name) {
+      if (editor.value !== name) { editor.value = name; drawEditor(); forget(); }
+      return start('make', true);
+    },
     /** What can be chosen; `rows()` gives the samples that are shown. */
     show(found, rows) {
       offers = found;

@@ -45,7 +45,7 @@ export function createGallery({act, onPick}) {
     let found;
     try {
       found = await read(`/augment/sets/${set.id}/gallery`, {run: offers.run, order: order.value, classes: classes.value, least: least.value, failing: failing.querySelector('input').checked ? 1 : null, offset, limit: PAGE});
-      await load(found.sprite);
+      await Promise.all([load(found.sprite), load(found.sources)]);
     } catch (error) { tell(error); return; }
     if (ask !== asked) return;
     const names = offers.class_names;
@@ -59,7 +59,7 @@ export function createGallery({act, onPick}) {
       all.n_judged ? pill(`${count(all.n_failing)} below ${least.value}`, 'Their class has less probability than the threshold') : null);
     drawCells(all.pairs, names);
     fill(grid, ...found.edits.map((edit, at) => h('button.edit-tile', {type: 'button', data: {edit: edit.id, row: edit.row}, title: `Sample ${edit.row} towards ${names[edit.label]}`, 'aria-label': `Sample ${edit.row} towards ${names[edit.label]}`, on: {click: () => onPick(edit.row)}},
-      thumbnail(found.sprite, at), h('span.towards', {}, names[edit.label]), evidence({...edit, names}))));
+      h('span.before-after', {}, thumbnail(found.sources, at), h('span', {'aria-hidden': 'true'}, '→'), thumbnail(found.sprite, at)), h('span.towards', {}, names[edit.label]), evidence({...edit, names}))));
     place.textContent = found.total ? `${count(offset + 1)} to ${count(Math.min(offset + PAGE, found.total))} of ${count(found.total)}` : 'No edit answers this.';
     back.disabled = offset === 0;
     more.disabled = offset + PAGE >= found.total;

@@ -150,7 +150,8 @@ export function mount({element, server}) {
     const {samples, missing} = looked;
     if (!looked.run) missing.cam = looked.judge;
     const heat = form.heat.checked;
-    fill(notes, missingNotes(missing, ways()));
+    const makers = state.readOnly ? [] : offers.editors.filter(each => each.uses_text).map(each => each.name);
+    fill(notes, missingNotes(missing, ways(), makers, form.makeShown));
     if (samples.length === 1) {
       first.show(samples[0], {names, heat, ways: ways()});
       if (stage.firstChild !== first.element) fill(stage, first.element, notes);
