@@ -171,7 +171,7 @@ def choose_class_views(
         extra = noise.masked_fill(~rest, -1.0).argmax(dim=1, keepdim=True)
         candidates = chosen | (torch.zeros_like(candidates).scatter_(1, extra, True) & rest)
     n_chosen = max(1, round(share * len(candidates)))
-    if n_chosen < len(candidates):
+    if n_chosen < len(candidates) and candidates.shape[1] > 1:
         first, second = belief.topk(2, dim=1).values.unbind(dim=1)
         entangled = (first - second).topk(n_chosen, largest=False).indices
         is_chosen = torch.zeros_like(candidates[:, 0]).index_fill_(0, entangled, True)

@@ -10,27 +10,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Batch, Setup, StepResult
+from cad_studio.algorithms._base import ALGORITHMS, Setup
+from cad_studio.algorithms._cad_method import CadMethod
 from cad_studio.algorithms._cad_settings import CadSettings
-from cad_studio.algorithms._cad_training import (
-    CLASS_VIEW_NAMES,
-    VIEW_NAMES,
-    CadTraining,
-    choose_class_views,
-    class_view_names,
-)
-from cad_studio.algorithms._cam_views import CamViews
-from cad_studio.models.network import Network
 
 
 @dataclass(frozen=True)
 class CadConfig(CadSettings):
     """Settings of CAD; those of the maps hold where an edit is missing."""
 
-    warm_up_epochs: int = field(
+    instance_epochs: int = field(
         default=1,
         metadata={
-            "help": "Epochs with contrast by instance before that by class; the paper's 1.",
+            "help": "Epochs with contrast by instance before that by class, where there is an edit "
+            "for every class view; the paper's 1. Elsewhere the maps' warm-up counts.",
             "minimum": 0,
         },
     )
@@ -54,63 +47,26 @@ class CadConfig(CadSettings):
 
 
 @ALGORITHMS.register("cad")
-class Cad(Algorithm):
+class Cad(CadMethod):
     """Confidence adjustment, and contrast among stored edits."""
 
     title = "CAD"
-    paper = (
-        "Zhao et al., Mitigating Instance Entanglement in Instance-Dependent Partial Label "
-        "Learning, CVPR 2026, https://arxiv.org/abs/2603.04825"
-    )
     config_type = CadConfig
-    view_names = VIEW_NAMES
-    class_view_names = CLASS_VIEW_NAMES
-    needs_images = True
 
     def __init__(self, setup: Setup, config: CadConfig) -> None:
-        """Start with an exact copy, an empty queue and no maps."""
+        """As `CadMethod`, with the edits that are stored."""
         super().__init__(setup, config)
-        self.cad = CadTraining(setup, config)
-        self.cam = CamViews(setup, config)
         self.edits = setup.edits
         self.edits_cover_all = setup.edits is not None and setup.edits_cover_all
-        self.class_view_names = class_view_names(config)
-
-    def begin_epoch(self, epoch: int) -> None:
-        """As `Algorithm.begin_epoch`; refreshes the maps when it is time."""
-        super().begin_epoch(epoch)
-        if self.class_view_names:
-            self.cam.begin_epoch(epoch, self.cad.teacher)
-
-    def step(self, batch: Batch) -> StepResult:
-        """As `Algorithm.step`."""
-        # Before the first maps a class view without an edit is the plain image, whichever class
-        # it is aimed at: those must not be told apart by class.
-        first = self.config.warm_up_epochs if self.edits_cover_all else self.cam.first_epoch
-        return self.cad.step(self, batch, is_class_aware=self.epoch >= first)
-
-    def adopt(self, belief: Tensor) -> None:
-        """As `Algorithm.adopt`; it becomes the anchor too."""
-        super().adopt(belief)
-        self.cad.adopt(belief)
-
-    def after_step(self) -> None:
-        """Move the slow copy."""
-        self.cad.after_step(self)
 
     @property
-    def inference_network(self) -> Network:
-        """As `Algorithm.inference_network`: which one is a setting."""
-        return self.network if self.config.inference == "network" else self.cad.teacher
-
-    def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Algorithm.choose_class_views`, up to the limit that is set."""
-        limit, share = self.config.max_class_views, self.config.class_view_share
-        return choose_class_views(candidates, self.belief[row], limit, share, self.generator)
+    def first_class_epoch(self) -> int:
+        """As `CadMethod.first_class_epoch`; where nothing is left to the maps, without them."""
+        return self.config.instance_epochs if self.edits_cover_all else self.cam.first_epoch
 
     def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:
         """As `Algorithm.edit`: the stored edit, or the reweighted image where there is none."""
-        made = self.cam.edit(images, row, source, guide, self.epoch)
+        made = super().edit(images, row, source, guide)
         if self.edits is None:
             return made
         stored, found = self.edits(row[source], guide)

@@ -7,19 +7,9 @@ variant; which map, when it is computed and how dark the rest becomes are this p
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Batch, Setup, StepResult
+from cad_studio.algorithms._base import ALGORITHMS
+from cad_studio.algorithms._cad_method import CadMethod
 from cad_studio.algorithms._cad_settings import CadSettings
-from cad_studio.algorithms._cad_training import (
-    CLASS_VIEW_NAMES,
-    VIEW_NAMES,
-    CadTraining,
-    choose_class_views,
-    class_view_names,
-)
-from cad_studio.algorithms._cam_views import CamViews
-from cad_studio.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -28,57 +18,8 @@ class CadCamConfig(CadSettings):
 
 
 @ALGORITHMS.register("cad-cam")
-class CadCam(Algorithm):
+class CadCam(CadMethod):
     """Confidence adjustment, and contrast among class views made by activation maps."""
 
     title = "CAD-CAM"
-    paper = (
-        "Zhao et al., Mitigating Instance Entanglement in Instance-Dependent Partial Label "
-        "Learning, CVPR 2026, https://arxiv.org/abs/2603.04825"
-    )
     config_type = CadCamConfig
-    view_names = VIEW_NAMES
-    class_view_names = CLASS_VIEW_NAMES
-    needs_images = True
-
-    def __init__(self, setup: Setup, config: CadCamConfig) -> None:
-        """Start with an exact copy, an empty queue and no maps."""
-        super().__init__(setup, config)
-        self.cad = CadTraining(setup, config)
-        self.cam = CamViews(setup, config)
-        self.class_view_names = class_view_names(config)
-
-    def begin_epoch(self, epoch: int) -> None:
-        """As `Algorithm.begin_epoch`; refreshes the maps when it is time."""
-        super().begin_epoch(epoch)
-        if self.class_view_names:
-            self.cam.begin_epoch(epoch, self.cad.teacher)
-
-    def step(self, batch: Batch) -> StepResult:
-        """As `Algorithm.step`."""
-        # Without maps all class views of an image are alike: as labels they would push equal
-        # pixels apart.
-        return self.cad.step(self, batch, is_class_aware=self.epoch >= self.cam.first_epoch)
-
-    def adopt(self, belief: Tensor) -> None:
-        """As `Algorithm.adopt`; it becomes the anchor too."""
-        super().adopt(belief)
-        self.cad.adopt(belief)
-
-    def after_step(self) -> None:
-        """Move the slow copy."""
-        self.cad.after_step(self)
-
-    @property
-    def inference_network(self) -> Network:
-        """As `Algorithm.inference_network`: which one is a setting."""
-        return self.network if self.config.inference == "network" else self.cad.teacher
-
-    def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Algorithm.choose_class_views`, up to the limit that is set."""
-        limit, share = self.config.max_class_views, self.config.class_view_share
-        return choose_class_views(candidates, self.belief[row], limit, share, self.generator)
-
-    def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:
-        """As `Algorithm.edit`."""
-        return self.cam.edit(images, row, source, guide, self.epoch)

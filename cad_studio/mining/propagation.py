@@ -7,11 +7,13 @@ partial label says for sure what a sample is not; each row's weights sum to 1, b
 is directed; and a power above 1 keeps beliefs from washing out, because every candidate that comes
 with a class everywhere gains a little at each step.
 
-Classes are taken to be of similar size unless told otherwise: Zhu, Ghahramani and Lafferty,
+Classes may be taken to be of similar size: Zhu, Ghahramani and Lafferty,
 "Semi-Supervised Learning Using Gaussian Fields and Harmonic Functions", ICML 2003,
 https://aaai.org/papers/icml03-118-semi-supervised-learning-using-gaussian-fields-and-harmonic-functions/,
 call it class mass normalisation; here it is repeated at every step. Neighbours alone cannot tell a
-class from one that always comes with it.
+class from one that always comes with it; where sizes differ widely, though, it puts samples into
+rare classes. So belief is first spread without it, and once more with it where the classes come out
+of about one size.
 """
 
 from typing import TYPE_CHECKING
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
 N_NEIGHBOURS = 10
 """Neighbours per sample by default, for pixel features."""
 
+EVEN_ENTROPY = 0.947
+"""From this share of the highest entropy on, belief is spread evenly enough over the classes.
+
+Tuned on 40 subsets of two draws of 10,000 Fashion-MNIST images, with pixel and gradient features:
+classes of one size give 0.951 to 0.979, largest ones of twice, three and five times the smallest
+0.935 to 0.956, 0.905 to 0.955 and 0.874 to 0.914. At twice it hardly matters which is chosen.
+"""
+
 _CLASSES_AT_ONCE = 64
 _TINY = 1e-30
 
@@ -39,7 +49,7 @@ def propagate(
     n_iterations: int = 40,
     alpha: float = 0.99,
     sharpness: float = 1.2,
-    balance: float = 1.0,
+    balance: float | None = None,
 ) -> "csr_array":
     """Spread belief over the candidates along the neighbour graph.
 
@@ -57,7 +67,7 @@ def propagate(
         alpha: Trust in the neighbours, 0 to 1.
         sharpness: 1 or more; how much a step favours what is believed most.
         balance: 0 to 1; how strongly the classes that occur are taken to be of one size. 0 assumes
-            nothing; where sizes differ widely, anything more puts samples into rare classes.
+            nothing. None looks: 1 where belief that was spread with 0 has `EVEN_ENTROPY`, else 0.
 
     Returns:
         scipy.sparse CSR float32 (N, C). Stored entries are exactly the candidates, possibly 0;
@@ -70,7 +80,6 @@ def propagate(
     starts = np.searchsorted(rows, np.arange(n_samples + 1))
     shape = (n_samples, n_classes)
     uniform = (1.0 / np.diff(starts)[rows]).astype(np.float32)
-    belief = uniform.copy()
     graph = _graph(index, cosine)
     by_class = _by_class(columns, n_classes)
 
@@ -81,14 +90,21 @@ def propagate(
         shares = np.where(lost, uniform, weights / np.maximum(totals[rows], _TINY))
         return shares.astype(np.float32)
 
-    for _ in range(n_iterations):
-        held = sparse.csr_array((belief, columns, starts), shape=shape)
-        moved = alpha * _entries(graph, held, rows, columns, by_class) + (1.0 - alpha) * uniform
-        belief = normalised(moved**sharpness)
-        if balance:
-            mass = np.bincount(columns, weights=belief, minlength=n_classes)[columns]
-            belief = normalised(belief / np.maximum(mass, _TINY) ** balance)
-    return sparse.csr_array((belief, columns, starts), shape=(n_samples, n_classes))
+    def spread(evenness: float) -> NDArray[np.float32]:
+        belief = uniform.copy()
+        for _ in range(n_iterations):
+            held = sparse.csr_array((belief, columns, starts), shape=shape)
+            moved = alpha * _entries(graph, held, rows, columns, by_class) + (1.0 - alpha) * uniform
+            belief = normalised(moved**sharpness)
+            if evenness:
+                mass = np.bincount(columns, weights=belief, minlength=n_classes)[columns]
+                belief = normalised(belief / np.maximum(mass, _TINY) ** evenness)
+        return belief
+
+    belief = spread(balance or 0.0)
+    if balance is None and _evenness(np.bincount(columns, weights=belief)) >= EVEN_ENTROPY:
+        belief = spread(1.0)
+    return sparse.csr_array((belief, columns, starts), shape=shape)
 
 
 def best_labels(confidence: "csr_array") -> NDArray[np.int32]:
@@ -111,6 +127,14 @@ def best_labels(confidence: "csr_array") -> NDArray[np.int32]:
         found, first = np.unique(rows[best], return_index=True)
         labels[found] = confidence.indices[best[first]]
     return labels
+
+
+def _evenness(mass: NDArray[np.float64]) -> float:
+    """Entropy of the classes that occur as a share of the highest, 0 to 1; 1 for one class."""
+    shares = mass[mass > 0] / max(mass.sum(), _TINY)
+    if len(shares) < 2:
+        return 1.0
+    return float(-(shares * np.log(shares)).sum() / np.log(len(shares)))
 
 
 def _by_class(columns: NDArray[np.int64], n_classes: int) -> list[NDArray[np.int64]]:

@@ -190,9 +190,9 @@ def closest_pairs(
 def propagated(
     features: NDArray[np.float32],
     candidates: PartialLabels,
-    balance: float = 1.0,
+    balance: float | None = None,
 ) -> NDArray[np.float32]:
-    """Belief spread over the candidates among neighbours, float32 (N, C)."""
+    """Belief spread over the candidates among neighbours, float32 (N, C); see `propagate`."""
     if len(features) < 2:
         raise SettingError("A start by propagation needs 2 training samples or more.")
     own = np.arange(len(features))

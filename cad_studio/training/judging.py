@@ -82,7 +82,10 @@ class Judge:
             candidates: bool (C,), S of them True.
             cam: As `class_activation`.
         """
-        feature_map = self._network.feature_map(self._inputs([image]))
+        views = self._views
+        # The whole image: a map of its middle would lie in the wrong place.
+        seen = views.whole(views.unit(self._batch([image])))
+        feature_map = self._network.feature_map(seen)
         members = torch.from_numpy(candidates)[None]
         maps = class_activation(feature_map, self._network.fc.weight, members, cam)
         low = maps[0, members[0]][:, None]
@@ -92,12 +95,14 @@ class Judge:
         ].numpy()
 
     def _inputs(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        return plain_inputs(self._batch(images), self._views)
+
+    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         side = self._views.image_px
         if side >= LARGE_PX:
             side = round(side * LARGE_MARGIN)
         channels = 1 if self._views.kind == "grey" else 3
-        batch = np.stack([fitted(image, side, channels) for image in images])
-        return plain_inputs(torch.from_numpy(batch), self._views)
+        return torch.from_numpy(np.stack([fitted(image, side, channels) for image in images]))
 
 
 def fitted(image: NDArray[np.uint8], side_px: int, channels: int) -> NDArray[np.uint8]:

@@ -117,7 +117,7 @@ def open_session(
         epochs=config.epochs,
         device=device,
         generator=_chance(config.seed, _METHOD_CHANCE, processes.rank),
-        batches=_all_plain(inputs, views, fit_rows, device, ping),
+        batches=_all_whole(inputs, views, fit_rows, device, ping),
         edits=_edits(outside, fit_rows, device),
         edits_cover_all=outside.edits_cover_all,
         start_epochs=config.held_epochs() if outside.start is not None else 0,
@@ -213,21 +213,22 @@ def _first_belief(candidates: Tensor, start: NDArray[np.float32] | None) -> Tens
     return torch.where(total > 0, belief / total.clamp(min=1e-30), uniform)
 
 
-def _all_plain(
+def _all_whole(
     inputs: Inputs,
     views: Views | None,
     fit_rows: NDArray[np.int64],
     device: torch.device,
     ping: Callable[[], None],
 ) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-    """All training images as they are tested, with their positions, for `Setup.batches`."""
+    """All training images without chance, with their positions, for `Setup.batches`."""
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         parts = list(chunks(len(fit_rows), _AT_ONCE))
         images = inputs.batches([fit_rows[part] for part in parts])
         for part, values in zip(parts, images, strict=True):
             ping()
-            yield torch.from_numpy(part).to(device), plain_inputs(values, views)
+            whole = values if views is None else views.whole(views.unit(values))
+            yield torch.from_numpy(part).to(device), whole
 
     return batches
 

@@ -66,12 +66,12 @@ class TrainConfig:
             "uniform start: never."
         },
     )
-    class_balance: float = field(
-        default=1.0,
+    class_balance: float | None = field(
+        default=None,
         metadata={
             "help": "How strongly propagation takes the classes to be of one size. Neighbours "
-            "alone cannot tell a class from one that always comes with it; 0 where classes are "
-            "known to differ widely in size.",
+            "alone cannot tell a class from one that always comes with it. Empty: 1 where classes "
+            "come out of about one size without it, else 0. Give 1 or 0 where the sizes are known.",
             "minimum": 0.0,
             "maximum": 1.0,
         },

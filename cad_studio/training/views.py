@@ -130,11 +130,18 @@ class Views:
         Returns:
             float32 (B, 3, image_px, image_px), normalised, channels last in memory.
         """
+        return self._resized(images, _TEST_SHARE if self.kind == "large" else 1.0)
+
+    def whole(self, images: Tensor) -> Tensor:
+        """As `plain`, but of photographs too everything: for maps that are laid over the image."""
+        return self._resized(images, 1.0)
+
+    def _resized(self, images: Tensor, share: float) -> Tensor:
+        """The middle share of each side, at the size of a view."""
         if self.kind == "grey":
             images = images[:, :1]
         sides = images.shape[2:]
-        if self.kind == "large" or tuple(sides) != (self.image_px, self.image_px):
-            share = _TEST_SHARE if self.kind == "large" else 1.0
+        if share != 1.0 or tuple(sides) != (self.image_px, self.image_px):
             weights = []
             for side in sides:
                 length = torch.full((len(images),), round(side * share), device=images.device)

@@ -74,6 +74,14 @@ def test_a_share_takes_the_samples_that_are_hardest_to_tell():
     assert source.tolist() == [1, 1, 1]
 
 
+def test_one_class_leaves_nothing_to_choose():
+    source, guide = choose_class_views(
+        torch.ones(4, 1, dtype=torch.bool), torch.ones(4, 1), 1, 0.25, torch.Generator()
+    )
+    assert source.tolist() == [0, 1, 2, 3]
+    assert guide.tolist() == [0] * 4
+
+
 @pytest.mark.parametrize(("epochs", "first"), [(10, 5), (500, 10)])
 def test_warm_up_is_five_epochs_or_two_percent(epochs, first):
     method = make_cad_cam(epochs)

@@ -54,7 +54,36 @@ def test_classes_of_one_size_tell_a_class_from_its_companion():
     assert right[1] > 0.9
 
 
-@pytest.mark.parametrize("balance", [0.0, 1.0])
+def graded(sizes, seed=0):
+    """Classes in a row, each close to its neighbours and often with their labels; the truth."""
+    generator = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    angle = 0.5 * truth + 0.12 * generator.standard_normal(len(truth))
+    features = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    near = np.abs(np.arange(len(sizes)) - truth[:, None]) <= 1
+    dense = near & (generator.random(near.shape) < 0.7)
+    dense[np.arange(len(truth)), truth] = True
+    index, cosine = exact_neighbours(features, features, 10, np.arange(len(truth)))
+    return (index, cosine, PartialLabels.from_dense(dense)), truth
+
+
+def test_sizes_that_come_out_alike_are_taken_to_be_alike():
+    graph, truth = graded([120] * 5)
+    found = propagate(*graph)
+    np.testing.assert_array_equal(found.toarray(), propagate(*graph, balance=1.0).toarray())
+    assert (best_labels(found) == truth).mean() > 0.9
+
+
+def test_a_rare_class_is_not_filled_with_samples_of_others():
+    graph, truth = graded([300, 200, 40, 20, 10])
+    found = propagate(*graph)
+    np.testing.assert_array_equal(found.toarray(), propagate(*graph, balance=0.0).toarray())
+    right = (best_labels(found) == truth).mean()
+    assert right > 0.9
+    assert right > (best_labels(propagate(*graph, balance=1.0)) == truth).mean() + 0.1
+
+
+@pytest.mark.parametrize("balance", [None, 0.0, 1.0])
 @pytest.mark.parametrize("alpha", [0.0, 0.9, 1.0])
 def test_belief_stays_on_the_candidates_and_sums_to_one(alpha, balance, monkeypatch):
     monkeypatch.setattr(propagation, "_CLASSES_AT_ONCE", 3)

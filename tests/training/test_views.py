@@ -78,6 +78,7 @@ def test_photographs_are_tested_on_their_middle():
     pixels[0, 16:240, 16:240] = 255
     views = Views("large", 224, [0.0], [1.0])
     assert views.plain(views.unit(pixels)).min() == pytest.approx(1.0)
+    assert views.whole(views.unit(pixels))[0, 0, 0, 0] == 0.0
 
 
 def test_a_cls_view_of_small_grey_images_is_cut_out():
