@@ -70,8 +70,8 @@ class TrainConfig:
         default=None,
         metadata={
             "help": "How strongly propagation takes the classes to be of one size. Neighbours "
-            "alone cannot tell a class from one that always comes with it. Empty: 1 where classes "
-            "come out of about one size without it, else 0. Give 1 or 0 where the sizes are known.",
+            "alone cannot tell a class from one that always comes with it. Empty: 0 where the "
+            "candidates show that a class is rare, else 1. Give 1 or 0 where the sizes are known.",
             "minimum": 0.0,
             "maximum": 1.0,
         },
