@@ -28,7 +28,7 @@ class EditBudget:
     budget: str = field(
         default="entangled",
         metadata={
-            "help": "all training samples with two candidates or more, or only those in an "
+            "help": "All training samples with two candidates or more, or only those in an "
             "entangled pair (the closest 0.1 % of cross-class pairs, by the best current labels).",
             "choices": BUDGETS,
         },
