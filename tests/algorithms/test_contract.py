@@ -32,7 +32,9 @@ def predict(method, images):
 
 
 def test_the_methods_are_those_promised():
-    promised = "able abs-gce cad cad-cam cavl cc cel crdpll dirk-ref lws pico pop proden supervised"
+    promised = (
+        "able abs-gce cad cad-cam cavl cc cel crdpll dirk-ref idgp lws pico pop proden supervised"
+    )
     assert promised.split() == METHODS
     assert [name for name in METHODS if ALGORITHMS.get(name).uses_truth] == ["supervised"]
 
