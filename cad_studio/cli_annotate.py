@@ -173,9 +173,12 @@ def simulate(
     with opened() as services:
         _open_sample(services, name, line)
         try:
-            found = services.simulation.simulate(name, config, line)
+            found, after = services.simulation.annotated(name, config, line)
             if train_epochs:
-                found["training"] = services.simulation.train(name, config, train_epochs, line)
+                found["training"] = {
+                    when: services.simulation.train(name, sets, train_epochs, seed, line)
+                    for when, sets in (("before", None), ("after", after))
+                }
         finally:
             line.clear()
     show(found, as_json, _simulation_text)
