@@ -11,7 +11,7 @@ import typer
 from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
-from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotation_files import FORMATS
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import class_index

@@ -7,8 +7,9 @@ from cad_studio.annotation.replay import Replayed, replay
 from cad_studio.core.annotation import Action, Book, ClassMap, RowState
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.services.access import Access
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.annotation import ActionRequest, AnnotationService
+from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
 
@@ -204,7 +205,7 @@ def line(action: Action, row: int | None = None) -> dict[str, Any]:
     return {
         "number": action.number, "who": action.who, "at": action.at, "kind": action.kind,
         "rows": action.details.get("rows") or list(dict.fromkeys(c[0] for c in shown))[:10],
-        "n_rows": len({change[0] for change in action.changes}),
+        "n_rows": len({change[0] for change in action.changes}) or action.details.get("touched", 0),
         "details": {
             key: value for key, value in action.details.items() if key not in {"classes", "rows"}
         },

@@ -9,8 +9,9 @@ from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.optional import require
 from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
 from cad_studio.services.access import Access
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.annotation import ActionRequest, AnnotationService
+from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 

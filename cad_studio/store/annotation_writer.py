@@ -188,11 +188,16 @@ class LogWriter:
         )
 
     def set_classes(self, names: list[str], classes: dict[str, Any]) -> None:
-        """Give the classes other names, or merge and remove some."""
+        """Give the classes other names, or merge and remove some; descriptions go with them."""
+        own = DATASET.c.id == self.book.dataset_id
+        told = self._connection.scalar(sql.select(DATASET.c.class_descriptions).where(own))
+        described = {
+            name: told[old]
+            for old, name in zip(self.class_names, names, strict=True)
+            if old in told
+        }
         self._connection.execute(
-            sql.update(DATASET)
-            .where(DATASET.c.id == self.book.dataset_id)
-            .values(class_names=names)
+            sql.update(DATASET).where(own).values(class_names=names, class_descriptions=described)
         )
         self._connection.execute(
             sql.update(ANNOTATION_BOOK)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
