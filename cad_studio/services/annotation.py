@@ -265,8 +265,7 @@ class _Draft:
             "changes": [json.loads(json.dumps(change.to_json())) for change in self.changes],
         }
         columns["digest"] = digest_of(self.log.book.digest, columns)
-        bases = {change.row: tuple(self.base.of(change.row)) for change in self.changes}
-        action = self.log.append(columns, self.changes, self.touched, bases)
+        action = self.log.append(columns, self.changes, self.touched)
         queue, position = columns["queue_id"], columns["position"]
         if self.finishes_item and queue is not None and position is not None:
             self.log.mark_item(queue, position, self.who, self.finishes_item, 0.0)

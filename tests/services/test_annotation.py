@@ -257,6 +257,21 @@ def test_the_log_cannot_be_changed_and_a_damaged_state_is_found_and_mended(servi
     assert now(services, 0) == [1]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE annotation_row SET sets = X'80'", "UPDATE annotation_book SET classes = '{bad}'"],
+)
+def test_damaged_sets_and_classes_are_found_too(services, tmp_path, damage):
+    """Only statements were compared; the sets that training reads were not."""
+    label(services, 0, 1)
+    bad = '{"merged": [[1, 0]], "removed": []}'
+    with sqlite3.connect(tmp_path / "project" / "project.db") as connection:
+        connection.execute(damage.replace("{bad}", bad))
+    with pytest.raises(ProjectError, match="does not follow from them"):
+        services.history.verify(NAME)
+    assert services.history.rebuild(NAME)["agrees"]
+
+
 def test_the_clock_may_go_back(services, monkeypatch):
     label(services, 0, 1)
     monkeypatch.setattr("cad_studio.services.annotation.now", lambda: "1999-01-01T00:00:00+00:00")
@@ -275,6 +290,8 @@ def test_the_clock_may_go_back(services, monkeypatch):
         ("restore", [0], {"sets": [[0]]}, "by its own command"),
         ("set", [], {"class": 0}, "1 to 200,000 different samples; 0 were given"),
         ("decide", [0], {"classes": []}, "at least one class"),
+        ("none", [0], {"classes": 3}, "expected a list of class numbers"),
+        ("label", [0], {"class": 0, "more": "x" * 60_000}, "at most 50,000 characters"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_nothing_is_written(services, kind, rows, given, words):

@@ -1,4 +1,4 @@
-"""After a merge or a removal sets, true labels, votes, figures and exports are in the classes left."""
+"""After a merge or a removal, sets, true labels, votes and exports are in the classes left."""
 
 import csv
 
@@ -12,7 +12,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.training import TrainingRequest
 from tests.services.annotating import CLASSES, N_SAMPLES, NAME, act, label, make, now, request
-from tests.services.small import save, store
+from tests.services.small import noise, save, store
 
 TRUTH = np.arange(N_SAMPLES) % 4
 
@@ -60,7 +60,7 @@ def test_true_labels_of_a_removed_class_are_not_known(services):
 def test_a_merge_that_touches_no_set_changes_true_labels_all_the_same(services, tmp_path):
     """The version was taken for the one before, as its sets are the same."""
     file = save(
-        tmp_path / "plain.npz", images=np.random.default_rng(0).integers(0, 255, (6, 4, 4), np.uint8),
+        tmp_path / "plain.npz", images=noise(6, 4, 4, seed=0),
         candidates=np.eye(4, dtype=bool)[[0, 0, 0, 2, 2, 2]], labels=np.array([0, 1, 0, 2, 2, 3]),
         class_names=np.array(CLASSES),
     )  # fmt: skip
@@ -119,7 +119,7 @@ def test_imported_votes_follow_in_agreement_cards_and_export(tmp_path):
 
 def test_an_export_after_a_merge_comes_back_with_truth_in_every_set(services, tmp_path):
     merge(services)
-    services.exporting.export(NAME, "npz", tmp_path / "out.npz")
+    services.exporting.export(NAME, "npz", tmp_path / "out.npz", Silent())
     store(services, tmp_path / "out.npz", "again")
     found = services.datasets.describe("again")
     assert (found["truth_known"], found["truth_in_candidates"]) == (N_SAMPLES, N_SAMPLES)
@@ -140,9 +140,9 @@ def test_a_run_is_measured_in_the_classes_it_learned(services):
     config = {"epochs": 1, "seed": 0, "refresh_epochs": ""}
     run = services.training.create(TrainingRequest(NAME, "proden", config=config))
     services.training.train(run.id, Silent())
-    before = services.training.evaluate(run.id, Silent())["accuracy"]
+    before = services.training.evaluate(run.id, None, Silent())["accuracy"]
     merge(services)
-    assert services.training.evaluate(run.id, Silent())["accuracy"] == before
+    assert services.training.evaluate(run.id, None, Silent())["accuracy"] == before
 
 
 def test_the_count_is_told_first_and_nothing_is_changed(services):
@@ -180,5 +180,5 @@ def test_a_file_from_before_a_merge_is_read_in_the_classes_of_now(services, tmp_
 
 def test_an_older_window_learns_that_its_class_is_gone(services):
     merge(services)
-    with pytest.raises(SettingError, match="was merged into 'cat'. Choose that one"):
+    with pytest.raises(SettingError, match="was merged into 'cat'"):
         label(services, 0, 1)

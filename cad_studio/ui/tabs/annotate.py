@@ -131,6 +131,8 @@ def _actions(services: Services) -> list[Action]:
 
     def restore(wanted: Parts) -> Wanted:
         rows = wanted.get("rows")
+        if rows is not None and not (isinstance(rows, list) and all(map(_is_row, rows))):
+            raise SettingError("The rows to bring back are whole numbers.")
         request = request_of({**wanted["action"], "kind": "restore"})
         return services.history.restore(
             str(wanted["dataset"]), wanted.number("number"), rows, request
