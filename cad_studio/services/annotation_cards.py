@@ -43,7 +43,8 @@ class CardService:
         """What holds of a dataset's annotation as a whole.
 
         Returns:
-            `head`, `digest`, `classes` (indices that can be chosen), `class_names`, `changed`,
+            `head`, `digest`, `classes` (indices that can be chosen), `merged` (pairs: class and the
+            one in its place), `removed`, `class_names`, `changed`,
             `flagged`, `contradict`, `people`, `undo` and `redo` of this annotator, `version`,
             `is_ahead` (whether actions wait for the next version), `role`, `login` (the checked
             name, or None where names are not checked).
@@ -64,6 +65,7 @@ class CardService:
             **found,
             "class_names": record.class_names,
             "classes": classes.live(record.n_classes),
+            **classes.to_json(),
             "splits": record.split_names,
             "version": record.version.number,
             "is_ahead": self._sets.is_ahead(record),
