@@ -130,9 +130,14 @@ def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
     page.click("#suspects-find")
     page.wait_for_selector(".suspects .suspect, .suspects .hint", timeout=READY_MS)
     page.wait_for_selector('.suspects-view[data-shown*="-"]')
-    if page.locator(".suspect").count():
-        page.locator(".suspect").first.click()
-        page.wait_for_selector(".inspector:not([hidden]) .inspector-body > *")
+    page.locator(".suspect").first.click()
+    page.wait_for_selector(".inspector:not([hidden]) .inspector-body > *")
+    page.keyboard.press("Escape")
+    reason = page.inner_text(".suspect .text span >> nth=0")
+    page.click("#suspects-select")
+    page.click("#diagnose-annotate")
+    page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
+    assert reason in page.inner_text(".annotate-page .why")
 
 
 def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page, studio, runs):

@@ -281,6 +281,9 @@ def test_suspects_have_reasons_and_are_found_once(project, diagnosis):
         assert each["reason"].endswith(".")
         assert each["id"]
     assert diagnosis.suspects.known("shades", first) == found
+    said = diagnosis.suspects.reasons("shades", first)
+    assert all(each["reason"] in said[each["row"]] for each in found["suspects"])
+    assert diagnosis.suspects.reasons("shades", None) == {}
     with pytest.raises(SettingError, match="is on shades, not on points"):
         diagnosis.suspects.find("points", first, "", 0, Silent())
 
