@@ -17,6 +17,8 @@ import {exportSheet} from './annotate_export.js';
 import {imageOf} from './instance.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
+const OPENING = new Set(['comment', 'none', 'add']);
+
 export function mount({element, server}) {
   let overview = null;
   let who = localStorage.getItem('cad-annotator') || 'me';
@@ -294,7 +296,7 @@ export function mount({element, server}) {
     paint();
   }
 
-  listen(page, command => !!commands[command] && trail.inTurn(commands[command]), (number, {shiftKey}) => {
+  listen(page, command => !!commands[command] && trail.inTurn(commands[command], OPENING.has(command)), (number, {shiftKey}) => {
     trail.inTurn(() => {
       const now = card();
       const found = now && byDigit(now, number);

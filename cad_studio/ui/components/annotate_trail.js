@@ -18,6 +18,7 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
   let taking = null;
   let moving = null;
   let fetching = null;
+  let isOpening = false;
 
   async function grow() {
     if (taking || !more || !queue) return taking;
@@ -69,10 +70,15 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
 
   return {
     step, goTo,
-    /** Keys typed while the next item is on its way wait for it, in their order. */
-    inTurn(run) {
+    /**
+     * Keys typed while the next item is on its way wait for it, in their order; what follows a key that
+     * `opens` a field was meant for the field, and is no command.
+     */
+    inTurn(run, opens = false) {
+      if (isOpening) return true;
       if (!moving) return run();
-      const mine = moving = moving.then(async () => { run(); await fetching; }).finally(() => { if (moving === mine) moving = null; });
+      isOpening = opens;
+      const mine = moving = moving.then(async () => { isOpening = false; run(); await fetching; }).finally(() => { if (moving === mine) moving = null; });
       return true;
     },
     /** Leave what there was; `next` is the queue to go through, or null. */
