@@ -92,6 +92,10 @@ class Access:
             return self.users[name].role
         return self._other_role if name else "viewer"
 
+    def checked_name(self) -> str | None:
+        """The name that a login has checked, or None."""
+        return (_acting.get() or None) if self.asks_for_login else None
+
     def name(self, given: str) -> str:
         """The name under which an action is written down.
 
@@ -101,9 +105,7 @@ class Access:
         Raises:
             SettingError: It cannot be a name.
         """
-        if self.users is not None and _acting.get():
-            return str(_acting.get())
-        return check_person(given)
+        return self.checked_name() or check_person(given)
 
     def require(self, role: str) -> None:
         """Refuse what the one who acts may not do.

@@ -70,7 +70,7 @@ class CardService:
             "version": record.version.number,
             "is_ahead": self._sets.is_ahead(record),
             "role": self._access.role(),
-            "login": self._access.name(who or "owner") if self._access.asks_for_login else None,
+            "login": self._access.checked_name(),
         }
 
     def card(

@@ -151,8 +151,10 @@ def test_what_is_typed_into_a_field_that_is_about_to_open_is_no_command(page, st
           const {createTrail} = await import('/gradio_api/cad/static/test/annotate_trail.js');
           let saved; const saving = new Promise(done => { saved = done; });
           const nothing = () => {};
-          const trail = createTrail({take: async () => ({queue: {id: 1}, cards: []}), settled: () => saving, image: nothing,
-            onShow: nothing, onQueue: nothing, onEnd: nothing, onWait: nothing, onRefusal: nothing});
+          const trail = createTrail({
+            take: async () => ({queue: {id: 1}, cards: []}), settled: () => saving, image: nothing,
+            onShow: nothing, onQueue: nothing, onEnd: nothing, onWait: nothing,
+          });
           const ran = [];
           trail.begin({id: 1});
           const end = trail.step(1);
