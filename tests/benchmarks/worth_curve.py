@@ -2,8 +2,8 @@
 
 from html import escape
 
-WIDTH, HEIGHT = 760, 400
-LEFT, RIGHT, TOP, BOTTOM = 62, 150, 24, 52
+WIDTH, HEIGHT = 780, 400
+LEFT, RIGHT, TOP, BOTTOM = 62, 178, 24, 52
 STYLES = {
     "entangled": ("#3b5bdb", ""),
     "expected-gain": ("#c2410c", "9 4"),
@@ -62,7 +62,7 @@ def _axes(place, most_x: int, top: int) -> str:  # type: ignore[no-untyped-def]
         x, y = place(0, gain)
         parts.append(
             f'<line x1="{x}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}" stroke="#dfe3e8"/>'
-            f'<text x="{x - 8}" y="{y + 4}" text-anchor="end" fill="#4b5563">+{gain}</text>'
+            f'<text x="{x - 8}" y="{y + 4}" text-anchor="end" fill="#4b5563">{gain}</text>'
         )
     for actions in range(0, most_x + 1, max(1, most_x // 5)):
         x, y = place(actions, 0)

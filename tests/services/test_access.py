@@ -1,5 +1,7 @@
 """Roles hold in the services, whoever calls them; passwords are never stored in clear."""
 
+from pathlib import Path
+
 import pytest
 
 from cad_studio.config import AppConfig
@@ -42,6 +44,16 @@ CHANGES = {
     "select": ("annotator", lambda s: s.queues.store_selection(NAME, [1], "x")),
     "decide": ("owner", lambda s: act(s, "decide", [0], given={"classes": [1]})),
     "rename a class": ("owner", lambda s: act(s, "rename-class", given={"class": 0, "name": "z"})),
+    "take": ("annotator", lambda s: s.queues.take(NAME, 1, "x")),
+    "release": ("annotator", lambda s: s.queues.release(NAME, 1, "x")),
+    "change the overlap": ("owner", lambda s: s.queues.set_overlap(NAME, 1, 2)),
+    "restore": ("owner", lambda s: s.history.restore(NAME, 0, None, request("restore"))),
+    "rebuild": ("owner", lambda s: s.history.rebuild(NAME)),
+    "look at a file": ("owner", lambda s: s.corrections.preview(NAME, Path("x.csv"))),
+    "take over a file": (
+        "owner",
+        lambda s: s.corrections.apply(NAME, Path("x.csv"), request("correct")),
+    ),
     "remove a dataset": ("owner", lambda s: s.datasets.remove(NAME)),
     "start a job": ("owner", lambda s: s.jobs.submit("export", "x", {})),
     "name a run": ("owner", lambda s: s.runs.rename(1, "x")),
