@@ -1,5 +1,6 @@
 """A run is diagnosed: a cell, a lasso, the grid, a comparison, suspects, and by keyboard."""
 
+import re
 from urllib.parse import urlencode
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
     page.click("#diagnose-annotate")
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
     assert reason in page.inner_text(".annotate-page .why")
+    expect(page.locator(".cards .bars")).to_have_count(0)  # nothing is suggested unasked
+    page.click("#annotate-model")
+    chip = page.locator(".cards button.chip").first
+    expect(chip).to_have_attribute("aria-label", re.compile(r"% by its neighbours, .* % by "))
+    page.keyboard.press("1")
+    page.wait_for_selector('.annotate-page[data-unsaved="0"][data-at="1"]')
+    assert set(runs[0].history.newest("shades")["actions"][0]["details"]["shown"]) == {
+        "neighbours",
+        "model",
+    }
 
 
 def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page, studio, runs):

@@ -288,6 +288,24 @@ def test_suspects_have_reasons_and_are_found_once(project, diagnosis):
         diagnosis.suspects.find("points", first, "", 0, Silent())
 
 
+def test_the_newest_model_suggests_and_one_that_saw_true_labels_does_not(project, diagnosis):
+    services, first, second, *_ = project
+    row = int(np.flatnonzero(services.datasets.load("shades").candidates.sizes() > 1)[0])
+    held = services.datasets.load("shades").candidates.of(row)
+    services.queues.prepare("shades", services.beliefs.features("shades"), Silent())
+    told = services.suggestions.of("shades", row)["model"]
+    assert told["run"] == second
+    logits = diagnosis.predictions.load(second).logits[row][held].astype(float)
+    wanted = np.exp(logits - logits.max())
+    assert list(told["belief"]) == held
+    assert np.allclose(list(told["belief"].values()), wanted / wanted.sum(), atol=1e-3)
+    for run in (first, second):
+        services.project.runs.change(run, method="supervised")
+    assert services.suggestions.of("shades", row)["model"] is None
+    for run in (first, second):
+        services.project.runs.change(run, method="proden")
+
+
 def test_the_report_stands_alone_and_says_the_same_numbers(project, diagnosis, tmp_path):
     _, first, second, *_ = project
     out = tmp_path / "report.html"

@@ -160,7 +160,7 @@ export function mount({element, server}) {
     const names = overview.class_names;
     const isPair = now.sides.length === 2;
     viewer.show({dataset: state.dataset, version: current().version, card: now, names, picks, side, canAct: canAct(), addKey: shownKey(keyOf('add')),
-      belief: showModel ? now.sides.map(each => belief[each.row]) : null});
+      belief: showModel ? now.sides.map(each => belief[each.row]?.belief) : null, models: showModel ? now.sides.map(each => belief[each.row]?.model) : null});
     const [a, b] = now.classes || [];
     title.textContent = isPair ? (now.classes ? `${names[a]} or ${names[b]}?` : 'Which is which?') : now.sides[0].candidates.length === 1 ? `${names[now.sides[0].candidates[0]]}` : 'Which one is it?';
     const pill = (text, hint, kind = '') => h('span.pill' + kind, {title: hint}, text);
@@ -214,7 +214,7 @@ export function mount({element, server}) {
   const answers = createAnswers({
     card, canAct, search, decisions, paint, step: trail.step, queueOf: () => trail.queue, namesOf: () => overview.class_names, classesOf: () => overview.classes,
     sideOf: () => side, turn: to => { side = to; }, picksOf: () => picks, trailAt: () => trail.at(),
-    seconds: () => Math.min(3600, (performance.now() - shownAt) / 1000), shownOf: row => (showModel && belief[row] ? {neighbours: belief[row]} : {}),
+    seconds: () => Math.min(3600, (performance.now() - shownAt) / 1000), shownOf: row => (showModel && belief[row] ? {neighbours: belief[row].belief, ...(belief[row].model ? {model: belief[row].model} : {})} : {}),
     onDecision: (kind, seconds) => { session = {n: session.n + 1, seconds: session.seconds + Math.min(120, seconds)}; }, onChange: () => drawSide(),
   });
 
@@ -236,7 +236,7 @@ export function mount({element, server}) {
     try {
       const found = await Promise.all(now.sides.map(each => read(`${path()}/suggestions/${each.row}`)));
       if (card() !== now) return;
-      belief = Object.fromEntries(now.sides.map((each, place) => [each.row, found[place].belief]));
+      belief = Object.fromEntries(now.sides.map((each, place) => [each.row, found[place]]));
       paint();
     } catch (error) { showModel = false; tell(error); }
   }
