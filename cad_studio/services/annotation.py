@@ -150,6 +150,8 @@ class AnnotationService:
         if request.kind == "comment":
             draft.columns["why"] = str(request.arguments["text"])
             draft.details["arguments"] = {}
+        if request.kind == "toggle":
+            draft.note = _left_out(draft.changes[0], draft.log.class_names)
         if kind.can_undo:
             draft.log.forget_redo(draft.who)
         draft.finishes_item = "passed" if request.kind == "skip" else "done"
@@ -337,6 +339,16 @@ def _check_known(log: LogWriter, request: ActionRequest) -> None:
             f"This project was put back to an older copy: action {number}, saved before, is not "
             "in its log. What this window saved since can be sent again."
         )
+
+
+def _left_out(change: Change, names: list[str]) -> str:
+    """Words for classes that the annotator calls possible and others have excluded."""
+    assert change.after is not None
+    kept = set(change.sets_after)
+    out = [names[index] for index in change.after[0] if index not in kept]
+    if not out or not kept < set(change.after[0]):
+        return ""
+    return f"Noted; but others have excluded {', '.join(out)}, so the set does not get it."
 
 
 def _value(state: RowState, about: str, who: str) -> Any:

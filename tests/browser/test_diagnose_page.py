@@ -139,10 +139,12 @@ def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
     page.click("#diagnose-annotate")
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
     assert reason in page.inner_text(".annotate-page .why")
-    expect(page.locator(".cards .bars")).to_have_count(0)  # nothing is suggested unasked
-    page.click("#annotate-model")
+    expect(page.locator(".cards .weights")).to_have_count(0)  # nothing is suggested unasked
     chip = page.locator(".cards button.chip").first
+    height = chip.bounding_box()["height"]
+    page.click("#annotate-model")
     expect(chip).to_have_attribute("aria-label", re.compile(r"% by its neighbours, .* % by "))
+    assert chip.bounding_box()["height"] == height  # no layout jump
     page.keyboard.press("1")
     page.wait_for_selector('.annotate-page[data-unsaved="0"][data-at="1"]')
     assert set(runs[0].history.newest("shades")["actions"][0]["details"]["shown"]) == {

@@ -114,6 +114,16 @@ def test_a_contradiction_is_kept_shown_queued_and_decided(services):
     assert now(services, 0) == [0, 1]
 
 
+def test_adding_what_another_has_excluded_is_noted_and_told(services):
+    """The class went away again without a word."""
+    label(services, 0, 1, "anna")
+    answer = act(services, "toggle", [0], "bo", given={"class": 2})
+    assert answer["rows"]["0"]["said"] == {"anna": [1], "bo": [1, 2]}
+    assert answer["rows"]["0"]["candidates"] == [1]
+    assert answer["note"] == "Noted; but others have excluded fox, so the set does not get it."
+    assert act(services, "toggle", [1], "bo", given={"class": 3})["note"] == ""
+
+
 def test_another_window_is_told_and_nothing_is_overwritten(services):
     seen = label(services, 0, 1, window="one")["number"]
     label(services, 0, 0, window="two", seen={0: seen})

@@ -35,7 +35,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     number ? h('kbd', {}, number % 10) : h('kbd.blank', {'aria-hidden': 'true'}, '·'),
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, view.names[index]),
     isOnly ? h('span.tag', {}, 'the label') : shared && weight === undefined ? h('span.tag', {title: 'A candidate of both'}, 'both') : isIn ? null : h('span.tag', {}, 'left out'),
-    weight === undefined ? null : h('span.bars', {'aria-hidden': 'true'}, bar(weight, 'Its neighbours'), says === undefined ? null : bar(says, asked.name)));
+    weight === undefined ? null : h('span.weights', {'aria-hidden': 'true'}, bar(weight, 'Its neighbours'), says === undefined ? null : bar(says, asked.name)));
   }
 
   const bar = (share, by) => h('span.bar', {title: `${by}: ${percent(share)}`}, h('i', {style: {width: `${Math.round(share * 100)}%`}}));
