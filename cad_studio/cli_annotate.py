@@ -11,7 +11,7 @@ import typer
 from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
-from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotation_files import FORMATS
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import class_index
@@ -173,9 +173,12 @@ def simulate(
     with opened() as services:
         _open_sample(services, name, line)
         try:
-            found = services.simulation.simulate(name, config, line)
+            found, after = services.simulation.annotated(name, config, line)
             if train_epochs:
-                found["training"] = services.simulation.train(name, config, train_epochs, line)
+                found["training"] = {
+                    when: services.simulation.train(name, sets, train_epochs, seed, line)
+                    for when, sets in (("before", None), ("after", after))
+                }
         finally:
             line.clear()
     show(found, as_json, _simulation_text)

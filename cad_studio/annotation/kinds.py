@@ -54,7 +54,7 @@ def _none(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
     """The set is wrong: the classes given, or else every class that was no candidate."""
     desk.check_fresh(rows[0])
     now = set(desk.sets(rows[0]))
-    chosen = [desk.check_class(index) for index in given.get("classes") or []]
+    chosen = _classes(desk, given)
     live = desk.class_map.live(len(desk.class_names))
     later = chosen or [index for index in live if index not in now]
     if not later:
@@ -124,10 +124,17 @@ def _swap(desk: Desk, rows: list[int], _given: dict[str, Any]) -> list[Change]:
 
 
 def _decide(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
-    chosen = tuple(sorted({desk.check_class(index) for index in given.get("classes") or []}))
+    chosen = tuple(sorted(set(_classes(desk, given))))
     if not chosen:
         raise SettingError("A decision needs at least one class.")
     return [desk.decide(row, chosen) for row in rows]
+
+
+def _classes(desk: Desk, given: dict[str, Any]) -> list[int]:
+    classes = given.get("classes") or []
+    if not isinstance(classes, list):
+        raise SettingError(f"The classes are {classes!r:.40}; expected a list of class numbers.")
+    return [desk.check_class(index) for index in classes]
 
 
 def _flag(desk: Desk, rows: list[int], _given: dict[str, Any]) -> list[Change]:

@@ -235,3 +235,11 @@ class Action:
     def parsed_changes(self) -> list[Change]:
         """Its changes."""
         return [Change.from_json(change) for change in self.changes]
+
+
+def packed_set(classes: tuple[int, ...], width: int) -> bytes:
+    """A set as `numpy.packbits` would pack it into `width` bytes."""
+    bits = 0
+    for index in classes:
+        bits |= 1 << (8 * width - 1 - index)
+    return bits.to_bytes(width, "big")

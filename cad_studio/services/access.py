@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ ROLES = ("viewer", "annotator", "owner")
 """From least to most."""
 
 _COST, _BLOCK, _LANES = 2**14, 8, 1
+_HASH = re.compile(r"scrypt\$(?:[0-9a-f]{2})+\$[0-9a-f]{64}")
 _MOST_NAME = 60
 _LEAST_PASSWORD = 8
 NOBODY = ""
@@ -44,10 +46,9 @@ class User:
 
     def has_password(self, password: str) -> bool:
         """Whether this is the password; takes the same time either way."""
-        try:
-            _, salt, wanted = self.password.split("$")
-        except ValueError:
+        if not self.password:
             return False
+        _, salt, wanted = self.password.split("$")
         return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), wanted)
 
 
@@ -91,6 +92,10 @@ class Access:
             return self.users[name].role
         return self._other_role if name else "viewer"
 
+    def checked_name(self) -> str | None:
+        """The name that a login has checked, or None."""
+        return (_acting.get() or None) if self.asks_for_login else None
+
     def name(self, given: str) -> str:
         """The name under which an action is written down.
 
@@ -100,9 +105,7 @@ class Access:
         Raises:
             SettingError: It cannot be a name.
         """
-        if self.users is not None and _acting.get():
-            return str(_acting.get())
-        return check_person(given)
+        return self.checked_name() or check_person(given)
 
     def require(self, role: str) -> None:
         """Refuse what the one who acts may not do.
@@ -170,8 +173,8 @@ def user_line(name: str, role: str, password: str) -> str:
     Raises:
         SettingError: Name, role or password cannot be used.
     """
-    if ":" in name:
-        raise SettingError("The name of a user cannot hold a colon.")
+    if set(name) & set(":;") or name.strip().startswith("#"):
+        raise SettingError("The name of a user cannot hold a colon or semicolon, or begin with #.")
     if len(password) < _LEAST_PASSWORD:
         raise SettingError(f"A password has at least {_LEAST_PASSWORD} characters.")
     user = User(check_person(name), role, hashed(password))
@@ -189,12 +192,14 @@ def read_users(text: str, where: str) -> dict[str, User]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parts = line.strip().split(":")
-        if len(parts) != 3 or not parts[2].startswith("scrypt$"):
+        if len(parts) != 3 or not _HASH.fullmatch(parts[2]):
             raise SettingError(
                 f"{where}, line {number}: expected name:role:password-hash. "
                 "Make one with: python -m cad_studio users add NAME --role ROLE."
             )
         user = User(*parts)
+        if user.name in users:
+            raise SettingError(f"{where}, line {number}: {user.name!r} stands there twice.")
         users[user.name] = user
     if not any(user.role == "owner" for user in users.values()):
         raise SettingError(f"{where} names no owner. Add one, or nobody can change the settings.")
@@ -254,6 +259,8 @@ def read_users_file(path: Path) -> dict[str, User]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path} is no text of lines name:role:password-hash.") from error
     return read_users(text, str(path))
 
 

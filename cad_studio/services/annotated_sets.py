@@ -70,14 +70,12 @@ class AnnotatedSets:
         before, after = self.base(name), self.effective(name)
         return np.flatnonzero((before.packed != after.packed).any(axis=1))
 
-    def emptied(
-        self, dataset_id: int | None, base: PartialLabels, book_id: int, classes: ClassMap
-    ) -> NDArray[np.int64]:
-        """Rows that would have no candidate under a class map, ascending, int64 (M,)."""
+    def under(self, base: PartialLabels, book: Book | None, classes: ClassMap) -> PartialLabels:
+        """The sets as they would be under a class map, with what `book` says laid over `base`."""
         packed = np.array(base.packed)
-        _lay_over(packed, *self._project.annotations.effective(book_id))
-        mapped = _mapped(PartialLabels(packed, base.n_classes), classes)
-        return np.flatnonzero((mapped.sizes() == 0) & (base.sizes() > 0))
+        if book is not None:
+            _lay_over(packed, *self._project.annotations.effective(book.id))
+        return _mapped(PartialLabels(packed, base.n_classes), classes)
 
     def settle(self, name: str) -> Dataset:
         """Make the sets as they are now the dataset's current version, when they are not yet.
@@ -99,7 +97,8 @@ class AnnotatedSets:
                 "changed": len(self.changed_rows(name)), "classes": book.classes,
             }  # fmt: skip
             blob = self._project.blobs.save_array(sets.packed)
-            if blob == record.version.candidates and not book.classes["merged"]:
+            held = ClassMap.from_json(record.version.details.get("classes"))
+            if blob == record.version.candidates and held == ClassMap.from_json(book.classes):
                 return record
             return self._project.datasets.add_version(name, blob, REASON, details)
 

@@ -2,74 +2,27 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from cad_studio.annotation.classes import CLASS_KINDS, after_class_action
+from cad_studio.annotation.classes import CLASS_KINDS
 from cad_studio.annotation.desk import Desk
 from cad_studio.annotation.kinds import INNER, KINDS, MOST_ROWS
 from cad_studio.annotation.replay import digest_of
 from cad_studio.core.annotation import MINE, Action, Change, ClassMap, RowState
-from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.services.access import Access
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.class_actions import class_outcome, told_outcome
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.annotation_writer import LogWriter
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 
 UNDOABLE = [*(name for name, kind in KINDS.items() if kind.can_undo), *CLASS_KINDS]
-_MOST_KEY, _MOST_WHY = 100, 1_000
-_MOST_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class ActionRequest:
-    """An action, as a client asks for it.
-
-    Attributes:
-        kind: A key of `KINDS` or `CLASS_KINDS`.
-        rows: The samples it is about; a pair's two in order; empty for classes.
-        arguments: `class`, `other_class`, `classes`, `text`, `skip_last`, `name`, `into`.
-        who: Name of the annotator, where there is no login.
-        key: Made by the client, once for each action: sent again, it is not done again.
-        window: Which window or program it comes from.
-        seconds: Time spent on it.
-        why: A reason, if one was given.
-        seen: Number of the last action on a row the window knew of, by row.
-        shown: Suggestions that were on the screen.
-        queue: Queue it was taken from, with `position`.
-        known: Number and digest of the last action the window was told is saved.
-    """
-
-    kind: str
-    rows: list[int] = field(default_factory=list)
-    arguments: dict[str, Any] = field(default_factory=dict)
-    who: str = ""
-    key: str = ""
-    window: str = ""
-    seconds: float | None = None
-    why: str = ""
-    seen: dict[int, int] = field(default_factory=dict)
-    shown: dict[str, Any] = field(default_factory=dict)
-    queue: int | None = None
-    position: int | None = None
-    known: tuple[int, str] | None = None
-
-    def __post_init__(self) -> None:
-        """Check what every action has."""
-        if self.kind not in {*KINDS, *CLASS_KINDS, "undo", "redo"}:
-            names = [*KINDS, *CLASS_KINDS, "undo", "redo"]
-            raise SettingError(
-                f"{self.kind!r:.40} is no action. {closest(self.kind, names)}".strip()
-            )
-        if not 0 < len(self.key) <= _MOST_KEY or len(self.window) > _MOST_KEY:
-            raise SettingError(f"An action needs a key of 1 to {_MOST_KEY} characters.")
-        if len(self.why) > _MOST_WHY:
-            raise SettingError(f"A reason has at most {_MOST_WHY:,} characters.")
-        if self.seconds is not None and not 0 <= self.seconds <= _MOST_SECONDS:
-            raise SettingError("The time spent on an action is 0 seconds to a day.")
+_OPEN_AFTER = {"comment", "flag", "toggle"}
+"""Kinds after which an item of a queue still waits for its decision."""
 
 
 class AnnotationService:
@@ -89,8 +42,8 @@ class AnnotationService:
 
         Returns:
             `number`, `digest`, `kind`, `repeated` (whether it had been done before), `changed`
-            (how many samples), `rows` (what holds of each of the first hundred), `undo` and `redo`
-            (what comes next, or None), `note`.
+            (how many samples), `classes` (whether the classes are others now), `rows` (what holds
+            of each of the first hundred), `undo` and `redo` (what comes next, or None), `note`.
 
         Raises:
             SettingError: It cannot be done as things stand, with the reason.
@@ -126,12 +79,21 @@ class AnnotationService:
         return self._written(name, request, self._row_action)
 
     def preview(self, name: str, request: ActionRequest) -> dict[str, Any]:
-        """What an action on many samples would do, changing nothing.
+        """What an action on many samples, or on a class, would do, changing nothing.
 
         Returns:
             `rows` (asked for), `changed`, `says` (a sentence).
+
+        Raises:
+            SettingError: It cannot be done as things stand, with the reason.
         """
         data = self._datasets.load(name)
+        if request.kind in CLASS_KINDS:
+            names = data.record.class_names
+            found = class_outcome(
+                self._sets, self._sets.base(name), self._sets.book(name), names, request
+            )
+            return {"rows": len(data), **told_outcome(found, names, request)}
         for row in request.rows:
             check_row(data, row)
         base, book = self._sets.base(name), self._project.annotations.find(data.record.id)
@@ -169,6 +131,8 @@ class AnnotationService:
             action = draft.write()
             answer = self._answer(log, action, base, who, repeated=False)
             answer["note"] = draft.note
+        if answer["classes"]:
+            self._sets.settle(name)  # figures, exports and pages see one state of the classes
         return answer
 
     def _row_action(self, draft: "_Draft") -> None:
@@ -186,32 +150,27 @@ class AnnotationService:
         if request.kind == "comment":
             draft.columns["why"] = str(request.arguments["text"])
             draft.details["arguments"] = {}
+        if request.kind == "toggle":
+            draft.note = _left_out(draft.changes[0], draft.log.class_names)
         if kind.can_undo:
             draft.log.forget_redo(draft.who)
         draft.finishes_item = "passed" if request.kind == "skip" else "done"
-        if request.kind in {"comment", "flag", "toggle"}:
+        if request.kind in _OPEN_AFTER:
             draft.finishes_item = None
 
     def _class_action(self, draft: "_Draft") -> None:
         log, request = draft.log, draft.request
-        before = ClassMap.from_json(log.book.classes)
-        names, after = after_class_action(request.kind, request.arguments, log.class_names, before)
-        empty = self._sets.emptied(log.book.dataset_id, draft.base, log.book.id, after)
-        if request.kind == "remove-class" and len(empty):
-            raise SettingError(
-                f"{len(empty):,} samples have no candidate but "
-                f"{log.class_names[request.arguments['class']]!r} (first: row {empty[0]}). "
-                "Decide them first, or merge the class into another."
-            )
+        found = class_outcome(self._sets, draft.base, log.book, log.class_names, request)
         draft.details = {
             "arguments": _plain(request.arguments),
+            "touched": len(found.touched),
             "classes": [
-                {"names": log.class_names, "map": before.to_json()},
-                {"names": names, "map": after.to_json()},
+                {"names": log.class_names, "map": log.book.classes},
+                {"names": found.names, "map": found.classes.to_json()},
             ],
         }
         log.forget_redo(draft.who)
-        log.set_classes(names, after.to_json())
+        log.set_classes(found.names, found.classes.to_json())
 
     def _reversal(self, draft: "_Draft") -> None:
         """Undo the last action of this annotator that holds, or redo the last undone."""
@@ -245,7 +204,7 @@ class AnnotationService:
             draft.note = f"{left:,} of {len(changes):,} samples were changed since and stay so."
         (log.mark_undone if is_undo else log.mark_redone)(target)
         draft.touched = [change.row for change in changes]
-        if target.queue_id is not None:
+        if target.queue_id is not None and target.kind not in _OPEN_AFTER:
             draft.reopens = (target.queue_id, target.position, "leased" if is_undo else "done")
 
     def _answer(
@@ -261,6 +220,7 @@ class AnnotationService:
             "reverses": action.reverses,
             "repeated": repeated,
             "changed": len({change.row for change in changed}),
+            "classes": "classes" in action.details,
             "rows": {
                 str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]
             },
@@ -307,8 +267,7 @@ class _Draft:
             "changes": [json.loads(json.dumps(change.to_json())) for change in self.changes],
         }
         columns["digest"] = digest_of(self.log.book.digest, columns)
-        bases = {change.row: tuple(self.base.of(change.row)) for change in self.changes}
-        action = self.log.append(columns, self.changes, self.touched, bases)
+        action = self.log.append(columns, self.changes, self.touched)
         queue, position = columns["queue_id"], columns["position"]
         if self.finishes_item and queue is not None and position is not None:
             self.log.mark_item(queue, position, self.who, self.finishes_item, 0.0)
@@ -380,6 +339,16 @@ def _check_known(log: LogWriter, request: ActionRequest) -> None:
             f"This project was put back to an older copy: action {number}, saved before, is not "
             "in its log. What this window saved since can be sent again."
         )
+
+
+def _left_out(change: Change, names: list[str]) -> str:
+    """Words for classes that the annotator calls possible and others have excluded."""
+    assert change.after is not None
+    kept = set(change.sets_after)
+    out = [names[index] for index in change.after[0] if index not in kept]
+    if not out or not kept < set(change.after[0]):
+        return ""
+    return f"Noted; but others have excluded {', '.join(out)}, so the set does not get it."
 
 
 def _value(state: RowState, about: str, who: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cad_studio.core.annotation import ClassMap, RowState
-from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.core.queues import Item
 from cad_studio.mining.propagation import best_labels
@@ -43,7 +43,8 @@ class CardService:
         """What holds of a dataset's annotation as a whole.
 
         Returns:
-            `head`, `digest`, `classes` (indices that can be chosen), `class_names`, `changed`,
+            `head`, `digest`, `classes` (indices that can be chosen), `merged` (pairs: class and the
+            one in its place), `removed`, `class_names`, `changed`,
             `flagged`, `contradict`, `people`, `undo` and `redo` of this annotator, `version`,
             `is_ahead` (whether actions wait for the next version), `role`, `login` (the checked
             name, or None where names are not checked).
@@ -64,11 +65,12 @@ class CardService:
             **found,
             "class_names": record.class_names,
             "classes": classes.live(record.n_classes),
+            **classes.to_json(),
             "splits": record.split_names,
             "version": record.version.number,
             "is_ahead": self._sets.is_ahead(record),
             "role": self._access.role(),
-            "login": self._access.name(who or "owner") if self._access.asks_for_login else None,
+            "login": self._access.checked_name(),
         }
 
     def card(
@@ -110,21 +112,6 @@ class CardService:
         """The card of an item."""
         rows = [item.row] if item.other is None else [item.row, item.other]
         return self.card(name, rows, who, item)
-
-    def suggestions(self, name: str, row: int) -> dict[str, Any]:
-        """What the neighbours make of a sample's candidates; asked for only when wanted.
-
-        Returns:
-            `belief` (class to weight, sum 1) and `features` (what they are neighbours by).
-        """
-        check_row(self._datasets.load(name), row)
-        features = self._beliefs.features(name)
-        if not self._beliefs.is_ready(name, features):
-            raise RecordNotFoundError(
-                "The neighbours are not found yet. Open a queue by neighbours."
-            )
-        belief = self._beliefs.suggestion(name, features, row, Silent())
-        return {"belief": belief, "features": features}
 
     def _side(self, name: str, row: int, state: RowState, who: str, near: bool) -> dict[str, Any]:
         data, book = self._datasets.load(name), self._sets.book(name)

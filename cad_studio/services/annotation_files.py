@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Part, Progress, Silent
@@ -132,7 +133,7 @@ class AnnotationFiles:
     def _write_label_studio(
         self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
     ) -> int:
-        config = label_config(data.record.class_names)
+        config = self.label_config_of(data.record.name)
         by_row: dict[int, list[tuple[str, int]]] = {}
         for row, who, label in self._annotators.votes(data.record.name):
             by_row.setdefault(row, []).append((who, label))
@@ -141,10 +142,16 @@ class AnnotationFiles:
             for at, row in enumerate(rows.tolist()):
                 if at % 256 == 0:
                     progress.report(at / len(rows), "Writing tasks")
-                task = _task(data, row, by_row.get(row, []), config)
+                task = _task(data, row, by_row.get(row, []), "" if at else config)
                 file.write((",\n" if at else "\n") + json.dumps(task, ensure_ascii=False))
             file.write("\n]\n")
         return len(rows)
+
+    def label_config_of(self, name: str) -> str:
+        """The labelling interface for a dataset, without classes that were merged or removed."""
+        record, book = self._datasets.get(name), self._sets.book(name)
+        classes = ClassMap.from_json(None if book is None else book.classes)
+        return label_config([record.class_names[index] for index in classes.live(record.n_classes)])
 
     def _write_folder(
         self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
@@ -255,5 +262,5 @@ def _task(
     return {
         "data": content,
         "annotations": [*said, answer(data.candidates.of(row), "cad-studio")],
-        "meta": {"label_config": config} if row == 0 else {},
+        "meta": {"label_config": config} if config else {},
     }

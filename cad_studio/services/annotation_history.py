@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from cad_studio.annotation.replay import Replayed, replay
-from cad_studio.core.annotation import Action, Book, ClassMap, RowState
+from cad_studio.core.annotation import Action, Book, ClassMap, RowState, packed_set
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.services.access import Access
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.annotation import ActionRequest, AnnotationService
+from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
 
@@ -136,10 +137,17 @@ class AnnotationHistory:
         book = self._sets.book(name)
         if book is None:
             return {"actions": 0, "digest": "", "samples": 0, "agrees": True}
-        played = replay(self._project.annotations.all_actions(book.id))
-        kept = self._project.annotations.states(book.id)
-        wrong = [row for row in {*kept, *played.states} if kept.get(row) != played.states.get(row)]
-        if (played.number, played.digest) != (book.head, book.digest) or wrong:
+        annotations = self._project.annotations
+        played, kept = replay(annotations.all_actions(book.id)), annotations.states(book.id)
+        wrong = {row for row in {*kept, *played.states} if kept.get(row) != played.states.get(row)}
+        width = -(-self._datasets.get(name).n_classes // 8)
+        rows, sets = annotations.effective(book.id)
+        for row, packed in zip(rows.tolist(), sets, strict=True):
+            said = played.states.get(row, RowState())
+            wanted = packed_set(said.effective(()), width) if said.counted() else None
+            wrong |= {row} if wanted != packed else set()
+        is_same = (played.number, played.digest) == (book.head, book.digest)
+        if wrong or not is_same or played.classes != ClassMap.from_json(book.classes):
             where = f" (first: row {min(wrong)})" if wrong else ""
             raise ProjectError(
                 f"The log of {name} has {played.number:,} actions, and the state beside it does "
@@ -154,15 +162,14 @@ class AnnotationHistory:
         """Make the state beside the log anew from the log."""
         self._access.require("owner")
         record = self._datasets.get(name)
-        base, book = self._sets.base(name), self._sets.book(name)
+        book = self._sets.book(name)
         if book is None:
             return self.verify(name)
         played = replay(self._project.annotations.all_actions(book.id))
-        bases = {row: tuple(base.of(row)) for row in played.states}
         with self._project.annotations.writing(record.id) as log:
             if log.book.head != played.number:
                 raise ProjectError("Somebody is annotating. Try again when they have stopped.")
-            log.rebuild(played.states, bases, played.digest, played.classes.to_json())
+            log.rebuild(played.states, played.digest, played.classes.to_json())
         return self.verify(name)
 
     def _states_at(self, book: Book, number: int, rows: list[int] | None) -> dict[int, RowState]:
@@ -204,7 +211,7 @@ def line(action: Action, row: int | None = None) -> dict[str, Any]:
     return {
         "number": action.number, "who": action.who, "at": action.at, "kind": action.kind,
         "rows": action.details.get("rows") or list(dict.fromkeys(c[0] for c in shown))[:10],
-        "n_rows": len({change[0] for change in action.changes}),
+        "n_rows": len({change[0] for change in action.changes}) or action.details.get("touched", 0),
         "details": {
             key: value for key, value in action.details.items() if key not in {"classes", "rows"}
         },

@@ -31,8 +31,8 @@ class AnnotatorService:
         """Row, annotator and class of every vote, by row and name."""
         data, book = self._datasets.load(name), self._sets.book(name)
         found: dict[tuple[int, str], int | None] = {}
-        if data.votes is not None:
-            votes = data.votes
+        if data.imported_votes is not None:
+            votes = data.imported_votes
             columns = (votes.sample, votes.annotator, votes.label)
             for row, who, label in zip(*(c.tolist() for c in columns), strict=True):
                 found[row, votes.annotators[who]] = label

@@ -36,6 +36,7 @@ from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.simulation import SimulationService
 from cad_studio.services.stored_views import StoredViewService
+from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.store.projects import Project
@@ -113,6 +114,9 @@ class Services:
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
+        )
+        self.suggestions = SuggestionService(
+            self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions
         )
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 

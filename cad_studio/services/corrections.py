@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.optional import require
 from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
 from cad_studio.services.access import Access
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.annotation import ActionRequest, AnnotationService
+from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 
@@ -28,7 +30,7 @@ class Corrections:
         sets: Their new sets.
         n_rows: Samples the file speaks about.
         unknown: Ids the dataset does not have.
-        empty: Samples whose cell is empty, which are left as they are.
+        empty: Samples without a class, or only with removed ones, which are left as they are.
     """
 
     rows: list[int]
@@ -106,18 +108,20 @@ class CorrectionService:
         data, now = self._datasets.load(name), self._sets.effective(name)
         said = _said(file, data)
         rows, sets, unknown, empty = [], [], [], 0
-        by_id, named = data.rows_by_id, [sample for sample, _, _ in said]
-        if len(set(named)) != len(named):
-            twice = next(sample for at, sample in enumerate(named) if sample in named[:at])
-            raise DatasetFormatError(
-                f"{file.name} names the sample {twice!r:.60} twice. Leave one line of each."
-            )
+        by_id, book, named = data.rows_by_id, self._sets.book(name), set()
+        kept = ClassMap.from_json(None if book is None else book.classes)
         for sample, classes, where in said:
+            if sample in named:
+                raise DatasetFormatError(
+                    f"{where}: the sample {sample!r:.60} stands there again. Leave one of them."
+                )
+            named.add(sample)
             row = by_id.get(sample)
             if row is None:
                 unknown.append(sample)
                 continue
-            wanted = sorted({_class_of(each, data, where) for each in classes})
+            # a file from before a merge or a removal is read in the classes of now
+            wanted = list(kept.apply(tuple({_class_of(each, data, where) for each in classes})))
             if not wanted:
                 empty += 1
             elif wanted != now.of(row):
@@ -170,6 +174,8 @@ def _of_log(table: Table, data: LoadedDataset) -> list[tuple[str, list[Any], str
     last: dict[int, tuple[list[Any], str]] = {}
     for at, changes in enumerate(table.columns["changes"]):
         for change in changes if isinstance(changes, list) else []:
+            if not isinstance(change, dict):
+                raise DatasetFormatError(f"{table.where(at)}: {change!r:.40} is no change.")
             row, after = change.get("row"), change.get("after")
             if not isinstance(row, int) or not 0 <= row < len(data):
                 raise DatasetFormatError(f"{table.where(at)}: the dataset has no row {row!r:.20}.")

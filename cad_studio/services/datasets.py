@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Dataset
@@ -67,6 +68,18 @@ class DatasetService:
     def load(self, name: str) -> LoadedDataset:
         """A dataset with its arrays at hand."""
         return self._cache.get(self._project, self.get(name))
+
+    def load_for_run(self, name: str, version_hash: str) -> LoadedDataset:
+        """As `load`, but true labels are in the classes of the version that a run learned from."""
+        data = self.load(name)
+        if data.record.version.hash == version_hash:
+            return data
+        for version in self._project.datasets.versions(name):
+            if version.hash == version_hash:
+                classes = ClassMap.from_json(version.details.get("classes"))
+                if classes != data.classes:
+                    return LoadedDataset(self._project, data.record, classes)
+        return data
 
     def remove(self, name: str) -> dict[str, Any]:
         """Take a dataset out of the project and free its space.

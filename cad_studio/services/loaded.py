@@ -7,6 +7,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN, PixelSource, Votes
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset
@@ -20,12 +21,15 @@ class LoadedDataset:
 
     Attributes:
         record: Its row in the project.
+        classes: What became of the imported classes, in this version; sets, true labels and votes
+            are all in the classes that are left.
     """
 
-    def __init__(self, project: Project, record: Dataset) -> None:
-        """Read from the files the record names."""
+    def __init__(self, project: Project, record: Dataset, classes: ClassMap | None = None) -> None:
+        """Read from the files the record names; `classes` None takes those of its version."""
         self._blobs = project.blobs
         self.record = record
+        self.classes = classes or ClassMap.from_json(record.version.details.get("classes"))
 
     def __len__(self) -> int:
         """N."""
@@ -54,18 +58,40 @@ class LoadedDataset:
 
     @cached_property
     def truth(self) -> NDArray[np.int32] | None:
-        """True labels, int32 (N,), `UNKNOWN` where not known; None when none is."""
+        """True labels, int32 (N,), `UNKNOWN` where not known; None when none is.
+
+        Of a class that was removed nothing is known any more.
+        """
         if "truth" not in self.record.files:
             return None
-        return self._blobs.load_array(self.record.files["truth"])
+        truth = self._blobs.load_array(self.record.files["truth"])
+        if self.classes.is_plain():
+            return truth
+        return np.where(truth == UNKNOWN, UNKNOWN, self._targets[truth]).astype(truth.dtype)
 
     @cached_property
     def votes(self) -> Votes | None:
-        """Who said what, where that was imported."""
+        """Who said what, where that was imported; votes for a class that was removed are out."""
+        votes = self.imported_votes
+        if votes is None or self.classes.is_plain():
+            return votes
+        label = self._targets[votes.label].astype(votes.label.dtype)
+        kept = label != UNKNOWN
+        return Votes(votes.sample[kept], votes.annotator[kept], label[kept], votes.annotators)
+
+    @cached_property
+    def imported_votes(self) -> Votes | None:
+        """Who said what, in the classes as they were imported."""
         if "votes" not in self.record.files:
             return None
         table = self._blobs.load_array(self.record.files["votes"])
         return Votes(table[0], table[1], table[2], self.record.annotators)
+
+    @cached_property
+    def _targets(self) -> NDArray[np.int64]:
+        """The class that stands for each imported one, `UNKNOWN` for none, int64 (C,)."""
+        found = [self.classes.target(index) for index in range(self.record.n_classes)]
+        return np.array([UNKNOWN if index is None else index for index in found])
 
     @cached_property
     def features(self) -> NDArray[np.float32] | None:
@@ -129,6 +155,7 @@ class Cache:
         with self._lock:
             if key not in self._held:
                 self._held[key] = LoadedDataset(project, record)
+            self._held[key].record = record  # names and descriptions change without a new version
             self._held.move_to_end(key)
             while len(self._held) > self._size:
                 self._held.popitem(last=False)

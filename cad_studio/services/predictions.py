@@ -373,7 +373,7 @@ class PredictionService:
         return PartialLabels(packed, data.record.n_classes)
 
     def _data(self, run: Run) -> LoadedDataset:
-        return self._datasets.load(self._runs.dataset_of(run).name)
+        return self._datasets.load_for_run(self._runs.dataset_of(run).name, run.version_hash)
 
     def _key(self, run: Run, data: LoadedDataset) -> _Key:
         status = self._runs.model_path(run.id).stat()

@@ -12,7 +12,6 @@ from cad_studio.core.progress import Progress
 from cad_studio.services.training import TrainingRequest
 
 METHOD = "proden"
-START = {"start": "propagation"}
 
 
 def train_on(
@@ -41,8 +40,8 @@ def train_on(
             blob = services.project.blobs.save_array(sets.packed)
             services.project.datasets.add_version(name, blob, "simulation", {})
             request = TrainingRequest(
-                dataset=name, method=METHOD, config={"epochs": epochs, "seed": seed, **START},
-            )  # fmt: skip
+                dataset=name, method=METHOD, config={"epochs": epochs, "seed": seed}
+            )
             run = services.training.create(request)
             result = services.training.train(run.id, progress)
         finally:

@@ -85,27 +85,21 @@ class SimulationService:
         Raises:
             SettingError: No true labels, or a queue that goes through a stored list.
         """
-        progress = progress or Silent()
-        started = time.monotonic()
-        return self._go(name, config, progress)[0] | {
-            "seconds": round(time.monotonic() - started, 2)
-        }
+        return self.annotated(name, config, progress)[0]
 
     def train(
-        self, name: str, config: SimulationConfig, epochs: int, progress: Progress
-    ) -> dict[str, dict[str, Any]]:
-        """Train a small network on the sets `before` and `after` a simulated go; see `train_on`."""
-        sets = {
-            "before": self._sets.effective(name), "after": self._go(name, config, Silent())[1],
-        }  # fmt: skip
-        return {
-            when: train_on(self._folder, name, each, epochs, config.seed, progress)
-            for when, each in sets.items()
-        }
+        self, name: str, sets: PartialLabels | None, epochs: int, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Train a small network on `annotated` sets, or on those of now; see `train_on`."""
+        sets = self._sets.effective(name) if sets is None else sets
+        return train_on(self._folder, name, sets, epochs, seed, progress)
 
-    def _go(
-        self, name: str, config: SimulationConfig, progress: Progress
+    def annotated(
+        self, name: str, config: SimulationConfig, progress: Progress | None = None
     ) -> tuple[dict[str, Any], PartialLabels]:
+        """As `simulate`, and the candidate sets that came of it."""
+        progress = progress or Silent()
+        started = time.monotonic()
         order, data = ORDERS.get(config.queue), self._datasets.load(name)
         if data.truth is None:
             raise SettingError(
@@ -136,6 +130,7 @@ class SimulationService:
             "name": name, "queue": config.queue, "actions": desk.n_actions,
             "changed": desk.n_changed(), "seed": config.seed, "error_rate": config.error_rate,
             **figures, "curve": curve, "oracle": True,
+            "seconds": round(time.monotonic() - started, 2),
         }  # fmt: skip
         return result, PartialLabels.from_dense(desk.held)
 

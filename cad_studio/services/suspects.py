@@ -118,6 +118,16 @@ class SuspectService:
                     return self._shown(data, run_id, self._project.derived.load_json(file))
         return None
 
+    def reasons(self, name: str, run_id: int | None) -> dict[int, str]:
+        """Why each known suspect is one, by row; of several reasons all, the strongest kind first.
+
+        Empty where nothing was looked for in the present sets.
+        """
+        found: dict[int, list[str]] = {}
+        for each in (self.known(name, run_id) or {"suspects": []})["suspects"]:
+            found.setdefault(each["row"], []).append(each["reason"])
+        return {row: " ".join(said) for row, said in found.items()}
+
     def _look(
         self,
         data: LoadedDataset,

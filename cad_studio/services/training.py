@@ -376,7 +376,7 @@ class TrainingService:
         return self._mining.extract(self._load(run).record.name, run.features, progress)
 
     def _load(self, run: Run) -> LoadedDataset:
-        return self._datasets.load(self._runs.dataset_of(run).name)
+        return self._datasets.load_for_run(self._runs.dataset_of(run).name, run.version_hash)
 
     def _plan(self, run: Run) -> "Plan":
         from cad_studio.algorithms._base import ALGORITHMS

@@ -7,7 +7,14 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.dialects.sqlite import insert
 
-from cad_studio.core.annotation import Action, Book, Change, RowState, Statement
+from cad_studio.core.annotation import (
+    Action,
+    Book,
+    Change,
+    RowState,
+    Statement,
+    packed_set,
+)
 from cad_studio.store.tables import (
     ANNOTATION_ACTION,
     ANNOTATION_BOOK,
@@ -115,7 +122,6 @@ class LogWriter:
         columns: dict[str, Any],
         changes: list[Change],
         touched: list[int],
-        bases: dict[int, tuple[int, ...]],
     ) -> Action:
         """Write an action, and the state that follows from its changes.
 
@@ -123,7 +129,6 @@ class LogWriter:
             columns: Every column but `id` and `book_id`; its number must be the next.
             changes: What it does to samples.
             touched: Every row it is about.
-            bases: Imported set of every changed row.
         """
         assert columns["number"] == self.book.head + 1
         self._connection.execute(
@@ -140,7 +145,7 @@ class LogWriter:
             self._states[change.row] = state.with_change(
                 change, columns["who"], columns["number"], columns["window"]
             )
-        self._save_states({change.row for change in changes}, bases)
+        self._save_states({change.row for change in changes})
         self._save_statements(changes, columns["who"])
         self.book = replace(self.book, head=columns["number"], digest=columns["digest"])
         self._connection.execute(
@@ -155,7 +160,6 @@ class LogWriter:
     def rebuild(
         self,
         states: dict[int, RowState],
-        bases: dict[int, tuple[int, ...]],
         digest: str,
         classes: dict[str, Any],
     ) -> None:
@@ -163,14 +167,13 @@ class LogWriter:
 
         Args:
             states: Of every sample that was touched.
-            bases: Imported set of each.
             digest: Of the last action.
             classes: JSON form of the class map.
         """
         for table in (ANNOTATION_ROW, ANNOTATION_STATEMENT):
             self._connection.execute(sql.delete(table).where(table.c.book_id == self.book.id))
         self._states = dict(states)
-        self._save_states(set(states), bases)
+        self._save_states(set(states))
         said = [
             {
                 "book_id": self.book.id, "row": row, "who": who,
@@ -188,11 +191,16 @@ class LogWriter:
         )
 
     def set_classes(self, names: list[str], classes: dict[str, Any]) -> None:
-        """Give the classes other names, or merge and remove some."""
+        """Give the classes other names, or merge and remove some; descriptions go with them."""
+        own = DATASET.c.id == self.book.dataset_id
+        told = self._connection.scalar(sql.select(DATASET.c.class_descriptions).where(own))
+        described = {
+            name: told[old]
+            for old, name in zip(self.class_names, names, strict=True)
+            if old in told
+        }
         self._connection.execute(
-            sql.update(DATASET)
-            .where(DATASET.c.id == self.book.dataset_id)
-            .values(class_names=names)
+            sql.update(DATASET).where(own).values(class_names=names, class_descriptions=described)
         )
         self._connection.execute(
             sql.update(ANNOTATION_BOOK)
@@ -212,13 +220,13 @@ class LogWriter:
             )
         )
 
-    def _save_states(self, rows: set[int], bases: dict[int, tuple[int, ...]]) -> None:
+    def _save_states(self, rows: set[int]) -> None:
         width = -(-len(self.class_names) // 8)
         values = []
         for row in sorted(rows):
             state = self._states[row]
             counted = state.counted()
-            sets = _packed(state.effective(bases[row]), width) if counted else None
+            sets = packed_set(state.effective(()), width) if counted else None
             decided = None if state.decided is None else json.dumps(state.decided.to_json())
             values.append({
                 "book_id": self.book.id, "row": row, "decided": decided, "sets": sets,
@@ -293,11 +301,3 @@ def states_of(
 def action_of(row: sql.Row) -> Action:
     """A row of the log as a record."""
     return Action(**row._mapping)
-
-
-def _packed(classes: tuple[int, ...], width: int) -> bytes:
-    """A set as `numpy.packbits` would pack it."""
-    bits = 0
-    for index in classes:
-        bits |= 1 << (8 * width - 1 - index)
-    return bits.to_bytes(width, "big")

@@ -80,8 +80,11 @@ class Datasets:
         dataset = self.get(name)
         with self._database.write() as connection:
             row = connection.execute(sql.select(DATASET).where(DATASET.c.id == dataset.id)).one()
-            number = _current(connection, dataset.id).number + 1
-            _insert_version(connection, row, number, candidates, reason, details)
+            current = _current(connection, dataset.id)
+            # what became of the classes holds until something says otherwise
+            classes = current.details.get("classes")
+            details = {**({} if classes is None else {"classes": classes}), **details}
+            _insert_version(connection, row, current.number + 1, candidates, reason, details)
         return self.get(name)
 
     def versions(self, name: str) -> list[DatasetVersion]:
@@ -153,6 +156,9 @@ def _insert_version(
     details: dict[str, Any],
 ) -> None:
     content = [row.files, row.class_names, row.split_names, row.annotators, candidates]
+    classes = details.get("classes") or {}
+    if any(classes.values()):  # true labels and votes depend on them
+        content.append(classes)
     text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     connection.execute(
         sql.insert(DATASET_VERSION).values(

@@ -66,7 +66,7 @@ def _item(services: Services, request: Request) -> Response:
 
 
 def _suggestions(services: Services, request: Request) -> Response:
-    return _json(services.cards.suggestions(_name(request), requests.path_number(request, "row")))
+    return _json(services.suggestions.of(_name(request), requests.path_number(request, "row")))
 
 
 def _history(services: Services, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Who asks: the name Gradio's login or Hugging Face's has checked, wherever a request comes in."""
 
+import time
 from typing import Any
 
 from gradio.context import LocalContext
@@ -23,8 +24,10 @@ def visitor(request: Any) -> str | None:
             token = inner.cookies.get(name)
             if token and token in tokens:
                 return str(tokens[token])
-    user = ((scope.get("session") or {}).get("oauth_info") or {}).get("userinfo") or {}
-    return user.get("preferred_username")
+    info = (scope.get("session") or {}).get("oauth_info") or {}
+    if info.get("expires_at") is not None and info["expires_at"] < time.time():
+        return None
+    return (info.get("userinfo") or {}).get("preferred_username")
 
 
 def visitor_of_event() -> str | None:

@@ -1,11 +1,13 @@
 """A run is diagnosed: a cell, a lasso, the grid, a comparison, suspects, and by keyboard."""
 
+import re
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from cad_studio.core.progress import Silent
 from tests.browser.conftest import start_studio
 from tests.runs_to_diagnose import project_with_runs
 
@@ -146,3 +148,27 @@ def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page,
         page.click("#diagnose-report")
     assert download.value.suggested_filename == f"report-run-{second}.html"
     assert first != second
+
+
+def test_reasons_of_suspects_and_suggestions_reach_the_annotate_page(page, studio, runs):
+    services, first, _ = runs
+    services.diagnosis.prepare(first, Silent())
+    services.diagnosis.suspects.find("shades", first, "", 0, Silent())
+    show_diagnose(page, studio.url, diagnose=first)
+    page.keyboard.press("4")
+    page.wait_for_selector(".suspects .suspect", timeout=READY_MS)
+    reason = page.inner_text(".suspect .text span >> nth=0")
+    page.click("#suspects-select")
+    page.click("#diagnose-annotate")
+    page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
+    assert reason in page.inner_text(".annotate-page .why")
+    expect(page.locator(".cards .weights")).to_have_count(0)  # nothing is suggested unasked
+    chip = page.locator(".cards button.chip").first
+    height = chip.bounding_box()["height"]
+    page.click("#annotate-model")
+    expect(chip).to_have_attribute("aria-label", re.compile(r"% by its neighbours, .* % by "))
+    assert chip.bounding_box()["height"] == height  # no layout jump
+    page.keyboard.press("1")
+    page.wait_for_selector('.annotate-page[data-unsaved="0"][data-at="1"]')
+    shown = services.history.newest("shades")["actions"][0]["details"]["shown"]
+    assert set(shown) == {"neighbours", "model"}

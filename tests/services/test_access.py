@@ -1,13 +1,23 @@
 """Roles hold in the services, whoever calls them; passwords are never stored in clear."""
 
+from pathlib import Path
+
 import pytest
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import NotAllowedError, ReadOnlyError, SettingError
-from cad_studio.services.access import Login, acting_as, login_from, read_users, user_line
+from cad_studio.services.access import (
+    Login,
+    acting_as,
+    login_from,
+    read_users,
+    read_users_file,
+    user_line,
+)
 from cad_studio.services.container import Services
 from tests.services.annotating import NAME, act, label, make, now, request
 
+HASH = "scrypt$00$" + "00" * 32
 PASSWORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
 ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
 
@@ -34,6 +44,16 @@ CHANGES = {
     "select": ("annotator", lambda s: s.queues.store_selection(NAME, [1], "x")),
     "decide": ("owner", lambda s: act(s, "decide", [0], given={"classes": [1]})),
     "rename a class": ("owner", lambda s: act(s, "rename-class", given={"class": 0, "name": "z"})),
+    "take": ("annotator", lambda s: s.queues.take(NAME, 1, "x")),
+    "release": ("annotator", lambda s: s.queues.release(NAME, 1, "x")),
+    "change the overlap": ("owner", lambda s: s.queues.set_overlap(NAME, 1, 2)),
+    "restore": ("owner", lambda s: s.history.restore(NAME, 0, None, request("restore"))),
+    "rebuild": ("owner", lambda s: s.history.rebuild(NAME)),
+    "look at a file": ("owner", lambda s: s.corrections.preview(NAME, Path("x.csv"))),
+    "take over a file": (
+        "owner",
+        lambda s: s.corrections.apply(NAME, Path("x.csv"), request("correct")),
+    ),
     "remove a dataset": ("owner", lambda s: s.datasets.remove(NAME)),
     "start a job": ("owner", lambda s: s.jobs.submit("export", "x", {})),
     "name a run": ("owner", lambda s: s.runs.rename(1, "x")),
@@ -95,13 +115,21 @@ def test_passwords_are_checked_and_not_stored(services, lines):
     assert user_line("a", "owner", "same words") != user_line("a", "owner", "same words")
 
 
+def test_a_users_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "users").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match="is no text of lines"):
+        read_users_file(tmp_path / "users")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("anna:annotator", "users, line 1: expected name:role:password-hash"),
         ("anna:annotator:secret", "line 1: expected"),
-        ("# one\n\nanna:boss:scrypt$00$00", "'boss' is no role"),
-        ("anna:annotator:scrypt$00$00", "names no owner"),
+        ("anna:annotator:scrypt$no hash$00", "line 1: expected"),
+        (f"# one\n\nanna:boss:{HASH}", "'boss' is no role"),
+        (f"anna:annotator:{HASH}", "names no owner"),
+        (f"anna:owner:{HASH}\nanna:viewer:{HASH}", "line 2: 'anna' stands there twice"),
     ],
 )
 def test_a_wrong_users_file_is_told_with_its_line(text, words):
@@ -110,7 +138,8 @@ def test_a_wrong_users_file_is_told_with_its_line(text, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "role", "password"), [("a:b", "owner", "long enough"), ("", "owner", "long enough"),
+    ("name", "role", "password"), [("a:b", "owner", "long enough"), ("a;b", "owner", "long enough"),
+    ("#a", "owner", "long enough"), ("", "owner", "long enough"),
     ("a", "boss", "long enough"), ("a", "owner", "short")],
 )  # fmt: skip
 def test_a_user_that_cannot_be(name, role, password):

@@ -114,6 +114,16 @@ def test_a_contradiction_is_kept_shown_queued_and_decided(services):
     assert now(services, 0) == [0, 1]
 
 
+def test_adding_what_another_has_excluded_is_noted_and_told(services):
+    """The class went away again without a word."""
+    label(services, 0, 1, "anna")
+    answer = act(services, "toggle", [0], "bo", given={"class": 2})
+    assert answer["rows"]["0"]["said"] == {"anna": [1], "bo": [1, 2]}
+    assert answer["rows"]["0"]["candidates"] == [1]
+    assert answer["note"] == "Noted; but others have excluded fox, so the set does not get it."
+    assert act(services, "toggle", [1], "bo", given={"class": 3})["note"] == ""
+
+
 def test_another_window_is_told_and_nothing_is_overwritten(services):
     seen = label(services, 0, 1, window="one")["number"]
     label(services, 0, 0, window="two", seen={0: seen})
@@ -257,6 +267,21 @@ def test_the_log_cannot_be_changed_and_a_damaged_state_is_found_and_mended(servi
     assert now(services, 0) == [1]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE annotation_row SET sets = X'80'", "UPDATE annotation_book SET classes = '{bad}'"],
+)
+def test_damaged_sets_and_classes_are_found_too(services, tmp_path, damage):
+    """Only statements were compared; the sets that training reads were not."""
+    label(services, 0, 1)
+    bad = '{"merged": [[1, 0]], "removed": []}'
+    with sqlite3.connect(tmp_path / "project" / "project.db") as connection:
+        connection.execute(damage.replace("{bad}", bad))
+    with pytest.raises(ProjectError, match="does not follow from them"):
+        services.history.verify(NAME)
+    assert services.history.rebuild(NAME)["agrees"]
+
+
 def test_the_clock_may_go_back(services, monkeypatch):
     label(services, 0, 1)
     monkeypatch.setattr("cad_studio.services.annotation.now", lambda: "1999-01-01T00:00:00+00:00")
@@ -275,6 +300,8 @@ def test_the_clock_may_go_back(services, monkeypatch):
         ("restore", [0], {"sets": [[0]]}, "by its own command"),
         ("set", [], {"class": 0}, "1 to 200,000 different samples; 0 were given"),
         ("decide", [0], {"classes": []}, "at least one class"),
+        ("none", [0], {"classes": 3}, "expected a list of class numbers"),
+        ("label", [0], {"class": 0, "more": "x" * 60_000}, "at most 50,000 characters"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_nothing_is_written(services, kind, rows, given, words):

@@ -155,7 +155,12 @@ def test_a_log_comes_back_and_one_cut_in_the_middle_of_a_line_is_told(services, 
         ("a.csv", "id,candidates\nimg 1,wolf\n", "line 2: 'wolf' is not a class. Allowed"),
         ("a.csv", "id,label\nimg 1,cat\n", "no column 'candidates'"),
         ("a.csv", "id,candidates\nother,cat\n", "names no sample of pets"),
-        ("a.csv", "id,candidates\nimg 1,cat\nimg 1,dog\n", "names the sample 'img 1' twice"),
+        (
+            "a.csv",
+            "id,candidates\nimg 1,cat\nimg 1,dog\n",
+            "line 3: the sample 'img 1' stands there again",
+        ),
+        ("a.jsonl", '{"changes": ["x"], "digest": ""}\n', "line 1: 'x' is no change"),
         ("a.json", "[{]", "is no JSON"),
         ("a.json", '[{"data": {}}]', "task 1: expected data.id"),
         ("a.txt", "", "is no file of corrections"),
@@ -166,6 +171,22 @@ def test_bad_corrections_are_told_with_their_place(services, tmp_path, name, tex
     file.write_text(text)
     with pytest.raises(DatasetFormatError, match=words):
         services.corrections.preview(NAME, file)
+
+
+def test_a_part_of_the_tasks_brings_the_interface_along(services, tmp_path):
+    """It came with row 0 only, so that a file of changed samples had none."""
+    _, out = export(services, tmp_path, "label-studio", rows=[3, 4])
+    tasks = json.loads(out.read_text())
+    assert [task["data"]["id"] for task in tasks] == ["img 3", "img 4"]
+    assert "label_config" in tasks[0]["meta"]
+
+
+def test_a_long_file_that_names_a_sample_twice_at_its_end_is_told_at_once(services, tmp_path):
+    """Every line was compared with all before it, for hours."""
+    lines = [f"no {number},cat" for number in range(100_000)]
+    (tmp_path / "long.csv").write_text("\n".join(["id,candidates", *lines, lines[-1]]))
+    with pytest.raises(DatasetFormatError, match="line 100002: the sample 'no 99999'"):
+        services.corrections.preview(NAME, tmp_path / "long.csv")
 
 
 def test_an_unknown_format_is_told(services, tmp_path):

@@ -109,6 +109,21 @@ def test_a_decision_ends_its_item_and_undo_brings_it_back(project, queues):
     assert taken(queues.take(NAME, queue.id, "dora", 2)) == [0]
 
 
+def test_a_flag_undone_or_redone_leaves_its_item_as_it_is(project, queues):
+    """Undo handed a decided item out again, and redo ended one that nobody had decided."""
+    queue = queues.open(NAME, "selection", settings={"selection": selection(queues, [12, 13])})
+    first, second = queues.take(NAME, queue.id, "ed", 2)
+    for item in (first, second):
+        place = {"queue": queue.id, "position": item.position}
+        if item is first:
+            label(project, item.row, 1, "ed", **place)
+        act(project, "flag", [item.row], "ed", **place)
+        act(project, "undo", who="ed")
+        assert queues.describe(queue, "ed")["done"] == 1
+    act(project, "redo", who="ed")
+    assert taken(queues.take(NAME, queue.id, "ed", 2)) == [1]
+
+
 @pytest.mark.parametrize("order", ["expected-gain", "least-certain", "entangled", "random"])
 def test_an_order_fills_its_queue_and_leaves_out_what_was_decided(project, queues, order):
     queue = queues.open(NAME, order, who="fill")

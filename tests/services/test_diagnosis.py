@@ -281,8 +281,29 @@ def test_suspects_have_reasons_and_are_found_once(project, diagnosis):
         assert each["reason"].endswith(".")
         assert each["id"]
     assert diagnosis.suspects.known("shades", first) == found
+    said = diagnosis.suspects.reasons("shades", first)
+    assert all(each["reason"] in said[each["row"]] for each in found["suspects"])
+    assert diagnosis.suspects.reasons("shades", None) == {}
     with pytest.raises(SettingError, match="is on shades, not on points"):
         diagnosis.suspects.find("points", first, "", 0, Silent())
+
+
+def test_the_newest_model_suggests_and_one_that_saw_true_labels_does_not(project, diagnosis):
+    services, first, second, *_ = project
+    row = int(np.flatnonzero(services.datasets.load("shades").candidates.sizes() > 1)[0])
+    held = services.datasets.load("shades").candidates.of(row)
+    services.queues.prepare("shades", services.beliefs.features("shades"), Silent())
+    told = services.suggestions.of("shades", row)["model"]
+    assert told["run"] == second
+    logits = diagnosis.predictions.load(second).logits[row][held].astype(float)
+    wanted = np.exp(logits - logits.max())
+    assert list(told["belief"]) == held
+    assert np.allclose(list(told["belief"].values()), wanted / wanted.sum(), atol=1e-3)
+    for run in (first, second):
+        services.project.runs.change(run, method="supervised")
+    assert services.suggestions.of("shades", row)["model"] is None
+    for run in (first, second):
+        services.project.runs.change(run, method="proden")
 
 
 def test_the_report_stands_alone_and_says_the_same_numbers(project, diagnosis, tmp_path):

@@ -127,3 +127,9 @@ def test_files_of_the_project_and_of_the_studio_are_not_handed_out(server, servi
     for file in files:
         assert file.is_file()
         assert server.get(f"/gradio_api/file={file}").status_code == 403
+
+
+def test_no_handler_is_offered_to_programs(server):
+    """Hidden is not closed, which the roles see to, but nothing invites a call either."""
+    offered = server.get("/gradio_api/info").json()
+    assert (offered["named_endpoints"], offered["unnamed_endpoints"]) == ({}, {})

@@ -8,7 +8,7 @@ import {thumbnail} from './sprite.js';
 const letters = ['A', 'B'];
 
 /**
- * Owns its element. `show(view)` draws {dataset, version, card, names, belief, picks, side, canAct};
+ * Owns its element. `show(view)` draws {dataset, version, card, names, belief, models, picks, side, canAct};
  * `onPick(side, class, shift)`, `onSide(side)`, `onAdd(side)` and `onNeighbour(row)` are told of clicks.
  */
 export function createCard({onPick, onSide, onAdd, onNeighbour}) {
@@ -20,21 +20,25 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     const side = view.card.sides[at];
     const isIn = side.candidates.includes(index);
     const weight = view.belief?.[at]?.[index];
+    const asked = view.models?.[at];
+    const says = asked?.belief[index];
     const shared = view.card.sides.length === 2 && view.card.shared.includes(index) && isIn;
     const picked = view.picks[at] === index;
     const isOnly = isIn && side.candidates.length === 1;
     return h('button.chip', {
       type: 'button', class: 'chip' + (shared ? ' shared' : '') + (picked ? ' picked' : '') + (isIn ? '' : ' out') + (isOnly ? ' only' : ''),
       style: {'--k': colour(index)}, data: {class: index, side: at}, disabled: !view.canAct, 'aria-pressed': String(picked || isOnly),
-      'aria-label': `${view.names[index]}${isIn ? '' : ', left out'}${number ? `, key ${number % 10}` : ''}${weight === undefined ? '' : `, ${percent(weight)} by its neighbours`}`,
+      'aria-label': `${view.names[index]}${isIn ? '' : ', left out'}${number ? `, key ${number % 10}` : ''}${weight === undefined ? '' : `, ${percent(weight)} by its neighbours`}${says === undefined ? '' : `, ${percent(says)} by ${asked.name}`}`,
       title: isIn ? `It is ${view.names[index]}. With Shift: take it out of the candidates` : `Add ${view.names[index]} again`,
       on: {click: event => onPick(at, index, event.shiftKey || !isIn)},
     },
     number ? h('kbd', {}, number % 10) : h('kbd.blank', {'aria-hidden': 'true'}, '·'),
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, view.names[index]),
     isOnly ? h('span.tag', {}, 'the label') : shared && weight === undefined ? h('span.tag', {title: 'A candidate of both'}, 'both') : isIn ? null : h('span.tag', {}, 'left out'),
-    weight === undefined ? null : h('span.bar', {'aria-hidden': 'true'}, h('i', {style: {width: `${Math.round(weight * 100)}%`}})));
+    weight === undefined ? null : h('span.weights', {'aria-hidden': 'true'}, bar(weight, 'Its neighbours'), says === undefined ? null : bar(says, asked.name)));
   }
+
+  const bar = (share, by) => h('span.bar', {title: `${by}: ${percent(share)}`}, h('i', {style: {width: `${Math.round(share * 100)}%`}}));
 
   function said(view, side) {
     const lines = Object.entries(side.said).map(([who, classes]) => h('li', {}, h('b', {}, who), ' says ', classes.map(index => view.names[index]).join(' or ')));
@@ -57,7 +61,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
       h('div.who', {},
         h('div.row', {}, isPair ? h('b', {}, name) : null, h('span.id.grow', {title: side.id}, side.id),
           side.flagged ? h('span.tag.flag', {title: 'Someone marked this sample'}, '⚑ flagged') : null, h('span.num', {}, side.split)),
-        h('h2', {}, side.candidates.length ? counted(side.candidates.length, 'candidate') : 'No candidate is left: add one'),
+        h('h2', {}, side.candidates.length ? counted(side.candidates.length, 'candidate') : 'No candidate is left: add one', view.belief?.[at] ? h('small', {title: 'Thick: its neighbours. Thin: the network.'}, ` bars: neighbours${view.models?.[at] ? `, ${view.models[at].name}` : ''}`) : null),
         h('div.chips', {role: 'group', 'aria-label': `Candidates ${name}`},
           ...side.candidates.map(index => candidate(view, at, index, number <= 10 ? number++ : 0)),
           ...gone.map(index => candidate(view, at, index, 0)),

@@ -3,10 +3,11 @@
 import {createOutbox, freshKey, windowName} from './annotate_outbox.js';
 
 /**
- * `ctx()` gives {dataset, who, queue, overview}. Told of what happens: `onSaved(state)`,
- * `onRecent(list)`, `onRows(rows)`, `onRefusal(action, words)`, `onSteps({undo, redo, head, digest})`.
+ * `ctx()` gives {dataset, who, overview}. Told of what happens: `onSaved(state)`,
+ * `onRecent(list)`, `onRows(rows)`, `onRefusal(action, words)`, `onSteps({undo, redo, head, digest})`,
+ * `onClasses()` when the classes are others now.
  */
-export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefusal, onSteps}) {
+export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefusal, onSteps, onClasses}) {
   let recent = [];
   let known = null;
 
@@ -23,6 +24,7 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
       }
       onSteps({undo: answer.undo, redo: answer.redo, head: answer.number, digest: answer.digest});
       onRows(answer.rows);
+      if (answer.classes) onClasses();
       onRecent(recent);
     },
     onRefusal(action, words) {

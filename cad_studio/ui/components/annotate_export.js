@@ -50,8 +50,9 @@ export function exportSheet(ctx, server, onChange) {
       }}}, `Take over ${counted(answer.changed, 'sample')}`);
       fill(found, h('p', {}, `${count(answer.changed)} of ${counted(answer.n_rows, 'sample')} would change.`,
         answer.unknown ? ` ${counted(answer.unknown, 'id')} not in this dataset (first: ${answer.unknown_first}).` : ''),
+      h('div.row', {}, take, answer.changed ? h('span.quiet-text', {}, 'One action, one step of undo.') : null),
       h('ul.plain', {}, ...answer.changes.map(each => h('li.row', {}, h('span.id', {}, each.id), h('span', {}, `${each.before.join(', ') || 'none'} → ${each.after.join(', ')}`)))),
-      answer.changed > answer.changes.length ? h('p.quiet-text', {}, `and ${count(answer.changed - answer.changes.length)} more`) : null, take);
+      answer.changed > answer.changes.length ? h('p.quiet-text', {}, `and ${count(answer.changed - answer.changes.length)} more`) : null);
     }
 
     fill(body, h('h2', {}, 'Out'), h('div.row', {}, format, part, make), says, download,

@@ -15,7 +15,7 @@ export const COMMANDS = [
   ['comment', 'c', 'Comment'],
   ['undo', 'u', 'Undo'],
   ['redo', 'r', 'Redo'],
-  ['model', 'm', 'Show what the neighbours suggest'],
+  ['model', 'm', 'Show what the neighbours and the newest model suggest'],
   ['next', 'j', 'Next, without deciding'],
   ['previous', 'k', 'Previous'],
   ['side', 'b', 'Pair: the other side, for adding and flagging'],

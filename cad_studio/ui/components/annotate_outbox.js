@@ -2,14 +2,20 @@
 
 const AT_ONCE = 20;
 
-/** What is not on the disk yet, per dataset, so that closing the window loses nothing. */
-const place = dataset => `cad-unsaved-${dataset}`;
+/** A name for this window; a tab that was duplicated or opened again has another. */
+const own = Math.random().toString(36).slice(2, 10);
+export const windowName = () => own;
 
-/** A name for this window, the same until it is closed. */
-export function windowName() {
-  let name = sessionStorage.getItem('cad-window');
-  if (!name) sessionStorage.setItem('cad-window', name = Math.random().toString(36).slice(2, 10));
-  return name;
+/** Where a window keeps what is not on the disk yet, so that closing it loses nothing. */
+const places = dataset => `cad-unsaved ${JSON.stringify(dataset)} `;
+const place = dataset => places(dataset) + own;
+
+/** What other windows left unsent, with what they are sending now: a key is never done twice. */
+function left(dataset) {
+  const found = Object.keys(localStorage).filter(key => key.startsWith(places(dataset)) && key !== place(dataset));
+  return found.flatMap(key => {
+    try { return JSON.parse(localStorage.getItem(key)); } catch { return []; } finally { localStorage.removeItem(key); }
+  });
 }
 
 let counter = 0;
@@ -78,8 +84,7 @@ export function createOutbox({send, onAnswer, onRefusal, onState}) {
     /** Take up what an earlier window of this dataset could not send. */
     open(name) {
       dataset = name;
-      waiting = [];
-      try { waiting = JSON.parse(localStorage.getItem(place(name)) || '[]'); } catch { waiting = []; }
+      waiting = left(name);
       tell();
       go();
       return waiting.length;

@@ -5,7 +5,7 @@ import {colour} from './chips.js';
 import {address, read, tell} from './store.js';
 
 /** A window with a title and a body that `load(body)` fills each time it is opened. */
-function sheet(label, load) {
+export function sheet(label, load) {
   const body = h('div.body');
   const element = h('dialog.sheet', {'aria-label': label},
     h('div.row', {}, h('h1.grow', {}, label), h('button.quiet', {type: 'button', on: {click: () => element.close()}}, 'Close', h('kbd', {}, 'esc'))), body);
@@ -19,7 +19,10 @@ function sheet(label, load) {
 const set = (classes, names) => classes.length ? classes.map(index => h('i.square', {title: names[index], style: {'--k': colour(index)}})) : ['none'];
 
 function change(action, names) {
-  if (action.details.arguments?.name) return [`to ${action.details.arguments.name}`];
+  const {class: one, name, into} = action.details.arguments || {};
+  if (action.kind === 'rename-class') return [`to ${name}`];
+  if (action.kind === 'merge-class') return [`${names[one]} into ${names[into]}`];
+  if (action.kind === 'remove-class') return [names[one]];
   const [first] = action.changes;
   if (!first) return [action.why];
   if ('flag' in first) return [first.flag ? 'flagged' : 'flag taken away'];
@@ -108,5 +111,3 @@ export function sure(mount, title, text, yes) {
     dialog.showModal();
   });
 }
-
-

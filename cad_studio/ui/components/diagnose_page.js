@@ -32,7 +32,7 @@ export function mount({element, server}) {
   const notes = h('div.notes');
   const body = h('div.view', {});
   const chosenText = h('span.num', {id: 'diagnose-chosen', 'aria-live': 'polite'}, 'Nothing selected');
-  const annotateThese = h('button.btn.primary', {type: 'button', id: 'diagnose-annotate', on: {click: () => annotate({rows: selection.rows, title: selection.words})}}, 'Annotate these', h('kbd', {}, 'a'));
+  const annotateThese = h('button.btn.primary', {type: 'button', id: 'diagnose-annotate', on: {click: () => annotate({rows: selection.rows, title: selection.words, run: chosen.run})}}, 'Annotate these', h('kbd', {}, 'a'));
   const theirPairs = h('button.btn', {type: 'button', id: 'diagnose-pairs', on: {click: togglePairs}}, 'Their pairs', h('kbd', {}, 'p'));
   const clear = h('button.btn', {type: 'button', id: 'diagnose-clear', on: {click: () => select([], '')}}, 'Clear', h('kbd', {}, 'esc'));
   const csv = h('button.btn', {type: 'button', id: 'diagnose-export', on: {click: exportSelection}}, 'Export selection');

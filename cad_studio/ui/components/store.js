@@ -193,7 +193,7 @@ export function closeDrawers() {
 }
 window.cadStudio.close = closeDrawers;
 
-/** Send samples of this dataset to the Annotate page: {rows} or {selection}, with {order, title, source}. */
+/** Send samples of this dataset to the Annotate page: {rows} or {selection}, with {order, title, source}; {run}: whose suspects' reasons go along. */
 export function annotate(wanted) {
   change({annotate: wanted, queue: null});
   open('annotate');

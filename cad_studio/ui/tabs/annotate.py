@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
@@ -103,11 +103,21 @@ def _actions(services: Services) -> list[Action]:
 
     def select(wanted: Parts) -> Wanted:
         rows = _chosen_rows(services, wanted)
+        source, reasons = str(wanted.get("source", "rows")), None
+        if "run" in wanted:
+            said = services.diagnosis.suspects.reasons(str(wanted["dataset"]), wanted.number("run"))
+            known = [said.get(row, "") for row in rows]
+            if any(known):
+                reasons = [why or "In the selection." for why in known]
+                source = "suspects" if all(known) else source
         made = services.queues.store_selection(
-            str(wanted["dataset"]), rows, str(wanted.get("title", "")),
-            str(wanted.get("source", "rows")), None, str(wanted.get("who", "")),
+            str(wanted["dataset"]), rows, str(wanted.get("title", "")), source, reasons,
+            str(wanted.get("who", "")),
         )  # fmt: skip
-        return {"selection": made.id, "title": made.title, "n_rows": len(made.rows)}
+        order = "suspects" if made.source == "suspects" else "selection"
+        return {
+            "selection": made.id, "title": made.title, "n_rows": len(made.rows), "order": order,
+        }  # fmt: skip
 
     def release(wanted: Parts) -> Wanted:
         services.queues.release(
@@ -131,6 +141,8 @@ def _actions(services: Services) -> list[Action]:
 
     def restore(wanted: Parts) -> Wanted:
         rows = wanted.get("rows")
+        if rows is not None and not (isinstance(rows, list) and all(map(_is_row, rows))):
+            raise SettingError("The rows to bring back are whole numbers.")
         request = request_of({**wanted["action"], "kind": "restore"})
         return services.history.restore(
             str(wanted["dataset"]), wanted.number("number"), rows, request
@@ -213,8 +225,10 @@ def _chosen_rows(services: Services, wanted: "Parts") -> list[int]:
 
 
 def _bulk(services: Services, wanted: "Parts") -> tuple[list[int], ActionRequest]:
-    """An action on all rows of a stored selection."""
-    name = str(wanted["dataset"])
+    """An action on all rows of a stored selection, or on a class."""
+    name, action = str(wanted["dataset"]), wanted["action"]
+    if isinstance(action, dict) and action.get("kind") in CLASS_KINDS:
+        return [], request_of(action)
     selection = services.queues.selection(name, wanted.number("selection"))
     request = request_of({**wanted["action"], "rows": selection.rows})
     if request.kind not in {"add", "remove", "set", "decide"}:

@@ -1,0 +1,80 @@
+"""What neighbours and the newest model make of a sample, for an annotator who asks for it."""
+
+from typing import Any
+
+import numpy as np
+
+from cad_studio.core.annotation import ClassMap
+from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.progress import Silent
+from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.datasets import DatasetService, check_row
+from cad_studio.services.predictions import PredictionService
+from cad_studio.services.runs import name_of
+from cad_studio.store.projects import Project
+
+
+class SuggestionService:
+    """Suggestions for one project's datasets; no true label is looked at."""
+
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        beliefs: BeliefService,
+        predictions: PredictionService,
+    ) -> None:
+        """Read through the other services of the same project."""
+        self._project = project
+        self._datasets = datasets
+        self._sets = sets
+        self._beliefs = beliefs
+        self._predictions = predictions
+
+    def of(self, name: str, row: int) -> dict[str, Any]:
+        """What is made of a sample's candidates.
+
+        Returns:
+            `belief` by its neighbours (class to weight, sum 1), `features` (what they are
+            neighbours by), and `model`: None, or of the newest run whose network was asked about
+            all samples `run`, `name` and `belief`.
+
+        Raises:
+            RecordNotFoundError: No such row, or the neighbours are not found yet.
+        """
+        check_row(self._datasets.load(name), row)
+        features = self._beliefs.features(name)
+        if not self._beliefs.is_ready(name, features):
+            raise RecordNotFoundError(
+                "The neighbours are not found yet. Open a queue by neighbours."
+            )
+        belief = self._beliefs.suggestion(name, features, row, Silent())
+        return {"belief": belief, "features": features, "model": self._by_model(name, row)}
+
+    def _by_model(self, name: str, row: int) -> dict[str, Any] | None:
+        """The softmax of the network's answer over the candidates, in the classes of now."""
+        from cad_studio.algorithms._base import ALGORITHMS
+
+        record, held = self._datasets.get(name), self._sets.effective(name).of(row)
+        for run in self._project.runs.all():
+            is_own = run.dataset_id == record.id and run.removed_at is None
+            if not is_own or not self._predictions.is_ready(run.id):
+                continue
+            if ALGORITHMS.get(run.method).uses_truth:
+                continue
+            logits = np.asarray(self._predictions.load(run.id).logits[row], float)
+            book = self._sets.book(name)
+            classes = ClassMap.from_json(None if book is None else book.classes)
+            weights = dict.fromkeys(held, 0.0)
+            for index, weight in enumerate(np.exp(logits - logits.max())):
+                target = classes.target(index)
+                if target in weights:
+                    weights[target] += float(weight)
+            total = sum(weights.values())
+            if not total > 0:
+                continue
+            belief = {index: round(weight / total, 4) for index, weight in weights.items()}
+            return {"run": run.id, "name": name_of(run), "belief": belief}
+        return None

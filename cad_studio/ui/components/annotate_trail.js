@@ -1,0 +1,96 @@
+// The way through a queue: what was fetched ahead, where one is, and the way back.
+
+import {load} from './sprite.js';
+
+const AHEAD = 8;
+
+/**
+ * `take(queue, count)` asks for the next cards, `settled()` waits for what is being saved, `image(row)`
+ * is an address. Told of what happens: `onShow(card)` at another card, `onQueue(queue)` of its counts,
+ * `onEnd()` when nothing is left, `onWait()` while neighbours are being found, `onRefusal(words)`.
+ */
+export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWait, onRefusal}) {
+  let queue = null;
+  let cards = [];
+  let at = -1;
+  let more = true;
+  let isWaiting = false;
+  let taking = null;
+  let moving = null;
+  let fetching = null;
+  let isOpening = false;
+
+  async function grow() {
+    if (taking || !more || !queue) return taking;
+    const mine = queue.id;
+    taking = (async () => {
+      const answer = await take(mine, AHEAD + 2);
+      if (!queue || queue.id !== mine) return;
+      if (answer.error) { onRefusal(answer.error); more = false; return; }
+      if (answer.job) { more = false; isWaiting = true; onWait(); return; }
+      queue = answer.queue;
+      const known = new Set(cards.map(each => each.position));
+      const fresh = answer.cards.filter(each => !known.has(each.position));
+      more = fresh.length > 0;
+      for (const each of fresh) { cards.push(each); prefetch(each); }
+      onQueue(queue);
+    })();
+    try { await taking; } finally { taking = null; }
+    return null;
+  }
+
+  function prefetch(each) {
+    each.ready = Promise.all(each.sides.flatMap(one => {
+      const picture = new Image();
+      picture.src = image(one.row);
+      return [picture.decode().catch(() => {}), load(one.neighbours?.sprite)];
+    }));
+  }
+
+  function goTo(to) {
+    if (to < 0 || to >= cards.length) return;
+    at = to;
+    onShow(cards[at]);
+    if (cards.length - at <= AHEAD) grow();
+  }
+
+  async function step(by) {
+    const isPast = () => by > 0 && at + by >= cards.length;
+    if (isPast()) {
+      const here = fetching = settled().then(grow);
+      if (!moving) { const mine = moving = here.finally(() => { if (moving === mine) moving = null; }); }
+      await here;
+      if (fetching === here) fetching = null;
+    }
+    if (!isPast()) { goTo(Math.max(0, at + by)); return; }
+    if (isWaiting) return;
+    at = cards.length;
+    onEnd(cards.length > 0);
+  }
+
+  return {
+    step, goTo,
+    /**
+     * Keys typed while the next item is on its way wait for it, in their order; what follows a key that
+     * `opens` a field was meant for the field, and is no command.
+     */
+    inTurn(run, opens = false) {
+      if (isOpening) return true;
+      if (!moving) return run();
+      isOpening = opens;
+      const mine = moving = moving.then(async () => { isOpening = false; run(); await fetching; }).finally(() => { if (moving === mine) moving = null; });
+      return true;
+    },
+    /** Leave what there was; `next` is the queue to go through, or null. */
+    begin(next) { queue = next; cards = []; at = -1; more = true; isWaiting = false; },
+    /** Show a card from elsewhere behind the one that is shown. */
+    insert(card) { prefetch(card); cards.splice(at + 1, 0, card); goTo(at + 1); },
+    /** There may be more than was said. */
+    askAgain() { more = true; isWaiting = false; },
+    card: () => cards[at] || null,
+    cards: () => cards,
+    at: () => at,
+    get queue() { return queue; },
+    get isWaiting() { return isWaiting; },
+  };
+}
