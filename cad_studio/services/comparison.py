@@ -128,11 +128,12 @@ class ComparisonService:
                 "samples are not the same. Choose two runs on one dataset."
             )
         key = f"change {before.run.id} {before.card['key']} {split}"
-        if key not in after.memo:
-            after.memo[key] = changed_answers(
+        return after.once(
+            key,
+            lambda: changed_answers(
                 before.beliefs.predicted, after.beliefs.predicted, after.truth, after.rows(split)
-            )
-        return after.memo[key]
+            ),
+        )
 
     def _counts(self, before: Predictions, after: Predictions, split: str | None) -> dict[str, int]:
         change = self._change(before, after, split)

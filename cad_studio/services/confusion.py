@@ -156,14 +156,16 @@ class ConfusionService:
             "features": found.run.features,
             "by_truth": found.truth is not None,
             "parts": parts,
-            "distances": distances_of(found, rows),
-            "curve": similarity_curve(found, rows),
+            "distances": distances_of(found, split),
+            "curve": similarity_curve(found, split),
         }
 
     def cell(
         self, run_id: int, matrix: str, a: int, b: int, split: str | None = None
     ) -> NDArray[np.int64]:
-        """The samples behind a cell, the surest first, int64 (M,).
+        """The samples behind a cell, int64 (M,).
+
+        Of confused ones the surest first, of ambiguous ones the least sure.
 
         Args:
             run_id: The run.
@@ -199,23 +201,7 @@ class ConfusionService:
         return self._matrices(self._predictions.load(run_id), split)["confusion"]
 
     def _matrices(self, found: Predictions, split: str | None) -> dict[str, Any]:
-        key = f"matrices {split}"
-        if key not in found.memo:
-            rows = found.rows(split)
-            n_classes = found.data.record.n_classes
-            counts = None
-            if found.truth is not None:
-                counts = confusion(found.truth[rows], found.beliefs.predicted[rows], n_classes)
-            shares, weight = ambiguity(found.logits, found.candidates, rows)
-            sets = found.candidates.take(rows)
-            found.memo[key] = {
-                "confusion": counts,
-                "ambiguity": shares,
-                "weight": weight,
-                "co-occurrence": sets.co_occurrence(),
-                "sharing": label_sharing(sets, found.labels[rows]),
-            }
-        return found.memo[key]
+        return found.once(f"matrices {split}", lambda: _made(found, split))
 
     def _pairs(
         self, found: Predictions, split: str | None, whole: dict[str, Any]
@@ -234,6 +220,24 @@ class ConfusionService:
             }
             for pair in pairs
         ]
+
+
+def _made(found: Predictions, split: str | None) -> dict[str, Any]:
+    """All matrices over all classes, and label sharing."""
+    rows = found.rows(split)
+    counts = None
+    if found.truth is not None:
+        n_classes = found.data.record.n_classes
+        counts = confusion(found.truth[rows], found.beliefs.predicted[rows], n_classes)
+    shares, weight = ambiguity(found.logits, found.candidates, rows)
+    sets = found.candidates.take(rows)
+    return {
+        "confusion": counts,
+        "ambiguity": shares,
+        "weight": weight,
+        "co-occurrence": sets.co_occurrence(),
+        "sharing": label_sharing(sets, found.labels[rows]),
+    }
 
 
 def shown_difference(

@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,11 @@ from cad_studio.store.projects import Project
 if TYPE_CHECKING:
     from cad_studio.training.snapshots import Snapshots
 
+Made = TypeVar("Made")
+
 _FOLDER = "diagnosis"
 _FORMAT = 2
-_HELD = 6
+_HELD = 24  # a comparison takes 20
 _AGAIN = "Ask its network again: press Diagnose, or python -m cad_studio evaluate RUN."
 
 
@@ -56,7 +59,6 @@ class Predictions:
         data: The dataset as it is now.
         candidates: The sets the run learned from, N over C classes.
         notes: What the reader should know, in sentences.
-        memo: Figures made from the answers, by name, so that none is made twice.
     """
 
     def __init__(
@@ -68,8 +70,14 @@ class Predictions:
         self.data = data
         self.candidates = candidates
         self.notes = notes
-        self.memo: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
         self._folder = folder
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """A figure made from the answers: `make` is called the first time `name` is asked for."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:
@@ -275,7 +283,7 @@ class PredictionService:
     def _snapshots(
         self, found: Predictions
     ) -> "tuple[Snapshots, NDArray[np.int64], PartialLabels]":
-        from cad_studio.training.data import split_hold_out
+        from cad_studio.training.hold_out import split_hold_out
         from cad_studio.training.snapshots import Snapshots
 
         train_rows, _ = split_rows(found.data)
