@@ -61,7 +61,8 @@ class ConfusionService:
             find: Part of a class name: classes that have it, and those they are confused with.
 
         Returns:
-            `run`, `name`, `split`, `n`, `n_known` (samples with a true label), `splits`,
+            `run`, `name`, `answers` (changes when the model was asked anew), `split`, `n`,
+            `n_known` (samples with a true label), `splits`,
             `class_names`, `figures` (values by key), `about` (what they are), `matrices`
             (`classes` in order, and `confusion`, `ambiguity`, `co-occurrence` over them;
             `confusion` None without truth), `pairs` (most confused first), `notes`.
@@ -83,6 +84,7 @@ class ConfusionService:
         return {
             "run": run_id,
             "name": name_of(found.run),
+            "answers": found.card["key"],
             "split": found.split_name(split),
             "n": len(rows),
             "n_known": known,
@@ -146,7 +148,6 @@ class ConfusionService:
             `curve`: accuracy by similarity (oracle), None without truth.
         """
         found = self._predictions.load(run_id)
-        rows = found.rows(split)
         parts = {
             part: {"closest": entangled_of(found, part), "apart": resolved_of(found, part)}
             for part in ("test", "train")

@@ -103,9 +103,10 @@ class MapService:
             progress: Told how far it is.
 
         Returns:
-            `name`, `features`, `description`, `method`, `seed`, `n`, `left_out` (samples whose
-            features are not finite), `stages` that are there, `stage` (the best of them), `file`
-            (float32 (N, 2), NaN for what is left out), `seconds`, `cached`.
+            `name`, `features`, `description`, `origin` (of these very features), `method`, `seed`,
+            `n`, `left_out` (samples whose features are not finite), `stages` that are there,
+            `stage` (the best of them), `file` (float32 (N, 2), NaN for what is left out),
+            `seconds`, `cached`.
         """
         _check(method, seed)
         began = time.monotonic()
@@ -143,6 +144,7 @@ class MapService:
             "name": name,
             "features": features,
             "description": source.description,
+            "origin": source.origin,
             "seed": seed,
             "n": len(plane),
             "left_out": int(np.isnan(plane[:, 0]).sum()),

@@ -29,7 +29,7 @@ export function createClassesView(shared) {
   async function draw() {
     if (element.hidden || !shared.about) return;
     drawPairs();
-    const key = `${shared.chosen.run}-${shared.about.split}`;
+    const key = shared.token();
     if (key === shownFor) return;
     try {
       const [found, suspects] = await Promise.all([read(`${shared.base()}/classes`, {split: shared.about.split}), read(`${shared.base()}/suspects`, {kind: 'outside'})]);

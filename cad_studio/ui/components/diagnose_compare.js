@@ -32,7 +32,7 @@ export function createCompareView(shared) {
     drawPicks();
     const {run, against} = shared.chosen;
     const ids = [against, run, ...[...ticked].filter(id => id !== run && id !== against && shared.runs.some(each => each.id === id))].filter(id => id !== null);
-    const key = `${ids.join()}-${shared.about.split}`;
+    const key = `${ids.join()}-${shared.token()}`;
     filled.hidden = ids.length < 2;
     nothing.hidden = ids.length >= 2;
     if (ids.length < 2) {

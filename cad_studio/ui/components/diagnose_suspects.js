@@ -2,7 +2,7 @@
 
 import {h, fill, count, percent, toast} from './dom.js';
 import {load, thumbnail} from './sprite.js';
-import {isActive, read, refresh, state, tell} from './store.js';
+import {current, isActive, read, refresh, state, tell} from './store.js';
 
 const KINDS = {
   outside: ['Truth outside the set', 'A model that never saw the sample is sure of a class that is no candidate.'],
@@ -25,13 +25,14 @@ export function createSuspectsView(shared) {
   let found = null;
   let kind = null;
   let shownFor = '';
+  let shownRun = null;
 
   async function draw(anew = false) {
     if (element.hidden || !shared.about) return;
-    const key = `${shared.chosen.run}-${state.datasets.find(data => data.name === state.dataset)?.version}`;
+    const key = `${shared.token()}-${current()?.version}`;
     if (key === shownFor && !anew) return;
-    if (key !== shownFor) kind = null;
-    shownFor = key;
+    if (shownRun !== shared.chosen.run) kind = null;
+    [shownFor, shownRun] = [key, shared.chosen.run];
     await show(kind);
   }
 
@@ -90,7 +91,7 @@ export function createSuspectsView(shared) {
   }
 
   function tellJob() {
-    const job = state.jobs.find(each => each.kind === 'suspects' && isActive(each));
+    const job = state.jobs.find(each => each.kind === 'suspects' && each.run === shared.chosen.run && isActive(each));
     told.textContent = job ? `${job.message || 'Waits for its turn'} · ${percent(job.fraction)}` : '';
     again.disabled = !!job;
   }
@@ -98,6 +99,6 @@ export function createSuspectsView(shared) {
   return {
     element, draw: () => draw(),
     jobs: tellJob,
-    jobEnded(job) { if (job.kind === 'suspects') { if (job.status === 'failed' && job.error) toast(job.error, 'error'); draw(true); } },
+    jobEnded(job) { if (job.kind === 'suspects') draw(true); },
   };
 }

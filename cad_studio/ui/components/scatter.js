@@ -10,7 +10,7 @@ const EDGE = 30;
 /**
  * A map that owns its element.
  *
- * points(Uint16Array(2n)): places on a 65,536 grid, 0, 0 for a sample without one.
+ * points(Uint16Array(2n), anew): places on a 65,536 grid, 0, 0 for a sample without one.
  * look({index, palette, shown, selected}): Uint8Array(n) into `palette` ('#rrggbb' each), and
  * Uint8Array(n) masks or null; unselected points are greyed, those not shown left out.
  * lines([[i, j], ...]): pairs to be joined. onSelect(rows), onPick(row), onHover(row or null, x, y).
@@ -236,7 +236,8 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
 
   return {
     element, fit, zoom: factor => zoom(factor, ...middle()),
-    points(given) { places = given; buildIndex(); if (isTouched) later(); else fit(); },
+    /** Other places; `anew` shows them all, else the part looked at stays. */
+    points(given, anew) { places = given; buildIndex(); if (isTouched && !anew) later(); else fit(); },
     look(given) { paint = {...paint, ...given}; later(); },
     lines(pairs) { joined = pairs; later(); },
     lasso(on) { isLasso = on; element.classList.toggle('lasso', on); },
