@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.diagnosis.beliefs import ambiguity
+from cad_studio.diagnosis.calibration import Reliability
 from cad_studio.diagnosis.classes import class_table
 from cad_studio.diagnosis.confusion import (
     busiest,
@@ -122,22 +123,27 @@ class ConfusionService:
             found.sizes[rows],
             found.data.record.n_classes,
         )
-        told = reliability_of(found, rows)
-        bins = None
-        if told.ece is not None:
-            bins = {
-                "counts": told.counts.tolist(),
-                "confidence": np.round(told.confidence, 5).tolist(),
-                "accuracy": np.round(told.accuracy, 5).tolist(),
-                "ece": told.ece,
-            }
         names = found.data.record.class_names
         return {
             "split": found.split_name(split),
             "by_truth": found.truth is not None,
             "classes": [{"class": at, "name": names[at], **row} for at, row in enumerate(table)],
-            "reliability": bins,
+            "reliability": _bins(reliability_of(found, rows)),
         }
+
+    def reliability(self, run_id: int, label: int, split: str | None = None) -> dict[str, Any]:
+        """The reliability diagram of the samples predicted as a class (oracle).
+
+        Returns:
+            `class`, `name` and `reliability`: `counts`, `confidence` and `accuracy` of each bin,
+            and `ece`; None where no such sample has a known truth.
+        """
+        found = self._predictions.load(run_id)
+        names = found.data.record.class_names
+        if not 0 <= label < len(names):
+            raise SettingError(f"Classes are 0 to {len(names) - 1}; asked for is {label}.")
+        bins = _bins(reliability_of(found, found.rows(split), label))
+        return {"class": label, "name": names[label], "reliability": bins}
 
     def entanglement(self, run_id: int, split: str | None = None) -> dict[str, Any]:
         """What training made of the entangled pairs, in train and test.
@@ -238,6 +244,17 @@ def _made(found: Predictions, split: str | None) -> dict[str, Any]:
         "weight": weight,
         "co-occurrence": sets.co_occurrence(),
         "sharing": label_sharing(sets, found.labels[rows]),
+    }
+
+
+def _bins(told: Reliability) -> dict[str, Any] | None:
+    if told.ece is None:
+        return None
+    return {
+        "counts": told.counts.tolist(),
+        "confidence": np.round(told.confidence, 5).tolist(),
+        "accuracy": np.round(told.accuracy, 5).tolist(),
+        "ece": told.ece,
     }
 
 

@@ -127,14 +127,19 @@ def part_of(found: Predictions, split: str | None) -> str:
     return "test" if is_test else "train"
 
 
-def reliability_of(found: Predictions, rows: NDArray[np.int64]) -> Reliability:
-    """The reliability diagram over the rows whose truth is known (oracle)."""
-    known = rows[:0]
-    if found.truth is not None:
-        known = rows[(found.truth[rows] != UNKNOWN) & (found.beliefs.predicted[rows] >= 0)]
-        right = found.beliefs.predicted[known] == found.truth[known]
-        return reliability(found.beliefs.confidence[known], right)
-    return reliability(found.beliefs.confidence[known], np.zeros(0, bool))
+def reliability_of(
+    found: Predictions, rows: NDArray[np.int64], label: int | None = None
+) -> Reliability:
+    """The reliability diagram over the rows whose truth is known (oracle).
+
+    Of a class, over those that are predicted as it.
+    """
+    predicted, truth = found.beliefs.predicted, found.truth
+    if truth is None:
+        return reliability(found.beliefs.confidence[:0], np.zeros(0, bool))
+    given = predicted[rows] >= 0 if label is None else predicted[rows] == label
+    known = rows[(truth[rows] != UNKNOWN) & given]
+    return reliability(found.beliefs.confidence[known], predicted[known] == truth[known])
 
 
 def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
