@@ -4,9 +4,10 @@
 
 The samples are 64 numbers each around centres of which some lie close together; sets hold the truth
 and look-alikes. Two networks are trained for one epoch and asked about all samples; that is not
-timed. Then a studio is started and its first page looked at for three seconds: `first` is the first
-time the Diagnose page is opened, `later` the median of what follows. Marks: matrix page 500 ms from click to painted, cell to grid 300 ms, comparison 1 s,
-lasso of about 10,000 to grid 500 ms, PCA map 2 s, UMAP of all 60 s on 2 cores.
+timed. Then a studio is started and its first page looked at for three seconds: `first` is the
+first time the Diagnose page is opened, `later` the median of what follows. Marks: matrix page
+500 ms from click to painted, cell to grid 300 ms, comparison 1 s, lasso of about 10,000 to grid
+500 ms, PCA map 2 s, UMAP of all 60 s on 2 cores.
 """
 
 import argparse
