@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -242,7 +244,7 @@ def test_maps_are_made_once_in_stages(project, diagnosis, monkeypatch):
 
 def test_a_large_map_is_first_laid_out_by_a_part(project, diagnosis, monkeypatch):
     monkeypatch.setattr(maps, "umap_plane", partial(umap_plane, epochs=2))
-    monkeypatch.setattr(maps, "_PART", 40)
+    monkeypatch.setattr(maps, "_PART_SHARE", 3)
     monkeypatch.setattr(maps, "_PART_EPOCHS", 2)
     monkeypatch.setattr(maps, "_LEAST_FOR_PART", 100)
     told = []
@@ -395,6 +397,32 @@ def test_many_classes_one_test_sample_and_constant_or_missing_features(project, 
     assert state["left_out"] == 1
     assert diagnosis.maps.points("many", "raw", "pca")[5].tolist() == [0, 0]
     assert diagnosis.suspects.find("many", run, "raw", 1, Silent())["n"] == n - 2
+
+
+def test_a_warm_studio_has_laid_out_the_map_of_the_run_asked_last(project, diagnosis):
+    services = project[0]
+    last = max(
+        row["id"] for row in services.runs.all() if diagnosis.predictions.is_ready(row["id"])
+    )
+    services.project.derived.remove_except(set())
+    diagnosis.warm()
+    kept = services.project.derived.path("any").parent.iterdir()
+    assert any(file.name.startswith(f"run{last}-") and "-pca-" in file.name for file in kept)
+
+
+def test_what_a_page_asks_loads_no_torch(project):
+    """Opening one sample imported torch into the window, more than a second."""
+    services, _, second, *_ = project
+    code = (
+        "import sys; from pathlib import Path; from cad_studio.config import AppConfig; "
+        "from cad_studio.services.container import Services; "
+        f"services = Services(AppConfig(Path({str(services.project.folder)!r}))); "
+        "services.diagnosis.warm(); "
+        f"assert services.diagnosis.instances.instance({second}, 3)['history']; "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_removed_run_takes_its_maps_with_it(project, diagnosis):

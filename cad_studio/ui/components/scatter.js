@@ -92,7 +92,12 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
       if (some && selected[row]) continue;
       dot(row, some ? grey : colours[index[row]], plain);
     }
-    if (some) for (let row = 0; row < n; row++) if (selected[row] && isShown(row)) dot(row, colours[index[row]], plain + Math.round(ratio));
+    if (some) {
+      let count = 0;
+      for (let row = 0; row < n; row++) count += selected[row];
+      const wide = plain + Math.round(ratio * (count < 30 ? 5 : count < 300 ? 3 : 1));  // a few are not to be overlooked
+      for (let row = 0; row < n; row++) if (selected[row] && isShown(row)) dot(row, colours[index[row]], wide);
+    }
     pen.putImageData(image, 0, 0);
     if (joined.length) {
       pen.save();
@@ -109,6 +114,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
       pen.restore();
     }
     element.dataset.painted = String(n);
+    element.dataset.zoom = view.scale.toFixed(3);
   }
 
   function overlay(path, row = null) {
