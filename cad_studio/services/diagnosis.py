@@ -55,8 +55,9 @@ class Diagnosis:
         self.colours = MapColours(project, self.predictions, self.comparison)
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
         self.report = ReportService(
-            project, self.predictions, self.confusion, self.comparison, pictures, jobs
-        )
+            project, self.predictions, self.confusion, self.comparison, pictures, self.suspects,
+            jobs,
+        )  # fmt: skip
 
     def submit(self, run_id: int) -> dict[str, int]:
         """Ask a run's model about every sample in the background.

@@ -301,6 +301,13 @@ def test_the_report_stands_alone_and_says_the_same_numbers(project, diagnosis, t
         json.dumps(diagnosis.comparison.compare([first, second]))
     )
     assert f"{100 * overview['figures']['accuracy']:.1f} %" in text
+    assert facts["classes"] == json.loads(json.dumps(diagnosis.confusion.classes(second)))
+    entanglement = diagnosis.confusion.entanglement(second)
+    assert facts["entanglement"] == json.loads(json.dumps(entanglement))
+    assert facts["suspects"] is None
+    found = diagnosis.suspects.find("shades", second, "", 0, Silent())
+    told = diagnosis.report.facts(second, None, Silent())["suspects"]
+    assert [each[1] for each in told["kinds"]] == list(found["counts"].values())
     assert "data:image/png;base64," in text
     with pytest.raises(SettingError, match="no folder"):
         diagnosis.report.write(second, None, tmp_path / "none" / "r.html", Silent())
