@@ -205,6 +205,17 @@ def test_one_sample_has_its_history_and_the_answers_of_every_run(project, diagno
         diagnosis.instances.instance(first, N_TRAIN + N_TEST)
 
 
+def test_the_belief_over_the_candidates_of_a_sample_sums_to_one(project, diagnosis):
+    """Of samples the run did not learn from, only the best candidate had a belief."""
+    _, first, *_ = project
+    row = N_TRAIN + 1
+    told = diagnosis.instances.instance(first, row)
+    assert told["history"] is None
+    assert list(told["belief"]) == told["candidates"]
+    assert sum(told["belief"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert max(told["belief"], key=told["belief"].get) == told["runs"][0]["best"]
+
+
 def test_one_pair_says_when_it_came_apart(project, diagnosis):
     _, first, *_ = project
     found = diagnosis.predictions.load(first)

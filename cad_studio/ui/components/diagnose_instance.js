@@ -37,12 +37,9 @@ export function createInspector(shared, onClose) {
 
   function draw(found) {
     closing(found.id);
-    const own = found.runs[0];
-    const belief = Object.fromEntries(found.candidates.map(label => [label, label === own.best ? own.believed : null]).filter(([, value]) => value !== null));
-    const last = found.history ? Object.fromEntries(Object.entries(found.history.beliefs).map(([label, values]) => [label, values[values.length - 1]])) : belief;
     fill(body,
       h('div.inspector-top', {}, picture(state.dataset, current().version, found.row, `Sample ${found.id}`),
-        h('div.who', {}, h('h2', {}, `${counted(found.candidates.length, 'candidate')} · ${found.split}`), chips(found.candidates, names(), {belief: last}))),
+        h('div.who', {}, h('h2', {}, `${counted(found.candidates.length, 'candidate')} · ${found.split}`), chips(found.candidates, names(), {belief: found.belief}))),
       found.history ? chart.element : h('p.quiet-text', {}, 'The run did not learn from this sample, so there is no belief over the epochs.'),
       h('h2', {}, 'Predictions and nearest samples of each run'), ...found.runs.map(answer),
       found.pairs.length ? h('section', {}, h('h2', {}, `In ${counted(found.n_pairs, 'close pair')} of other classes`), strip(found.pairs, found.pairs_sprite, null, null, partner => pair(found.row, partner))) : h('p.quiet-text', {}, `In none of the closest 0.1 % of cross-class pairs; its nearest of another class has cosine ${found.nearest_other.toFixed(3)}.`),
