@@ -17,7 +17,7 @@ from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.diagnosis.beliefs import within
 
 N_FOLDS = 5
-N_REPEATS = 2
+N_REPEATS = 3
 """Times the folds are drawn anew; the mean of several models is surer than one is."""
 
 _WIDTH = 1024
