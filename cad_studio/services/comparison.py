@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.comparison import Change, changed_answers, different_settings, spread
+from cad_studio.services.answers import Predictions
 from cad_studio.services.confusion import ConfusionService, shown_difference
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import FIGURES, entangled_of, figures_of, part_of
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project

@@ -19,7 +19,8 @@ from cad_studio.diagnosis.confusion import (
     similarity_order,
 )
 from cad_studio.mining.pairs import label_sharing
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.answers import Predictions
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import (
     FIGURES,
     distances_of,

@@ -10,8 +10,9 @@ from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.diagnosis.beliefs import probabilities, within
 from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import check_row
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import RunService, name_of
 
 _MOST_RUNS = 8

@@ -11,11 +11,12 @@ from cad_studio import __version__
 from cad_studio.core.errors import SettingError, StorageError, is_disk_full
 from cad_studio.core.progress import Progress
 from cad_studio.diagnosis.suspects import KINDS
+from cad_studio.services.answers import Predictions
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.pictures import SPRITE_COLUMNS, PictureService
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.report_page import write_page
 from cad_studio.services.run_figures import part_of
 from cad_studio.services.runs import name_of

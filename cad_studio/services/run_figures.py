@@ -14,7 +14,7 @@ from cad_studio.diagnosis.entanglement import (
     centre_distances,
     resolved_by_classes,
 )
-from cad_studio.services.predictions import Predictions
+from cad_studio.services.answers import Predictions
 from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, n_cross_class, split_rows
 
 _MOST_CLASS_PAIRS = 200

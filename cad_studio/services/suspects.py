@@ -27,11 +27,12 @@ from cad_studio.diagnosis.suspects import (
 )
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
+from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.projects import Project
 
