@@ -8,6 +8,7 @@ import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from cad_studio.config import AppConfig, prepare, read_config
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PORT = 7860
 _PORTS_TRIED = 100
+_WARM_AFTER_SECONDS = 1.5  # the window is up by then; the first page has the processor before
 
 
 def main() -> int:
@@ -52,6 +54,9 @@ def _serve(config: AppConfig, login: "Login | None") -> int:
     from cad_studio.ui.app import build_window, launch
 
     print(f"Project: {config.project}")
+    warming = Timer(_WARM_AFTER_SECONDS, services.diagnosis.warm)
+    warming.daemon = True
+    warming.start()
     launch(build_window(services), services)
     return 0
 

@@ -1,5 +1,6 @@
 """What training has done to entanglement: distances, resolved pairs, accuracy by similarity."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,33 +28,58 @@ class CentreDistances:
 
 
 def centre_distances(
-    features: NDArray[np.float32], labels: NDArray[np.integer], n_classes: int
+    features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    n_classes: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> CentreDistances:
     """Mean distance of the class centres, and its ratio to the spread within the classes.
 
     Args:
-        features: float32 (N, D). Unit length, or not finite, which leaves the row out.
+        features: float32 (N, D). Unit length, or not finite, which leaves the row out; may be
+            memory-mapped: some thousand rows are looked at at a time.
         labels: integers (N,). Class; below 0 leaves the row out.
         n_classes: C.
+        rows: int64 (M,). Rows that count; None for all.
     """
-    usable = (labels >= 0) & np.isfinite(features).all(axis=1)
-    vectors, own = np.asarray(features[usable], np.float64), labels[usable]
-    counts = np.bincount(own, minlength=n_classes)
+    rows = np.arange(len(labels)) if rows is None else rows
+    counts = np.zeros(n_classes, np.int64)
+    totals = np.zeros((n_classes, features.shape[1]))
+    for vectors, own in _labelled(features, labels, rows):
+        order = np.argsort(own, kind="stable")
+        classes, first = np.unique(own[order], return_index=True)
+        totals[classes] += np.add.reduceat(vectors[order], first, axis=0, dtype=np.float64)
+        counts += np.bincount(own, minlength=n_classes)
     held = np.flatnonzero(counts)
     if not len(held):
         return CentreDistances(None, None, None)
-    totals = np.zeros((n_classes, vectors.shape[1]))
-    order = np.argsort(own, kind="stable")
-    _, first = np.unique(own[order], return_index=True)
-    totals[held] = np.add.reduceat(vectors[order], first, axis=0)
     centres = totals / np.maximum(counts, 1)[:, None]
-    within = float(np.linalg.norm(vectors - centres[own], axis=1).mean())
+    total = 0.0
+    for vectors, own in _labelled(features, labels, rows):
+        gaps = vectors - centres[own]
+        total += float(np.sqrt(np.vecdot(gaps, gaps)).sum())
+    within = total / int(counts.sum())
     if len(held) < 2:
         return CentreDistances(None, within, None)
     known = centres[held]
-    gaps = np.linalg.norm(known[:, None] - known[None], axis=2)
+    norms = np.vecdot(known, known)
+    # By products: all differences of 500 centres at once would take a gigabyte.
+    gaps = np.sqrt(np.maximum(norms[:, None] + norms - 2.0 * known @ known.T, 0.0))
     between = float(gaps[np.triu_indices(len(held), k=1)].mean())
     return CentreDistances(between, within, between / within if within > 1e-9 else None)
+
+
+def _labelled(
+    features: NDArray[np.float32], labels: NDArray[np.integer], rows: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.integer]]]:
+    """Finite vectors with their classes, some at a time: float32 (B, D) and integers (B,)."""
+    rows = rows[labels[rows] >= 0]
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        vectors = features[part]
+        usable = np.isfinite(vectors).all(axis=1)
+        if usable.any():
+            yield vectors[usable], labels[part][usable]
 
 
 def nearest_other_class(
@@ -190,18 +216,20 @@ def resolved_by_classes(
     if not len(pairs):
         return []
     ends = labels[pairs]
-    low, high = ends.min(axis=1).astype(np.int64), ends.max(axis=1).astype(np.int64)
-    width = int(labels.max()) + 1
-    cells, where = np.unique(low * width + high, return_inverse=True)
-    counts = np.bincount(where)
-    apart = np.bincount(where, weights=cosine < threshold)
+    held = np.flatnonzero(np.bincount(ends.ravel()))
+    place = np.zeros(held[-1] + 1, np.int64)
+    place[held] = np.arange(len(held))
+    cell = place[ends.min(axis=1)] * len(held) + place[ends.max(axis=1)]
+    counts = np.bincount(cell, minlength=len(held) ** 2)
+    apart = np.bincount(cell, weights=cosine < threshold, minlength=len(held) ** 2)
     order = np.argsort(-counts, kind="stable")[:limit]
     return [
         {
-            "a": int(cells[at] // width),
-            "b": int(cells[at] % width),
+            "a": int(held[at // len(held)]),
+            "b": int(held[at % len(held)]),
             "n": int(counts[at]),
             "resolved": float(apart[at] / counts[at]),
         }
         for at in order
+        if counts[at]
     ]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.comparison import Change, changed_answers, different_settings, spread
+from cad_studio.services.answers import Predictions
 from cad_studio.services.confusion import ConfusionService, shown_difference
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import FIGURES, entangled_of, figures_of, part_of
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
@@ -128,11 +129,12 @@ class ComparisonService:
                 "samples are not the same. Choose two runs on one dataset."
             )
         key = f"change {before.run.id} {before.card['key']} {split}"
-        if key not in after.memo:
-            after.memo[key] = changed_answers(
+        return after.once(
+            key,
+            lambda: changed_answers(
                 before.beliefs.predicted, after.beliefs.predicted, after.truth, after.rows(split)
-            )
-        return after.memo[key]
+            ),
+        )
 
     def _counts(self, before: Predictions, after: Predictions, split: str | None) -> dict[str, int]:
         change = self._change(before, after, split)

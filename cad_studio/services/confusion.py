@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.diagnosis.beliefs import ambiguity
+from cad_studio.diagnosis.calibration import Reliability
 from cad_studio.diagnosis.classes import class_table
 from cad_studio.diagnosis.confusion import (
     busiest,
@@ -18,7 +19,8 @@ from cad_studio.diagnosis.confusion import (
     similarity_order,
 )
 from cad_studio.mining.pairs import label_sharing
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.answers import Predictions
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import (
     FIGURES,
     distances_of,
@@ -61,7 +63,8 @@ class ConfusionService:
             find: Part of a class name: classes that have it, and those they are confused with.
 
         Returns:
-            `run`, `name`, `split`, `n`, `n_known` (samples with a true label), `splits`,
+            `run`, `name`, `answers` (changes when the model was asked anew), `split`, `n`,
+            `n_known` (samples with a true label), `splits`,
             `class_names`, `figures` (values by key), `about` (what they are), `matrices`
             (`classes` in order, and `confusion`, `ambiguity`, `co-occurrence` over them;
             `confusion` None without truth), `pairs` (most confused first), `notes`.
@@ -83,6 +86,7 @@ class ConfusionService:
         return {
             "run": run_id,
             "name": name_of(found.run),
+            "answers": found.card["key"],
             "split": found.split_name(split),
             "n": len(rows),
             "n_known": known,
@@ -120,22 +124,27 @@ class ConfusionService:
             found.sizes[rows],
             found.data.record.n_classes,
         )
-        told = reliability_of(found, rows)
-        bins = None
-        if told.ece is not None:
-            bins = {
-                "counts": told.counts.tolist(),
-                "confidence": np.round(told.confidence, 5).tolist(),
-                "accuracy": np.round(told.accuracy, 5).tolist(),
-                "ece": told.ece,
-            }
         names = found.data.record.class_names
         return {
             "split": found.split_name(split),
             "by_truth": found.truth is not None,
             "classes": [{"class": at, "name": names[at], **row} for at, row in enumerate(table)],
-            "reliability": bins,
+            "reliability": _bins(reliability_of(found, rows)),
         }
+
+    def reliability(self, run_id: int, label: int, split: str | None = None) -> dict[str, Any]:
+        """The reliability diagram of the samples predicted as a class (oracle).
+
+        Returns:
+            `class`, `name` and `reliability`: `counts`, `confidence` and `accuracy` of each bin,
+            and `ece`; None where no such sample has a known truth.
+        """
+        found = self._predictions.load(run_id)
+        names = found.data.record.class_names
+        if not 0 <= label < len(names):
+            raise SettingError(f"Classes are 0 to {len(names) - 1}; asked for is {label}.")
+        bins = _bins(reliability_of(found, found.rows(split), label))
+        return {"class": label, "name": names[label], "reliability": bins}
 
     def entanglement(self, run_id: int, split: str | None = None) -> dict[str, Any]:
         """What training made of the entangled pairs, in train and test.
@@ -146,7 +155,6 @@ class ConfusionService:
             `curve`: accuracy by similarity (oracle), None without truth.
         """
         found = self._predictions.load(run_id)
-        rows = found.rows(split)
         parts = {
             part: {"closest": entangled_of(found, part), "apart": resolved_of(found, part)}
             for part in ("test", "train")
@@ -156,14 +164,16 @@ class ConfusionService:
             "features": found.run.features,
             "by_truth": found.truth is not None,
             "parts": parts,
-            "distances": distances_of(found, rows),
-            "curve": similarity_curve(found, rows),
+            "distances": distances_of(found, split),
+            "curve": similarity_curve(found, split),
         }
 
     def cell(
         self, run_id: int, matrix: str, a: int, b: int, split: str | None = None
     ) -> NDArray[np.int64]:
-        """The samples behind a cell, the surest first, int64 (M,).
+        """The samples behind a cell, int64 (M,).
+
+        Of confused ones the surest first, of ambiguous ones the least sure.
 
         Args:
             run_id: The run.
@@ -199,23 +209,7 @@ class ConfusionService:
         return self._matrices(self._predictions.load(run_id), split)["confusion"]
 
     def _matrices(self, found: Predictions, split: str | None) -> dict[str, Any]:
-        key = f"matrices {split}"
-        if key not in found.memo:
-            rows = found.rows(split)
-            n_classes = found.data.record.n_classes
-            counts = None
-            if found.truth is not None:
-                counts = confusion(found.truth[rows], found.beliefs.predicted[rows], n_classes)
-            shares, weight = ambiguity(found.logits, found.candidates, rows)
-            sets = found.candidates.take(rows)
-            found.memo[key] = {
-                "confusion": counts,
-                "ambiguity": shares,
-                "weight": weight,
-                "co-occurrence": sets.co_occurrence(),
-                "sharing": label_sharing(sets, found.labels[rows]),
-            }
-        return found.memo[key]
+        return found.once(f"matrices {split}", lambda: _made(found, split))
 
     def _pairs(
         self, found: Predictions, split: str | None, whole: dict[str, Any]
@@ -234,6 +228,35 @@ class ConfusionService:
             }
             for pair in pairs
         ]
+
+
+def _made(found: Predictions, split: str | None) -> dict[str, Any]:
+    """All matrices over all classes, and label sharing."""
+    rows = found.rows(split)
+    counts = None
+    if found.truth is not None:
+        n_classes = found.data.record.n_classes
+        counts = confusion(found.truth[rows], found.beliefs.predicted[rows], n_classes)
+    shares, weight = ambiguity(found.logits, found.candidates, rows)
+    sets = found.candidates.take(rows)
+    return {
+        "confusion": counts,
+        "ambiguity": shares,
+        "weight": weight,
+        "co-occurrence": sets.co_occurrence(),
+        "sharing": label_sharing(sets, found.labels[rows]),
+    }
+
+
+def _bins(told: Reliability) -> dict[str, Any] | None:
+    if told.ece is None:
+        return None
+    return {
+        "counts": told.counts.tolist(),
+        "confidence": np.round(told.confidence, 5).tolist(),
+        "accuracy": np.round(told.accuracy, 5).tolist(),
+        "ece": told.ece,
+    }
 
 
 def shown_difference(

@@ -1,7 +1,9 @@
 """Diagnosis of runs: its services put together, and how a run is made ready for them."""
 
+from contextlib import suppress
 from typing import Any
 
+from cad_studio.core.errors import CadStudioError
 from cad_studio.core.progress import Progress
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
@@ -9,7 +11,7 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.instances import InstanceService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.map_colours import MapColours
-from cad_studio.services.maps import MapService
+from cad_studio.services.maps import OWN, MapService
 from cad_studio.services.mining import MiningService
 from cad_studio.services.pictures import PictureService
 from cad_studio.services.predictions import PredictionService
@@ -53,8 +55,9 @@ class Diagnosis:
         self.colours = MapColours(project, self.predictions, self.comparison)
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
         self.report = ReportService(
-            project, self.predictions, self.confusion, self.comparison, pictures, jobs
-        )
+            project, self.predictions, self.confusion, self.comparison, pictures, self.suspects,
+            jobs,
+        )  # fmt: skip
 
     def submit(self, run_id: int) -> dict[str, int]:
         """Ask a run's model about every sample in the background.
@@ -71,6 +74,22 @@ class Diagnosis:
         self.predictions.prepare(run_id, progress)
         overview = self.confusion.overview(run_id)
         return {"run": run_id, "split": overview["split"], "figures": overview["figures"]}
+
+    def warm(self) -> None:
+        """Answer once what the page asks first, so that nobody waits for it.
+
+        Of the run asked last: libraries are loaded, its answers read, its map laid out. Without
+        such a run nothing is done and nothing loaded.
+        """
+        ready = (row for row in self._runs.all() if self.predictions.is_ready(row["id"]))
+        run = next(ready, None)
+        if run is None:
+            return
+        with suppress(CadStudioError):  # the page will say it to whoever asks
+            self.confusion.overview(run["id"])
+            self.colours.columns(run["id"], None)
+            self.maps.state(run["dataset"], f"{OWN}{run['id']}")
+            self.instances.instance(run["id"], 0)
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         """The runs on a dataset that have a model, newest first, and whether they were asked."""

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.diagnosis.beliefs import probabilities
+from cad_studio.diagnosis.beliefs import probabilities, within
 from cad_studio.mining.neighbours import faiss_neighbours
+from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import check_row
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import RunService, name_of
 
 _MOST_RUNS = 8
@@ -86,7 +87,8 @@ class InstanceService:
         """One sample under a run and the other runs on its dataset.
 
         Returns:
-            `row`, `id`, `split`, `candidates`; `history` (`epochs` and `beliefs` by candidate,
+            `row`, `id`, `split`, `candidates`, `belief` (of each candidate, by the run);
+            `history` (`epochs` and `beliefs` by candidate,
             None where the run did not learn from it); `runs`: of each `run`, `name`,
             `predicted`, `confidence`, `best`, `believed`, `top` (classes with probability) and
             `neighbours` (rows, similarity, best label each) in that run's own features; `pairs`:
@@ -104,6 +106,7 @@ class InstanceService:
             "id": data.ids[row],
             "split": data.record.split_names[data.splits[row]],
             "candidates": found.candidates.of(row),
+            "belief": _belief(found, row),
             "history": self._predictions.history_of(found, row),
             "runs": [_answer(each, row) for each in runs],
             "pairs": partners[:_N_NEIGHBOURS],
@@ -150,6 +153,13 @@ class InstanceService:
             "entangled": similarity >= threshold,
             "predicted": [int(found.beliefs.predicted[row]) for row in (i, j)],
         }
+
+
+def _belief(found: Predictions, row: int) -> dict[int, float]:
+    """The run's belief over the candidates, summing to 1."""
+    at = np.array([row])
+    shares = within(probabilities(found.logits[row : row + 1]), found.candidates.dense(at))[0]
+    return {label: round(float(shares[label]), 4) for label in found.candidates.of(row)}
 
 
 def _answer(found: Predictions, row: int) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
+from cad_studio.services.answers import Predictions
 from cad_studio.services.comparison import ComparisonService
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.store.projects import Project
 
 NONE = 65535

@@ -33,9 +33,10 @@ STAGES = ("pca", "umap-part", "umap")
 OWN = "run:"
 """Begins the name of a run's own features, e.g. `run:8`."""
 
-_PART = 10_000
+_MOST_IN_PART = 10_000
+_PART_SHARE = 4  # a quarter of the samples, where that is less
 _PART_EPOCHS = 100  # a first look
-_LEAST_FOR_PART = 15_000
+_LEAST_FOR_PART = 8_000
 _FORMAT = 1
 
 
@@ -103,9 +104,10 @@ class MapService:
             progress: Told how far it is.
 
         Returns:
-            `name`, `features`, `description`, `method`, `seed`, `n`, `left_out` (samples whose
-            features are not finite), `stages` that are there, `stage` (the best of them), `file`
-            (float32 (N, 2), NaN for what is left out), `seconds`, `cached`.
+            `name`, `features`, `description`, `origin` (of these very features), `method`, `seed`,
+            `n`, `left_out` (samples whose features are not finite), `stages` that are there,
+            `stage` (the best of them), `file` (float32 (N, 2), NaN for what is left out),
+            `seconds`, `cached`.
         """
         _check(method, seed)
         began = time.monotonic()
@@ -143,6 +145,7 @@ class MapService:
             "name": name,
             "features": features,
             "description": source.description,
+            "origin": source.origin,
             "seed": seed,
             "n": len(plane),
             "left_out": int(np.isnan(plane[:, 0]).sum()),
@@ -237,7 +240,8 @@ def _umap_of_part(
     vectors: NDArray[np.float32], plane: NDArray[np.float32], seed: int, progress: Progress
 ) -> NDArray[np.float32]:
     """A map of some samples, the others put among their neighbours, float32 (N, 2)."""
-    chosen = np.random.default_rng(seed).choice(len(vectors), _PART, replace=False)
+    size = min(_MOST_IN_PART, len(vectors) // _PART_SHARE)
+    chosen = np.random.default_rng(seed).choice(len(vectors), size, replace=False)
     chosen.sort()
     some = np.ascontiguousarray(vectors[chosen])
     index, cosine = _neighbours(some, some, Part(progress, 0.0, 0.2), own=True)

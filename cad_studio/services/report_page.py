@@ -1,37 +1,42 @@
 """The HTML of a report: tables, Plotly figures and images in one file without network."""
 
 import json
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from cad_studio.core.optional import require
+from cad_studio.services.report_parts import heat, plot, table
 
 _STYLE = """
-:root { color-scheme: light; --ink: #1b2330; --soft: #566172; --line: #e3e6eb; }
-body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); background: #fff;
+:root { color-scheme: light dark; --ink: #1b2330; --soft: #566172; --line: #e3e6eb;
+  --page: #fff; --good: #1f7a35; --bad: #c22f22; --warn: #a35200; }
+body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
   max-width: 1080px; margin: 32px auto; padding: 0 24px; }
 h1 { font-size: 26px; letter-spacing: -.01em; margin: 0; }
-h2 { font-size: 18px; margin: 40px 0 8px; }
-p { margin: 4px 0 12px; color: var(--soft); } .note { color: #a35200; }
+h2 { font-size: 18px; margin: 40px 0 8px; } h3 { font-size: 14px; margin: 0; }
+p { margin: 4px 0 12px; color: var(--soft); max-width: 85ch; } .note { color: var(--warn); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 8px 0; }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-td.n, th.n { text-align: right; } small { color: var(--soft); } .wide { overflow-x: auto; }
-.pairs { display: grid; grid-template-columns: repeat(2, 1fr); gap: 12px; }
+  vertical-align: top; overflow-wrap: anywhere; } th { white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; } small { color: var(--soft); }
+.wide { overflow-x: auto; } .up { color: var(--good); } .down { color: var(--bad); }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 24px; }
+.beside td:first-child { white-space: nowrap; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(440px, 1fr)); gap: 12px; }
 .pair { display: flex; gap: 12px; border: 1px solid var(--line); border-radius: 8px;
-  padding: 10px; }
+  padding: 10px; break-inside: avoid; }
 .side { display: flex; gap: 8px; flex: 1; min-width: 0; font-size: 12px; }
 .image { width: 56px; height: 56px; flex: none; image-rendering: pixelated; border-radius: 4px;
   background-color: #000; background-image: var(--sheet); }
+@media (max-width: 520px) { .pairs { grid-template-columns: minmax(0, 1fr); } }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ef; --soft: #a3adbb; --line: #2b323d; --page: #14181f; --good: #6fcf86;
+    --bad: #ff8a7a; --warn: #f0a13c; }
+  .plotly-graph-div { filter: invert(.92) hue-rotate(180deg); } }
 @media print { body { margin: 0; } }
 """
-_BLUES = [[0, "#f6f7f9"], [1, "#3b5bdb"]]
-_LAYOUT = {
-    "template": "plotly_white",
-    "margin": {"l": 60, "r": 20, "t": 36, "b": 50},
-    "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1b2330"},
-}
 
 
 def write_page(file: Path, facts: dict[str, Any]) -> None:
@@ -59,6 +64,7 @@ def write_page(file: Path, facts: dict[str, Any]) -> None:
         *_confusion(facts["overview"]),
         *_entanglement(facts["entanglement"]),
         *_classes(facts["classes"]),
+        *_suspects(facts["suspects"]),
         *_curves(facts["curves"]),
         *_pairs(facts["pairs"]),
         *_settings(facts["run"]),
@@ -86,7 +92,7 @@ def _head(facts: dict[str, Any]) -> list[str]:
         f"<p>Run {run['number']}: {escape(run['method'])} on {escape(run['backbone'])}. "
         f"{escape(data['name'])}, version {escape(data['version'])}, {data['n']:,} samples, "
         f"{data['classes']} classes. Judged on {overview['n']:,} samples of "
-        f"{escape(overview['split'])}. Made {escape(facts['made_at'])} by CAD Studio "
+        f"{escape(overview['split'])}. Made {escape(_moment(facts['made_at']))} by CAD Studio "
         f"{escape(facts['version'])}. Figures marked oracle took true labels; they never "
         "influence a run.</p>",
         *(f"<p class='note'>{escape(note)}</p>" for note in overview["notes"]),
@@ -95,24 +101,32 @@ def _head(facts: dict[str, Any]) -> list[str]:
 
 def _figures(facts: dict[str, Any]) -> list[str]:
     overview, comparison = facts["overview"], facts["comparison"]
+    compared = comparison["figures"] if comparison else []
+    has_seeds = any(told["spread"][1]["sd"] is not None for told in compared)
     rows = []
     for at, about in enumerate(overview["about"]):
+        unit = about["unit"]
         cells = [
             f"{escape(about['title'])}{' <small>oracle</small>' if about['oracle'] else ''}",
-            shown(overview["figures"][about["key"]], about["unit"]),
+            shown(overview["figures"][about["key"]], unit),
         ]
         if comparison:
-            told = comparison["figures"][at]
+            told = compared[at]
             cells += [
-                shown(told["values"][0], about["unit"]),
-                _signed(told["differences"][1], about["unit"]),
-                _spread(told["spread"][1], about["unit"]),
+                shown(told["values"][0], unit),
+                _difference(told["differences"][1], unit, about["better"]),
             ]
+            if has_seeds:
+                cells.append(_spread(told["spread"][1], unit))
         rows.append([*cells, f"<small>{escape(about['about'])}</small>"])
     head = ["Figure", "This run"]
     if comparison:
-        head += [escape(comparison["runs"][0]["name"]), "Difference", "Over seeds"]
-    return ["<h2>Figures</h2>", _table([*head, ""], rows, numbers=len(head) - 1)]
+        head += [escape(comparison["runs"][0]["name"]), "Difference"]
+        head += ["Over seeds"] * has_seeds
+    parts = ["<h2>Figures</h2>", table([*head, "What it is"], rows, numbers=len(head) - 1)]
+    if comparison:
+        parts.append("<p>✓ better, ✗ worse than the run it is held against.</p>")
+    return parts
 
 
 def _comparison(found: dict[str, Any] | None) -> list[str]:
@@ -120,7 +134,7 @@ def _comparison(found: dict[str, Any] | None) -> list[str]:
         return []
     before, after = (escape(each["name"]) for each in found["runs"][:2])
     settings = [
-        [escape(name), *(escape(json.dumps(v, ensure_ascii=False)) for v in values)]
+        [escape(name), *(escape(_word(value)) for value in values)]
         for name, values in found["settings"].items()
     ]
     parts = [f"<h2>What changed since {before}</h2>"]
@@ -129,15 +143,16 @@ def _comparison(found: dict[str, Any] | None) -> list[str]:
         told = found["changes"]
         parts.append(
             f"<p>Of {told['n']:,} samples {told['fixed']:,} were fixed, {told['broken']:,} broken, "
-            f"and {told['moved']:,} got another class without either.</p>"
+            f"and {told['moved']:,} got another class (both wrong, or the truth not known).</p>"
         )
-    if settings:
-        parts.append(_table(["Setting", before, after], settings))
     change = found["confusion_change"]
     if change:
         names = [change["class_names"][at] for at in change["classes"]]
-        parts.append(_heat(change["counts"], names, "Change of the confusion (samples)", True))
-    return parts
+        title = f"Change of the confusion (oracle): samples, {after} minus {before}"
+        sides = ("true class", "predicted as")
+        parts.append(heat(change["counts"], names, title, sides, "change"))
+    parts.append("<h3>Settings that differ</h3>" if settings else "<p>No setting differs.</p>")
+    return [*parts, table(["Setting", before, after], settings)] if settings else parts
 
 
 def _confusion(overview: dict[str, Any]) -> list[str]:
@@ -145,10 +160,11 @@ def _confusion(overview: dict[str, Any]) -> list[str]:
     names = [overview["class_names"][at] for at in matrices["classes"]]
     parts = ["<h2>Which classes are confused</h2>"]
     if matrices["confusion"] is not None:
-        parts.append(_heat(matrices["confusion"], names, "Confusion, samples (oracle)", False))
-    parts.append(
-        _heat(matrices["ambiguity"], names, "Ambiguity, mean belief within the set", False)
-    )
+        title = "Confusion (oracle): samples"
+        parts.append(heat(matrices["confusion"], names, title, ("true class", "predicted as")))
+    title = "Ambiguity: mean belief within the set, per cent"
+    sides = ("best label", "gives belief to")
+    parts.append(heat(matrices["ambiguity"], names, title, sides, "shares"))
     rows = [
         [
             escape(" and ".join(pair["names"])), f"{pair['weight']:,.0f}", percent(pair["a_as_b"]),
@@ -156,8 +172,9 @@ def _confusion(overview: dict[str, Any]) -> list[str]:
         ]
         for pair in overview["pairs"][:15]
     ]  # fmt: skip
-    head = ["Classes", "Both ways", "First as second", "Second as first", "Sets that hold both"]
-    return [*parts, _table(head, rows, numbers=4)]
+    both = "Belief, both ways" if matrices["confusion"] is None else "Samples, both ways"
+    head = ["Classes", both, "First as second", "Second as first", "Sets that hold both"]
+    return [*parts, table(head, rows, numbers=4)]
 
 
 def _entanglement(found: dict[str, Any]) -> list[str]:
@@ -179,14 +196,14 @@ def _entanglement(found: dict[str, Any]) -> list[str]:
     ]
     if rows:
         head = ["Split", "Closest", "Samples", "Accuracy", "Both right", "Swapped"]
-        parts.append(_table(head, rows, numbers=5))
+        parts.append(table(head, rows, numbers=5))
     if found["curve"]:
         line = {
             "x": found["curve"]["similarity"], "y": found["curve"]["accuracy"],
             "mode": "lines+markers", "line": {"color": "#3b5bdb"},
         }  # fmt: skip
         title = "Accuracy by cosine of the nearest sample of another class (oracle)"
-        parts.append(_plot([line], title, "cosine", "accuracy"))
+        parts.append(plot([line], title, "cosine", "accuracy"))
     return parts
 
 
@@ -198,7 +215,7 @@ def _classes(found: dict[str, Any]) -> list[str]:
         for row in found["classes"]
     ]  # fmt: skip
     head = ["Class", "Samples", "Precision", "Recall", "Calibration error", "Candidates"]
-    parts = ["<h2>Classes</h2>", _table(head, rows, numbers=5)]
+    parts = ["<h2>Classes</h2>", table(head, rows, numbers=5)]
     bins = found["reliability"]
     if bins:
         held = [at for at, count in enumerate(bins["counts"]) if count]
@@ -210,8 +227,25 @@ def _classes(found: dict[str, Any]) -> list[str]:
              "name": "this run", "line": {"color": "#3b5bdb"}},
         ]  # fmt: skip
         title = f"Reliability (oracle), calibration error {percent(bins['ece'])}"
-        parts.append(_plot(lines, title, "confidence", "accuracy"))
+        parts.append(plot(lines, title, "confidence", "accuracy"))
     return parts
+
+
+def _suspects(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        [escape(title), f"{count:,}", *(f"{escape(i)}: {escape(reason)}" for i, reason in first)]
+        for title, count, first in found["kinds"]
+    ]
+    words = (
+        f"{found['n']:,} training samples were judged by {escape(found['features'])} features; no "
+        "true label was used."
+    )
+    return [
+        "<h2>Suspects</h2>", f"<p>{words}</p>",
+        table(["Kind", "Samples", "The first"], [[*row, ""][:3] for row in rows], numbers=1),
+    ]  # fmt: skip
 
 
 def _curves(curves: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -229,7 +263,7 @@ def _curves(curves: dict[str, list[dict[str, Any]]]) -> list[str]:
                      "mode": "lines+markers"}
                 )  # fmt: skip
         if lines:
-            parts.append(_plot(lines, title, "epoch", ""))
+            parts.append(plot(lines, title, "epoch", ""))
     return parts if len(parts) > 1 else []
 
 
@@ -258,71 +292,45 @@ def _pairs(found: dict[str, Any]) -> list[str]:
 
 
 def _settings(run: dict[str, Any]) -> list[str]:
-    rows = [
-        [escape(name), escape(json.dumps(value, ensure_ascii=False))]
-        for group in (run["config"], run["settings"], run["environment"])
-        for name, value in group.items()
+    groups = {"Training": run["config"], run["method"]: run["settings"],
+              "Machine": run["environment"]}  # fmt: skip
+    tables = [
+        f"<div><h3>{escape(title)}</h3>"
+        + table(["Setting", "Value"], [[escape(k), escape(_word(v))] for k, v in group.items()])
+        + "</div>"
+        for title, group in groups.items()
+        if group
     ]
-    return ["<h2>Settings</h2>", _table(["Setting", "Value"], rows)]
+    return ["<h2>Settings</h2>", f"<div class='beside'>{''.join(tables)}</div>"]
 
 
-def _table(head: list[str], rows: list[list[str]], numbers: int = 0) -> str:
-    def cells(tag: str, row: list[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if 0 < at <= numbers else ''}>{cell}</{tag}>"
-            for at, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<div class='wide'><table><tr>{cells('th', head)}</tr>{body}</table></div>"
+def _word(value: object) -> str:
+    """A setting as it is read: text without quotes, `none` for a method that has it not."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _heat(cells: list[list[float]], names: list[str], title: str, is_change: bool) -> str:
-    off = [abs(v) for a, row in enumerate(cells) for b, v in enumerate(row) if a != b or is_change]
-    most = max([*off, 1e-9])
-    scale = (
-        {"colorscale": "RdBu", "zmin": -most, "zmax": most, "reversescale": True}
-        if is_change else {"colorscale": _BLUES, "zmin": 0, "zmax": most}
-    )  # fmt: skip
-    small = len(names) <= 16
-    trace = {
-        "type": "heatmap", "z": cells, "x": names, "y": names, "showscale": False, **scale,
-        "hovertemplate": "%{y} as %{x}: %{z}<extra></extra>",
-        **({"text": [[f"{v:.4g}" if v else "" for v in row] for row in cells],
-            "texttemplate": "%{text}"} if small else {}),
-    }  # fmt: skip
-    layout = {
-        "yaxis": {"autorange": "reversed"},
-        "height": 160 + max(18, 34 - len(names)) * len(names),
-    }
-    return _drawn([trace], {**layout, "title": {"text": escape(title), "font": {"size": 13}}})
+def _moment(text: str) -> str:
+    """2026-11-26T09:29:12.787+00:00 as 2026-11-26 09:29 UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _plot(lines: list[dict[str, Any]], title: str, x: str, y: str) -> str:
-    traces = [{"type": "scatter", **line, "name": escape(line.get("name", ""))} for line in lines]
-    return _drawn(
-        traces,
-        {
-            "title": {"text": escape(title), "font": {"size": 13}},
-            "xaxis": {"title": {"text": x}},
-            "yaxis": {"title": {"text": y}},
-            "height": 320,
-            "showlegend": len(lines) > 1,
-        },
-    )
-
-
-def _drawn(traces: list[dict[str, Any]], layout: dict[str, Any]) -> str:
-    """A figure that Plotly, already in the page, draws."""
-    graph = require("plotly.graph_objects", "plotly", "The report")
-    figure = graph.Figure(traces, layout=_LAYOUT | layout)
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-
-
-def _signed(value: float | None, unit: str) -> str:
+def _difference(value: float | None, unit: str, better: int) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:+.1f} points" if unit == "share" else f"{value:+.3f}"
+    text = f"{100 * abs(value):.1f}" if unit == "share" else f"{abs(value):.3f}"
+    points = " points" if unit == "share" else ""
+    if float(text) == 0:
+        return f"±0{points}"
+    sign = "+" if value > 0 else "−"  # noqa: RUF001 - as wide as the plus
+    if not better:
+        return f"{sign}{text}{points}"
+    is_up = (value > 0) == (better > 0)
+    mark = "✓" if is_up else "✗"
+    return f"<span class={'up' if is_up else 'down'}>{sign}{text}{points} {mark}</span>"
 
 
 def _spread(told: dict[str, Any], unit: str) -> str:

@@ -10,14 +10,17 @@ import numpy as np
 from cad_studio import __version__
 from cad_studio.core.errors import SettingError, StorageError, is_disk_full
 from cad_studio.core.progress import Progress
+from cad_studio.diagnosis.suspects import KINDS
+from cad_studio.services.answers import Predictions
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.pictures import SPRITE_COLUMNS, PictureService
-from cad_studio.services.predictions import Predictions, PredictionService
+from cad_studio.services.predictions import PredictionService
 from cad_studio.services.report_page import write_page
 from cad_studio.services.run_figures import part_of
 from cad_studio.services.runs import name_of
+from cad_studio.services.suspects import SuspectService
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 
@@ -34,6 +37,7 @@ class ReportService:
         confusion: ConfusionService,
         comparison: ComparisonService,
         pictures: PictureService,
+        suspects: SuspectService,
         jobs: JobService,
     ) -> None:
         """Read through the other services; reports for the window go to the folder `exports`.
@@ -46,6 +50,7 @@ class ReportService:
         self._confusion = confusion
         self._comparison = comparison
         self._pictures = pictures
+        self._suspects = suspects
 
     def submit(self, run_id: int, against: int | None) -> dict[str, int]:
         """Write a report in the background; the job's result names the file.
@@ -136,8 +141,25 @@ class ReportService:
                 name_of(each.run): self._project.runs.reports(each.run.id)
                 for each in [found, *([self._predictions.load(against)] if against else [])]
             },
+            "suspects": self._known_suspects(found),
             "pairs": self._closest_pairs(found),
         }
+
+    def _known_suspects(self, found: Predictions) -> dict[str, Any] | None:
+        """How many suspects there are of each kind, with the first one; None before a search."""
+        known = self._suspects.known(found.data.record.name, found.run.id)
+        if known is None:
+            return None
+        first = {each["kind"]: each for each in reversed(known["suspects"])}
+        return {
+            "n": known["n"],
+            "features": known["features"],
+            "kinds": [
+                [title, known["counts"][kind],
+                 [[first[kind]["id"], first[kind]["reason"]]] if kind in first else []]
+                for kind, title in KINDS.items()
+            ],
+        }  # fmt: skip
 
     def _closest_pairs(self, found: Predictions) -> dict[str, Any]:
         """The closest pairs the run answers wrongly, or else the closest, with their images."""

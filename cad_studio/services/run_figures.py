@@ -1,7 +1,7 @@
 """The figures of one run, from its stored answers: the same for page, command and report."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cad_studio.diagnosis.entanglement import (
     centre_distances,
     resolved_by_classes,
 )
-from cad_studio.services.predictions import Predictions
+from cad_studio.services.answers import Predictions
 from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, n_cross_class, split_rows
 
 _MOST_CLASS_PAIRS = 200
@@ -89,10 +89,7 @@ def figures_of(found: Predictions, split: str | None) -> dict[str, float | None]
         found: The run.
         split: Where the run is judged; None for the split runs are judged by.
     """
-    key = f"figures {split}"
-    if key not in found.memo:
-        found.memo[key] = _figures(found, split)
-    return found.memo[key]
+    return found.once(f"figures {split}", lambda: _figures(found, split))
 
 
 def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
@@ -100,7 +97,7 @@ def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
 
     rows, beliefs, truth = found.rows(split), found.beliefs, found.truth
     candidates, logits = found.candidates.dense(rows), found.logits[rows]
-    distances = distances_of(found, rows)
+    distances = distances_of(found, split)
     out: dict[str, float | None] = dict.fromkeys(figure.key for figure in FIGURES)
     out["covering_rate"] = evaluation.covering_rate(logits, candidates)
     out["approximated_accuracy"] = evaluation.approximated_accuracy(logits, candidates)
@@ -130,14 +127,19 @@ def part_of(found: Predictions, split: str | None) -> str:
     return "test" if is_test else "train"
 
 
-def reliability_of(found: Predictions, rows: NDArray[np.int64]) -> Reliability:
-    """The reliability diagram over the rows whose truth is known (oracle)."""
-    known = rows[:0]
-    if found.truth is not None:
-        known = rows[(found.truth[rows] != UNKNOWN) & (found.beliefs.predicted[rows] >= 0)]
-        right = found.beliefs.predicted[known] == found.truth[known]
-        return reliability(found.beliefs.confidence[known], right)
-    return reliability(found.beliefs.confidence[known], np.zeros(0, bool))
+def reliability_of(
+    found: Predictions, rows: NDArray[np.int64], label: int | None = None
+) -> Reliability:
+    """The reliability diagram over the rows whose truth is known (oracle).
+
+    Of a class, over those that are predicted as it.
+    """
+    predicted, truth = found.beliefs.predicted, found.truth
+    if truth is None:
+        return reliability(found.beliefs.confidence[:0], np.zeros(0, bool))
+    given = predicted[rows] >= 0 if label is None else predicted[rows] == label
+    known = rows[(truth[rows] != UNKNOWN) & given]
+    return reliability(found.beliefs.confidence[known], predicted[known] == truth[known])
 
 
 def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
@@ -146,10 +148,15 @@ def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
     Of each: `instance_accuracy`, `pair_accuracy`, `swap_rate` and `n` (instances); nothing
     without true labels.
     """
-    from cad_studio.training.evaluation import pair_figures
-
     if found.truth is None:
         return {}
+    return found.once(f"entangled {part}", lambda: _entangled(found, part))
+
+
+def _entangled(found: Predictions, part: str) -> dict[str, dict[str, float]]:
+    from cad_studio.training.evaluation import pair_figures
+
+    assert found.truth is not None
     pairs = np.asarray(found.pairs(part))
     known = (found.truth[pairs] != UNKNOWN).all(axis=1)
     train_rows, test_rows = split_rows(found.data)
@@ -162,23 +169,32 @@ def entangled_of(found: Predictions, part: str) -> dict[str, dict[str, float]]:
         chosen = pairs[some][known[some]]
         told = pair_figures(found.beliefs.predicted, found.truth, chosen)
         if told:
-            out[name] = {**told, "n": len(np.unique(chosen)), "n_pairs": len(chosen)}
+            members = np.zeros(len(found.data), bool)
+            members[chosen] = True
+            out[name] = {**told, "n": int(members.sum()), "n_pairs": len(chosen)}
     return out
 
 
-def distances_of(found: Predictions, rows: NDArray[np.int64]) -> dict[str, float | None]:
+def distances_of(found: Predictions, split: str | None) -> dict[str, float | None]:
     """How far apart the classes are in the run's own features: `between`, `within`, `ratio`."""
-    told = centre_distances(found.features[rows], found.labels[rows], found.data.record.n_classes)
-    return {"between": told.between, "within": told.within, "ratio": told.ratio}
+    return found.once(
+        f"distances {split}",
+        lambda: asdict(
+            centre_distances(
+                found.features, found.labels, found.data.record.n_classes, found.rows(split)
+            )
+        ),
+    )
 
 
-def similarity_curve(found: Predictions, rows: NDArray[np.int64]) -> dict[str, list[float]] | None:
+def similarity_curve(found: Predictions, split: str | None) -> dict[str, list[float]] | None:
     """Accuracy by the cosine of the nearest sample of another class (oracle), or None."""
-    if found.truth is None:
+    truth = found.truth
+    if truth is None:
         return None
-    similarity = np.asarray(found.similarity)
-    known = rows[(found.truth[rows] != UNKNOWN) & (similarity[rows] > -1)]
-    right = found.beliefs.predicted[known] == found.truth[known]
+    rows, similarity = found.rows(split), np.asarray(found.similarity)
+    known = rows[(truth[rows] != UNKNOWN) & (similarity[rows] > -1)]
+    right = found.beliefs.predicted[known] == truth[known]
     return accuracy_by_similarity(similarity[known], right)
 
 
@@ -190,18 +206,17 @@ def resolved_of(found: Predictions, part: str) -> dict[str, Any]:
         share of the cross-class pairs reaches in the run's own features) and `classes`, the same
         for each pair of classes.
     """
-    key = f"resolved {part}"
-    if key not in found.memo:
-        pairs = np.asarray(found.pairs(part))
-        cosine, threshold = found.apart(part)
-        names = found.data.record.class_names
-        by_class = resolved_by_classes(pairs, cosine, threshold, found.labels, _MOST_CLASS_PAIRS)
-        found.memo[key] = {
-            "n": len(pairs),
-            "resolved": float((cosine < threshold).mean()) if len(pairs) else None,
-            "threshold": threshold if len(pairs) else None,
-            "classes": [
-                {**each, "names": [names[each["a"]], names[each["b"]]]} for each in by_class
-            ],
-        }
-    return found.memo[key]
+    return found.once(f"resolved {part}", lambda: _resolved(found, part))
+
+
+def _resolved(found: Predictions, part: str) -> dict[str, Any]:
+    pairs = np.asarray(found.pairs(part))
+    cosine, threshold = found.apart(part)
+    names = found.data.record.class_names
+    by_class = resolved_by_classes(pairs, cosine, threshold, found.labels, _MOST_CLASS_PAIRS)
+    return {
+        "n": len(pairs),
+        "resolved": float((cosine < threshold).mean()) if len(pairs) else None,
+        "threshold": threshold if len(pairs) else None,
+        "classes": [{**each, "names": [names[each["a"]], names[each["b"]]]} for each in by_class],
+    }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cad_studio.core.progress import Silent
 from cad_studio.training.batching import ask
-from cad_studio.training.data import TrainingData, split_hold_out
+from cad_studio.training.data import TrainingData
+from cad_studio.training.hold_out import split_hold_out
 from cad_studio.training.inputs import is_kept, stored_shape
 from cad_studio.training.opening import Outside, open_session
 from cad_studio.training.plan import Plan

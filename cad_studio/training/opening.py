@@ -17,8 +17,9 @@ from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import plain_inputs
 from cad_studio.training.checkpoint import Checkpoint
 from cad_studio.training.compiling import choose_compile, compile_networks
-from cad_studio.training.data import TrainingData, measure_normalisation, split_hold_out
+from cad_studio.training.data import TrainingData, measure_normalisation
 from cad_studio.training.exchange import check_shares
+from cad_studio.training.hold_out import split_hold_out
 from cad_studio.training.inputs import Inputs, open_inputs
 from cad_studio.training.plan import Plan
 from cad_studio.training.precision import choose_device, choose_precision

@@ -67,6 +67,11 @@ def _classes(services: Services, request: Request) -> Response:
     return _json(services.diagnosis.confusion.classes(_run(request), _split(request)))
 
 
+def _reliability(services: Services, request: Request) -> Response:
+    label = requests.whole_number(request, "class")
+    return _json(services.diagnosis.confusion.reliability(_run(request), label, _split(request)))
+
+
 def _entanglement(services: Services, request: Request) -> Response:
     return _json(services.diagnosis.confusion.entanglement(_run(request), _split(request)))
 
@@ -134,6 +139,9 @@ def _suspects(services: Services, request: Request) -> Response:
     if found is None:
         return _json({"known": False})
     kind = query.get("kind") or next((k for k, n in found["counts"].items() if n), "outside")
+    if kind not in found["counts"]:
+        known = ", ".join(found["counts"])
+        raise SettingError(f"{kind[:40]!r} is no kind of suspect. Allowed: {known}.")
     listed = [each for each in found["suspects"] if each["kind"] == kind]
     offset = max(0, requests.whole_number(request, "offset", 0))
     page = listed[offset : offset + 50]
@@ -182,6 +190,7 @@ DIAGNOSIS_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/diagnosis/map/{name}/points": _points,
     "/diagnosis/{run}/overview": _overview,
     "/diagnosis/{run}/classes": _classes,
+    "/diagnosis/{run}/reliability": _reliability,
     "/diagnosis/{run}/entanglement": _entanglement,
     "/diagnosis/{run}/rows": _rows,
     "/diagnosis/{run}/tiles": _tiles,

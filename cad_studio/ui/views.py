@@ -31,6 +31,8 @@ def job_entry(job: Job) -> dict[str, Any]:
         "attempts": job.attempts,
         "result": job.result,
         "dataset": job.arguments.get("name"),
+        "run": job.arguments.get("run"),
+        "features": job.arguments.get("features"),
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }

@@ -59,6 +59,12 @@ def test_a_cell_opens_its_samples_and_a_sample_opens_its_history(page, studio, r
     tile.click()
     page.wait_for_selector(f'.inspector[data-row="{row}"] .answer')
     assert page.locator(".inspector .answer").count() == 2
+    # maps of the run and edits come when they are scrolled to, or say what is missing
+    page.locator(".edits").scroll_into_view_if_needed()
+    page.wait_for_selector(f'.edits[data-shown="{row}"]', timeout=READY_MS)
+    heats = page.locator(".edits .ways-row[data-label] .way .heat")
+    assert heats.count() == len(services.datasets.load("shades").candidates.of(int(row)))
+    expect(page.locator(".augment-missing [data-way=in-domain]")).to_contain_text("Train")
     page.keyboard.press("Escape")
     expect(page.locator(".inspector")).to_be_hidden()
     page.keyboard.press("Escape")
@@ -96,6 +102,34 @@ def test_a_lasso_on_the_map_fills_the_grid_and_the_legend_does_it_by_keyboard(pa
     assert page.get_attribute(".map-view", "data-selected") == "32"
 
 
+def test_umap_replaces_the_map_and_moves_neither_selection_nor_zoom(page, studio, runs):
+    """A map of another dataset or features that ended, or a redrawn view, took the layout over."""
+    show_diagnose(page, studio.url, diagnose=runs[1])
+    map_is_painted(page)
+    box = page.locator(".map-box").first
+    page.click("#map-list")
+    selected(page, N)
+    page.locator(".scatter").first.focus()
+    page.keyboard.press("+")
+    page.wait_for_function("document.querySelector('.scatter').dataset.zoom > 0")
+    zoom = page.locator(".scatter").first.get_attribute("data-zoom")
+    page.select_option("#map-layout", "umap")
+    page.wait_for_function("document.querySelector('#map-told').textContent.startsWith('UMAP: ')")
+    assert box.get_attribute("data-stage") == "pca"
+    page.wait_for_selector('.map-box[data-stage="umap"]', timeout=READY_MS)
+    expect(page.locator("#map-told")).to_have_text("")
+    assert page.input_value("#map-layout") == "umap"
+    assert page.get_attribute(".map-view", "data-selected") == str(N)
+    assert page.locator(".scatter").first.get_attribute("data-zoom") == zoom
+    page.select_option("#map-layout", "pca")
+    page.wait_for_selector('.map-box[data-stage="pca"]')
+    page.keyboard.press("2")
+    page.keyboard.press("1")
+    page.select_option("#map-colour", "size")
+    page.wait_for_selector('.map-legend[data-mode="size"]')
+    assert page.input_value("#map-layout") == "pca"
+
+
 def test_two_runs_are_compared_and_what_changed_is_a_door(page, studio, runs):
     services, first, second = runs
     told = services.diagnosis.comparison.compare([first, second])
@@ -126,12 +160,26 @@ def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
     page.locator("#class-table th button", has_text="Class").click()
     names = page.locator("#class-table tbody .link-cell").all_inner_texts()
     assert [name.strip() for name in names] == ["0", "1", "2", "3"]
+    whole = page.locator(".xy svg").first.get_attribute("aria-label")
+    page.locator("#class-table tbody .link-cell").nth(1).click()
+    page.wait_for_selector('.columns-view[data-reliability="1"]')
+    expect(page.locator("#reliability-of")).to_contain_text("predicted as 1")
+    assert page.locator(".xy svg").first.get_attribute("aria-label") != whole
+    page.click("#reliability-all")
+    page.wait_for_selector('.columns-view[data-reliability="all"]')
+    assert page.locator("#class-table th", has_text="Suspects").count() == 0
     page.keyboard.press("3")
     page.wait_for_selector("#closest-table tbody tr")
     page.keyboard.press("4")
     page.click("#suspects-find")
-    page.wait_for_selector(".suspects .suspect, .suspects .hint", timeout=READY_MS)
+    # what is found while another view is open is there when one comes back
+    page.keyboard.press("2")
+    expect(page.locator(".cad-toast")).to_contain_text("done", timeout=READY_MS)
+    page.keyboard.press("4")
     page.wait_for_selector('.suspects-view[data-shown*="-"]')
+    page.keyboard.press("2")
+    expect(page.locator("#class-table th", has_text="Suspects")).to_be_visible()
+    page.keyboard.press("4")
     if page.locator(".suspect").count():
         page.locator(".suspect").first.click()
         page.wait_for_selector(".inspector:not([hidden]) .inspector-body > *")

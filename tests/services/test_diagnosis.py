@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -203,6 +205,17 @@ def test_one_sample_has_its_history_and_the_answers_of_every_run(project, diagno
         diagnosis.instances.instance(first, N_TRAIN + N_TEST)
 
 
+def test_the_belief_over_the_candidates_of_a_sample_sums_to_one(project, diagnosis):
+    """Of samples the run did not learn from, only the best candidate had a belief."""
+    _, first, *_ = project
+    row = N_TRAIN + 1
+    told = diagnosis.instances.instance(first, row)
+    assert told["history"] is None
+    assert list(told["belief"]) == told["candidates"]
+    assert sum(told["belief"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert max(told["belief"], key=told["belief"].get) == told["runs"][0]["best"]
+
+
 def test_one_pair_says_when_it_came_apart(project, diagnosis):
     _, first, *_ = project
     found = diagnosis.predictions.load(first)
@@ -242,7 +255,7 @@ def test_maps_are_made_once_in_stages(project, diagnosis, monkeypatch):
 
 def test_a_large_map_is_first_laid_out_by_a_part(project, diagnosis, monkeypatch):
     monkeypatch.setattr(maps, "umap_plane", partial(umap_plane, epochs=2))
-    monkeypatch.setattr(maps, "_PART", 40)
+    monkeypatch.setattr(maps, "_PART_SHARE", 3)
     monkeypatch.setattr(maps, "_PART_EPOCHS", 2)
     monkeypatch.setattr(maps, "_LEAST_FOR_PART", 100)
     told = []
@@ -320,6 +333,13 @@ def test_the_report_stands_alone_and_says_the_same_numbers(project, diagnosis, t
         json.dumps(diagnosis.comparison.compare([first, second]))
     )
     assert f"{100 * overview['figures']['accuracy']:.1f} %" in text
+    assert facts["classes"] == json.loads(json.dumps(diagnosis.confusion.classes(second)))
+    entanglement = diagnosis.confusion.entanglement(second)
+    assert facts["entanglement"] == json.loads(json.dumps(entanglement))
+    assert facts["suspects"] is None
+    found = diagnosis.suspects.find("shades", second, "", 0, Silent())
+    told = diagnosis.report.facts(second, None, Silent())["suspects"]
+    assert [each[1] for each in told["kinds"]] == list(found["counts"].values())
     assert "data:image/png;base64," in text
     with pytest.raises(SettingError, match="no folder"):
         diagnosis.report.write(second, None, tmp_path / "none" / "r.html", Silent())
@@ -416,6 +436,32 @@ def test_many_classes_one_test_sample_and_constant_or_missing_features(project, 
     assert state["left_out"] == 1
     assert diagnosis.maps.points("many", "raw", "pca")[5].tolist() == [0, 0]
     assert diagnosis.suspects.find("many", run, "raw", 1, Silent())["n"] == n - 2
+
+
+def test_a_warm_studio_has_laid_out_the_map_of_the_run_asked_last(project, diagnosis):
+    services = project[0]
+    last = max(
+        row["id"] for row in services.runs.all() if diagnosis.predictions.is_ready(row["id"])
+    )
+    services.project.derived.remove_except(set())
+    diagnosis.warm()
+    kept = services.project.derived.path("any").parent.iterdir()
+    assert any(file.name.startswith(f"run{last}-") and "-pca-" in file.name for file in kept)
+
+
+def test_what_a_page_asks_loads_no_torch(project):
+    """Opening one sample imported torch into the window, more than a second."""
+    services, _, second, *_ = project
+    code = (
+        "import sys; from pathlib import Path; from cad_studio.config import AppConfig; "
+        "from cad_studio.services.container import Services; "
+        f"services = Services(AppConfig(Path({str(services.project.folder)!r}))); "
+        "services.diagnosis.warm(); "
+        f"assert services.diagnosis.instances.instance({second}, 3)['history']; "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_removed_run_takes_its_maps_with_it(project, diagnosis):

@@ -8,40 +8,52 @@ from cad_studio.core.progress import Silent
 from cad_studio.services.sample import SAMPLE_FILE
 from tests.services.small import store
 
-LEAST_PRECISION, LEAST_RECALL = 0.85, 0.40
-"""Measured: precision 0.86 and recall 0.42 where 2 % of the sets lack their truth."""
+N_PLANTINGS = 2
+LEAST_PRECISION, LEAST_RECALL = 0.76, 0.33
+"""Of all plantings together; measured: precision 0.80 and recall 0.36."""
 
 
-@pytest.fixture
-def planted(services):
-    """The sample with the truth taken out of the sets of 2 % of its training samples."""
-    store(services, SAMPLE_FILE, name="sample")
+def plant(services, seed):
+    """Take the truth out of the sets of 2 % of the sample's training samples; their rows."""
     data = services.datasets.load("sample")
     rows = np.flatnonzero(data.splits == data.record.split_names.index("train"))
-    chance = np.random.default_rng(0)
+    chance = np.random.default_rng(seed)
     wrong = np.sort(chance.choice(rows, len(rows) // 50, replace=False))
-    dense = data.candidates.dense()
+    first = services.project.datasets.versions("sample")[0].candidates
+    dense = PartialLabels(services.project.blobs.load_array(first), 10).dense()
     dense[wrong, data.truth[wrong]] = False
     for row in wrong[~dense[wrong].any(axis=1)]:
         dense[row, chance.choice(np.delete(np.arange(10), data.truth[row]))] = True
-    packed = PartialLabels.from_dense(dense).packed
     with services.project.saving():
-        file = services.project.blobs.save_array(packed)
+        file = services.project.blobs.save_array(PartialLabels.from_dense(dense).packed)
         services.project.datasets.add_version("sample", file, "planted", {})
-    return wrong, data.truth
+    return set(wrong.tolist())
 
 
-def test_sets_that_lack_their_truth_are_found_with_the_class_they_lack(services, planted):
-    wrong, truth = planted
-    found = services.diagnosis.suspects.find("sample", None, "pixels", 0, Silent())
-    outside = [each for each in found["suspects"] if each["kind"] == "outside"]
-    hits = [each for each in outside if each["row"] in set(wrong.tolist())]
-    precision, recall = len(hits) / len(outside), len(hits) / len(wrong)
-    print(f"precision {precision:.3f}, recall {recall:.3f} of {len(wrong)} planted")
+@pytest.fixture
+def plantings(services):
+    """What was planted, and what was found, each time."""
+    store(services, SAMPLE_FILE, name="sample")
+    found = []
+    for seed in range(N_PLANTINGS):
+        wrong = plant(services, seed)
+        told = services.diagnosis.suspects.find("sample", None, "pixels", 0, Silent())
+        found.append((wrong, [each for each in told["suspects"] if each["kind"] == "outside"]))
+    return found
+
+
+def test_sets_that_lack_their_truth_are_found_with_the_class_they_lack(services, plantings):
+    data = services.datasets.load("sample")
+    listed = [(each, each["row"] in wrong) for wrong, found in plantings for each in found]
+    hits = [each for each, is_planted in listed if is_planted]
+    precision = len(hits) / len(listed)
+    recall = len(hits) / sum(len(wrong) for wrong, _ in plantings)
+    each = [round(np.mean([one["row"] in wrong for one in found]), 3) for wrong, found in plantings]
+    print(f"precision {precision:.3f} {each}, recall {recall:.3f}")
     assert precision >= LEAST_PRECISION
     assert recall >= LEAST_RECALL
-    names = services.datasets.get("sample").class_names
-    named = np.mean([names[truth[each["row"]]] == each["label"] for each in hits])
-    assert named >= 0.9
-    first = [each["row"] in set(wrong.tolist()) for each in outside[:40]]
-    assert np.mean(first) >= 0.9
+    names = data.record.class_names
+    assert np.mean([names[data.truth[each["row"]]] == each["label"] for each in hits]) >= 0.9
+    # the ranking is worth more than the list: its head is nearly pure
+    head = [one["row"] in wrong for wrong, found in plantings for one in found[:40]]
+    assert np.mean(head) >= 0.88

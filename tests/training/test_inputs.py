@@ -6,7 +6,8 @@ import torch
 
 from cad_studio.core.progress import Silent
 from cad_studio.training import inputs as module
-from cad_studio.training.data import measure_normalisation, split_hold_out
+from cad_studio.training.data import measure_normalisation
+from cad_studio.training.hold_out import split_hold_out
 from cad_studio.training.inputs import Resident, Streamed, open_inputs
 from cad_studio.training.trainer import Trainer
 from tests.array_pixels import ArrayPixels

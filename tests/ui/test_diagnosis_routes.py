@@ -75,6 +75,9 @@ def test_suspects_are_unknown_until_they_were_looked_for(runs, client):
     kind = next(kind for kind, n in found["counts"].items() if n)
     told = read(client, f"/diagnosis/{first}/suspects", kind=kind)
     assert told["listed"] == found["counts"][kind]
+    bad = client.get(f"/diagnosis/{first}/suspects", params={"kind": "odd"})
+    assert bad.status_code == 400
+    assert "'odd' is no kind of suspect" in bad.json()["error"]
     assert told["suspects"][0]["reason"] == found["suspects"][0]["reason"]
 
 
@@ -82,7 +85,16 @@ def test_single_samples_pairs_tables_and_comparisons(runs, client):
     _, first, second = runs
     assert read(client, f"/diagnosis/{first}/instance/3")["runs"][0]["neighbours"]["sprite"]
     assert len(read(client, f"/diagnosis/{first}/pair/3-5")["runs"]) == 2
-    assert len(read(client, f"/diagnosis/{first}/classes")["classes"]) == 4
+    classes = read(client, f"/diagnosis/{first}/classes")["classes"]
+    assert len(classes) == 4
+    for at in range(4):
+        told = read(client, f"/diagnosis/{first}/reliability", **{"class": at})
+        assert told["name"] == str(at)
+        if classes[at]["n_predicted"]:
+            assert sum(told["reliability"]["counts"]) == classes[at]["n_predicted"]
+            assert told["reliability"]["ece"] == pytest.approx(classes[at]["ece"])
+        else:
+            assert told["reliability"] is None
     assert read(client, f"/diagnosis/{first}/entanglement")["curve"]["n"]
     assert read(client, "/diagnosis/compare", runs=f"{first},{second}")["runs"][1]["run"] == second
 
@@ -98,6 +110,7 @@ def test_single_samples_pairs_tables_and_comparisons(runs, client):
         ("/diagnosis/{run}/rows", {"what": "confusion", "a": 0, "b": 4}, 400, "0 to 3"),
         ("/diagnosis/{run}/tiles", {"rows": "1,999"}, 404, "has no row 999"),
         ("/diagnosis/{run}/tiles", {"rows": ",".join("1" * 201)}, 400, "At most 200 tiles"),
+        ("/diagnosis/{run}/reliability", {"class": 4}, 400, "0 to 3"),
         ("/diagnosis/{run}/rows", {"what": "fixed"}, 400, "whole number"),
         ("/diagnosis/map/shades", {"features": "run:x"}, 400, "by its number"),
         ("/diagnosis/map/shades/points", {"stage": "../x"}, 400, "is not a stage"),

@@ -75,6 +75,7 @@ REFUSED = [
         for part in ("overview", "classes", "entanglement", "columns", "suspects", "instance/0")
     ),
     ("/diagnosis/7/overview", 404, "Run 7 is not in this project."),
+    ("/diagnosis/7/reliability?class=x", 400, "whole number"),
     ("/diagnosis/7/tiles?rows=a", 400, "rows is 'a'; expected whole numbers"),
     ("/diagnosis/compare", 400, "rows is ''; expected whole numbers"),
     ("/static/now/routes.py", 404, "No such file."),
@@ -170,6 +171,7 @@ OF_WHAT_IS_NOT_HERE = (
             "overview",
             "classes",
             "entanglement",
+            "reliability?class=0",
             "rows?what=confusion&a=0&b=0",
             "tiles?rows=0",
             "colours",

@@ -1,6 +1,6 @@
 // The classes view: every class in numbers, the most confused pairs, and whether confidence holds.
 
-import {h, fill, count} from './dom.js';
+import {h, fill, count, counted} from './dom.js';
 import {colour} from './chips.js';
 import {createPlot} from './xy_plot.js';
 import {read, tell} from './store.js';
@@ -20,16 +20,20 @@ export function createClassesView(shared) {
   const table = h('table.plain.sortable', {id: 'class-table'});
   const pairs = h('table.plain', {id: 'confused-pairs'});
   const plot = createPlot('Reliability (oracle)');
+  const whose = h('p.quiet-text', {id: 'reliability-of', 'aria-live': 'polite'});
+  const back = h('button.quiet', {type: 'button', id: 'reliability-all', hidden: true, on: {click: () => showClass(null)}}, 'Show all classes');
   const about = h('p.quiet-text', {});
-  const element = h('div.columns-view', {}, h('section.scroll', {}, h('h2', {}, 'Classes'), table, about), h('section.scroll', {}, plot.element, h('h2', {}, 'Most confused pairs'), pairs));
+  const element = h('div.columns-view', {}, h('section.scroll', {}, h('h2', {}, 'Classes'), table, about), h('section.scroll', {}, plot.element, h('div.row.whose', {}, whose, back), h('h2', {}, 'Most confused pairs'), pairs));
   let shownFor = '';
   let rows = [];
+  let all = null;      // bins of all classes
+  let chosen = null;   // the class whose diagram is shown
   let sort = {key: 'recall', up: true};
 
   async function draw() {
     if (element.hidden || !shared.about) return;
     drawPairs();
-    const key = `${shared.chosen.run}-${shared.about.split}`;
+    const key = shared.token();
     if (key === shownFor) return;
     try {
       const [found, suspects] = await Promise.all([read(`${shared.base()}/classes`, {split: shared.about.split}), read(`${shared.base()}/suspects`, {kind: 'outside'})]);
@@ -38,7 +42,9 @@ export function createClassesView(shared) {
       if (!found.by_truth) sort = {key: 'n', up: false};
       shownFor = key;
       drawTable();
-      drawReliability(found.reliability);
+      all = found.reliability;
+      chosen = null;
+      drawReliability(all, null);
       element.dataset.shown = key;
     } catch (error) { tell(error); }
   }
@@ -54,8 +60,8 @@ export function createClassesView(shared) {
     fill(table,
       h('thead', {}, h('tr', {}, ...shown.map(column => h('th', {class: column.number ? 'number' : '', 'aria-sort': sort.key === column.key ? (sort.up ? 'ascending' : 'descending') : 'none', title: (column.about || '') + (column.oracle ? ' (oracle)' : '')},
         h('button.quiet', {type: 'button', on: {click: () => { sort = {key: column.key, up: sort.key === column.key ? !sort.up : column.key === 'name' || column.oracle === true}; drawTable(); }}}, column.title))))),
-      h('tbody', {}, ...order.map(row => h('tr', {data: {class: row.class}}, ...shown.map(column => (column.key === 'name'
-        ? h('td', {}, h('button.link-cell', {type: 'button', title: `Samples of ${row.name}`, on: {click: () => openClass(row)}}, h('i.square', {style: {'--k': colour(row.class)}, 'aria-hidden': 'true'}), row.name))
+      h('tbody', {}, ...order.map(row => h('tr', {data: {class: row.class}, class: row.class === chosen ? 'chosen' : ''}, ...shown.map(column => (column.key === 'name'
+        ? h('td', {}, h('button.link-cell', {type: 'button', title: `Samples of ${row.name}, and its reliability diagram`, 'aria-pressed': String(row.class === chosen), on: {click: () => { openClass(row); showClass(row.class); }}}, h('i.square', {style: {'--k': colour(row.class)}, 'aria-hidden': 'true'}), row.name))
         : h('td', {class: 'number'}, column.text(row))))))));
   }
 
@@ -71,14 +77,34 @@ export function createClassesView(shared) {
     if (!shared.about.pairs.length) fill(pairs, h('tbody', {}, h('tr', {}, h('td', {}, 'No two classes are confused here.'))));
   }
 
-  function drawReliability(bins) {
-    plot.element.hidden = !bins;
-    if (!bins) return;
-    const n = bins.counts.length;
-    const total = Math.max(1, ...bins.counts);
-    const points = bins.counts.map((size, at) => [bins.confidence[at], bins.accuracy[at], `${count(size)} samples at confidence ${share(bins.confidence[at])}: ${share(bins.accuracy[at])} right`]).filter((_, at) => bins.counts[at]);
-    plot.show({lines: [{label: 'accuracy', colour: 'var(--accent)', points}], x: 'confidence', y: 'accuracy', xRange: [0, 1], yRange: [0, 1], diagonal: true,
-      bars: bins.counts.map((size, at) => [at / n, (at + 1) / n, size / total]), about: `calibration error ${share(bins.ece)}`});
+  /** The diagram of a class over that of all; null for all alone. */
+  async function showClass(label) {
+    if (!all) return;
+    chosen = label;
+    drawTable();
+    if (label === null) { drawReliability(all, null); return; }
+    try {
+      const found = await read(`${shared.base()}/reliability`, {class: label, split: shared.about.split});
+      if (chosen === label) drawReliability(found.reliability, found.name);
+    } catch (error) { tell(error); }
+  }
+
+  const line = (bins, label, dashed) => ({label, dashed, colour: dashed ? 'var(--ink-3)' : 'var(--accent)',
+    points: bins.counts.map((size, at) => [bins.confidence[at], bins.accuracy[at], `${label}: ${counted(size, 'sample')} at confidence ${share(bins.confidence[at])}, ${share(bins.accuracy[at])} right`]).filter((_, at) => bins.counts[at])});
+
+  function drawReliability(bins, name) {
+    plot.element.hidden = !all;
+    back.hidden = name === null;
+    whose.textContent = !all ? '' : name === null ? 'Choose a class to see its own diagram. Bars: how many samples; a line below the diagonal: too sure.'
+      : bins ? `Of the ${counted(bins.counts.reduce((a, b) => a + b, 0), 'sample')} predicted as ${name}.` : `No sample of known truth is predicted as ${name}, so there is nothing to judge its confidence by.`;
+    if (!all) return;
+    const shown = bins || all;
+    const n = shown.counts.length;
+    const most = Math.max(1, ...shown.counts);
+    const lines = bins && name !== null ? [line(all, 'all classes', true), line(bins, name, false)] : [line(all, 'all classes', name !== null)];
+    plot.show({lines, x: 'confidence', y: 'accuracy', xRange: [0, 1], yRange: [0, 1], diagonal: true, bars: shown.counts.map((size, at) => [at / n, (at + 1) / n, size / most]),
+      about: `${name !== null && bins ? `${name}: ` : ''}calibration error ${share(shown.ece)}`});
+    element.dataset.reliability = name === null ? 'all' : String(chosen);
   }
 
   return {element, draw};

@@ -15,7 +15,7 @@ export function createCompareView(shared) {
   const notes = h('div.notes');
   const table = h('table.plain', {id: 'compare-table'});
   const settings = h('table.plain', {id: 'compare-settings'});
-  const matrix = createMatrix('Change of the confusion (oracle): true in rows', (a, b) => shared.openRows({what: 'confusion', a, b}, `${shared.names[a]} taken for ${shared.names[b]}`));
+  const matrix = createMatrix('Change of the confusion (oracle)', (a, b) => shared.openRows({what: 'confusion', a, b}, `${shared.names[a]} taken for ${shared.names[b]}`));
   const changes = h('div.row.changes', {});
   const curvePick = h('select', {'aria-label': 'Curve', on: {change: drawCurves}}, ...Object.entries(CURVES).map(([value, text]) => h('option', {value}, text)));
   const chart = createChart({id: 'compare-curves', title: 'Curves', format: value => (Math.abs(value) <= 1 ? value.toFixed(3) : value.toFixed(2)), onPoint: epoch => chart.point(epoch), controls: [curvePick]});
@@ -32,7 +32,7 @@ export function createCompareView(shared) {
     drawPicks();
     const {run, against} = shared.chosen;
     const ids = [against, run, ...[...ticked].filter(id => id !== run && id !== against && shared.runs.some(each => each.id === id))].filter(id => id !== null);
-    const key = `${ids.join()}-${shared.about.split}`;
+    const key = `${ids.join()}-${shared.token()}`;
     filled.hidden = ids.length < 2;
     nothing.hidden = ids.length >= 2;
     if (ids.length < 2) {
@@ -72,7 +72,7 @@ export function createCompareView(shared) {
       h('tbody', {}, ...figures.filter(each => each.values.some(value => value !== null)).map(each => h('tr', {data: {key: each.key}, title: each.about},
         h('th', {}, each.title, each.oracle ? h('span.tag', {}, 'oracle') : null),
         ...each.values.map((value, at) => cell(each, value, at)))),
-      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? h('small.same', {}, ' ' + differenceText(one.instance_accuracy - list[0].instance_accuracy, 'share')) : null))))));
+      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? difference(one.instance_accuracy - list[0].instance_accuracy, {better: 1, unit: 'share'}) : null))))));
     const rows = Object.entries(found.settings);
     const word = value => (value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value));
     fill(settings, ...(rows.length ? [h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), ...runs.map(run => h('th', {}, run.name)))), h('tbody', {}, ...rows.map(([name, values]) => h('tr', {}, h('th', {}, name), ...values.map(value => h('td', {}, word(value))))))] : [h('tbody', {}, h('tr', {}, h('td', {}, 'Nothing was set differently.')))]));
@@ -83,17 +83,21 @@ export function createCompareView(shared) {
   function cell(figure, value, at) {
     const delta = at ? figure.differences[at] : null;
     const spread = figure.spread[at];
-    const good = isBetter(delta, figure);
     return h('td.number', {}, figureText(value, figure.unit),
-      delta === null ? null : h('small', {class: good === null ? 'same' : good ? 'up' : 'down', title: good === null ? '' : good ? 'better' : 'worse'}, ' ' + differenceText(delta, figure.unit)),
+      delta === null ? null : difference(delta, figure),
       spread.sd === null ? null : h('small.seeds', {title: `Over ${spread.n} runs that differ in nothing but the seed`}, `± ${figureText(spread.sd, figure.unit)} (${spread.n})`));
+  }
+
+  function difference(delta, figure) {
+    const good = isBetter(delta, figure);
+    return h('small', {class: good === null ? 'same' : good ? 'up' : 'down', title: good === null ? '' : good ? 'better' : 'worse'}, ' ' + differenceText(delta, figure.unit));
   }
 
   function drawChanges() {
     const told = found.changes;
     const [before, after] = found.runs;
     const isLooked = after.run === shared.chosen.run;
-    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Otherwise'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
+    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Another class'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, title: {fixed: `Wrong by ${before.name}, right by ${after.name}`, broken: `Right by ${before.name}, wrong by ${after.name}`, moved: 'Both wrong, or the truth not known, and not the same answer'}[what], disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
       told ? h('span.quiet-text', {}, `of ${count(told.n)} samples`) : null);
     const change = found.confusion_change;
     matrix.element.hidden = !change;

@@ -18,7 +18,7 @@ export function createEntanglementView(shared) {
 
   async function draw() {
     if (element.hidden || !shared.about) return;
-    const key = `${shared.chosen.run}-${shared.about.split}`;
+    const key = shared.token();
     if (key === shownFor) return;
     try {
       const found = await read(`${shared.base()}/entanglement`, {split: shared.about.split});

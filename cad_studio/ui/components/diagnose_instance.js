@@ -3,11 +3,11 @@
 import {h, fill, count, counted, percent} from './dom.js';
 import {chips, colour, squares} from './chips.js';
 import {createChart} from './curves.js';
+import {createEdits} from './diagnose_edits.js';
 import {picture} from './instance.js';
 import {load, thumbnail} from './sprite.js';
 import {change, current, open, read, state, tell} from './store.js';
 
-const AUGMENT = 'augment';
 const share = value => `${(100 * value).toFixed(0)} %`;
 
 /** A panel that owns its element; instance(row) and pair(i, j) fill it. */
@@ -15,6 +15,7 @@ export function createInspector(shared, onClose) {
   const head = h('div.row', {});
   const body = h('div.inspector-body', {});
   const element = h('section.inspector', {'aria-label': 'Sample under the runs'}, head, body);
+  const edits = createEdits(shared);
   const chart = createChart({id: 'belief-history', title: 'Belief by epoch', format: value => percent(Math.max(0, Math.min(1, value))), range: [0, 1], onPoint: epoch => chart.point(epoch)});
   let asked = 0;
   let row = null;
@@ -36,17 +37,15 @@ export function createInspector(shared, onClose) {
 
   function draw(found) {
     closing(found.id);
-    const own = found.runs[0];
-    const belief = Object.fromEntries(found.candidates.map(label => [label, label === own.best ? own.believed : null]).filter(([, value]) => value !== null));
-    const last = found.history ? Object.fromEntries(Object.entries(found.history.beliefs).map(([label, values]) => [label, values[values.length - 1]])) : belief;
     fill(body,
       h('div.inspector-top', {}, picture(state.dataset, current().version, found.row, `Sample ${found.id}`),
-        h('div.who', {}, h('h2', {}, `${counted(found.candidates.length, 'candidate')} · ${found.split}`), chips(found.candidates, names(), {belief: last}))),
+        h('div.who', {}, h('h2', {}, `${counted(found.candidates.length, 'candidate')} · ${found.split}`), chips(found.candidates, names(), {belief: found.belief}))),
       found.history ? chart.element : h('p.quiet-text', {}, 'The run did not learn from this sample, so there is no belief over the epochs.'),
       h('h2', {}, 'Predictions and nearest samples of each run'), ...found.runs.map(answer),
       found.pairs.length ? h('section', {}, h('h2', {}, `In ${counted(found.n_pairs, 'close pair')} of other classes`), strip(found.pairs, found.pairs_sprite, null, null, partner => pair(found.row, partner))) : h('p.quiet-text', {}, `In none of the closest 0.1 % of cross-class pairs; its nearest of another class has cosine ${found.nearest_other.toFixed(3)}.`),
-      h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => { open('dataset'); change({instance: found.row}); }}}, 'On the Dataset page'),
-        document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${AUGMENT}]`) ? h('button.btn', {type: 'button', on: {click: () => { change({instance: found.row}); open(AUGMENT); }}}, 'Maps and edits') : null));
+      edits.element,
+      h('button.btn', {type: 'button', on: {click: () => { open('dataset'); change({instance: found.row}); }}}, 'On the Dataset page'));
+    edits.show([found.row]);
     if (found.history) chart.show(lines(found.history, ''));
     element.dataset.row = found.row;
     delete element.dataset.pair;
@@ -85,8 +84,10 @@ export function createInspector(shared, onClose) {
         h('h2', {}, 'Similarity in the features of each run'),
         h('table.plain', {}, h('thead', {}, h('tr', {}, ...['Run', 'Cosine', 'Entangled from', 'Predicted'].map(text => h('th', {}, text)))),
           h('tbody', {}, ...found.runs.map(run => h('tr', {}, h('td', {}, run.name), h('td.number', {}, run.similarity.toFixed(3)), h('td.number', {}, run.threshold.toFixed(3)), h('td', {}, `${predicted(run)} · ${run.entangled ? 'entangled' : 'apart'}`))))),
+        edits.element,
         h('button.btn', {type: 'button', on: {click: () => { change({pair: `${Math.min(i, j)}-${Math.max(i, j)}`, classes: null, threshold: null}); open('pairs'); }}}, 'On the Entangled pairs page'));
       if (first && second) chart.show([...lines(first, 'A: '), ...lines(second, 'B: ', true)]);
+      edits.show([i, j]);
       element.dataset.pair = `${i}-${j}`;
       element.hidden = false;
     } catch (error) { tell(error); }

@@ -4,7 +4,7 @@ import {h, fill, count, counted, percent, toast} from './dom.js';
 import {colour} from './chips.js';
 import {imageOf} from './instance.js';
 import {createScatter} from './scatter.js';
-import {address, current, isActive, read, refresh, state, tell} from './store.js';
+import {current, isActive, read, readBytes, refresh, state, tell} from './store.js';
 
 const NONE = 65535;
 const RAMP = ['#35489e', '#4f74c9', '#58a3c4', '#6fc39a', '#c9c95a', '#f0a13c', '#d9513a'];
@@ -20,7 +20,7 @@ function hex(text, probe) {
 }
 
 export function createMapView(shared) {
-  const features = h('select', {id: 'map-features', 'aria-label': 'Features', on: {change: () => loadMap(0)}});
+  const features = h('select', {id: 'map-features', 'aria-label': 'Features', on: {change: () => { wish = null; loadMap(0); }}});
   const layout = h('select', {id: 'map-layout', 'aria-label': 'Layout', on: {change: changeLayout}}, h('option', {value: 'pca'}, 'PCA'), h('option', {value: 'umap'}, 'UMAP'));
   const mode = h('select', {id: 'map-colour', 'aria-label': 'Colour', on: {change: drawColours}});
   const lasso = h('button.btn', {type: 'button', id: 'map-lasso', 'aria-pressed': 'false', title: 'Draw around samples; or hold Shift and draw', on: {click: toggleLasso}}, 'Lasso', h('kbd', {}, 'l'));
@@ -48,7 +48,11 @@ export function createMapView(shared) {
   let columns = null;
   let about = null;
   let shownFor = '';
+  let shownRun = null;
+  let turns = 0;
+  const mapTurns = [0, 0];
   let stages = [];
+  let wish = null;  // the layout the user asked for
   let isBeside = false;
   let hidden = new Set();
   let values = new Uint8Array(0);
@@ -58,32 +62,39 @@ export function createMapView(shared) {
 
   async function draw() {
     if (element.hidden || !shared.about) return;
-    const run = shared.chosen.run;
-    beside.hidden = !shared.chosen.against;
-    if (!shared.chosen.against) isBeside = false;
+    const turn = ++turns;
+    const {run, against} = shared.chosen;
+    beside.hidden = !against;
+    if (!against) isBeside = false;
     beside.setAttribute('aria-pressed', String(isBeside));
     maps[1].box.hidden = !isBeside;
     holder.classList.toggle('two', isBeside);
     const wanted = [`run:${run}`, ...shared.maps.filter(each => each !== `run:${run}`)];
     const kept = features.value;
     fill(features, ...wanted.map(each => h('option', {value: each}, nameOf(each))));
-    features.value = wanted.includes(kept) && !(kept.startsWith('run:') && shownFor && !shownFor.startsWith(`${run}-`)) ? kept : wanted[0];
-    const key = `${run}-${shared.chosen.against ?? ''}-${current()?.version}`;
-    if (key !== shownFor) {
-      try {
-        const query = {against: shared.chosen.against};
-        const [told, body] = await Promise.all([read(`/diagnosis/${run}/colours`, query), fetch(address(`/diagnosis/${run}/columns`, query)).then(answer => answer.arrayBuffer())]);
-        about = told;
-        columns = cut(body, told.n);
-        shownFor = key;
-      } catch (error) { tell(error); return; }
-      const before = mode.value;
-      fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (oracle)' : ''))));
-      mode.value = about.modes.some(each => each.key === before) ? before : 'best';
-      hidden = new Set();
-    }
-    await Promise.all([loadMap(0), isBeside ? loadMap(1) : null]);
-    drawColours();
+    features.value = wanted.includes(kept) && !(kept.startsWith('run:') && shownRun !== run) ? kept : wanted[0];
+    shownRun = run;
+    const key = `${run}-${against ?? ''}-${current()?.version}-${shared.about.answers}`;
+    try {
+      const query = {against};
+      const [told, body, ...laid] = await Promise.all([
+        ...(key === shownFor ? [null, null] : [read(`/diagnosis/${run}/colours`, query), readBytes(`/diagnosis/${run}/columns`, query)]),
+        readMap(0), ...(isBeside ? [readMap(1)] : [])]);
+      if (turn !== turns) return;
+      if (told) takeColumns(key, told, body);
+      laid.forEach((map, place) => showMap(place, map));
+      drawColours();
+    } catch (error) { tell(error); }
+  }
+
+  function takeColumns(key, described, body) {
+    about = described;
+    columns = cut(body, described.n);
+    shownFor = key;
+    const before = mode.value;
+    fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (oracle)' : ''))));
+    mode.value = about.modes.some(each => each.key === before) ? before : 'best';
+    hidden = new Set();
   }
 
   const nameOf = spec => (spec === `run:${shared.chosen.run}` ? 'Features of this run' : spec.startsWith('run:') ? `Features of run ${spec.slice(4)}` : `Features: ${spec}`);
@@ -96,48 +107,66 @@ export function createMapView(shared) {
     return found;
   }
 
-  async function loadMap(place, keepLayout = false) {
-    const map = maps[place];
-    const spec = place ? `run:${shared.chosen.against}` : features.value;
+  const specOf = place => (place ? `run:${shared.chosen.against}` : features.value);
+  const hasUmap = () => stages.some(stage => stage !== 'pca');
+  const jobOf = spec => state.jobs.find(job => job.kind === 'map' && job.dataset === state.dataset && job.features === spec && isActive(job));
+
+  /** What there is of a map, with its points unless they are shown already. */
+  async function readMap(place) {
+    const spec = specOf(place);
     const path = `/diagnosis/map/${encodeURIComponent(state.dataset)}`;
-    try {
-      const found = await read(path, {features: spec});
-      if (!place) {
-        stages = found.stages;
-        if (!keepLayout) layout.value = stages.some(stage => stage !== 'pca') ? 'umap' : 'pca';
-      }
-      const best = layout.value === 'pca' ? 'pca' : found.stage;
-      const key = `${spec}-${best}-${shownFor}`;
-      if (map.key !== key) {
-        const body = await fetch(address(path + '/points', {features: spec, stage: best})).then(answer => answer.arrayBuffer());
-        map.scatter.points(new Uint16Array(body));
-        map.key = key;
-        map.box.dataset.shown = key;
-      }
-      map.title.textContent = `${place ? `Run ${shared.chosen.against}` : nameOf(spec)} · ${{pca: 'principal components', 'umap-part': 'UMAP of a part', umap: 'UMAP'}[best]}${found.left_out ? ` · ${counted(found.left_out, 'sample')} without finite features left out` : ''}`;
-      if (!place) tellState();
-      drawSelection();
-    } catch (error) { tell(error); }
+    const found = await read(path, {features: spec});
+    if (!place) { stages = found.stages; settle(spec); }
+    const stage = layout.value === 'pca' ? 'pca' : found.stage;
+    const key = `${spec}-${stage}-${found.origin}`;
+    return {spec, stage, key, found, body: maps[place].key === key ? null : await readBytes(path + '/points', {features: spec, stage})};
   }
 
-  const jobOf = () => state.jobs.find(job => job.kind === 'map' && isActive(job));
+  function showMap(place, {spec, stage, key, found, body}) {
+    const map = maps[place];
+    if (body) {
+      map.scatter.points(new Uint16Array(body), map.spec !== spec);
+      Object.assign(map, {key, spec});
+      map.box.dataset.shown = key;
+      map.box.dataset.stage = stage;
+    }
+    map.title.textContent = `${place ? `Run ${shared.chosen.against}` : nameOf(spec)} · ${{pca: 'principal components', 'umap-part': 'UMAP of a part, the others among their neighbours', umap: 'UMAP'}[stage]}${found.left_out ? ` · ${counted(found.left_out, 'sample')} without finite features left out` : ''}`;
+    if (!place) tellState();
+  }
+
+  /** Read and show one map anew; the selection and the part looked at stay. */
+  async function loadMap(place) {
+    const turn = ++mapTurns[place];
+    try {
+      const laid = await readMap(place);
+      if (turn === mapTurns[place] && laid.spec === specOf(place)) { showMap(place, laid); drawSelection(); }
+    } catch (error) { tell(error); }
+  }
+  const loadMaps = () => { loadMap(0); if (isBeside) loadMap(1); };
+
+  /** The layout shown: the one asked for where there is one, or will be. */
+  function settle(spec) {
+    layout.value = wish === 'pca' || !(hasUmap() || (wish === 'umap' && jobOf(spec))) ? 'pca' : 'umap';
+  }
 
   function tellState() {
-    const job = jobOf();
-    told.textContent = job ? `${job.message || 'UMAP waits for its turn'} · ${percent(job.fraction)}` : '';
-    if (layout.value === 'umap' && !stages.some(stage => stage !== 'pca') && !job) layout.value = 'pca';
+    const job = jobOf(features.value) || (isBeside && jobOf(specOf(1)));
+    told.textContent = job ? `UMAP: ${(job.message || 'waits for its turn').toLowerCase()} · ${percent(job.fraction)}` : '';
+    told.title = told.textContent;
   }
 
   async function changeLayout() {
-    if (layout.value === 'umap' && !stages.includes('umap') && !jobOf()) {
-      try {
-        await shared.ask('lay_out', {name: state.dataset, features: features.value});
-        if (isBeside) await shared.ask('lay_out', {name: state.dataset, features: `run:${shared.chosen.against}`});
+    wish = layout.value;
+    try {
+      for (const place of isBeside ? [0, 1] : [0]) {
+        const spec = specOf(place);
+        if (wish === 'pca' || jobOf(spec) || (place ? maps[1].box.dataset.stage === 'umap' : stages.includes('umap'))) continue;
+        await shared.ask('lay_out', {name: state.dataset, features: spec});
         toast('UMAP is being laid out; the map changes by itself and keeps your selection.');
-        refresh();
-      } catch (error) { tell(error); layout.value = 'pca'; return; }
-    }
-    maps.forEach((_, place) => { if (!place || isBeside) loadMap(place, true); });
+      }
+      if (wish === 'umap') await refresh();
+    } catch (error) { tell(error); wish = null; }
+    loadMaps();
   }
 
   function drawColours() {
@@ -260,12 +289,11 @@ export function createMapView(shared) {
   shared.onSelection(drawSelection);
   return {
     element, draw, drawLines, toggleLasso,
-    jobs() { if (element.hidden || !columns) return; const job = jobOf(); tellState(); if (job) { loadMap(0, true); if (isBeside) loadMap(1, true); } },
-    jobEnded(job) {
-      if (job.kind !== 'map' || element.hidden || !columns) return;
-      if (job.status === 'failed' && job.error) toast(job.error, 'error');
-      if (job.status === 'done') { layout.value = 'umap'; loadMap(0, true); if (isBeside) loadMap(1, true); }
-      told.textContent = '';
+    jobs() {
+      if (element.hidden || !columns) return;
+      tellState();
+      for (const place of isBeside ? [0, 1] : [0]) if (jobOf(specOf(place))) loadMap(place);
     },
+    jobEnded(job) { if (job.kind === 'map' && job.dataset === state.dataset && !element.hidden && columns) loadMaps(); },
   };
 }

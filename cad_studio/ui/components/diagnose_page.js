@@ -48,6 +48,8 @@ export function mount({element, server}) {
   const shared = {
     chosen, selection, ask, select, openRows, about: null, server,
     base: () => `/diagnosis/${chosen.run}`,
+    /** What the figures of a view rest on; another text means that they are to be read anew. */
+    token: () => `${chosen.run}-${shared.about.split}-${shared.about.answers}-${nEnded}`,
     onSelection: run => listeners.push(run),
     openInstance: row => side.instance(row),
     openPair: (i, j) => side.pair(i, j),
@@ -65,6 +67,8 @@ export function mount({element, server}) {
   let runs = [];
   let maps = [];
   let stop = null;
+  let nEnded = 0;        // diagnoses and searches for suspects that ended while the page was open
+  let ownReport = null;  // the job of a report this window asked for
   let asked = {run: state.diagnose, against: state.against, view: state.view};
   const isSeen = () => page.offsetParent !== null;
 
@@ -118,6 +122,7 @@ export function mount({element, server}) {
   function nothing(...parts) {
     shared.about = null;
     page.classList.add('bare');
+    delete page.dataset.unready;
     fill(main, empty(...parts));
     page.dataset.shown = 'nothing';
   }
@@ -142,6 +147,7 @@ export function mount({element, server}) {
       return;
     }
     page.classList.remove('bare');
+    delete page.dataset.unready;
     if (!main.contains(bar)) fill(main, bar, figures, notes, body, actions);
     drawFigures();
     side.draw();
@@ -151,8 +157,14 @@ export function mount({element, server}) {
   }
 
   function drawUnready(run) {
-    const job = state.jobs.find(each => each.kind === 'diagnose' && isActive(each));
-    page.dataset.run = run.id;
+    const job = state.jobs.find(each => each.kind === 'diagnose' && each.run === run.id && isActive(each));
+    const shown = `${run.id}-${job ? `${job.message}-${job.fraction}` : ''}-${state.readOnly}`;
+    if (page.dataset.unready === shown) return;  // a list that is open stays open
+    tellUnready(run, job);
+    page.dataset.unready = shown;
+  }
+
+  function tellUnready(run, job) {
     if (job) { nothing('Asking the network', `${job.message || 'Waiting for its turn'} · ${percent(job.fraction)}. This page fills by itself.`, h('div.progress', {style: {width: '260px'}}, h('i', {style: {width: `${100 * job.fraction}%`}}))); return; }
     const pick = runs.length > 1 ? h('select', {'aria-label': 'Run', on: {change: event => choose({run: +event.target.value})}}, ...runs.map(each => h('option', {value: each.id}, `run ${each.id} · ${each.name}`))) : null;
     if (pick) pick.value = run.id;
@@ -242,15 +254,16 @@ export function mount({element, server}) {
   }
 
   async function writeReport() {
-    try { await ask('report', {run: chosen.run, against: chosen.against}); toast('The report is being written.'); refresh(); } catch (error) { tell(error); }
+    try { ownReport = (await ask('report', {run: chosen.run, against: chosen.against})).job; toast('The report is being written; it is downloaded when it is ready.'); refresh(); } catch (error) { tell(error); }
   }
 
   onJobEnd(job => {
-    if (job.kind === 'report' && job.result && isSeen()) {
+    if (['diagnose', 'suspects'].includes(job.kind)) nEnded++;
+    if (job.id === ownReport && job.result) {
       toast('The report is ready; it is downloaded now.');
       h('a', {href: address(`/jobs/${job.id}/file`), download: ''}).click();
     }
-    if (job.kind === 'diagnose' && isSeen()) { if (job.status === 'failed' && job.error) toast(job.error, 'error'); load(); }
+    if (job.kind === 'diagnose' && isSeen()) load();
     views.map.jobEnded(job);
     views.suspects.jobEnded(job);
   });

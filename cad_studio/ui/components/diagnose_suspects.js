@@ -1,8 +1,8 @@
 // The suspects view: samples to look at again, ranked, each with its reason in words.
 
-import {h, fill, count, percent, toast} from './dom.js';
+import {h, fill, count, empty, percent, toast} from './dom.js';
 import {load, thumbnail} from './sprite.js';
-import {isActive, read, refresh, state, tell} from './store.js';
+import {current, isActive, read, refresh, state, tell} from './store.js';
 
 const KINDS = {
   outside: ['Truth outside the set', 'A model that never saw the sample is sure of a class that is no candidate.'],
@@ -21,17 +21,20 @@ export function createSuspectsView(shared) {
   const all = h('button.btn', {type: 'button', id: 'suspects-select', on: {click: () => found && shared.select(found.rows, KINDS[found.kind][0].toLowerCase())}}, 'Select all of this kind');
   const again = h('button.btn.act', {type: 'button', id: 'suspects-find', on: {click: begin}}, 'Find suspects');
   const told = h('span.quiet-text', {'aria-live': 'polite'});
-  const element = h('div.suspects-view', {}, h('div.row', {}, kinds, h('span.grow'), told, again, all), about, h('div.scroll', {}, list, more));
+  const nothing = empty('Nothing was looked for yet', 'The training samples are judged by models that never saw them, and the beliefs of this run are read; no true label is used. It takes half a minute on the sample and a few minutes on 60,000 samples, in the background.', again, told);
+  const filled = h('div.suspects-found', {}, h('div.row', {}, kinds, all), about, h('div.scroll', {}, list, more));
+  const element = h('div.suspects-view', {}, nothing, filled);
   let found = null;
   let kind = null;
   let shownFor = '';
+  let shownRun = null;
 
   async function draw(anew = false) {
     if (element.hidden || !shared.about) return;
-    const key = `${shared.chosen.run}-${state.datasets.find(data => data.name === state.dataset)?.version}`;
+    const key = `${shared.token()}-${current()?.version}`;
     if (key === shownFor && !anew) return;
-    if (key !== shownFor) kind = null;
-    shownFor = key;
+    if (shownRun !== shared.chosen.run) kind = null;
+    [shownFor, shownRun] = [key, shared.chosen.run];
     await show(kind);
   }
 
@@ -46,17 +49,12 @@ export function createSuspectsView(shared) {
   }
 
   function drawPage(page) {
-    all.hidden = !page.known || !page.listed;
+    all.hidden = !page.listed;
     more.hidden = true;
-    again.hidden = page.known;
-    kinds.hidden = !page.known;
+    nothing.hidden = page.known;
+    filled.hidden = !page.known;
     tellJob();
-    if (!page.known) {
-      about.textContent = 'Nothing was looked for yet. Five folds of the training samples are judged by models that never saw them, and the beliefs of this run are read; no true label is used. It takes seconds on the sample, under two minutes on 60,000 samples.';
-      fill(list);
-      element.dataset.shown = 'none';
-      return;
-    }
+    if (!page.known) { fill(list); element.dataset.shown = 'none'; return; }
     fill(kinds, ...Object.entries(KINDS).map(([key, [title]]) => h('button.btn', {type: 'button', role: 'tab', data: {kind: key}, 'aria-selected': String(key === page.kind), 'aria-pressed': String(key === page.kind), on: {click: () => show(key)}}, title, h('span.num', {}, count(page.counts[key])))));
     about.textContent = `${KINDS[page.kind][1]} ${page.listed < page.counts[page.kind] ? `The first ${count(page.listed)} of ${count(page.counts[page.kind])} are listed. ` : ''}${count(page.n)} training samples judged by ${page.features} features; no true label was used.`;
     fill(list);
@@ -90,7 +88,7 @@ export function createSuspectsView(shared) {
   }
 
   function tellJob() {
-    const job = state.jobs.find(each => each.kind === 'suspects' && isActive(each));
+    const job = state.jobs.find(each => each.kind === 'suspects' && each.run === shared.chosen.run && isActive(each));
     told.textContent = job ? `${job.message || 'Waits for its turn'} · ${percent(job.fraction)}` : '';
     again.disabled = !!job;
   }
@@ -98,6 +96,6 @@ export function createSuspectsView(shared) {
   return {
     element, draw: () => draw(),
     jobs: tellJob,
-    jobEnded(job) { if (job.kind === 'suspects') { if (job.status === 'failed' && job.error) toast(job.error, 'error'); draw(true); } },
+    jobEnded(job) { if (job.kind === 'suspects') draw(true); },
   };
 }

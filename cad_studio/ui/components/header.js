@@ -50,6 +50,10 @@ export function mount({element, server}) {
     note.lastChild.before(h('button.quiet', {type: 'button', id: 'toast-resume', on: {click: () => { note.remove(); ask('resume', job); }}}, 'Resume'));
   }
 
+  // The scripts of the other pages, once the first page has what it needs: opening one then waits for data alone.
+  on('started', () => setTimeout(() => {
+    for (const tab of document.querySelectorAll('#pages > .tab-wrapper [role=tab][data-tab-id]')) import(`./${tab.dataset.tabId}_page.js`).catch(() => {});
+  }, 1000));
   on('datasets dataset', drawDatasets);
   on('jobs readOnly', drawJobs);
   on('readOnly', () => { closed.hidden = !state.readOnly; });

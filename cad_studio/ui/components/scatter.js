@@ -10,7 +10,7 @@ const EDGE = 30;
 /**
  * A map that owns its element.
  *
- * points(Uint16Array(2n)): places on a 65,536 grid, 0, 0 for a sample without one.
+ * points(Uint16Array(2n), anew): places on a 65,536 grid, 0, 0 for a sample without one.
  * look({index, palette, shown, selected}): Uint8Array(n) into `palette` ('#rrggbb' each), and
  * Uint8Array(n) masks or null; unselected points are greyed, those not shown left out.
  * lines([[i, j], ...]): pairs to be joined. onSelect(rows), onPick(row), onHover(row or null, x, y).
@@ -92,7 +92,12 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
       if (some && selected[row]) continue;
       dot(row, some ? grey : colours[index[row]], plain);
     }
-    if (some) for (let row = 0; row < n; row++) if (selected[row] && isShown(row)) dot(row, colours[index[row]], plain + Math.round(ratio));
+    if (some) {
+      let count = 0;
+      for (let row = 0; row < n; row++) count += selected[row];
+      const wide = plain + Math.round(ratio * (count < 30 ? 5 : count < 300 ? 3 : 1));  // a few are not to be overlooked
+      for (let row = 0; row < n; row++) if (selected[row] && isShown(row)) dot(row, colours[index[row]], wide);
+    }
     pen.putImageData(image, 0, 0);
     if (joined.length) {
       pen.save();
@@ -109,6 +114,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
       pen.restore();
     }
     element.dataset.painted = String(n);
+    element.dataset.zoom = view.scale.toFixed(3);
   }
 
   function overlay(path, row = null) {
@@ -236,7 +242,8 @@ export function createScatter({label, onSelect, onPick, onHover, onView = () => 
 
   return {
     element, fit, zoom: factor => zoom(factor, ...middle()),
-    points(given) { places = given; buildIndex(); if (isTouched) later(); else fit(); },
+    /** Other places; `anew` shows them all, else the part looked at stays. */
+    points(given, anew) { places = given; buildIndex(); if (isTouched && !anew) later(); else fit(); },
     look(given) { paint = {...paint, ...given}; later(); },
     lines(pairs) { joined = pairs; later(); },
     lasso(on) { isLasso = on; element.classList.toggle('lasso', on); },

@@ -18,18 +18,29 @@ export function address(path, query = {}) {
 /** An address the server gave, seen from this page. */
 export const given = url => root + url;
 
-/** Read JSON; a refusal becomes an Error in the server's words. */
-export async function read(path, query = {}, signal = undefined) {
-  let answer;
+async function fetched(path, query, signal) {
   try {
-    answer = await fetch(address(path, query), {signal});
+    return await fetch(address(path, query), {signal});
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new Error('The studio does not answer. Look whether it still runs, then reload.');
   }
+}
+
+/** Read JSON; a refusal becomes an Error in the server's words. */
+export async function read(path, query = {}, signal = undefined) {
+  const answer = await fetched(path, query, signal);
   const value = await answer.json().catch(() => ({error: `The studio answered with status ${answer.status}.`}));
   if (!answer.ok) throw new Error(value.error || `The studio answered with status ${answer.status}.`);
   return value;
+}
+
+/** Read an array of numbers as it lies in memory; a refusal becomes an Error in the server's words. */
+export async function readBytes(path, query = {}) {
+  const answer = await fetched(path, query);
+  if (answer.ok) return answer.arrayBuffer();
+  const value = await answer.json().catch(() => ({}));
+  throw new Error(value.error || `The studio answered with status ${answer.status}.`);
 }
 
 /** Show an error unless it only says that a newer request took over. */
