@@ -36,7 +36,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with _Replacing(self.path(name)) as file, file.open("wb") as stream:
+        with Replacing(self.path(name)) as file, file.open("wb") as stream:
             np.save(stream, array)
 
     def load_array(self, name: str) -> NDArray[Any]:
@@ -49,7 +49,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with _Replacing(self.path(name)) as file:
+        with Replacing(self.path(name)) as file:
             file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
     def load_json(self, name: str) -> Any:
@@ -66,18 +66,25 @@ class Derived:
         return freed
 
 
-class _Replacing:
+class Replacing:
     """A file beside the wanted one that takes its place when the block ends well."""
 
     def __init__(self, target: Path) -> None:
+        """Write `target`; its folder is made when needed."""
         self._target = target
         self._unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
 
     def __enter__(self) -> Path:
+        """The file to write."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         return self._unfinished
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Put it in place, or delete it when the block raised.
+
+        Raises:
+            StorageError: The disk is full.
+        """
         if error is None:
             os.replace(self._unfinished, self._target)
             return

@@ -107,10 +107,12 @@ def _edits_sheet(
     """Where a sheet of edits is, and how it is laid out."""
     if not edits:
         return None
-    listed = ",".join(str(edit["id"]) for edit in edits)
+    numbers = [edit["id"] for edit in edits]
     edit_set = services.project.edits.get(number)
+    content = services.edit_sets.sheet_hash(number, numbers)
+    listed = ",".join(map(str, numbers))
     return {
-        "url": f"{PREFIX}/augment/sets/{number}/sprite.png?edits={listed}",
+        "url": f"{PREFIX}/augment/sets/{number}/{content}/sprite.png?edits={listed}",
         "columns": SPRITE_COLUMNS,
         "px": services.edit_sets.cell_px(edit_set),
         "lines": -(-len(edits) // SPRITE_COLUMNS),
@@ -126,10 +128,12 @@ def _sources_sheet(
 
 
 def _sprite(services: Services, request: Request) -> Response:
+    number = requests.path_number(request, "set")
     numbers = requests.row_list(request.query_params.get("edits", ""))
-    # The number of an edit is never given out twice, and its pixels never change.
-    sheet = services.edit_sets.sprite(requests.path_number(request, "set"), numbers)
-    return Response(sheet, media_type="image/png", headers=_LASTING)
+    sheet = services.edit_sets.sprite(number, numbers)
+    # What a browser keeps must be this very sheet, not one of an other project at this address.
+    is_it = request.path_params["content"] == services.edit_sets.sheet_hash(number, numbers)
+    return Response(sheet, media_type="image/png", headers=_LASTING if is_it else _CHANGING)
 
 
 def _samples(services: Services, request: Request) -> Response:
@@ -141,7 +145,7 @@ def _samples(services: Services, request: Request) -> Response:
 
 AUGMENT_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/augment/sets/{set}/gallery": _gallery,
-    "/augment/sets/{set}/sprite.png": _sprite,
+    "/augment/sets/{set}/{content}/sprite.png": _sprite,
     "/augment/editors/{editor}/samples/{epoch}.png": _samples,
     "/augment/{name}/offers": _offers,
     "/augment/{name}/look": _look,

@@ -1,5 +1,7 @@
 """Edits are made once, only what changed is made again, and what fails is told."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,12 @@ from cad_studio.augment._base import EDITORS
 from cad_studio.augment.in_domain import InDomainEditor
 from cad_studio.core.errors import JobCancelled, ResourceError, SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.services.annotation import ActionRequest
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.editing import Batcher, similarity
+from cad_studio.services.operations import run_operation
+from cad_studio.training.judging import Judge
 from tests.augment.tiny_pipeline import save_tiny_pipeline
 from tests.services.edited import (
     N_CLASSES,
@@ -154,6 +159,59 @@ def test_an_estimate_counts_and_keeps_nothing(ready):
     assert found["bytes"] == 144 * n_wanted(ready)
     assert found["seconds"] > 0
     assert ready.project.edits.counts() == {}
+
+
+def test_an_estimate_leaves_no_set_behind_and_nor_does_work_that_made_nothing(ready):
+    ready.augmentation.estimate(AugmentRequest("b", budget=ALL), Silent())
+    found = make(ready, budget={"budget": "all", "max_seconds": 1e-6})
+    assert (found["set"], found["made"], found["bytes"]) == (None, 0, 0)
+    assert ready.edit_sets.all("b") == []
+
+
+def slowly(monkeypatch, kind, name, seconds):
+    """Let each image take so long."""
+    fast = getattr(kind, name)
+
+    def slow(self, images, *rest):
+        time.sleep(seconds * len(images))
+        return fast(self, images, *rest)
+
+    monkeypatch.setattr(kind, name, slow)
+
+
+def test_a_time_budget_holds_for_all_figures_of_an_estimate(ready, monkeypatch):
+    """Its seconds were cut off, its edits and bytes were not."""
+    slowly(monkeypatch, InDomainEditor, "edit", 0.01)
+    budget = {"budget": "all", "max_seconds": 0.5}
+    found = ready.augmentation.estimate(AugmentRequest("b", budget=budget), Silent())
+    assert 0 < found["to_make"] <= 50
+    assert found["bytes"] == 144 * found["to_make"]
+    assert found["to_make"] + found["left"] == n_wanted(ready)
+    assert found["seconds"] <= 0.5
+
+
+def test_judging_counts_in_the_estimate_and_in_the_time(ready, monkeypatch):
+    with_run(ready)
+    slowly(monkeypatch, Judge, "look", 0.005)
+    monkeypatch.setattr(InDomainEditor, "batch_size", 2)
+    found = ready.augmentation.estimate(AugmentRequest("b", budget=ALL), Silent())
+    # each edit and its source are looked at twice: alone, and in pairs
+    assert found["seconds"] >= 4 * 0.005 * n_wanted(ready)
+    ready.augmentation.entanglement("b")
+    made = make(ready, budget={"budget": "all", "max_seconds": 1.0})
+    assert 0 < made["made"] <= 1.0 / (4 * 0.005) + 2
+
+
+def test_an_estimate_takes_what_was_annotated_until_then(services, tmp_path):
+    with_editor(services, tmp_path)
+    arguments = {"dataset": "b", "budget": ALL}
+    before = run_operation(services, "estimate-edits", arguments, Silent())
+    sizes = services.datasets.load("b").candidates.sizes()[:N_TRAIN]
+    row = int(np.flatnonzero(sizes > 1)[0])
+    given = {"class": int(services.datasets.load("b").candidates.of(row)[0])}
+    services.annotation.act("b", ActionRequest("label", [row], given, "anna", key="k", window="w"))
+    after = run_operation(services, "estimate-edits", arguments, Silent())
+    assert after["wanted"] == before["wanted"] - sizes[row]
 
 
 def test_deleted_edits_are_gone_and_their_space_is_free(ready):

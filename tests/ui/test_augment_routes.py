@@ -2,13 +2,15 @@
 
 import pytest
 
+from cad_studio.config import AppConfig
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.training import TrainingRequest
 from cad_studio.ui.tabs.augment import request_of
-from tests.services.edited import QUICK_EDITOR
+from tests.services.edited import QUICK_EDITOR, with_editor
 from tests.ui.small_project import CLASSES, SHAPES, VECTORS
 
 
@@ -81,8 +83,26 @@ def test_the_gallery_is_read_in_pages_with_its_thumbnails(client, ready):
     assert client.get(path, params={"order": "x"}).status_code == 400
     assert client.get(path, params={"classes": "0-99"}).status_code == 400
     assert client.get("/augment/sets/999/gallery").status_code == 404
-    bad = client.get(f"/augment/sets/{ready['set']}/sprite.png", params={"edits": "99999"})
+    bad = client.get(f"/augment/sets/{ready['set']}/0/sprite.png", params={"edits": "99999"})
     assert bad.status_code == 404
+
+
+def test_a_browser_keeps_no_sheet_under_the_address_of_another(client, ready, services, tmp_path):
+    """Sets and edits are numbered anew in every project, and a sheet was kept for a year."""
+    path = f"/augment/sets/{ready['set']}"
+    found = client.get(f"{path}/gallery", params={"limit": 2}).json()
+    numbers = [edit["id"] for edit in found["edits"]]
+    content = services.edit_sets.sheet_hash(ready["set"], numbers)
+    assert f"{path}/{content}/sprite.png" in found["sprite"]["url"]
+    query = {"edits": ",".join(map(str, numbers))}
+    other = client.get(f"{path}/0123456789abcdef/sprite.png", params=query)
+    assert (other.status_code, other.headers["cache-control"]) == (200, "no-store")
+    elsewhere = Services(AppConfig(tmp_path / "project"))
+    with_editor(elsewhere, tmp_path, SHAPES)
+    made = elsewhere.augmentation.make(AugmentRequest(SHAPES, budget={"budget": "all"}), Silent())
+    assert made["set"] == ready["set"]
+    assert elsewhere.edit_sets.sheet_hash(ready["set"], numbers) != content
+    elsewhere.close()
 
 
 def test_sample_grids_and_prompts_are_read(client, ready, services):

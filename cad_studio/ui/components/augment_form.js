@@ -94,8 +94,8 @@ export function createAugmentForm({ask, onLook, onRun}) {
     if (waitsFor.what === 'measure' && job.status === 'done') {
       const found = job.result;
       estimate.className = 'estimate';
-      fill(estimate, h('b', {}, found.to_make ? `${count(found.to_make)} edits, about ${duration(found.seconds)}, ${megabytes(found.bytes)}` : 'All of them are there already'),
-        `${found.edits_per_second ? `${found.edits_per_second} a second, ` : ''}${count(found.reused)} there already`);
+      fill(estimate, h('b', {}, found.to_make || found.left ? `${count(found.to_make)} edits, about ${duration(found.seconds)}, ${megabytes(found.bytes)}` : 'All of them are there already'),
+        `${found.edits_per_second ? `${found.edits_per_second} a second, ` : ''}${count(found.reused)} there already${found.left ? `, ${count(found.left)} more beyond the time` : ''}`);
     } else if (job.status === 'failed') { problem.hidden = false; problem.textContent = job.error; forget(); }
     else if (waitsFor.what === 'make' && job.status === 'done') {
       const found = job.result;
