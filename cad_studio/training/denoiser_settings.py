@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from cad_studio.core.settings import check_settings
 
+EDITOR_FILE = "editor.safetensors"
+"""In the folder of an editor: its weights."""
+
 
 @dataclass(frozen=True)
 class DenoiserConfig:

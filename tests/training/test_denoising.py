@@ -87,6 +87,10 @@ def test_what_is_wrong_is_told_in_words(tmp_path, data):
     train(tmp_path, data, epochs=1)
     with pytest.raises(SettingError, match="other settings"):
         train(tmp_path, data, epochs=1, width=16)
+    other = belief_of(data)[::-1] * data.candidates.dense(data.train_rows)
+    other = (other + belief_of(data)) / (other + belief_of(data)).sum(axis=1, keepdims=True)
+    with pytest.raises(SettingError, match="other settings, samples or beliefs"):
+        train(tmp_path, data, epochs=1, belief=other.astype(np.float32))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no weights")
     with pytest.raises(DatasetFormatError, match="edit-model"):
