@@ -309,10 +309,12 @@ class EditSetService:
         return np.flatnonzero(keep)
 
 
-def best_of_class(candidates: PartialLabels, row: int, probability: NDArray[np.float32]) -> int:
-    """The candidate of a sample that a model takes for the likeliest."""
+def best_of_class(
+    candidates: PartialLabels, row: int, probability: NDArray[np.float32]
+) -> int | None:
+    """The candidate of a sample that a model takes for the likeliest; None where it has none."""
     members = candidates.of(row)
-    return members[int(np.argmax(probability[members]))] if members else 0
+    return members[int(np.argmax(probability[members]))] if members else None
 
 
 def _order(

@@ -7,12 +7,17 @@ when that does. Nothing in the database names them.
 import json
 import os
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import StorageError, is_disk_full
+
+_UNFINISHED = ".unfinished"
+_GIVEN_UP = 3600.0
+"""Seconds after which nobody is writing a file any more."""
 
 
 class Derived:
@@ -57,10 +62,11 @@ class Derived:
         return json.loads(self.path(name).read_text(encoding="utf-8"))
 
     def remove_except(self, origins: set[str]) -> int:
-        """Delete what rests on anything else; returns how many bytes became free."""
+        """Delete what rests on anything else, and what killed processes left; returns bytes."""
         freed = 0
         for file in self._folder.glob("*"):
-            if file.name.partition("-")[0] not in origins:
+            is_left = file.suffix == _UNFINISHED and time() - file.stat().st_mtime > _GIVEN_UP
+            if is_left or file.name.partition("-")[0] not in origins:
                 freed += file.stat().st_size
                 file.unlink(missing_ok=True)
         return freed
@@ -72,7 +78,7 @@ class Replacing:
     def __init__(self, target: Path) -> None:
         """Write `target`; its folder is made when needed."""
         self._target = target
-        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}{_UNFINISHED}")
 
     def __enter__(self) -> Path:
         """The file to write."""

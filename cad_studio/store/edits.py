@@ -1,7 +1,7 @@
 """Stored edits: which there are, of what, and what models say of them."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -332,12 +332,18 @@ class Edits:
                 file.unlink(missing_ok=True)
         return freed
 
-    def forget_judge(self, judge: str) -> None:
-        """Delete what a model said; its figures of pairs, too."""
-        with self._database.write() as connection:
-            connection.execute(sql.delete(EDIT_EVIDENCE).where(EDIT_EVIDENCE.c.judge == judge))
-        for file in self._folder.glob(f"*/pairs-{judge}.json"):
-            file.unlink(missing_ok=True)
+    def judges(self) -> set[str]:
+        """Keys of all models that have said something."""
+        with self._database.read() as connection:
+            return set(connection.scalars(sql.select(EDIT_EVIDENCE.c.judge).distinct()))
+
+    def forget_judges(self, judges: Iterable[str]) -> None:
+        """Delete what some models said, of edits and of pairs."""
+        for judge in judges:
+            with self._database.write() as connection:
+                connection.execute(sql.delete(EDIT_EVIDENCE).where(EDIT_EVIDENCE.c.judge == judge))
+            for file in self._folder.glob(f"*/pairs-{judge}.json"):
+                file.unlink(missing_ok=True)
 
 
 def _listed(numbers: Sequence[int]) -> sql.Select[tuple[int]]:

@@ -30,6 +30,7 @@ _SAMPLING_STEPS, _SAMPLING_GUIDANCE = 20, 3.0
 _CHANCE = 6
 _ORDER_STREAM = 7
 _AT_ONCE, _MOST_LOOKED_AT = 256, 8192
+_BYTES_AT_ONCE = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ class DenoiserTrainer:
         if checkpoint is None:
             order = np.random.default_rng((config.seed, _ORDER_STREAM)).permutation(data.train_rows)
             looked_at = order[:_MOST_LOOKED_AT]
-            few = inputs.batches(np.array_split(looked_at, -(-len(looked_at) // _AT_ONCE)))
+            at_once = max(1, min(_AT_ONCE, _BYTES_AT_ONCE // (4 * card.channels * side**2)))
+            few = inputs.batches(np.array_split(looked_at, -(-len(looked_at) // at_once)))
             denoiser.prepare(_unit(images) for images in few)
         average = make_denoiser(card).to(device, memory_format=torch.channels_last)
         average.load_state_dict(denoiser.state_dict())

@@ -42,7 +42,7 @@ def preview_request(request: Request) -> PreviewRequest:
         run=requests.whole_number(request, "run") if run else None,
         cam=query.get("cam") or "contrast",
         fill=query.get("fill") or "zero",
-        epsilon=0.5 if epsilon is None else epsilon,
+        epsilon=epsilon,
         guides=tuple(requests.row_list(guides)) if guides else None,
         settings=settings,
         with_edits=query.get("edits") != "0",
@@ -63,6 +63,7 @@ def _offers(services: Services, request: Request) -> Response:
             "models": services.edit_models.all(name),
             "budget": describe_settings(EditBudget),
             "orders": ORDERS,
+            "epsilon": services.previews.epsilon(name) if has_images else None,
         },
         headers=_CHANGING,
     )

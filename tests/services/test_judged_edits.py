@@ -154,3 +154,17 @@ def test_a_set_is_read_once_however_often_it_is_looked_at(ready, monkeypatch):
     monkeypatch.undo()
     more = make(ready, rows=[int(np.setdiff1d(np.arange(72), index.row)[0])])
     assert ready.edit_sets.all("b")[0]["n"] == made["made"] + more["made"]
+
+
+def test_what_a_deleted_run_said_goes_with_it(ready):
+    made = make(ready)
+    second = with_run(ready, seed=1)
+    ready.augmentation.judge(made["set"], second, Silent())
+    keys = [ready.judges.open(run).key for run in (1, second)]
+    assert ready.project.edits.judges() == set(keys)
+    ready.runs.remove(second)
+    ready.runs.purge()
+    assert ready.project.edits.judges() == {keys[0]}
+    edit_set = ready.project.edits.get(made["set"])
+    assert pair_cells(ready.project.edits, edit_set, keys[0])
+    assert pair_cells(ready.project.edits, edit_set, keys[1]) == []

@@ -9,6 +9,7 @@ from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.tabs.augment import _actions as augment_actions
 from cad_studio.ui.tabs.augment import request_of
 from tests.services.edited import QUICK_EDITOR, with_editor
 from tests.ui.small_project import CLASSES, SHAPES, VECTORS
@@ -29,6 +30,7 @@ def ready(services):
 def test_offers_name_editors_judges_sets_and_what_is_missing(client, ready):
     found = client.get(f"/augment/{SHAPES}/offers").json()
     assert found["class_names"] == CLASSES
+    assert found["epsilon"] == 0.5
     assert [editor["name"] for editor in found["editors"]] == ["in-domain", "instruct-pix2pix"]
     assert found["sets"][0]["n"] == ready["made"]
     assert ready["judge"] in [judge["id"] for judge in found["judges"]]
@@ -57,6 +59,8 @@ def test_a_sample_and_a_pair_are_looked_at(client, ready):
         ({"rows": "3", "epsilon": "2"}, "epsilon is 2.0; the most is 1.0"),
         ({"rows": "3", "epsilon": "nan"}, "expected a number"),
         ({"rows": "3", "cam": "xyz"}, "cam is 'xyz'"),
+        ({"rows": "1,2", "guides": "3"}, "1 guides are given for 2 samples"),
+        ({"rows": "3", "guides": "99"}, "Class 99 is no candidate of row 3"),
         ({"rows": "3", "run": "999"}, "Run 999 is not in this project"),
     ],
 )
@@ -112,6 +116,25 @@ def test_sample_grids_and_prompts_are_read(client, ready, services):
     assert client.get(f"/augment/editors/{model['id']}/samples/7.png").status_code == 404
     table = client.get(f"/augment/{SHAPES}/prompts").json()
     assert [row["prompt"] for row in table["rows"]] == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted"),
+    [
+        ("judge", {"run": 1}),
+        ("judge", {"set": [1], "run": 1}),
+        ("resume", {"job": None}),
+        ("drop", {"editor": "1"}),
+        ("remove", {"set": True}),
+        ("save", {"dataset": SHAPES, "template": "{class}"}),
+        ("save", {"dataset": SHAPES, "template": "{class}", "descriptions": ["x"]}),
+        ("restore", {"dataset": SHAPES}),
+    ],
+)
+def test_actions_without_their_parts_are_refused_in_words(services, action, wanted):
+    """They were unexpected errors."""
+    asked = {each.__name__: each for each in augment_actions(services)}
+    assert "cannot be read without it" in asked[action](wanted)["error"]
 
 
 @pytest.mark.parametrize(
