@@ -186,9 +186,15 @@ def _content(model: str) -> str:
     if not Path(model).is_dir():
         cached = _cached(model)
         return model if cached is None else f"{model}@{cached.name}"
-    files = sorted(file for file in Path(model).rglob("*") if file.is_file())
+    folder = Path(model)
+    # What a download notes beside the model, in hidden folders, is no part of it.
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not str(file.relative_to(folder)).startswith(".")
+    )
     about = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _hash(Path(model), about)
+    return _hash(folder, about)
 
 
 @lru_cache(maxsize=4)
