@@ -132,7 +132,7 @@ def _sprite(services: Services, request: Request) -> Response:
     number = requests.path_number(request, "set")
     numbers = requests.row_list(request.query_params.get("edits", ""))
     sheet = services.edit_sets.sprite(number, numbers)
-    # What a browser keeps must be this very sheet, not one of an other project at this address.
+    # What a browser keeps must be this very sheet, not one of another project at this address.
     is_it = request.path_params["content"] == services.edit_sets.sheet_hash(number, numbers)
     return Response(sheet, media_type="image/png", headers=_LASTING if is_it else _CHANGING)
 
