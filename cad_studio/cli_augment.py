@@ -15,6 +15,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.edit_plan import BUDGETS
 from cad_studio.services.editors import IN_DOMAIN
+from cad_studio.services.operations import run_operation
 
 edits_app = typer.Typer(help="The stored edits of the project.", no_args_is_help=True)
 
@@ -69,7 +70,9 @@ def augment(
         try:
             open_sample(services, dataset, line)
             if estimate:
-                show(services.augmentation.estimate(request, line), as_json, _estimate_text)
+                arguments = asdict(request)
+                found = run_operation(services, "estimate-edits", arguments, line)
+                show(found, as_json, _estimate_text)
                 return
             if background:
                 show(services.augmentation.submit(request), as_json, _background_text)
@@ -191,14 +194,17 @@ def _background_text(started: dict[str, Any]) -> str:
 
 def _estimate_text(result: dict[str, Any]) -> str:
     return (
-        f"{result['to_make']:,} edits to make, {result['reused']:,} there: about "
+        f"{result['to_make']:,} edits to make, {result['reused']:,} there"
+        + (f", {result['left']:,} more when there is time" if result["left"] else "")
+        + ": about "
         f"{result['seconds']:,.0f} s and {result['bytes'] / 1e6:.1f} MB ({result['source']})"
     )
 
 
 def _edits_text(result: dict[str, Any]) -> str:
+    where = "No edits" if result["set"] is None else f"Set {result['set']}"
     lines = [
-        f"Set {result['set']}, {result['editor']}: {result['made']:,} edits made, "
+        f"{where}, {result['editor']}: {result['made']:,} edits made, "
         f"{result['reused']:,} reused, {result['failed']:,} failed in {result['seconds']:.0f} s, "
         f"{result['bytes'] / 1e6:.1f} MB in all"
     ]

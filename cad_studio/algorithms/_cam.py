@@ -13,6 +13,8 @@ from cad_studio.models.network import Network
 
 CAMS = ("plain", "contrast")
 FILLS = ("zero", "mean")
+LARGE_PX = 96
+"""From this side on, what does not speak for a class is dimmed further by default."""
 
 _TINY = 1e-8
 
@@ -42,6 +44,15 @@ def class_activation(
     scaled = maps / (highest + _TINY)
     certain = (candidates.sum(dim=1) == 1)[:, None, None, None]
     return torch.where((highest <= 0) | certain, torch.ones_like(scaled), scaled)
+
+
+def default_epsilon(side_px: int) -> float:
+    """What is left where nothing speaks for a class, unless a setting says otherwise.
+
+    Args:
+        side_px: Of the images. Photographs are dimmed further.
+    """
+    return 0.5 if side_px < LARGE_PX else 0.3
 
 
 def reweight(images: Tensor, activation: Tensor, epsilon: float, fill: str) -> Tensor:

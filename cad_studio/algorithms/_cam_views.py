@@ -5,14 +5,11 @@ from torch import Tensor, nn
 
 from cad_studio.algorithms._base import Setup
 from cad_studio.algorithms._cad_settings import CadSettings
-from cad_studio.algorithms._cam import CamMaps, reweight
+from cad_studio.algorithms._cam import CamMaps, default_epsilon, reweight
 from cad_studio.models.network import Network
 
 WARM_UP_SHARE = 0.02
 """Least share of a run before the first maps."""
-
-LARGE_PX = 96
-"""From this side on, what does not speak for a class is dimmed further by default."""
 
 
 class CamViews(nn.Module):
@@ -69,5 +66,5 @@ class CamViews(nn.Module):
         activation = 1.0 - ramp * (1.0 - activation)
         epsilon = self.config.epsilon
         if epsilon is None:
-            epsilon = 0.5 if max(height, width) < LARGE_PX else 0.3
+            epsilon = default_epsilon(max(height, width))
         return reweight(behind, activation, epsilon, self.config.fill)

@@ -1,12 +1,16 @@
 """What an editor of images towards a class promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cad_studio.core.errors import ResourceError, is_out_of_memory
 from cad_studio.core.registry import Registry
 
 
@@ -77,6 +81,33 @@ class Editor(ABC):
         Raises:
             MemoryError: The batch is too large for the device.
         """
+
+
+@contextmanager
+def editing() -> Iterator[None]:
+    """Whatever runs out of memory in the block, on a GPU or not, raises `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise MemoryError(str(error)) from error
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Likewise `ResourceError`, where there is no smaller batch to try.
+
+    Args:
+        what: What is put on the device, and how to need less, as the end of a sentence.
+    """
+    try:
+        with editing():
+            yield
+    except MemoryError as error:
+        raise ResourceError(f"The memory of the device does not hold {what}.") from error
 
 
 EDITORS: Registry[type[Editor]] = Registry("cad_studio.augment", "editor")

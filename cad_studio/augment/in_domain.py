@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cad_studio.augment._base import EDITORS, ClassText, Editor
+from cad_studio.augment._base import EDITORS, ClassText, Editor, editing, loading
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.core.settings import check_settings
 from cad_studio.models.denoiser import Denoiser, denoise, load_denoiser
-
-_AT_ONCE = 256
+from cad_studio.models.device import choose_device
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,9 @@ class InDomainEditor(Editor):
                 + (f" (it does not know {missing[0]!r})" if missing else "")
                 + ". Train it anew: python -m cad_studio edit-model DATASET."
             )
-        wanted = self.config.device
-        if wanted == "auto":
-            wanted = "cuda" if torch.cuda.is_available() else "cpu"
-        self._denoiser = denoiser.to(wanted)
+        device = choose_device(self.config.device)
+        with loading("the editor. Choose device=cpu, or close other programs"):
+            self._denoiser = denoiser.to(device)
 
     def key(self) -> str:
         """As `Editor.key`; the model counts by its content, the device does not."""
@@ -98,11 +96,8 @@ class InDomainEditor(Editor):
         """As `Editor.edit`."""
         if self._denoiser is None:
             raise ValueError("load comes before edit")
-        made: list[NDArray[np.uint8] | None] = []
-        for start in range(0, len(images), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            made += self._edit(self._denoiser, images[part], guide[part], seeds[part])
-        return made
+        with editing():
+            return self._edit(self._denoiser, images, guide, seeds)
 
     @torch.inference_mode()
     def _edit(

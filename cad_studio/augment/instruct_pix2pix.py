@@ -5,7 +5,9 @@ CVPR 2023, https://arxiv.org/abs/2211.09800; used by CAD (CVPR 2026) with ten st
 guidance 5 and images of 256 px.
 """
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from cad_studio.augment._base import EDITORS, ClassText, Editor
+from cad_studio.augment._base import EDITORS, ClassText, Editor, editing, loading
 from cad_studio.core.errors import ResourceError
-from cad_studio.core.optional import require
+from cad_studio.core.optional import is_installed, require
 from cad_studio.core.settings import check_settings
+from cad_studio.models.device import choose_device
 
 MEMORY = ("auto", "all", "slices", "offload")
+_PACKAGES = ("diffusers", "transformers", "huggingface_hub")
+_TOO_LARGE = "the model. Choose memory=offload or device=cpu, or close other programs"
 _PURPOSE = "The instruct-pix2pix editor"
 
 
@@ -77,27 +82,27 @@ class InstructPix2Pix(Editor):
         self.config = config
         self._pipeline: Any = None  # diffusers is loaded where it is used
         self._prompts: list[str] = []
+        self._content = ""
 
     def load(self, texts: list[ClassText]) -> None:
         """As `Editor.load`."""
         require("transformers", "transformers", _PURPOSE)
         diffusers = require("diffusers", "diffusers", _PURPOSE)
         model, is_local = self.config.model, Path(self.config.model).is_dir()
-        device = self.config.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = str(choose_device(self.config.device))
         dtype = torch.float32
         if device.startswith("cuda"):
             dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         try:
-            pipeline = diffusers.StableDiffusionInstructPix2PixPipeline.from_pretrained(
-                model,
-                dtype=dtype,
-                use_safetensors=True,
-                safety_checker=None,
-                requires_safety_checker=False,
-                local_files_only=is_local,
-            )
+            with loading(_TOO_LARGE):
+                pipeline = diffusers.StableDiffusionInstructPix2PixPipeline.from_pretrained(
+                    model,
+                    dtype=dtype,
+                    use_safetensors=True,
+                    safety_checker=None,
+                    requires_safety_checker=False,
+                    local_files_only=is_local,
+                )
             pipeline.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
                 pipeline.scheduler.config
             )
@@ -110,30 +115,33 @@ class InstructPix2Pix(Editor):
                 "timbrooks/instruct-pix2pix or one trained like it."
             )
         pipeline.set_progress_bar_config(disable=True)
-        _place(pipeline, device, self.config.memory)
+        with loading(_TOO_LARGE):
+            _place(pipeline, device, self.config.memory)
         self.batch_size = 16 if device.startswith("cuda") else 1
         self._pipeline = pipeline
+        self._content = _content(model)
         self._prompts = [text.prompt for text in texts]
 
     def missing(self) -> str:
         """As `Editor.missing`: looks whether the weights and a GPU are here."""
         model, missing = self.config.model, []
-        if not Path(model).is_dir():
-            hub = require("huggingface_hub", "huggingface_hub", _PURPOSE)
-            if not isinstance(hub.try_to_load_from_cache(model, "model_index.json"), str):
-                missing.append(
-                    f"its weights ({model}, 4 GB) are not on this machine: they are downloaded "
-                    f"at the first use, or get them with `hf download {model}`, or give a folder"
-                )
+        absent = [name for name in _PACKAGES if not is_installed(name)]
+        if absent:
+            missing.append(f"install its packages with `pip install {' '.join(absent)}`")
+        if not Path(model).is_dir() and _cached(model) is None:
+            missing.append(
+                f"its weights ({model}, 4 GB) are not on this machine: they are downloaded "
+                f"at the first use, or get them with `hf download {model}`, or give a folder"
+            )
         if not torch.cuda.is_available():
             missing.append("there is no GPU, so each edit takes minutes")
         return f"Before you use it: {'; and '.join(missing)}." if missing else ""
 
     def key(self) -> str:
-        """As `Editor.key`; where it is computed does not count."""
-        kept = self.config
+        """As `Editor.key`: the model counts by its content, where it lies or computes does not."""
+        kept, content = self.config, self._content or _content(self.config.model)
         return (
-            f"instruct-pix2pix/1/{kept.model}/{kept.steps}/{kept.guidance:g}/"
+            f"instruct-pix2pix/2/{content}/{kept.steps}/{kept.guidance:g}/"
             f"{kept.image_guidance:g}/{kept.size_px}"
         )
 
@@ -148,21 +156,56 @@ class InstructPix2Pix(Editor):
             _picture(image).resize((side, side), Image.Resampling.BICUBIC) for image in images
         ]
         chances = [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds]
-        try:
-            with torch.inference_mode():
-                made = self._pipeline(
-                    prompt=[self._prompts[label] for label in guide],
-                    image=sources,
-                    num_inference_steps=self.config.steps,
-                    guidance_scale=self.config.guidance,
-                    image_guidance_scale=self.config.image_guidance,
-                    generator=chances,
-                    output_type="np",
-                ).images
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise MemoryError(str(error)) from error
+        with editing(), torch.inference_mode():
+            made = self._pipeline(
+                prompt=[self._prompts[label] for label in guide],
+                image=sources,
+                num_inference_steps=self.config.steps,
+                guidance_scale=self.config.guidance,
+                image_guidance_scale=self.config.image_guidance,
+                generator=chances,
+                output_type="np",
+            ).images
         return [_as_asked(one, image.shape) for one, image in zip(made, images, strict=True)]
+
+
+def _cached(model: str) -> Path | None:
+    """Where a model of the Hub lies on this machine: a folder named by its commit."""
+    if not is_installed("huggingface_hub"):
+        return None
+    hub = require("huggingface_hub", "huggingface_hub", _PURPOSE)
+    try:
+        found = hub.try_to_load_from_cache(model, "model_index.json")
+    except ValueError:  # no name of a model
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _content(model: str) -> str:
+    """What tells a model from one that took its place: its commit, or a hash of its files."""
+    if not Path(model).is_dir():
+        cached = _cached(model)
+        return model if cached is None else f"{model}@{cached.name}"
+    folder = Path(model)
+    # What a download notes beside the model, in hidden folders, is no part of it.
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not str(file.relative_to(folder)).startswith(".")
+    )
+    about = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return _hash(folder, about)
+
+
+@lru_cache(maxsize=4)
+def _hash(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of the names and bytes of files; asked again only when a size or time has changed."""
+    whole = hashlib.sha256()
+    for file, _, _ in files:
+        whole.update(str(file.relative_to(folder)).encode())
+        with file.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()[:16]
 
 
 def _place(pipeline: Any, device: str, memory: str) -> None:

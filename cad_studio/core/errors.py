@@ -4,6 +4,7 @@ Everything else (a bug) is a built-in exception. `JobCancelled` is neither: it i
 """
 
 import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -58,6 +59,21 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def is_disk_full(error: OSError) -> bool:
     """Whether the system refused a write for lack of space, quota or allowed file size."""
     return error.errno in _FULL
+
+
+# What torch says on the CPU, CUDA and MPS; most of it comes as a bare RuntimeError.
+_NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can(?:'|no)t allocate memory|_ALLOC_FAILED", re.IGNORECASE
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out, of the machine or of a device."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
 
 
 def closest(word: str, allowed: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Packages that are loaded where they are used, and what to say when one is missing."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from cad_studio.core.errors import MissingPackageError
@@ -30,6 +31,14 @@ def require(module: str, install: str, purpose: str) -> ModuleType:
         raise MissingPackageError(
             f"{purpose} needs {install}. Install it with: pip install {install}."
         ) from error
+
+
+def is_installed(module: str) -> bool:
+    """Whether `require` would find a package; it is not imported."""
+    try:
+        return find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):
+        return False
 
 
 def _declare_missing_torchvision_operators() -> None:

@@ -1,31 +1,25 @@
 """Whether memory ran out: what exceptions say, and what the system has counted."""
 
-import errno
 import re
 from contextlib import suppress
 from pathlib import Path
+
+from cad_studio.core.errors import is_out_of_memory
 
 ADVICE = (
     "Close other programs and resume it, or start again with a smaller batch, a smaller network "
     "or another device."
 )
 
-# What torch says on the CPU, CUDA and MPS; most of it comes as a bare RuntimeError.
-_WORDS = re.compile(
-    r"out of memory|not enough memory|can(?:'|no)t allocate memory|_ALLOC_FAILED", re.IGNORECASE
-)
 _ON_DEVICE = re.compile(r"CUDA|CUBLAS|CUDNN|HIP|MPS", re.IGNORECASE)
 
 
 def shortage(error: BaseException) -> str | None:
     """What to tell the user if an exception means that memory ran out, else None."""
-    if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+    if not is_out_of_memory(error):
         return None
-    text = str(error)
     is_plain = isinstance(error, MemoryError | OSError)
-    if not is_plain and not (isinstance(error, RuntimeError) and _WORDS.search(text)):
-        return None
-    where = "graphics device" if not is_plain and _ON_DEVICE.search(text) else "machine"
+    where = "graphics device" if not is_plain and _ON_DEVICE.search(str(error)) else "machine"
     return f"The {where} has too little free memory for this. {ADVICE}"
 
 

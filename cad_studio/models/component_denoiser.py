@@ -11,6 +11,9 @@ from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard
 _CONDITION_WIDTH = 256
 _WAVES = 32
 _LARGE_CHANGE = 0.25
+_MOST_BYTES = 256 << 20
+"""For the images whose components are sought, with their mirror images, as float32."""
+
 _POWER = 0.5
 """Components are divided by this power of their variance's root: 1 would give fine detail, which
 is mostly noise, as much weight as shape; 0 hardly any."""
@@ -57,13 +60,25 @@ class ComponentDenoiser(Denoiser):
 
     @torch.no_grad()
     def prepare(self, images: Iterable[Tensor]) -> None:
-        """As `Denoiser.prepare`: principal components of the images and their mirror images."""
-        parts = [turned.flatten(1).cpu() for batch in images for turned in (batch, batch.flip(3))]
-        flat = torch.cat(parts) * 2 - 1
+        """As `Denoiser.prepare`: principal components of the images and their mirror images.
+
+        Of large images fewer are looked at, so that a quarter of a gigabyte holds them.
+        """
+        n_components, n_pixels = len(self.scale), len(self.mean)
+        most = max(_MOST_BYTES // (8 * n_pixels), n_components)
+        # Memory is taken as it is filled.
+        whole, n_rows = torch.empty(2 * most, n_pixels), 0
+        for batch in images:
+            some = batch[: most - n_rows // 2]
+            for turned in (some, some.flip(3)):
+                whole[n_rows : n_rows + len(some)] = turned.flatten(1)
+                n_rows += len(some)
+            if n_rows == 2 * most:
+                break
+        flat = whole[:n_rows].mul_(2).sub_(1)
         mean = flat.mean(dim=0)
-        n_components = len(self.scale)
         _, singular, directions = torch.pca_lowrank(
-            flat - mean, q=n_components, center=False, niter=4
+            flat.sub_(mean), q=n_components, center=False, niter=4
         )
         values = (singular**2 / max(len(flat) - 1, 1)).clamp(min=1e-6)
         scale = values ** (_POWER / 2)

@@ -1,18 +1,19 @@
 """Make class-specific edits of a dataset's samples, store them with evidence, delete them."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.records import EditSet
 from cad_studio.core.settings import settings_from_json
 from cad_studio.services.datasets import DatasetService, check_row
+from cad_studio.services.edit_making import EditMaker, Work
 from cad_studio.services.edit_plan import (
     EditBudget,
     Entanglement,
@@ -21,7 +22,7 @@ from cad_studio.services.edit_plan import (
     wanted_of,
 )
 from cad_studio.services.edit_sets import EditSetService
-from cad_studio.services.editing import Batcher, bonds, kept_shape, similarity, source_image
+from cad_studio.services.editing import bonds, kept_shape
 from cad_studio.services.editors import IN_DOMAIN, EditorService
 from cad_studio.services.evidence import aligned, judge_edits, judge_pairs
 from cad_studio.services.jobs import JobService
@@ -29,16 +30,15 @@ from cad_studio.services.judges import JudgeService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
 from cad_studio.services.run_inputs import split_rows
-from cad_studio.store.edit_files import encode
-from cad_studio.store.edits import EditIndex
+from cad_studio.store.edits import NO_EDITS, EditIndex
 from cad_studio.store.projects import Project
 
 if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
 
 _FEATURES = "pixels"
-_SAVED_AT_ONCE = 256
-_MEASURED = 32
+_LOOKS, _LOOKS_WITH_PAIRS = 1, 2
+"""How often a judge sees an edit and its source: once by itself, once more in its pairs."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,6 @@ class AugmentRequest:
     budget: dict[str, Any] = field(default_factory=dict)
     run: int | None = None
     rows: list[int] | None = None
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What is wanted, and what of it is there.
-
-    Attributes:
-        row: int64 (M,). In the order they are made.
-        label: int64 (M,).
-        bond: int64 (M,).
-        is_there: bool (M,).
-    """
-
-    row: NDArray[np.int64]
-    label: NDArray[np.int64]
-    bond: NDArray[np.int64]
-    is_there: NDArray[np.bool_]
 
 
 class AugmentationService:
@@ -148,69 +131,71 @@ class AugmentationService:
         settings, budget = self._checked(request)
         editor = self._editors.open(request.dataset, request.editor, settings)
         data = self._datasets.load(request.dataset)
-        work, edit_set = self._plan(request, settings, budget, editor, Part(progress, 0.0, 0.1))
-        todo = np.flatnonzero(~work.is_there)
-        batcher = Batcher(editor)
+        work, found = self._plan(request, budget, editor, Part(progress, 0.0, 0.1))
+        run_id, notes = self._judge_of(request)
+        maker = self._maker(request, editor, work, run_id)
         left = budget.max_seconds - (time.monotonic() - started) if budget.max_seconds else None
-        made, failed = self._make(
-            edit_set, data, work, todo, batcher, left, Part(progress, 0.1, 0.85)
-        )
-        notes = list(batcher.notes)
-        if len(todo) > made + failed:
-            notes.append(f"The time was up: {len(todo) - made - failed:,} edits are still to make.")
-        if failed:
-            notes.append(f"{failed:,} edits came out blank twice and were left out.")
-        found = {
-            "set": edit_set.id, "editor": request.editor, "dataset": request.dataset,
-            "wanted": len(work.row), "made": made, "reused": int(work.is_there.sum()),
-            "failed": failed,
-        }  # fmt: skip
-        index = self._matching(edit_set, work)
-        judged, note = self._judge_made(request, edit_set, data, index, Part(progress, 0.85, 1.0))
+
+        def open_set() -> EditSet:
+            return self._project.edits.open(
+                data.record.id, request.editor, editor.key(), settings, kept_shape(data.pixels)
+            )
+
+        done = maker.make(found, open_set, left, Part(progress, 0.1, 0.85))
+        told = list(maker.batcher.notes)
+        if done.left:
+            told.append(f"The time was up: {done.left:,} edits are still to make.")
+        if done.failed:
+            told.append(f"{done.failed:,} edits came out blank twice and were left out.")
+        index = self._matching(done.edit_set, work)
+        seen: dict[str, Any] = {"reached_class": None, "changed_class": None, "judge": run_id}
+        if run_id is not None and done.edit_set is not None:
+            with_pairs = request.rows is None
+            part = Part(progress, 0.85, 1.0)
+            seen |= self._judge(done.edit_set, data, index, run_id, with_pairs, part)
+        number = None if done.edit_set is None else done.edit_set.id
         return {
-            **found,
-            **judged,
+            "set": number,
+            "editor": request.editor,
+            "dataset": request.dataset,
+            "wanted": len(work.row),
+            "made": done.made,
+            "reused": int(work.is_there.sum()),
+            "failed": done.failed,
+            **seen,
             "similarity_to_source": _rounded(index.similarity.mean()) if len(index) else None,
             "seconds": round(time.monotonic() - started, 2),
-            "bytes": self._project.edits.counts().get(edit_set.id, (0, 0))[1],
-            "notes": [*notes, *note],
+            "bytes": self._project.edits.counts().get(number or 0, (0, 0))[1],
+            "notes": [*told, *notes],
         }
 
     def estimate(self, request: AugmentRequest, progress: Progress) -> dict[str, Any]:
         """Measure on a few edits, which are thrown away, what the rest will take.
 
         Returns:
-            `wanted`, `reused`, `to_make`, `seconds`, `bytes`, `edits_per_second`, `source`.
+            `wanted`, `reused`, `to_make` (within the time, where that has an end), `left` (beyond
+            it), `seconds` (judging with it), `bytes` (of those to make), `edits_per_second`,
+            `source`.
         """
         settings, budget = self._checked(request)
         editor = self._editors.open(request.dataset, request.editor, settings)
-        data = self._datasets.load(request.dataset)
-        work, edit_set = self._plan(request, settings, budget, editor, Part(progress, 0.0, 0.6))
-        todo = np.flatnonzero(~work.is_there)
+        work, _ = self._plan(request, budget, editor, Part(progress, 0.0, 0.6))
+        run_id, _ = self._judge_of(request)
         progress.report(0.6, "Measuring a few edits")
-        sample = todo[np.linspace(0, len(todo) - 1, min(len(todo), _MEASURED)).astype(np.int64)]
-        if not len(sample):
-            pace, size = 0.0, 0.0
-        else:
-            self._edited(data, work, sample[:1], Batcher(editor))  # what only the first one costs
-            if editor.batch_size == 1:
-                sample = sample[:1]
-            began = time.monotonic()
-            pairs = self._edited(data, work, sample, Batcher(editor))
-            pace = (time.monotonic() - began) / len(sample)
-            sizes = [len(encode(one, edit_set.shape)) for _, one in pairs if one is not None]
-            size = float(np.mean(sizes)) if sizes else 0.0
-        seconds = pace * len(todo)
-        if budget.max_seconds:
-            seconds = min(seconds, budget.max_seconds)
+        pace = self._maker(request, editor, work, run_id).measure()
+        each = pace.making + pace.judging
+        to_make = len(work.todo)
+        if budget.max_seconds and each:
+            to_make = min(to_make, int(budget.max_seconds / each))
         return {
             "wanted": len(work.row),
             "reused": int(work.is_there.sum()),
-            "to_make": len(todo),
-            "seconds": round(seconds, 3),
-            "bytes": round(size * len(todo)),
-            "edits_per_second": round(1 / pace, 1) if pace else None,
-            "source": f"measured on {len(sample)} edits just now",
+            "to_make": to_make,
+            "left": len(work.todo) - to_make,
+            "seconds": round(each * to_make, 3),
+            "bytes": round(pace.size * to_make),
+            "edits_per_second": round(1 / each, 1) if each else None,
+            "source": f"measured on {pace.n_measured} edits just now",
         }
 
     def judge(self, set_id: int, run_id: int, progress: Progress) -> dict[str, Any]:
@@ -218,8 +203,8 @@ class AugmentationService:
         edit_set = self._project.edits.get(set_id)
         name = self._sets.name_of(edit_set)
         self._judges.check(name, run_id)
-        data, index = self._datasets.load(name), self._project.edits.index(set_id)
-        self._judge(name, edit_set, data, index, run_id, progress)
+        data, index = self._datasets.load(name), self._sets.index(edit_set)
+        self._judge(edit_set, data, index, run_id, True, progress)
         return {"set": set_id, "judge": run_id, "judged": len(index)}
 
     def entanglement(self, name: str, progress: Progress | None = None) -> Entanglement:
@@ -251,13 +236,9 @@ class AugmentationService:
         return settings, budget
 
     def _plan(
-        self,
-        request: AugmentRequest,
-        settings: dict[str, Any],
-        budget: EditBudget,
-        editor: "Editor",
-        progress: Progress,
-    ) -> tuple[_Work, EditSet]:
+        self, request: AugmentRequest, budget: EditBudget, editor: "Editor", progress: Progress
+    ) -> tuple[Work, EditSet | None]:
+        """What is wanted, and the set it goes into, where there is one already."""
         name, data = request.dataset, self._datasets.load(request.dataset)
         assert data.pixels is not None
         if request.rows is not None:
@@ -270,117 +251,69 @@ class AugmentationService:
             rows, labels = rows[: budget.limit], labels[: budget.limit]
         texts = self._editors.text_of_class(name, request.editor)
         bond = bonds(data.pixels, rows, labels, texts)
-        edit_set = self._project.edits.open(
-            data.record.id, request.editor, editor.key(), settings, kept_shape(data.pixels)
-        )
-        index = self._project.edits.index(edit_set.id)
-        known = set(zip(index.row.tolist(), index.label.tolist(), index.bond.tolist(), strict=True))
+        found = self._project.edits.find(data.record.id, editor.key())
+        known = set() if found is None else set(_named(self._sets.index(found)))
         wanted = zip(rows.tolist(), labels.tolist(), bond.tolist(), strict=True)
         is_there = np.array([each in known for each in wanted], bool)
-        return _Work(rows, labels, bond, is_there), edit_set
+        return Work(rows, labels, bond, is_there), found
 
-    def _make(
-        self,
-        edit_set: EditSet,
-        data: LoadedDataset,
-        work: _Work,
-        todo: NDArray[np.int64],
-        batcher: Batcher,
-        seconds: float | None,
-        progress: Progress,
-    ) -> tuple[int, int]:
-        """Make edits and keep them batch by batch; how many were made, and how many failed."""
-        made = failed = 0
-        started = time.monotonic()
-        while made + failed < len(todo):
-            spent = time.monotonic() - started
-            if seconds is not None and spent >= seconds:
-                break
-            done = made + failed
-            pace = f", {done / spent:,.1f}/s" if done else ""
-            progress.report(done / len(todo), f"{done:,} of {len(todo):,} edits{pace}")
-            part = todo[done : done + min(max(batcher.size, 1), _SAVED_AT_ONCE)]
-            pairs = self._edited(data, work, part, batcher)
-            good = [at for at, (_, one) in enumerate(pairs) if one is not None]
-            kept = part[good]
-            if good:
-                self._project.edits.add(
-                    edit_set,
-                    {
-                        "row": work.row[kept].tolist(),
-                        "label": work.label[kept].tolist(),
-                        "bond": work.bond[kept].tolist(),
-                        "similarity": [similarity(*pairs[at]) for at in good],
-                    },
-                    [encode(pairs[at][1], edit_set.shape) for at in good],
-                )
-            made, failed = made + len(good), failed + len(part) - len(good)
-        return made, failed
+    def _maker(
+        self, request: AugmentRequest, editor: "Editor", work: Work, run_id: int | None
+    ) -> EditMaker:
+        return EditMaker(
+            self._project.edits,
+            self._datasets.load(request.dataset),
+            editor,
+            work,
+            None if run_id is None else self._judges.open(run_id),
+            _LOOKS if request.rows is not None else _LOOKS_WITH_PAIRS,
+        )
 
-    def _edited(
-        self, data: LoadedDataset, work: _Work, part: NDArray[np.int64], batcher: Batcher
-    ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
-        """Sources and their edits; None for one that failed."""
-        assert data.pixels is not None
-        images = [source_image(data.pixels, row) for row in work.row[part].tolist()]
-        # The seed is bound to image and class, so an edit made again is the same.
-        seeds = work.bond[part] % (1 << 31)
-        made = batcher.edit(images, work.label[part], seeds)
-        return list(zip(images, made, strict=True))
-
-    def _matching(self, edit_set: EditSet, work: _Work) -> EditIndex:
-        """The edits that are wanted and there by now."""
-        index = self._project.edits.index(edit_set.id)
-        wanted = set(zip(work.row.tolist(), work.label.tolist(), work.bond.tolist(), strict=True))
-        own = zip(index.row.tolist(), index.label.tolist(), index.bond.tolist(), strict=True)
-        return index.take(np.array([each in wanted for each in own], bool))
-
-    def _judge_made(
-        self,
-        request: AugmentRequest,
-        edit_set: EditSet,
-        data: LoadedDataset,
-        index: EditIndex,
-        progress: Progress,
-    ) -> tuple[dict[str, Any], list[str]]:
-        nothing = {"reached_class": None, "changed_class": None, "judge": None}
+    def _judge_of(self, request: AugmentRequest) -> tuple[int | None, list[str]]:
+        """The run that judges, or why there is none."""
         try:
-            run_id = self._judges.choose(request.dataset, request.run)
+            return self._judges.choose(request.dataset, request.run), []
         except ResourceError as error:
-            return nothing, [str(error)]
-        judge_key = self._judge(request.dataset, edit_set, data, index, run_id, progress)
-        evidence = self._project.edits.evidence(edit_set.id, judge_key)
-        place = aligned(index, evidence)
-        place = place[place >= 0]
-        if not len(place):
-            return {**nothing, "judge": run_id}, []
-        label = index.label[aligned(index, evidence) >= 0]
-        reached = evidence.top_after[place] == label
-        was_other = evidence.top_before[place] != label
-        return {
-            "reached_class": _rounded(reached.mean()),
-            "changed_class": _rounded(reached[was_other].mean()) if was_other.any() else None,
-            "judge": run_id,
-        }, []
+            return None, [str(error)]
+
+    def _matching(self, edit_set: EditSet | None, work: Work) -> EditIndex:
+        """The edits that are wanted and there by now."""
+        if edit_set is None:
+            return NO_EDITS
+        index = self._sets.index(edit_set)
+        wanted = set(_named(work))
+        return index.take(np.array([each in wanted for each in _named(index)], bool))
 
     def _judge(
         self,
-        name: str,
         edit_set: EditSet,
         data: LoadedDataset,
         index: EditIndex,
         run_id: int,
+        with_pairs: bool,
         progress: Progress,
-    ) -> str:
-        """Judge edits and their pairs; returns the key of the judge."""
-        judge = self._judges.open(run_id)
-        edits = self._project.edits
-        judge_edits(edits, edit_set, index, data, judge, Part(progress, 0.0, 0.7))
-        whole = edits.index(edit_set.id)
-        good = whole.take(self._sets.is_good(edit_set, whole))
-        found = self.entanglement(name)
-        judge_pairs(edits, edit_set, good, data, found, judge, Part(progress, 0.7, 1.0))
-        return judge.key
+    ) -> dict[str, Any]:
+        """Judge edits, and the pairs of the whole set: `reached_class` and `changed_class`."""
+        judge, edits = self._judges.open(run_id), self._project.edits
+        judge_edits(edits, edit_set, index, data, judge, Part(progress, 0.0, 0.6))
+        if with_pairs:
+            found = self.entanglement(data.record.name, Part(progress, 0.6, 0.7))
+            good = self._sets.good(edit_set)
+            judge_pairs(edits, edit_set, good, data, found, judge, Part(progress, 0.7, 1.0))
+        evidence = edits.evidence(edit_set.id, judge.key)
+        place = aligned(index, evidence)
+        label, place = index.label[place >= 0], place[place >= 0]
+        reached = evidence.top_after[place] == label
+        was_other = evidence.top_before[place] != label
+        return {
+            "reached_class": _rounded(reached.mean()) if len(reached) else None,
+            "changed_class": _rounded(reached[was_other].mean()) if was_other.any() else None,
+        }
+
+
+def _named(edits: EditIndex | Work) -> Iterator[tuple[int, int, int]]:
+    """Sample, class and bond of each."""
+    return zip(edits.row.tolist(), edits.label.tolist(), edits.bond.tolist(), strict=True)
 
 
 def _rounded(value: float) -> float:

@@ -1,11 +1,8 @@
 """What the neighbours of each sample make of its candidates, for queues and suggestions."""
 
-import hashlib
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +58,7 @@ class BeliefService:
         self._mining = mining
         self._sets = sets
         self._graphs: OrderedDict[str, Graph] = OrderedDict()
-        self._beliefs: OrderedDict[tuple[str, str], tuple[int, csr_array]] = OrderedDict()
+        self._beliefs: OrderedDict[tuple[int, str, str], tuple[int, csr_array]] = OrderedDict()
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
@@ -75,7 +72,7 @@ class BeliefService:
         if self._datasets.get(name).n_samples <= AT_ONCE:
             return True
         return any(
-            self._file(found.file).is_file()
+            self._project.derived.has(_files(found.file)[-1])
             for found in self._mining.feature_sets(name)
             if found.spec == features
         )
@@ -86,10 +83,9 @@ class BeliefService:
         with self._lock:
             if found.file in self._graphs:
                 return self._graphs[found.file]
-            file = self._file(found.file)
-            if file.is_file():
-                with np.load(file) as arrays:
-                    index, cosine = arrays["index"], arrays["cosine"]
+            derived, files = self._project.derived, _files(found.file)
+            if all(map(derived.has, files)):
+                index, cosine = map(derived.load_array, files)
             else:
                 vectors = self._mining.load_features(found)
                 count = min(N_GRAPH_NEIGHBOURS, len(vectors) - 1)
@@ -98,10 +94,8 @@ class BeliefService:
                 index, cosine = faiss_neighbours(
                     vectors, vectors, count, np.arange(len(vectors)), Part(progress, 0.5, 1.0)
                 )
-                file.parent.mkdir(exist_ok=True)
-                scratch = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.npz")
-                np.savez(scratch, index=index, cosine=cosine)
-                os.replace(scratch, file)
+                for file, array in zip(files, (index, cosine), strict=True):
+                    derived.save_array(file, array)
             self._graphs[found.file] = Graph(index, cosine, found.description)
             while len(self._graphs) > 2:
                 self._graphs.popitem(last=False)
@@ -117,7 +111,9 @@ class BeliefService:
         with self._lock:
             book = self._sets.book(name)
             head = 0 if book is None else book.head
-            key = (self._sets.base_version(name).hash, features)
+            # Equal files may be annotated apart, each in a book of its own.
+            record = self._datasets.get(name)
+            key = (record.id, self._sets.base_version(name).hash, features)
             if key in self._beliefs and 0 <= head - self._beliefs[key][0] < ACTIONS_BETWEEN:
                 return self._beliefs[key][1]
             made = propagate(graph.index, graph.cosine, self._sets.effective(name))
@@ -138,6 +134,8 @@ class BeliefService:
             for c, w in zip(belief.indices[part], belief.data[part], strict=True)
         }
 
-    def _file(self, features_file: str) -> Path:
-        name = hashlib.sha256(f"{features_file} {N_GRAPH_NEIGHBOURS}".encode()).hexdigest()[:24]
-        return self._project.folder / "neighbours" / f"{name}.npz"
+
+def _files(features_file: str) -> tuple[str, str]:
+    """Of a graph, the neighbours and then how near they are; they go with their features."""
+    name = f"{features_file.partition('.')[0]}-neighbours-{N_GRAPH_NEIGHBOURS}"
+    return f"{name}-index.npy", f"{name}-cosine.npy"

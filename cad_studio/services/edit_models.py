@@ -15,21 +15,22 @@ from cad_studio.core.records import EditModel
 from cad_studio.core.settings import settings_from_json, settings_to_json
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.editors import EDITOR_FILE
 from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
 from cad_studio.services.run_inputs import propagated, split_rows
 from cad_studio.store.database import now
+from cad_studio.store.derived import Replacing
 from cad_studio.store.projects import Project, folder_size
-from cad_studio.training.denoiser_settings import DenoiserConfig
+from cad_studio.training.denoiser_settings import EDITOR_FILE, DenoiserConfig
 
 if TYPE_CHECKING:
     from cad_studio.training.denoising import DenoisingReport
 
 PROPAGATION = "propagation"
 _FEATURES = "hog"
+_BELIEF_FILE = "belief.npy"
 _ACTIVE = ("queued", "running", "stopping")
 
 
@@ -211,7 +212,26 @@ class EditModelService:
         rows: NDArray[np.int64],
         progress: Progress,
     ) -> NDArray[np.float32]:
-        """Belief over the candidates, float32 (N, C); true labels have no part in it."""
+        """Belief over the candidates, float32 (N, C); true labels have no part in it.
+
+        Told once and kept beside the checkpoints: the model of a run may change meanwhile.
+        """
+        file = self._project.editor_folder(model.id) / _BELIEF_FILE
+        if file.is_file():
+            return np.load(file, allow_pickle=False)
+        belief = self._told(model, data, sets, rows, progress)
+        with Replacing(file) as unfinished, unfinished.open("wb") as stream:
+            np.save(stream, belief)
+        return belief
+
+    def _told(
+        self,
+        model: EditModel,
+        data: LoadedDataset,
+        sets: PartialLabels,
+        rows: NDArray[np.int64],
+        progress: Progress,
+    ) -> NDArray[np.float32]:
         if model.belief != PROPAGATION:
             run_id = int(model.belief.partition(":")[2])
             return self._judges.belief(run_id, sets, rows, progress)

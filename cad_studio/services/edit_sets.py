@@ -1,7 +1,10 @@
 """Stored edits: which are still good, how they look, and what a model says of them."""
 
-from collections.abc import Sequence
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,9 @@ from cad_studio.services.pictures import MAX_SPRITE_CELLS, THUMBNAIL_PX, centred
 from cad_studio.store.edits import EditIndex
 from cad_studio.store.projects import Project
 
+_MOST_REMEMBERED = 1_000_000
+"""Edits whose rows are kept in memory, of all sets together: 56 bytes each."""
+
 ORDERS = {
     "worst": "least probable class first",
     "best": "most probable class first",
@@ -34,7 +40,6 @@ class GalleryFilter:
 
     Attributes:
         order: A key of `ORDERS`.
-        label: Only edits towards this class; None for all.
         classes: Only edits of samples that hold both classes, towards either; None for all.
         least: An edit whose class is less probable fails, 0 to 1.
         failing: Only edits that fail.
@@ -42,7 +47,6 @@ class GalleryFilter:
 
     order: str = "worst"
     classes: tuple[int, int] | None = None
-    label: int | None = None
     least: float = 0.0
     failing: bool = False
 
@@ -60,6 +64,37 @@ class EditSetService:
         self._project = project
         self._datasets = datasets
         self._editors = editors
+        self._known: OrderedDict[tuple[object, ...], EditIndex] = OrderedDict()
+        self._lock = RLock()
+
+    def index(self, edit_set: EditSet) -> EditIndex:
+        """All edits of a set; read once, until there are others."""
+        return self._remembered(
+            self._state(edit_set), lambda: self._project.edits.index(edit_set.id)
+        )
+
+    def good(self, edit_set: EditSet) -> EditIndex:
+        """Those made from what image and class text are now; told once, until one changes."""
+        texts = self._editors.text_of_class(self.name_of(edit_set), edit_set.editor)
+
+        def told() -> EditIndex:
+            index = self.index(edit_set)
+            return index.take(self.is_good(edit_set, index))
+
+        return self._remembered((*self._state(edit_set), *texts), told)
+
+    def _state(self, edit_set: EditSet) -> tuple[object, ...]:
+        """What changes when edits are added (a new number) or deleted (a new file)."""
+        return (edit_set.id, edit_set.file, self._project.edits.last(edit_set.id))
+
+    def _remembered(self, key: tuple[object, ...], read: Callable[[], EditIndex]) -> EditIndex:
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = read()
+            self._known.move_to_end(key)
+            while len(self._known) > 1 and sum(map(len, self._known.values())) > _MOST_REMEMBERED:
+                self._known.popitem(last=False)
+            return self._known[key]
 
     def all(self, name: str | None = None) -> list[dict[str, Any]]:
         """The sets, of one dataset or all, newest first.
@@ -75,7 +110,7 @@ class EditSetService:
                 continue
             for edit_set in self._project.edits.sets(record.id):
                 n_edits, size = counts.get(edit_set.id, (0, 0))
-                n_good = int(self.is_good(edit_set, self._project.edits.index(edit_set.id)).sum())
+                n_good = len(self.good(edit_set))
                 rows.append(
                     {
                         "id": edit_set.id,
@@ -99,12 +134,12 @@ class EditSetService:
         edit_set = self._project.edits.get(set_id)
         if self._project.jobs.of_status("running", "stopping"):
             raise SettingError("A job is at work. Wait for it or stop it, then delete edits.")
-        index = self._project.edits.index(set_id)
+        n_edits = len(self.index(edit_set))
         if not stale_only:
-            return {"removed": len(index), "freed_bytes": self._project.edits.delete(set_id)}
-        kept = index.take(self.is_good(edit_set, index))
+            return {"removed": n_edits, "freed_bytes": self._project.edits.delete(set_id)}
+        kept = self.good(edit_set)
         freed = self._project.edits.keep_only(edit_set, kept)
-        return {"removed": len(index) - len(kept), "freed_bytes": freed}
+        return {"removed": n_edits - len(kept), "freed_bytes": freed}
 
     def is_good(self, edit_set: EditSet, index: EditIndex) -> NDArray[np.bool_]:
         """Which edits were made from what image and class text are now, bool (E,)."""
@@ -136,10 +171,11 @@ class EditSetService:
         """
         found: dict[str, dict[int, tuple[int, int]]] = {}
         for edit_set in self._project.edits.sets(self._datasets.get(name).id):
-            index = self._project.edits.index(edit_set.id)
-            own = index.take(index.row == row)
+            if edit_set.editor in found:
+                continue
+            own = self._project.edits.of_row(edit_set.id, row)
             own = own.take(self.is_good(edit_set, own))
-            if len(own) and edit_set.editor not in found:
+            if len(own):
                 pairs = zip(own.label.tolist(), own.id.tolist(), strict=True)
                 found[edit_set.editor] = {label: (edit_set.id, edit) for label, edit in pairs}
         return found
@@ -151,12 +187,22 @@ class EditSetService:
             RecordNotFoundError: There is none.
         """
         edit_set = self._project.edits.get(set_id)
-        index = self._project.edits.index(set_id)
-        at = np.flatnonzero(index.id == edit_id)
-        if not len(at):
-            raise RecordNotFoundError(f"Edit {edit_id} is not in set {set_id} any more.")
-        place, length = int(index.place[at[0]]), int(index.length[at[0]])
-        return self._project.edits.pixels(edit_set).one(place, length)
+        own = self._some(edit_set, [edit_id])
+        return self._project.edits.pixels(edit_set).one(int(own.place[0]), int(own.length[0]))
+
+    def sheet_hash(self, set_id: int, edit_ids: Sequence[int]) -> str:
+        """What tells a sheet of edits from any other, of this project or of another.
+
+        Numbers begin anew in every project; model, settings and what each edit was made from do
+        not agree by chance.
+
+        Raises:
+            RecordNotFoundError: An edit the set does not have.
+        """
+        edit_set = self._project.edits.get(set_id)
+        bonds_of = self._some(edit_set, edit_ids).bond.tolist()
+        words = repr((edit_set.key, edit_set.created_at, self.cell_px(edit_set), bonds_of))
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
 
     def sprite(self, set_id: int, edit_ids: Sequence[int]) -> bytes:
         """One PNG with a thumbnail per edit, laid out as `PictureService.sprite` does.
@@ -168,15 +214,23 @@ class EditSetService:
         if not 1 <= len(edit_ids) <= MAX_SPRITE_CELLS:
             raise SettingError(f"A sheet holds 1 to {MAX_SPRITE_CELLS} edits, not {len(edit_ids)}.")
         edit_set = self._project.edits.get(set_id)
-        index, pixels = self._project.edits.index(set_id), self._project.edits.pixels(edit_set)
-        place = {number: at for at, number in enumerate(index.id.tolist())}
-        side, cells = self.cell_px(edit_set), []
-        for number in edit_ids:
+        own, pixels = self._some(edit_set, edit_ids), self._project.edits.pixels(edit_set)
+        side = self.cell_px(edit_set)
+        places = zip(own.place.tolist(), own.length.tolist(), strict=True)
+        return sheet(np.stack([_thumbnail(pixels.one(*place), side) for place in places]))
+
+    def _some(self, edit_set: EditSet, numbers: Sequence[int]) -> EditIndex:
+        """Edits of a set in the order asked for.
+
+        Raises:
+            RecordNotFoundError: An edit the set does not have.
+        """
+        found = self._project.edits.some(edit_set.id, numbers)
+        place = {number: at for at, number in enumerate(found.id.tolist())}
+        for number in numbers:
             if number not in place:
-                raise RecordNotFoundError(f"Edit {number} is not in set {set_id} any more.")
-            at = place[number]
-            cells.append(_thumbnail(pixels.one(int(index.place[at]), int(index.length[at])), side))
-        return sheet(np.stack(cells))
+                raise RecordNotFoundError(f"Edit {number} is not in set {edit_set.id} any more.")
+        return found.take(np.array([place[number] for number in numbers], np.int64))
 
     def cell_px(self, edit_set: EditSet) -> int:
         """Side of a thumbnail in a sheet."""
@@ -201,8 +255,7 @@ class EditSetService:
             `reached`, `changed`, `similarity`, `n_failing`, `pairs`.
         """
         edit_set = self._project.edits.get(set_id)
-        index = self._project.edits.index(set_id)
-        index = index.take(self.is_good(edit_set, index))
+        index = self.good(edit_set)
         before, after = np.full(len(index), np.nan), np.full(len(index), np.nan)
         top = np.full((2, len(index)), -1)
         if judge_key is not None:
@@ -242,8 +295,6 @@ class EditSetService:
         wanted: GalleryFilter,
     ) -> NDArray[np.int64]:
         keep = np.ones(len(index), bool)
-        if wanted.label is not None:
-            keep &= index.label == wanted.label
         if wanted.classes is not None:
             candidates = self._datasets.load(self.name_of(edit_set)).candidates
             holds = candidates.dense(index.row)
@@ -258,10 +309,12 @@ class EditSetService:
         return np.flatnonzero(keep)
 
 
-def best_of_class(candidates: PartialLabels, row: int, probability: NDArray[np.float32]) -> int:
-    """The candidate of a sample that a model takes for the likeliest."""
+def best_of_class(
+    candidates: PartialLabels, row: int, probability: NDArray[np.float32]
+) -> int | None:
+    """The candidate of a sample that a model takes for the likeliest; None where it has none."""
     members = candidates.of(row)
-    return members[int(np.argmax(probability[members]))] if members else 0
+    return members[int(np.argmax(probability[members]))] if members else None
 
 
 def _order(

@@ -11,13 +11,13 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.prompts import PromptService
 from cad_studio.store.projects import Project
+from cad_studio.training.denoiser_settings import EDITOR_FILE
 
 if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
 
 IN_DOMAIN = "in-domain"
 BUNDLED_EDITOR = Path(__file__).parent.parent.parent / "assets" / "sample-editor.safetensors"
-EDITOR_FILE = "editor.safetensors"
 
 
 class EditorService:
@@ -96,9 +96,8 @@ class EditorService:
 
         names = self._datasets.get(name).class_names
         prompts = self._prompts.texts(name)
-        file = Path(str(settings["model"]))
-        changed = file.stat().st_mtime_ns if file.is_file() else 0
-        wanted = (editor, repr(sorted(settings.items())), tuple(names), tuple(prompts), changed)
+        content = _content(Path(str(settings["model"])))
+        wanted = (editor, repr(sorted(settings.items())), tuple(names), tuple(prompts), content)
         with self._lock:
             if self._loaded is None or self._loaded[0] != wanted:
                 member = EDITORS.get(editor)
@@ -116,38 +115,66 @@ class EditorService:
         return list(self._datasets.get(name).class_names)
 
     def _model_file(self, data: LoadedDataset) -> Path:
-        """The newest in-domain editor of a dataset, or the bundled one where that fits.
+        """The in-domain editor of a dataset that is taken when none is asked for.
 
         Raises:
             ResourceError: There is none.
         """
-        found = self._newest(data)
-        if found is not None:
-            return self._project.editor_folder(found.id) / EDITOR_FILE
+        return self._chosen(data)[0]
+
+    def _described(self, data: LoadedDataset) -> str:
+        _, found = self._chosen(data)
+        if found is None:
+            return "the bundled editor of the sample"
+        n_done = len(found.reports)
+        return (
+            f"editor {found.id}, {n_done} epoch{'s' * (n_done != 1)}"
+            f"{'' if found.finished_at else ' (not finished)'}, data {found.version_hash}, "
+            f"classes by {found.belief}"
+        )
+
+    def _chosen(self, data: LoadedDataset) -> tuple[Path, EditModel | None]:
+        """The newest editor that was trained to its end, else the bundled one, else the newest.
+
+        Those that know other classes are passed over; None stands for the bundled one.
+
+        Raises:
+            ResourceError: There is none.
+        """
+        unfinished = None
+        for model in self._project.edit_models.all(data.record.id):
+            file = self._project.editor_folder(model.id) / EDITOR_FILE
+            if not file.is_file() or not _knows(file, data):
+                continue
+            if model.finished_at is not None:
+                return file, model
+            unfinished = unfinished or (file, model)
         if BUNDLED_EDITOR.is_file() and _fits(BUNDLED_EDITOR, data):
-            return BUNDLED_EDITOR
+            return BUNDLED_EDITOR, None
+        if unfinished is not None:
+            return unfinished
         name = data.record.name
         raise ResourceError(
             f"There is no in-domain editor for {name} yet. Train one on the Augmentations page, "
             f"or with: python -m cad_studio edit-model {name}."
         )
 
-    def _newest(self, data: LoadedDataset) -> EditModel | None:
-        for model in self._project.edit_models.all(data.record.id):
-            if (self._project.editor_folder(model.id) / EDITOR_FILE).is_file():
-                return model
-        return None
 
-    def _described(self, data: LoadedDataset) -> str:
-        found = self._newest(data)
-        if found is None:
-            self._model_file(data)
-            return "the bundled editor of the sample"
-        n_done = len(found.reports)
-        return (
-            f"editor {found.id}, {n_done} epoch{'s' * (n_done != 1)}, data {found.version_hash}, "
-            f"classes by {found.belief}"
-        )
+def _content(model: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of the file of a model, or of all files in its folder."""
+    files = sorted(model.rglob("*")) if model.is_dir() else [model]
+    found = [(file, file.stat()) for file in files if file.is_file()]
+    return [(str(file), about.st_size, about.st_mtime_ns) for file, about in found]
+
+
+def _knows(file: Path, data: LoadedDataset) -> bool:
+    """Whether an editor file was made for these classes; a damaged one was not."""
+    from cad_studio.models.denoiser import read_card
+
+    try:
+        return read_card(file).class_names == data.record.class_names
+    except CadStudioError:
+        return False
 
 
 def _fits(file: Path, data: LoadedDataset) -> bool:

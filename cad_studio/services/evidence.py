@@ -1,7 +1,7 @@
 """Whether edits help: what a run sees in them, before and after, alone and in pairs."""
 
 import json
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.progress import Progress
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import EditSet
 from cad_studio.services.edit_plan import Entanglement
 from cad_studio.services.editing import source_image
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.store.derived import Replacing
 from cad_studio.store.edits import EditIndex, Edits, Evidence
 
 if TYPE_CHECKING:
@@ -78,23 +79,25 @@ def judge_pairs(
     """Measure how far apart pairs are before and after, and keep that by class pair.
 
     Of each pair A is edited towards its best current label and B towards its own; pairs without
-    both edits are left out. At most the 20,000 most similar ones are looked at.
+    both edits, or with one that the model has not judged, are left out. At most the 20,000 most
+    similar ones are looked at.
     """
+    evidence = edits.evidence(edit_set.id, judge.key)
+    index = index.take(aligned(index, evidence) >= 0)
+    reached_all = evidence.top_after[aligned(index, evidence)] == index.label
     found = pairs_with_edits(index, entanglement)
-    assert data.pixels is not None
+    source, pixels = data.pixels, edits.pixels(edit_set)
+    assert source is not None
     rows, which = np.unique(entanglement.pairs[found.pair].ravel(), return_inverse=True)
-    before = _features(judge, [source_image(data.pixels, row) for row in rows.tolist()])[which]
-    pixels = edits.pixels(edit_set)
     used, at = np.unique(found.edits.ravel(), return_inverse=True)
-    after = []
-    for start in range(0, len(used), _AT_ONCE):
-        progress.report(start / len(used), "Measuring pairs")
-        part = index.take(used[start : start + _AT_ONCE])
-        images = [pixels.one(*each) for each in zip(part.place, part.length, strict=True)]
-        after.append(_features(judge, images))
-    edited = np.concatenate(after)[at] if after else before[:0]
-    apart = np.stack([_distances(before), _distances(edited)], axis=1)
-    reached = _reached(edits, edit_set, index, judge.key)[found.edits]
+
+    def edit(place: int) -> NDArray[np.uint8]:
+        return pixels.one(int(index.place[place]), int(index.length[place]))
+
+    before = _features(judge, lambda row: source_image(source, row), rows, Part(progress, 0.0, 0.5))
+    edited = _features(judge, edit, used, Part(progress, 0.5, 1.0))
+    apart = np.stack([_distances(before[which]), _distances(edited[at])], axis=1)
+    reached = reached_all[found.edits]
     labels = np.sort(entanglement.labels[found.pair], axis=1)
     cells = []
     for classes in np.unique(labels, axis=0):
@@ -109,7 +112,8 @@ def judge_pairs(
             }
         )
     cells.sort(key=lambda cell: -int(cell["n_pairs"]))
-    _write(_file(edits, edit_set, judge.key), cells)
+    with Replacing(_file(edits, edit_set, judge.key)) as file:
+        file.write_text(json.dumps(cells), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -166,19 +170,19 @@ def aligned(index: EditIndex, evidence: Evidence) -> NDArray[np.int64]:
     return np.where(evidence.edit[place] == index.id, place, -1)
 
 
-def _reached(
-    edits: Edits, edit_set: EditSet, index: EditIndex, judge_key: str
-) -> NDArray[np.bool_]:
-    evidence = edits.evidence(edit_set.id, judge_key)
-    place = aligned(index, evidence)
-    out = np.zeros(len(index), bool)
-    known = place >= 0
-    out[known] = evidence.top_after[place[known]] == index.label[known]
-    return out
-
-
-def _features(judge: "Judge", images: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    return judge.look(images).features
+def _features(
+    judge: "Judge",
+    image: Callable[[int], NDArray[np.uint8]],
+    numbers: NDArray[np.int64],
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Features of numbered images, float32 (M, F); only some of them are held at a time."""
+    parts = [judge.look([]).features]
+    for start in range(0, len(numbers), _AT_ONCE):
+        progress.report(start / len(numbers), "Measuring pairs")
+        some = numbers[start : start + _AT_ONCE].tolist()
+        parts.append(judge.look([image(number) for number in some]).features)
+    return np.concatenate(parts)
 
 
 def _distances(features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -189,10 +193,3 @@ def _distances(features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _file(edits: Edits, edit_set: EditSet, judge_key: str) -> Path:
     return edits.folder(edit_set.id) / f"pairs-{judge_key}.json"
-
-
-def _write(file: Path, value: Any) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(unfinished, file)

@@ -173,7 +173,9 @@ def _augment(services: "Services", arguments: dict[str, Any], progress: Progress
 def _estimate_edits(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    return services.augmentation.estimate(AugmentRequest(**arguments), progress)
+    request = AugmentRequest(**arguments)
+    services.sets.settle(request.dataset)
+    return services.augmentation.estimate(request, progress)
 
 
 def _judge_edits(

@@ -29,6 +29,8 @@ class PreviewRequest:
     Attributes:
         rows: One sample, or the two of a pair.
         run: The run whose maps and evidence are shown; None takes the best one.
+        epsilon: What is left where nothing speaks for a class; None takes what training takes for
+            images of that size.
         guides: For each sample the class it is edited towards in a pair; None takes the candidate
             the run finds likeliest.
         settings: Of the in-domain editor, those that differ from their defaults.
@@ -39,7 +41,7 @@ class PreviewRequest:
     run: int | None = None
     cam: str = field(default="contrast", metadata={"choices": ("plain", "contrast")})
     fill: str = field(default="zero", metadata={"choices": ("zero", "mean")})
-    epsilon: float = field(default=0.5, metadata={"minimum": 0.0, "maximum": 1.0})
+    epsilon: float | None = field(default=None, metadata={"minimum": 0.0, "maximum": 1.0})
     guides: tuple[int, ...] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     with_edits: bool = True
@@ -49,6 +51,10 @@ class PreviewRequest:
         check_settings(self)
         if not 1 <= len(self.rows) <= 2:
             raise SettingError(f"One sample or two can be looked at, not {len(self.rows)}.")
+        if self.guides is not None and len(self.guides) != len(self.rows):
+            raise SettingError(
+                f"{len(self.guides)} guides are given for {len(self.rows)} samples; each has one."
+            )
 
 
 class PreviewService:
@@ -73,7 +79,8 @@ class PreviewService:
         Returns:
             `run` (number or None), `judge` (what it is called, or why there is none), `samples`
             (see `_sample`), `missing` (by editor: why its row is empty), `pair` (None for one
-            sample): `guides`, `before` and by way of augmenting the distance `after`; `ms`.
+            sample): `guides` (None for a sample without candidates), `before` and by way of
+            augmenting the distance `after`; `ms`.
         """
         began = time.monotonic()
         data = self._datasets.load(name)
@@ -81,6 +88,10 @@ class PreviewService:
             raise SettingError(f"{name} holds feature vectors; augmentations need images.")
         for row in request.rows:
             check_row(data, row)
+        if request.guides is not None:
+            for row, guide in zip(request.rows, request.guides, strict=True):
+                if guide not in data.candidates.of(row):
+                    raise SettingError(f"Class {guide} is no candidate of row {row}.")
         run_id, words = self._judge(name, request.run)
         images = [source_image(data.pixels, row) for row in request.rows]
         missing: dict[str, str] = {}
@@ -106,6 +117,14 @@ class PreviewService:
             "pair": pair,
             "ms": round(1000 * (time.monotonic() - began), 1),
         }
+
+    def epsilon(self, name: str) -> float:
+        """What training leaves where nothing speaks for a class, for images of this dataset."""
+        from cad_studio.algorithms._cam import default_epsilon
+        from cad_studio.training.data import default_side_px
+
+        pixels = self._datasets.load(name).pixels
+        return default_epsilon(default_side_px(None if pixels is None else pixels.native_shape))
 
     def _judge(self, name: str, run: int | None) -> tuple[int | None, str]:
         try:
@@ -134,7 +153,8 @@ class PreviewService:
             dense = candidates.dense(np.array([row]))[0]
             maps = self._judges.open(run_id).activation(image, dense, request.cam)[: len(labels)]
             made["heat"] = maps
-            views = dimmed(image, maps, request.epsilon, request.fill)
+            epsilon = self.epsilon(name) if request.epsilon is None else request.epsilon
+            views = dimmed(image, maps, epsilon, request.fill)
             made["views"]["cam"] = dict(zip(labels, views, strict=True))
         return made
 
@@ -246,7 +266,7 @@ def _pair(
 ) -> dict[str, Any]:
     """How far apart two samples are before, and after each is edited towards its class."""
     chosen = list(guides) if guides is not None else [sample["best"] for sample in samples]
-    if guides is None and chosen[0] == chosen[1]:
+    if guides is None and chosen[0] == chosen[1] is not None:
         # The same likeliest class: B takes its next one, so that there is something to part.
         before = samples[1]["before"]
         others = [label for label in samples[1]["labels"] if label != chosen[0]]

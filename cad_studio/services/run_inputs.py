@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress, Silent
 from cad_studio.mining.entangled import find_pairs
@@ -61,6 +61,20 @@ def split_rows(data: LoadedDataset) -> tuple[NDArray[np.int64], NDArray[np.int64
     test = next((of(name) for name in TEST_SPLITS if name in names), np.zeros(len(data), bool))
     train = next((of(name) for name in TRAIN_SPLITS if name in names), ~test)
     return np.flatnonzero(train), np.flatnonzero(test)
+
+
+def rows_of_split(data: LoadedDataset, split: str) -> NDArray[np.int64]:
+    """Rows of a split, int64, ascending.
+
+    Raises:
+        SettingError: There is no such split.
+    """
+    names = data.record.split_names
+    if split not in names:
+        raise SettingError(
+            f"{split!r} is not a split of {data.record.name}. {closest(split, names)}".rstrip()
+        )
+    return np.flatnonzero(data.splits == names.index(split))
 
 
 def default_backbone(data: LoadedDataset) -> str:

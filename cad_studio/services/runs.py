@@ -136,7 +136,19 @@ class RunService:
         self._access.require("owner")
         removed = [run.id for run in self._project.runs.all() if run.removed_at is not None]
         self._project.runs.delete(removed)
-        return self._project.remove_unused_files()
+        freed = self._project.remove_unused_files()
+        self._forget_lost_judges()
+        return freed
+
+    def _forget_lost_judges(self) -> None:
+        """Delete what models said of edits that no run has any more."""
+        told = self._project.edits.judges()
+        if not told:
+            return
+        from cad_studio.training.judging import key_of
+
+        files = (self._project.run_folder(run.id) / MODEL_FILE for run in self._project.runs.all())
+        self._project.edits.forget_judges(told - {key_of(file) for file in files if file.is_file()})
 
     def model_path(self, run_id: int) -> Path:
         """File of a run's model.

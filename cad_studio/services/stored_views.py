@@ -1,18 +1,21 @@
-"""What a training run takes of the stored edits, fixed when it starts."""
+"""What a training run takes of the stored edits, fixed when it first starts."""
 
-from dataclasses import asdict, dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
+from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset, EditSet, Run
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.evidence import aligned
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.run_inputs import RunInputs
+from cad_studio.services.runs import name_of
+from cad_studio.store.derived import Replacing
 from cad_studio.store.edit_files import EditPixels
 from cad_studio.store.edits import EditIndex
 from cad_studio.store.projects import Project
@@ -23,24 +26,43 @@ if TYPE_CHECKING:
 METHOD = "cad"
 """The method that learns from stored edits."""
 
+IDS_FILE = "edits.npy"
+"""In the folder of a run: numbers of the edits it learns from, int64 (E,), rising."""
+
 _KEY = "edit_"
 
 
 @dataclass(frozen=True)
 class EditChoice:
-    """Which edits a run learns from; kept with the run, so that it is the same when resumed.
+    """Which edits a run learns from; all but `ids` is kept with the run, those beside it.
 
     Attributes:
         set: Number of the set; None for none.
-        last: Highest number of an edit that counts; later ones came too late.
+        count: How many edits.
+        digest: Hash of their numbers.
         least: Least probability of an edit's class, by the judge; 0 takes all.
-        judge: Key of the model that judged; empty where `least` is 0.
+        judge: What the run that judged was called; empty where `least` is 0.
+        ids: int64 (E,). Their numbers, rising.
     """
 
     set: int | None = None
-    last: int = 0
+    count: int = 0
+    digest: str = ""
     least: float = 0.0
     judge: str = ""
+    ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @classmethod
+    def of(
+        cls, edit_set: EditSet, ids: NDArray[np.int64], least: float = 0.0, judge: str = ""
+    ) -> "EditChoice":
+        """Of some edits of a set."""
+        return cls(edit_set.id, len(ids), _digest(ids), least, judge, ids)
+
+    def kept(self) -> dict[str, Any]:
+        """Plain values for the run's row."""
+        names = [name for name in self.__dataclass_fields__ if name != "ids"]
+        return {f"{_KEY}{name}": getattr(self, name) for name in names}
 
 
 class StoredViews:
@@ -113,74 +135,119 @@ class StoredViewService:
         self._sets = sets
         self._judges = judges
 
-    def chosen(self, method: str, record: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
-        """What a new run keeps of its edits, fixed now: resumed, it sees no other.
+    def check(self, method: str, record: Dataset, settings: dict[str, Any]) -> None:
+        """See that a run may be asked for; its edits may be made until it starts.
 
         Raises:
-            CadStudioError: As `choose`.
+            RecordNotFoundError: The set it asks for is not of this dataset.
         """
-        if method != METHOD:
-            return {}
-        choice = asdict(self.choose(record.name, record.id, settings))
-        return {f"{_KEY}{part}": value for part, value in choice.items()}
+        if method == METHOD and settings.get("edits") is not None:
+            self._set_of(record, settings["edits"])
 
-    def added(self, run: Run, inputs: RunInputs) -> RunInputs:
-        """What a run learns from, with the edits it keeps to, for the method that takes them."""
+    def fixed(self, run: Run) -> EditChoice | None:
+        """What a run that starts learns from: chosen at its first start, then always the same.
+
+        Returns:
+            None for a method that takes no edits.
+
+        Raises:
+            RecordNotFoundError: The set it asks for is not there.
+            SettingError: No run has judged the edits, or some that it learned from are gone.
+        """
         if run.method != METHOD:
-            return inputs
+            return None
+        file = self._project.run_folder(run.id) / IDS_FILE
+        if f"{_KEY}digest" not in run.environment:
+            if any((file.parent / "checkpoints").glob("*")):
+                return EditChoice()  # it began before there was a choice
+            choice = self.choose(run)
+            with Replacing(file) as unfinished, unfinished.open("wb") as stream:
+                np.save(stream, choice.ids)
+            environment = {**run.environment, **choice.kept()}
+            self._project.runs.change(run.id, environment=environment)
+            return choice
+        try:
+            ids = np.load(file, allow_pickle=False)
+        except (OSError, ValueError):
+            ids = np.zeros(0, np.int64)
         known = {
-            part: run.environment[f"{_KEY}{part}"]
-            for part in EditChoice.__dataclass_fields__
-            if f"{_KEY}{part}" in run.environment
+            name: run.environment[f"{_KEY}{name}"]
+            for name in EditChoice.__dataclass_fields__
+            if name != "ids"
         }
-        edits, is_complete, words = self.open(EditChoice(**known), inputs.data)
+        choice = EditChoice(**known, ids=ids)
+        n_there = 0
+        if choice.set is not None and _digest(ids) == choice.digest:
+            n_there = len(self._project.edits.some(choice.set, ids.tolist()))
+        if n_there < choice.count:
+            raise SettingError(
+                f"{choice.count - n_there:,} of the {choice.count:,} edits that {name_of(run)} "
+                "learns from were deleted, so it cannot go on as it began. Start a new run."
+            )
+        return choice
+
+    def added(self, choice: EditChoice | None, inputs: RunInputs) -> RunInputs:
+        """What a run learns from, with its edits, for the method that takes them."""
+        if choice is None:
+            return inputs
+        edits, is_complete, words = self.open(choice, inputs.data)
         outside = replace(inputs.outside, edits=edits, edits_cover_all=is_complete)
         return replace(inputs, outside=outside, words=words)
 
-    def choose(self, name: str, dataset_id: int, settings: dict[str, Any]) -> EditChoice:
-        """The edits a new run learns from.
+    def choose(self, run: Run) -> EditChoice | None:
+        """The edits that a run would learn from if it began now.
 
-        Args:
-            name: The dataset.
-            dataset_id: Its number.
-            settings: Of the method: `edits` (a set, or None for the newest with good edits) and
-                `least_probability`.
+        Its settings name a set, or none for the newest with good edits, and `least_probability`,
+        which the newest run decides that has judged all of them.
+
+        Returns:
+            None for a method that takes no edits.
 
         Raises:
-            RecordNotFoundError: The set that is asked for is not of this dataset.
-            ResourceError: Edits are to be left out by evidence, and no run can judge them.
-            SettingError: The run that judges has not seen the edits yet.
+            RecordNotFoundError: The set that is asked for is not of its dataset.
+            SettingError: Edits are to be left out by evidence, and no run has judged all of them.
         """
-        asked = settings.get("edits")
-        found = None
-        for edit_set in self._project.edits.sets(dataset_id):
-            if edit_set.id == asked or (asked is None and len(self._good(edit_set))):
-                found = edit_set
-                break
+        if run.method != METHOD:
+            return None
+        record = next(each for each in self._project.datasets.all() if each.id == run.dataset_id)
+        asked = run.settings.get("edits")
+        sets = self._project.edits.sets(record.id)
+        wanted = [self._set_of(record, asked)] if asked is not None else sets
+        found = next((each for each in wanted if asked or len(self._sets.good(each))), None)
         if found is None:
-            if asked is not None:
-                raise RecordNotFoundError(
-                    f"Edit set {asked} is not one of {name}. "
-                    "List them with: python -m cad_studio edits list."
-                )
-            return EditChoice(None)
-        index = self._project.edits.index(found.id)
-        last = int(index.id.max(initial=0))
-        least = float(settings.get("least_probability") or 0.0)
+            return EditChoice()
+        index = self._sets.good(found)
+        least = float(run.settings.get("least_probability") or 0.0)
         if not least:
-            return EditChoice(found.id, last)
-        run_id = self._judges.choose(name, None)
-        judge = self._judges.open(run_id)
-        evidence = self._project.edits.evidence(found.id, judge.key)
-        unseen = int((aligned(index, evidence) < 0).sum())
-        if unseen:
-            raise SettingError(
-                f"{unseen:,} of {len(index):,} edits of set {found.id} were not judged by "
-                f"{self._judges.name(run_id)} yet, so least_probability cannot be applied. Judge "
-                f"them on the Augmentations page, or with: python -m cad_studio edits judge "
-                f"{found.id}."
-            )
-        return EditChoice(found.id, last, least, judge.key)
+            return EditChoice.of(found, index.id)
+        judge, after = self._judged(record.name, found, index)
+        return EditChoice.of(found, index.id[after >= least], least, judge)
+
+    def _set_of(self, record: Dataset, number: int) -> EditSet:
+        for edit_set in self._project.edits.sets(record.id):
+            if edit_set.id == number:
+                return edit_set
+        raise RecordNotFoundError(
+            f"Edit set {number} is not one of {record.name}. "
+            "List them with: python -m cad_studio edits list."
+        )
+
+    def _judged(
+        self, name: str, edit_set: EditSet, index: EditIndex
+    ) -> tuple[str, NDArray[np.float64]]:
+        """The newest run that has judged all edits, and the probability it gives each, (E,)."""
+        counts = self._project.edits.judged(edit_set.id)
+        if max(counts.values(), default=0) >= len(index):
+            for run_id in sorted((row["id"] for row in self._judges.offered(name)), reverse=True):
+                evidence = self._project.edits.evidence(edit_set.id, self._judges.open(run_id).key)
+                place = aligned(index, evidence)
+                if (place >= 0).all():
+                    return self._judges.name(run_id), evidence.after[place]
+        raise SettingError(
+            f"No run has judged all {len(index):,} edits of set {edit_set.id} yet, so "
+            "least_probability cannot be applied. Judge them on the Augmentations page, or with: "
+            f"python -m cad_studio edits judge {edit_set.id}."
+        )
 
     def open(
         self, choice: EditChoice, data: "TrainingData"
@@ -202,17 +269,8 @@ class StoredViewService:
                     "python -m cad_studio augment DATASET."
                 ),
             )
-        try:
-            edit_set = self._project.edits.get(choice.set)
-        except CadStudioError:
-            return None, False, f"Edit set {choice.set} was deleted; class views use maps instead."
-        index = self._project.edits.index(choice.set, choice.last)
-        index = index.take(self._sets.is_good(edit_set, index))
-        if choice.least:
-            evidence = self._project.edits.evidence(choice.set, choice.judge)
-            place = aligned(index, evidence)
-            passes = (place >= 0) & (evidence.after[place] >= choice.least)
-            index = index.take(passes)
+        edit_set = self._project.edits.get(choice.set)
+        index = self._project.edits.some(choice.set, choice.ids.tolist())
         views = StoredViews(
             index,
             self._project.edits.pixels(edit_set),
@@ -227,10 +285,10 @@ class StoredViewService:
             "the training samples are stored edits"
         )
         if choice.least:
-            words += f", those below probability {choice.least:g} left out"
+            words += f", those below probability {choice.least:g} by {choice.judge} left out"
         words += "." if there == wanted else "; the others use activation maps."
         return views, there == wanted, words
 
-    def _good(self, edit_set: EditSet) -> EditIndex:
-        index = self._project.edits.index(edit_set.id)
-        return index.take(self._sets.is_good(edit_set, index))
+
+def _digest(ids: NDArray[np.int64]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(ids, "<i8").tobytes()).hexdigest()[:16]

@@ -1,12 +1,13 @@
 """Train networks on partial labels, ask them, and hand them on."""
 
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cad_studio.core.dataset import UNKNOWN
-from cad_studio.core.errors import CadStudioError, SettingError, closest
+from cad_studio.core.errors import CadStudioError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
@@ -17,7 +18,12 @@ from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
 from cad_studio.services.publishing import check_repository
-from cad_studio.services.run_inputs import RunInputs, default_backbone, open_run
+from cad_studio.services.run_inputs import (
+    RunInputs,
+    default_backbone,
+    open_run,
+    rows_of_split,
+)
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.training_choices import (
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from cad_studio.training.processes import Processes
     from cad_studio.training.report import EpochReport
 
+_LOG = logging.getLogger(__name__)
 _READING = 0.05
 
 
@@ -171,11 +178,16 @@ class TrainingService:
         # The first to open it computes what is missing; the others find it.
         whole = Part(progress, 0.0, _READING)
         processes.in_main(lambda: self._extract(run, whole))
-        inputs = self._open(run, Part(progress, _READING, _READING))
+        choice = processes.in_main(lambda: self._stored_views.fixed(run))
+        opened = self._open(run, Part(progress, _READING, _READING))
+        inputs = self._stored_views.added(choice, opened)
         where = {
-            **run.environment, **describe_environment(), "left_out": inputs.left_out,
-            "processes": processes.count,
+            **runs.get(run_id).environment, **describe_environment(),
+            "left_out": inputs.left_out, "processes": processes.count,
+            **({"class_views": inputs.words} if inputs.words else {}),
         }  # fmt: skip
+        if inputs.words:
+            _LOG.info("%s", inputs.words)
         processes.in_main(lambda: runs.change(run_id, environment=where, finished_at=None))
         folder = self._project.run_folder(run_id)
         trainer = Trainer(inputs.data, self._plan(run), folder, inputs.outside, processes)
@@ -187,9 +199,7 @@ class TrainingService:
         ending = {"finished_at": now(), "best_epoch": fitted.best.epoch}
         processes.in_main(lambda: runs.change(run_id, **ending))
         notes = [f"Checkpoint {name} was damaged and passed over." for name in fitted.damaged]
-        if inputs.words:
-            notes.append(inputs.words)
-        return {**self.result(run_id), "notes": notes}
+        return {**self.result(run_id), "notes": notes + ([inputs.words] if inputs.words else [])}
 
     def result(self, run_id: int) -> dict[str, Any]:
         """The figures of a run's model, and what they rest on; oracle figures among them.
@@ -240,7 +250,7 @@ class TrainingService:
         rows = inputs.data.test_rows
         data = self._load(run)
         if split is not None:
-            rows = _rows_of(data, split)
+            rows = rows_of_split(data, split)
         elif not len(rows):
             raise SettingError(
                 f"{data.record.name} has no test split. Name one with --split, of: "
@@ -287,7 +297,8 @@ class TrainingService:
                   job_id=None, best_epoch=None,
                   **{k: v for k, v in self._checked(request).items()
                      if k != "note"})  # fmt: skip
-        inputs = self._open(run, Part(progress, 0.0, 0.5))
+        choice = self._stored_views.choose(run)
+        inputs = self._stored_views.added(choice, self._open(run, Part(progress, 0.0, 0.5)))
         progress.report(0.5, "Measuring a few steps")
         found = estimate(inputs.data, self._plan(run), inputs.outside)
         return {
@@ -340,6 +351,7 @@ class TrainingService:
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
         settings = settings_from_json(member.config_type, request.settings)
+        self._stored_views.check(request.method, data.record, settings_to_json(settings))
         return {
             "dataset_id": data.record.id,
             "version_hash": data.record.version.hash,
@@ -351,9 +363,7 @@ class TrainingService:
             "features": features,
             "config": settings_to_json(config),
             "settings": settings_to_json(settings),
-            "environment": self._stored_views.chosen(
-                request.method, data.record, settings_to_json(settings)
-            ),
+            "environment": {},
         }
 
     def _title(self, run: Run) -> str:
@@ -363,14 +373,13 @@ class TrainingService:
         data = self._load(run)
         found = self._extract(run, Part(progress, 0.0, 0.8))
         sets = self._project.blobs.load_array(run.candidates)
-        inputs = open_run(
+        return open_run(
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
             settings_from_json(TrainConfig, run.config),
             Part(progress, 0.8, 1.0),
         )
-        return self._stored_views.added(run, inputs)
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
         return self._mining.extract(self._load(run).record.name, run.features, progress)
@@ -388,12 +397,3 @@ class TrainingService:
             settings_from_json(TrainConfig, run.config),
             settings_from_json(ALGORITHMS.get(run.method).config_type, run.settings),
         )
-
-
-def _rows_of(data: LoadedDataset, split: str) -> np.ndarray:
-    names = data.record.split_names
-    if split not in names:
-        raise SettingError(
-            f"{split!r} is not a split of {data.record.name}. {closest(split, names)}".rstrip()
-        )
-    return np.flatnonzero(data.splits == names.index(split))

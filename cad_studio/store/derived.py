@@ -7,12 +7,17 @@ when that does. Nothing in the database names them.
 import json
 import os
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import StorageError, is_disk_full
+
+_UNFINISHED = ".unfinished"
+_GIVEN_UP = 3600.0
+"""Seconds after which nobody is writing a file any more."""
 
 
 class Derived:
@@ -36,7 +41,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with _Replacing(self.path(name)) as file, file.open("wb") as stream:
+        with Replacing(self.path(name)) as file, file.open("wb") as stream:
             np.save(stream, array)
 
     def load_array(self, name: str) -> NDArray[Any]:
@@ -49,7 +54,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with _Replacing(self.path(name)) as file:
+        with Replacing(self.path(name)) as file:
             file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
     def load_json(self, name: str) -> Any:
@@ -57,27 +62,35 @@ class Derived:
         return json.loads(self.path(name).read_text(encoding="utf-8"))
 
     def remove_except(self, origins: set[str]) -> int:
-        """Delete what rests on anything else; returns how many bytes became free."""
+        """Delete what rests on anything else, and what killed processes left; returns bytes."""
         freed = 0
         for file in self._folder.glob("*"):
-            if file.name.partition("-")[0] not in origins:
+            is_left = file.suffix == _UNFINISHED and time() - file.stat().st_mtime > _GIVEN_UP
+            if is_left or file.name.partition("-")[0] not in origins:
                 freed += file.stat().st_size
                 file.unlink(missing_ok=True)
         return freed
 
 
-class _Replacing:
+class Replacing:
     """A file beside the wanted one that takes its place when the block ends well."""
 
     def __init__(self, target: Path) -> None:
+        """Write `target`; its folder is made when needed."""
         self._target = target
-        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
+        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}{_UNFINISHED}")
 
     def __enter__(self) -> Path:
+        """The file to write."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         return self._unfinished
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Put it in place, or delete it when the block raised.
+
+        Raises:
+            StorageError: The disk is full.
+        """
         if error is None:
             os.replace(self._unfinished, self._target)
             return

@@ -41,13 +41,15 @@ class EditModels:
         Raises:
             RecordNotFoundError: There is none of this number.
         """
-        for found in self.all():
-            if found.id == model_id:
-                return found
-        raise RecordNotFoundError(
-            f"Editor {model_id} is not in this project. Train one: "
-            "python -m cad_studio edit-model DATASET."
-        )
+        wanted = sql.select(EDIT_MODEL).where(EDIT_MODEL.c.id == model_id)
+        with self._database.read() as connection:
+            row = connection.execute(wanted).first()
+        if row is None:
+            raise RecordNotFoundError(
+                f"Editor {model_id} is not in this project. Train one: "
+                "python -m cad_studio edit-model DATASET."
+            )
+        return EditModel(**row._mapping)
 
     def all(self, dataset_id: int | None = None) -> list[EditModel]:
         """All editors, or those of a dataset, newest first."""

@@ -1,7 +1,7 @@
 """Stored edits: which there are, of what, and what models say of them."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,9 @@ class EditIndex:
         return EditIndex(**{name: getattr(self, name)[which] for name in self.__dataclass_fields__})
 
 
+NO_EDITS = EditIndex(*(np.zeros(0, np.int64) for _ in range(6)), np.zeros(0))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What one model says of E edits.
@@ -91,13 +94,14 @@ class Edits:
         Raises:
             RecordNotFoundError: There is none of this number.
         """
-        for found in self.sets():
-            if found.id == set_id:
-                return found
-        raise RecordNotFoundError(
-            f"Edit set {set_id} is not in this project. "
-            "List them with: python -m cad_studio edits list."
-        )
+        with self._database.read() as connection:
+            row = connection.execute(sql.select(EDIT_SET).where(EDIT_SET.c.id == set_id)).first()
+        if row is None:
+            raise RecordNotFoundError(
+                f"Edit set {set_id} is not in this project. "
+                "List them with: python -m cad_studio edits list."
+            )
+        return EditSet(**row._mapping)
 
     def find(self, dataset_id: int, key: str) -> EditSet | None:
         """The set of this model and these settings, if there is one."""
@@ -140,12 +144,28 @@ class Edits:
         """Where the pixels of a set lie; not made."""
         return self._folder / str(set_id)
 
-    def index(self, set_id: int, last: int | None = None) -> EditIndex:
-        """All edits of a set, or those up to a number."""
+    def last(self, set_id: int) -> int:
+        """Highest number of an edit of a set, 0 without any."""
+        wanted = sql.select(sql.func.max(EDIT.c.id)).where(EDIT.c.set_id == set_id)
+        with self._database.read() as connection:
+            return connection.scalar(wanted) or 0
+
+    def index(self, set_id: int) -> EditIndex:
+        """All edits of a set; the services remember it, see `EditSetService.index`."""
+        return self._index(EDIT.c.set_id == set_id)
+
+    def of_row(self, set_id: int, row: int) -> EditIndex:
+        """The edits of one sample."""
+        return self._index((EDIT.c.set_id == set_id) & (EDIT.c.row == row))
+
+    def some(self, set_id: int, numbers: Sequence[int]) -> EditIndex:
+        """Those of some numbers that the set has, by rising number."""
+        # The sum keeps SQLite from going through the whole set for a few numbers.
+        return self._index((EDIT.c.set_id + 0 == set_id) & EDIT.c.id.in_(_listed(numbers)))
+
+    def _index(self, which: sql.ColumnElement[bool]) -> EditIndex:
         columns = [EDIT.c[name] for name in EditIndex.__dataclass_fields__]
-        wanted = sql.select(*columns).where(EDIT.c.set_id == set_id).order_by(EDIT.c.id)
-        if last is not None:
-            wanted = wanted.where(EDIT.c.id <= last)
+        wanted = sql.select(*columns).where(which).order_by(EDIT.c.id)
         with self._database.read() as connection:
             rows = connection.execute(wanted).fetchall()
         whole = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
@@ -222,6 +242,18 @@ class Edits:
             with self._database.write() as connection:
                 connection.execute(sql.insert(EDIT_EVIDENCE).prefix_with("OR REPLACE"), rows)
 
+    def judged(self, set_id: int) -> dict[str, int]:
+        """How many edits of a set each model has judged, by its key."""
+        table = EDIT_EVIDENCE.c
+        wanted = (
+            sql.select(table.judge, sql.func.count())
+            .join(EDIT, EDIT.c.id == table.edit_id)
+            .where(EDIT.c.set_id == set_id)
+            .group_by(table.judge)
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(wanted)}
+
     def evidence(self, set_id: int, judge: str) -> Evidence:
         """What a model said of the edits of a set."""
         table = EDIT_EVIDENCE.c
@@ -251,11 +283,11 @@ class Edits:
     def keep_only(self, edit_set: EditSet, kept: EditIndex) -> int:
         """Delete all edits of a set but some, and close the gaps; returns bytes freed.
 
-        The rest is copied into a new file first, so a kill leaves the set as it was.
+        The rest is copied into a new file first, so a kill leaves the set as it was. What was
+        measured of pairs is forgotten: it rests on edits that are gone.
         """
         old = self.folder(edit_set.id) / edit_set.file
-        serial = int(edit_set.file.partition("-")[2].partition(".")[0]) + 1
-        renewed = replace(edit_set, file=f"edits-{serial}.bin")
+        renewed = replace(edit_set, file=f"edits-{_serial(edit_set.file) + 1}.bin")
         new = self.folder(edit_set.id) / renewed.file
         source = EditPixels(old, None)
         places: list[int] = []
@@ -268,12 +300,11 @@ class Edits:
             ]
             places += append(new, end, parts)
             end += sum(map(len, parts))
-        stay = sql.select(sql.literal_column("value")).select_from(
-            sql.func.json_each(str(kept.id.tolist()))
-        )
         with self._database.write() as connection:
             connection.execute(
-                sql.delete(EDIT).where(EDIT.c.set_id == edit_set.id, EDIT.c.id.not_in(stay))
+                sql.delete(EDIT).where(
+                    EDIT.c.set_id == edit_set.id, EDIT.c.id.not_in(_listed(kept.id.tolist()))
+                )
             )
             if places:
                 connection.execute(
@@ -288,6 +319,42 @@ class Edits:
             connection.execute(
                 sql.update(EDIT_SET).where(EDIT_SET.c.id == edit_set.id).values(file=renewed.file)
             )
-        freed = old.stat().st_size - end if old.is_file() else 0
-        old.unlink(missing_ok=True)
+        for file in self.folder(edit_set.id).glob("pairs-*.json"):
+            file.unlink(missing_ok=True)
+        return self.remove_older_files(renewed) - end
+
+    def remove_older_files(self, edit_set: EditSet) -> int:
+        """Delete the pixels that a set had before its gaps were closed; returns their bytes."""
+        freed = 0
+        for file in self.folder(edit_set.id).glob("edits-*.bin"):
+            # a higher one is being written by another process
+            if _serial(file.name) < _serial(edit_set.file):
+                freed += file.stat().st_size
+                file.unlink(missing_ok=True)
         return freed
+
+    def judges(self) -> set[str]:
+        """Keys of all models that have said something."""
+        with self._database.read() as connection:
+            return set(connection.scalars(sql.select(EDIT_EVIDENCE.c.judge).distinct()))
+
+    def forget_judges(self, judges: Iterable[str]) -> None:
+        """Delete what some models said, of edits and of pairs."""
+        for judge in judges:
+            with self._database.write() as connection:
+                connection.execute(sql.delete(EDIT_EVIDENCE).where(EDIT_EVIDENCE.c.judge == judge))
+            for file in self._folder.glob(f"*/pairs-{judge}.json"):
+                file.unlink(missing_ok=True)
+
+
+def _listed(numbers: Sequence[int]) -> sql.Select[tuple[int]]:
+    """Numbers as a table, however many."""
+    return sql.select(sql.literal_column("value", sql.Integer)).select_from(
+        sql.func.json_each(str(list(numbers)))
+    )
+
+
+def _serial(file: str) -> int:
+    """Of `edits-<serial>.bin`."""
+    number = file.partition("-")[2].partition(".")[0]
+    return int(number) if number.isdecimal() else 0

@@ -139,7 +139,7 @@ class Project:
                 if folder.name.isdecimal() and int(folder.name) not in numbers:
                     freed += folder_size(folder)
                     shutil.rmtree(folder, ignore_errors=True)
-        return freed
+        return freed + sum(map(self.edits.remove_older_files, self.edits.sets()))
 
     def _remove_unused_blobs(self) -> int:
         used: set[str] = set()

@@ -76,10 +76,7 @@ class TrainingData:
         """Side of the images a network is given."""
         if self.image_px is not None:
             return self.image_px
-        shape = None if self.pixels is None else self.pixels.native_shape
-        if shape is None or max(shape[:2]) >= LARGE_PX:
-            return _DEFAULT_LARGE_PX
-        return max(shape[:2])
+        return default_side_px(None if self.pixels is None else self.pixels.native_shape)
 
     @property
     def channels(self) -> int:
@@ -133,3 +130,10 @@ def measure_normalisation(
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-4))
     return mean.tolist(), deviation.tolist()
+
+
+def default_side_px(shape: tuple[int, ...] | None) -> int:
+    """Side that images of a shape (H, W, channels), or of none in common, are trained at."""
+    if shape is None or max(shape[:2]) >= LARGE_PX:
+        return _DEFAULT_LARGE_PX
+    return max(shape[:2])

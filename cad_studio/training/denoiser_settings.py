@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from cad_studio.core.errors import SettingError
 from cad_studio.core.settings import check_settings
+
+EDITOR_FILE = "editor.safetensors"
+"""In the folder of an editor: its weights."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_settings(self)
+        if self.network == "unet" and self.width is not None and self.width % 8:
+            raise SettingError(
+                f"width is {self.width}; that of a unet must be a multiple of 8, such as "
+                f"{round(self.width / 8) * 8}."
+            )
 
     def widths(self, n_images: int, n_pixels: int) -> list[int]:
         """As `DenoiserCard.widths`, for so many images of so many values."""

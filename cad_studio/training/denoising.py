@@ -1,5 +1,6 @@
 """Train a denoiser on a dataset's own images, told classes by belief over the candidates only."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,15 +15,14 @@ from torch import Tensor
 from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard, denoise, make_denoiser
+from cad_studio.models.device import choose_device
 from cad_studio.training.checkpoint import Checkpoints
 from cad_studio.training.data import TrainingData
-from cad_studio.training.denoiser_settings import DenoiserConfig
+from cad_studio.training.denoiser_settings import EDITOR_FILE, DenoiserConfig
 from cad_studio.training.inputs import Inputs, open_inputs
-from cad_studio.training.precision import choose_device
 from cad_studio.training.schedule import learning_rate_at
 from cad_studio.training.torch_state import torch_state
 
-EDITOR_FILE = "editor.safetensors"
 SAMPLES_FOLDER = "samples"
 _SAMPLES_PER_CLASS = 8
 _MOST_SAMPLED_CLASSES = 20
@@ -30,6 +30,7 @@ _SAMPLING_STEPS, _SAMPLING_GUIDANCE = 20, 3.0
 _CHANCE = 6
 _ORDER_STREAM = 7
 _AT_ONCE, _MOST_LOOKED_AT = 256, 8192
+_BYTES_AT_ONCE = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ class DenoiserTrainer:
         if checkpoint is None:
             order = np.random.default_rng((config.seed, _ORDER_STREAM)).permutation(data.train_rows)
             looked_at = order[:_MOST_LOOKED_AT]
-            few = inputs.batches(np.array_split(looked_at, -(-len(looked_at) // _AT_ONCE)))
+            at_once = max(1, min(_AT_ONCE, _BYTES_AT_ONCE // (4 * card.channels * side**2)))
+            few = inputs.batches(np.array_split(looked_at, -(-len(looked_at) // at_once)))
             denoiser.prepare(_unit(images) for images in few)
         average = make_denoiser(card).to(device, memory_format=torch.channels_last)
         average.load_state_dict(denoiser.state_dict())
@@ -164,7 +166,8 @@ class DenoiserTrainer:
         if checkpoint is not None:
             if checkpoint.state["config"] != self._identity():
                 raise SettingError(
-                    "The checkpoint was made with other settings. Start a new editor."
+                    "The checkpoint was made with other settings, samples or beliefs. "
+                    "Start a new editor."
                 )
             session.restore(checkpoint.tensors, checkpoint.state)
         return session
@@ -230,10 +233,13 @@ class DenoiserTrainer:
         self._checkpoints.save(tensors, {**state, "config": self._identity()})
 
     def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with: settings, and what it learns from."""
         kept = asdict(self._config)
         for where in ("device", "threads"):
             del kept[where]
-        return kept
+        seen = zlib.crc32(np.ascontiguousarray(self._belief).tobytes())
+        seen = zlib.crc32(np.ascontiguousarray(self._data.train_rows, np.int64).tobytes(), seen)
+        return {**kept, "seen": seen}
 
 
 def _unit(images: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class Judge:
             DatasetFormatError: The file is not a model of this studio.
             SettingError: It reads feature vectors.
         """
-        self.key = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        self.key = key_of(file)
         self._network, views = load_model(file)
         if views is None:
             raise SettingError("This run reads feature vectors; choose one trained on images.")
@@ -103,6 +103,11 @@ class Judge:
             side = round(side * LARGE_MARGIN)
         channels = 1 if self._views.kind == "grey" else 3
         return torch.from_numpy(np.stack([fitted(image, side, channels) for image in images]))
+
+
+def key_of(file: Path) -> str:
+    """What names the judge that a file holds: `Judge.key`."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def fitted(image: NDArray[np.uint8], side_px: int, channels: int) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Edits, Setup, mak
 from cad_studio.core.dataset import chunks
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
+from cad_studio.models.device import choose_device
 from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import plain_inputs
 from cad_studio.training.checkpoint import Checkpoint
@@ -22,7 +23,7 @@ from cad_studio.training.exchange import check_shares
 from cad_studio.training.hold_out import split_hold_out
 from cad_studio.training.inputs import Inputs, open_inputs
 from cad_studio.training.plan import Plan
-from cad_studio.training.precision import choose_device, choose_precision
+from cad_studio.training.precision import choose_precision
 from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.session import Session
 from cad_studio.training.settings import TrainConfig

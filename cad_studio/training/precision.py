@@ -8,8 +8,6 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-from cad_studio.core.errors import SettingError
-
 _WORTHWHILE = 1.2
 _TRIED_ON_CPU = 8
 _LARGE_ON_CPU = 1_000_000
@@ -17,29 +15,6 @@ _LARGE_ON_CPU = 1_000_000
 ResNet-8 has 0.1 million and gains 1.0 to 1.3."""
 
 _REPEATS = 3
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device a setting stands for; `auto` takes a CUDA device where there is one.
-
-    Raises:
-        SettingError: There is no such device here.
-    """
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise SettingError(f"device is {wanted!r}. Allowed: auto, cpu, cuda, cuda:1.") from error
-    if device.type == "cuda":
-        n_devices = torch.cuda.device_count()
-        if (device.index or 0) >= n_devices:
-            raise SettingError(
-                f"device is {wanted!r}; this machine has {n_devices} CUDA devices. Choose cpu."
-            )
-    elif device.type != "cpu":
-        raise SettingError(f"device is {wanted!r}. Allowed: auto, cpu, cuda, cuda:1.")
-    return device
 
 
 def choose_precision(wanted: str, network: nn.Module, inputs: Tensor) -> str:

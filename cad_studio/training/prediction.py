@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Part, Progress
+from cad_studio.models.device import choose_device
 from cad_studio.training.batching import ask
 from cad_studio.training.data import TrainingData
 from cad_studio.training.inputs import open_inputs
 from cad_studio.training.model_file import load_model
-from cad_studio.training.precision import choose_device
 
 _AT_ONCE = 512
 

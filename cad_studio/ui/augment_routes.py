@@ -42,7 +42,7 @@ def preview_request(request: Request) -> PreviewRequest:
         run=requests.whole_number(request, "run") if run else None,
         cam=query.get("cam") or "contrast",
         fill=query.get("fill") or "zero",
-        epsilon=0.5 if epsilon is None else epsilon,
+        epsilon=epsilon,
         guides=tuple(requests.row_list(guides)) if guides else None,
         settings=settings,
         with_edits=query.get("edits") != "0",
@@ -63,6 +63,7 @@ def _offers(services: Services, request: Request) -> Response:
             "models": services.edit_models.all(name),
             "budget": describe_settings(EditBudget),
             "orders": ORDERS,
+            "epsilon": services.previews.epsilon(name) if has_images else None,
         },
         headers=_CHANGING,
     )
@@ -107,10 +108,12 @@ def _edits_sheet(
     """Where a sheet of edits is, and how it is laid out."""
     if not edits:
         return None
-    listed = ",".join(str(edit["id"]) for edit in edits)
+    numbers = [edit["id"] for edit in edits]
     edit_set = services.project.edits.get(number)
+    content = services.edit_sets.sheet_hash(number, numbers)
+    listed = ",".join(map(str, numbers))
     return {
-        "url": f"{PREFIX}/augment/sets/{number}/sprite.png?edits={listed}",
+        "url": f"{PREFIX}/augment/sets/{number}/{content}/sprite.png?edits={listed}",
         "columns": SPRITE_COLUMNS,
         "px": services.edit_sets.cell_px(edit_set),
         "lines": -(-len(edits) // SPRITE_COLUMNS),
@@ -126,10 +129,12 @@ def _sources_sheet(
 
 
 def _sprite(services: Services, request: Request) -> Response:
+    number = requests.path_number(request, "set")
     numbers = requests.row_list(request.query_params.get("edits", ""))
-    # The number of an edit is never given out twice, and its pixels never change.
-    sheet = services.edit_sets.sprite(requests.path_number(request, "set"), numbers)
-    return Response(sheet, media_type="image/png", headers=_LASTING)
+    sheet = services.edit_sets.sprite(number, numbers)
+    # What a browser keeps must be this very sheet, not one of another project at this address.
+    is_it = request.path_params["content"] == services.edit_sets.sheet_hash(number, numbers)
+    return Response(sheet, media_type="image/png", headers=_LASTING if is_it else _CHANGING)
 
 
 def _samples(services: Services, request: Request) -> Response:
@@ -141,7 +146,7 @@ def _samples(services: Services, request: Request) -> Response:
 
 AUGMENT_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/augment/sets/{set}/gallery": _gallery,
-    "/augment/sets/{set}/sprite.png": _sprite,
+    "/augment/sets/{set}/{content}/sprite.png": _sprite,
     "/augment/editors/{editor}/samples/{epoch}.png": _samples,
     "/augment/{name}/offers": _offers,
     "/augment/{name}/look": _look,

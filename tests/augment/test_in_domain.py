@@ -10,6 +10,7 @@ from cad_studio.augment._base import ClassText
 from cad_studio.augment.in_domain import InDomainConfig, InDomainEditor
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.models.denoiser import DenoiserCard, make_denoiser
+from cad_studio.services.editing import Batcher
 
 NAMES = ["a", "b", "c"]
 TEXTS = [ClassText(name, name) for name in NAMES]
@@ -81,3 +82,42 @@ def test_the_key_knows_the_content_of_the_model_and_the_settings(model, tmp_path
     assert InDomainEditor(InDomainConfig(model=str(copy), **config)).key() == first
     stronger = InDomainConfig(model=str(model), strength=0.9, **config)
     assert InDomainEditor(stronger).key() != first
+
+
+def test_a_device_that_is_not_here_is_refused(model):
+    for device in ("tpu", "cuda:97"):
+        with pytest.raises(SettingError, match=f"device is '{device}'"):
+            InDomainEditor(InDomainConfig(model=str(model), device=device)).load(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+    ids=["gpu", "cpu"],
+)
+def test_a_batch_too_large_for_the_memory_is_halved(model, monkeypatch, error):
+    """Either ended the work, and the edits of the batch were lost."""
+    whole = InDomainEditor._edit
+
+    def full(self, denoiser, images, guide, seeds):
+        if len(images) > 2:
+            raise error
+        return whole(self, denoiser, images, guide, seeds)
+
+    monkeypatch.setattr(InDomainEditor, "_edit", full)
+    batcher = Batcher(editor(model))
+    made = batcher.edit(images(), np.array([0, 1, 2, 0, 1]), np.arange(5))
+    assert [one.shape for one in made] == [one.shape for one in images()]
+    assert batcher.size == 2
+
+
+def test_another_error_is_not_taken_for_a_want_of_memory(model, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(InDomainEditor, "_edit", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        editor(model).edit(images(), np.array([0, 1, 2, 0, 1]), np.arange(5))

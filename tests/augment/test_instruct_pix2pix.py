@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cad_studio.augment import instruct_pix2pix
 from cad_studio.augment._base import EDITORS, ClassText
 from cad_studio.augment.instruct_pix2pix import InstructPix2Pix, InstructPix2PixConfig
-from cad_studio.core.errors import ResourceError
+from cad_studio.core.errors import ResourceError, SettingError
 from tests.augment.tiny_pipeline import save_tiny_pipeline
 
 TEXTS = [ClassText("coat", "a coat"), ClassText("shirt", "a shirt with buttons")]
@@ -93,6 +94,63 @@ def test_the_key_knows_model_and_settings(folder):
         for change in ({}, {"steps": 4}, {"guidance": 6.0}, {"image_guidance": 2.0})
     }
     assert len(keys) == 4
+
+
+def test_the_key_knows_the_content_of_the_model_and_not_where_it_lies(folder, tmp_path):
+    """Weights that took the place of others were taken for the same model."""
+
+    def key(model):
+        return InstructPix2Pix(InstructPix2PixConfig(model=str(model), **SMALL)).key()
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / ".cache").mkdir()
+    (copy / ".cache" / "downloaded").write_text("today")
+    assert key(copy) == key(folder) == key(f"{folder}/")
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = {name: weight + 1 for name, weight in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})
+    assert key(copy) != key(folder)
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(folder, monkeypatch):
+    keys = set()
+    for commit in ("aaa", "bbb"):
+        found = f"/cache/snapshots/{commit}/model_index.json"
+        monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, at=found: at)
+        keys.add(InstructPix2Pix(InstructPix2PixConfig(**SMALL)).key())
+    assert len(keys) == 2
+
+
+def test_packages_that_are_missing_are_told_and_nothing_is_raised(monkeypatch):
+    """One that is not installed broke every preview."""
+    monkeypatch.setattr(instruct_pix2pix, "is_installed", lambda name: False)
+    told = InstructPix2Pix(InstructPix2PixConfig()).missing()
+    assert "pip install diffusers transformers huggingface_hub" in told
+    assert "hf download timbrooks/instruct-pix2pix" in told
+
+
+def test_a_device_that_is_not_here_is_refused(folder):
+    for device in ("tpu", "cuda:97"):
+        config = InstructPix2PixConfig(model=str(folder), **{**SMALL, "device": device})
+        with pytest.raises(SettingError, match=f"device is '{device}'"):
+            InstructPix2Pix(config).load(TEXTS)
+
+
+def test_a_model_the_memory_does_not_hold_is_told_in_words(folder, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(instruct_pix2pix, "_place", full)
+    assert "does not hold the model. Choose memory=offload" in refusal(folder)
+
+
+def test_memory_that_runs_out_asks_for_a_smaller_batch(folder, editor, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    monkeypatch.setattr(editor, "_pipeline", full)
+    with pytest.raises(MemoryError):
+        editor.edit(images(), np.array([0, 1]), np.array([5, 6]))
 
 
 def test_a_pipeline_that_only_draws_and_does_not_edit_is_refused(folder, tmp_path):

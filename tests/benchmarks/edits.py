@@ -25,6 +25,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
@@ -33,6 +34,8 @@ from cad_studio.services.container import Services
 from cad_studio.services.previews import PreviewRequest
 from cad_studio.services.training import TrainingRequest
 from cad_studio.training import estimate
+from cad_studio.training.opening import open_session
+from cad_studio.training.step import take_step
 
 VARIANTS = {"cad-cam": None, "cad, edits for all": "all", "cad, entangled only": "entangled"}
 _SHARES = ("0.1", "0.01", "0.001")
@@ -40,6 +43,7 @@ _SHOWN = {
     "test_accuracy": "test", "0.1": "entangled 0.1 %", "0.01": "0.01 %", "0.001": "0.001 %",
     "disambiguation": "labels found", "approximated_accuracy": "approximated",
 }  # fmt: skip
+_STEPS = 20
 _LOOP = {"threads": 1, "device": "cpu", "start": "propagation"}
 
 
@@ -145,28 +149,55 @@ def _timed(
 
 
 def _reading(services: Services) -> dict[str, float]:
-    """CPU time of the look-up for a batch, beside that of a whole step of the same run."""
-    request = TrainingRequest("sample", "cad", config={**_LOOP, "epochs": 2})
+    """CPU time of real steps whose class views are stored edits, beside those with maps alone.
+
+    The samples of the steps are those that have edits; `found` is the share of class views that
+    were read. `views` is `Cad.edit` as a whole.
+    """
+    request = TrainingRequest("sample", "cad", config={**_LOOP, "epochs": 4, "hold_out": 0.0})
     run = services.training.create(request)
-    inputs = services.training._open(run, Silent())
-    began = time.process_time()
-    services.training.train(run.id, Silent())
-    size = run.config["batch_size"]
-    n_fit = len(inputs.data.train_rows) * (1 - run.config["hold_out"])
-    step = (time.process_time() - began) / (2 * (n_fit // size))
-    edits = inputs.outside.edits
-    assert edits is not None
+    stored = services.training._stored_views
+    inputs = stored.added(stored.choose(run), services.training._open(run, Silent()))
+    plan = services.training._plan(run)
+    session = open_session(inputs.data, plan, inputs.outside, None, Silent(), lambda: None)
+    cad = session.algorithm.train()
+    cad.begin_epoch(plan.config.epochs - 1)
+    index = services.project.edits.index(services.edit_sets.all("sample")[0]["id"])
+    positions = np.flatnonzero(np.isin(session.fit_rows, index.row))
+    edits, edit = cad.edits, cad.edit
+    spent = {"maps": [], "edits": []}
+    found = []
+
+    def looked_up(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        images, is_there = edits(rows, labels)
+        found.append(float(is_there.float().mean()))
+        return images, is_there
+
+    def timed(*views: Tensor) -> Tensor:
+        began = time.process_time()
+        made = edit(*views)
+        spent[way].append(time.process_time() - began)
+        return made
+
+    cad.edit = timed
+    steps = {"maps": [], "edits": []}
     chance = np.random.default_rng(0)
-    rows = chance.choice(inputs.data.train_rows, (200, 2 * size))
-    labels = chance.integers(0, inputs.data.n_classes, (200, 2 * size))
-    began = time.process_time()
-    for each, guide in zip(rows, labels, strict=True):
-        edits(each, guide)
-    lookup = (time.process_time() - began) / len(rows)
+    for number in range(2 * (_STEPS + 1)):
+        way = ("maps", "edits")[number % 2]
+        cad.edits = None if way == "maps" else looked_up
+        some = chance.choice(positions, min(plan.config.batch_size, len(positions)), replace=False)
+        (images,) = session.inputs.batches([session.fit_rows[some]])
+        began = time.process_time()
+        take_step(session, some, images, lambda loss: None)
+        steps[way].append(time.process_time() - began)
+    # The first of each sets up memory.
+    views = {way: 1000 * median(times[1:]) for way, times in spent.items()}
+    whole = {way: 1000 * median(times[1:]) for way, times in steps.items()}
     return {
-        "step_ms": round(1000 * step, 2),
-        "reading_ms": round(1000 * lookup, 3),
-        "reading_share": round(lookup / step, 4),
+        **{f"views_by_{way}_ms": round(value, 2) for way, value in views.items()},
+        **{f"step_by_{way}_ms": round(value, 1) for way, value in whole.items()},
+        "found": round(mean(found), 3),
+        "added_share": round((views["edits"] - views["maps"]) / whole["maps"], 4),
     }
 
 

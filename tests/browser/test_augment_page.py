@@ -114,6 +114,24 @@ def test_edits_are_measured_made_and_found_again(edited, page):
     page.wait_for_selector(".gallery-part[data-shown$=' 0'], .gallery-part .evidence")
 
 
+def test_a_measurement_that_was_stopped_leaves_no_word_that_it_goes_on(edited, page):
+    show(page, edited.url, 0)
+
+    def stopped(route):
+        answer = route.fetch()
+        found = answer.json()
+        for job in found["jobs"]:
+            if job["kind"] == "estimate-edits" and job["status"] == "done":
+                job.update(status="cancelled", result=None)
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/cad/state", stopped)
+    page.click("#augment-measure")
+    expect(page.locator("#augment-estimate")).to_have_text("Measuring…")
+    expect(page.locator("#augment-estimate")).to_contain_text("Measure to see", timeout=READY_MS)
+    page.unroute("**/cad/state")
+
+
 def test_a_prompt_is_changed_kept_in_versions_and_shown_as_plain_text(edited, page):
     show(page, edited.url, 0)
     page.click("#augment-tab-prompts")

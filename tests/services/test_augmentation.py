@@ -1,5 +1,9 @@
 """Edits are made once, only what changed is made again, and what fails is told."""
 
+import os
+import shutil
+import time
+
 import numpy as np
 import pytest
 
@@ -7,9 +11,14 @@ from cad_studio.augment._base import EDITORS
 from cad_studio.augment.in_domain import InDomainEditor
 from cad_studio.core.errors import JobCancelled, ResourceError, SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.models.denoiser import DenoiserCard, make_denoiser
+from cad_studio.services.annotation import ActionRequest
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.editing import Batcher, similarity
+from cad_studio.services.operations import run_operation
+from cad_studio.training.denoiser_settings import EDITOR_FILE
+from cad_studio.training.judging import Judge
 from tests.augment.tiny_pipeline import save_tiny_pipeline
 from tests.services.edited import (
     N_CLASSES,
@@ -20,6 +29,7 @@ from tests.services.edited import (
     with_run,
 )
 from tests.services.small import noise, picture_folder, save, sets, store
+from tests.training.runs import StopsAfter
 
 ALL = {"budget": "all"}
 
@@ -154,6 +164,59 @@ def test_an_estimate_counts_and_keeps_nothing(ready):
     assert found["bytes"] == 144 * n_wanted(ready)
     assert found["seconds"] > 0
     assert ready.project.edits.counts() == {}
+
+
+def test_an_estimate_leaves_no_set_behind_and_nor_does_work_that_made_nothing(ready):
+    ready.augmentation.estimate(AugmentRequest("b", budget=ALL), Silent())
+    found = make(ready, budget={"budget": "all", "max_seconds": 1e-6})
+    assert (found["set"], found["made"], found["bytes"]) == (None, 0, 0)
+    assert ready.edit_sets.all("b") == []
+
+
+def slowly(monkeypatch, kind, name, seconds):
+    """Let each image take so long."""
+    fast = getattr(kind, name)
+
+    def slow(self, images, *rest):
+        time.sleep(seconds * len(images))
+        return fast(self, images, *rest)
+
+    monkeypatch.setattr(kind, name, slow)
+
+
+def test_a_time_budget_holds_for_all_figures_of_an_estimate(ready, monkeypatch):
+    """Its seconds were cut off, its edits and bytes were not."""
+    slowly(monkeypatch, InDomainEditor, "edit", 0.01)
+    budget = {"budget": "all", "max_seconds": 0.5}
+    found = ready.augmentation.estimate(AugmentRequest("b", budget=budget), Silent())
+    assert 0 < found["to_make"] <= 50
+    assert found["bytes"] == 144 * found["to_make"]
+    assert found["to_make"] + found["left"] == n_wanted(ready)
+    assert found["seconds"] <= 0.5
+
+
+def test_judging_counts_in_the_estimate_and_in_the_time(ready, monkeypatch):
+    with_run(ready)
+    slowly(monkeypatch, Judge, "look", 0.005)
+    monkeypatch.setattr(InDomainEditor, "batch_size", 2)
+    found = ready.augmentation.estimate(AugmentRequest("b", budget=ALL), Silent())
+    # each edit and its source are looked at twice: alone, and in pairs
+    assert found["seconds"] >= 4 * 0.005 * n_wanted(ready)
+    ready.augmentation.entanglement("b")
+    made = make(ready, budget={"budget": "all", "max_seconds": 1.0})
+    assert 0 < made["made"] <= 1.0 / (4 * 0.005) + 2
+
+
+def test_an_estimate_takes_what_was_annotated_until_then(services, tmp_path):
+    with_editor(services, tmp_path)
+    arguments = {"dataset": "b", "budget": ALL}
+    before = run_operation(services, "estimate-edits", arguments, Silent())
+    sizes = services.datasets.load("b").candidates.sizes()[:N_TRAIN]
+    row = int(np.flatnonzero(sizes > 1)[0])
+    given = {"class": int(services.datasets.load("b").candidates.of(row)[0])}
+    services.annotation.act("b", ActionRequest("label", [row], given, "anna", key="k", window="w"))
+    after = run_operation(services, "estimate-edits", arguments, Silent())
+    assert after["wanted"] == before["wanted"] - sizes[row]
 
 
 def test_deleted_edits_are_gone_and_their_space_is_free(ready):
@@ -337,6 +400,58 @@ def test_an_editor_learns_from_the_belief_of_a_run(ready):
     assert (newest["id"], newest["status"], newest["epochs_done"]) == (model.id, "done", 1)
     assert ready.edit_models.samples(model.id, 0).is_file()
     assert ready.edit_models.remove(model.id)["freed_bytes"] > 0
+
+
+def test_an_editor_that_was_stopped_goes_on_with_its_belief_whatever_its_run_learns(ready):
+    """Its belief was told anew by the model the run had by then."""
+    run = with_run(ready)
+    config = {**QUICK_EDITOR, "epochs": 2}
+    whole, parts = (
+        ready.edit_models.create(EditModelRequest("b", run=run, config=config)) for _ in range(2)
+    )
+    ready.edit_models.train(whole.id, Silent())
+    with pytest.raises(JobCancelled):
+        ready.edit_models.train(parts.id, StopsAfter(1, lambda message: "Epoch 2" in message))
+    other = with_run(ready, seed=1)
+    shutil.copy(ready.runs.model_path(other), ready.runs.model_path(run))
+    ready.edit_models.train(parts.id, Silent())
+    files = [ready.project.editor_folder(model.id) / EDITOR_FILE for model in (whole, parts)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_an_editor_that_was_not_finished_takes_the_place_of_none(ready):
+    """The newest file was everyone's, half trained or not."""
+    model = ready.edit_models.create(EditModelRequest("b", config={**QUICK_EDITOR, "epochs": 3}))
+    with pytest.raises(JobCancelled):
+        ready.edit_models.train(model.id, StopsAfter(1, lambda message: "Epoch 2" in message))
+    assert (ready.project.editor_folder(model.id) / EDITOR_FILE).is_file()
+    offers = {offer["name"]: offer for offer in ready.editors.offers("b")}
+    assert "editor 1, 1 epoch" in offers["in-domain"]["model"]
+    assert ready.editors.settings("b", "in-domain", {})["model"].endswith(f"1/{EDITOR_FILE}")
+    ready.edit_models.remove(1)
+    offers = {offer["name"]: offer for offer in ready.editors.offers("b")}
+    assert "editor 2, 1 epoch (not finished)" in offers["in-domain"]["model"]
+
+
+def test_an_editor_of_other_classes_is_passed_over(ready):
+    ready.edit_models.train(
+        ready.edit_models.create(EditModelRequest("b", config=QUICK_EDITOR)).id, Silent()
+    )
+    other = make_denoiser(DenoiserCard(["x", "y"], 12, 1, [16, 2, 8], network="components"))
+    other.save(ready.project.editor_folder(2) / EDITOR_FILE)
+    assert ready.editors.settings("b", "in-domain", {})["model"].endswith(f"1/{EDITOR_FILE}")
+
+
+def test_a_folder_whose_weights_were_replaced_is_loaded_anew(services, tmp_path):
+    store(services, brightness(tmp_path), "b")
+    folder = save_tiny_pipeline(tmp_path)
+    settings = {"model": str(folder), "steps": 2, "size_px": 16, "device": "cpu"}
+    full = services.editors.settings("b", "instruct-pix2pix", settings)
+    first = services.editors.open("b", "instruct-pix2pix", full)
+    assert services.editors.open("b", "instruct-pix2pix", full) is first
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    os.utime(file, (1, 1))
+    assert services.editors.open("b", "instruct-pix2pix", full) is not first
 
 
 def test_similarity_knows_a_copy_from_noise():

@@ -190,3 +190,33 @@ def test_a_set_goes_with_its_files_and_with_its_dataset(project):
     project.datasets.remove(COLUMNS["name"])
     assert project.remove_unused_files() >= 12
     assert not project.edits.folder(second.id).exists()
+
+
+def test_pixels_left_by_a_kill_while_gaps_were_closed_are_removed(project):
+    """They stayed for ever, as large as the whole set."""
+    edit_set = open_set(project)
+    project.edits.add(edit_set, columns([1, 2, 3]), parts(pictures(3)))
+    old = project.edits.folder(edit_set.id) / edit_set.file
+    whole = old.read_bytes()
+    project.edits.keep_only(edit_set, project.edits.index(edit_set.id).take(np.array([0, 2])))
+    old.write_bytes(whole)
+    next_one = old.with_name("edits-3.bin")
+    next_one.write_bytes(b"being written")
+    assert project.remove_unused_files() >= len(whole)
+    assert not old.exists()
+    assert next_one.exists()
+    renewed = project.edits.get(edit_set.id)
+    images = project.edits.pixels(renewed).gather(project.edits.index(edit_set.id).place)
+    assert (images == np.stack(pictures(3))[[0, 2]]).all()
+
+
+def test_edits_are_found_by_row_and_by_number(project):
+    edit_set = open_set(project)
+    project.edits.add(edit_set, columns([1, 2, 1], [0, 0, 1]), parts(pictures(3)))
+    index = project.edits.index(edit_set.id)
+    assert project.edits.of_row(edit_set.id, 1).label.tolist() == [0, 1]
+    numbers = [int(index.id[2]), 99, int(index.id[0])]
+    assert project.edits.some(edit_set.id, numbers).id.tolist() == [numbers[2], numbers[0]]
+    assert project.edits.last(edit_set.id) == index.id[2]
+    with pytest.raises(RecordNotFoundError, match="Edit set 9"):
+        project.edits.get(9)

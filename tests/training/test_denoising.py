@@ -8,7 +8,8 @@ import torch
 
 from cad_studio.core.errors import DatasetFormatError, JobCancelled, SettingError
 from cad_studio.core.progress import Silent
-from cad_studio.models.denoiser import denoise, load_denoiser
+from cad_studio.models import component_denoiser
+from cad_studio.models.denoiser import DenoiserCard, denoise, load_denoiser, make_denoiser
 from cad_studio.training.denoiser_settings import DenoiserConfig
 from cad_studio.training.denoising import SAMPLES_FOLDER, DenoiserTrainer
 from tests.training.runs import StopsAfter, small_images
@@ -79,6 +80,39 @@ def test_an_edit_moves_towards_its_class_and_strength_zero_changes_nothing(tmp_p
     assert torch.allclose(edited(3, 0.0), denoiser.unfold(folded))
 
 
+def test_a_width_a_unet_cannot_have_is_refused_when_it_is_asked_for():
+    """It was found out by the job, as an unexpected error."""
+    with pytest.raises(SettingError, match=r"width is 100; .* multiple of 8, such as 96"):
+        DenoiserConfig(network="unet", width=100)
+    assert DenoiserConfig(network="unet", width=104).width == 104
+    assert DenoiserConfig(width=100).width == 100
+
+
+def test_components_are_sought_among_as_many_images_as_memory_is_given_for(monkeypatch):
+    """Many copies of 16,384 images were held, gigabytes of larger ones."""
+    images = torch.rand(96, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+
+    def prepared(batches, n_bytes):
+        monkeypatch.setattr(component_denoiser, "_MOST_BYTES", n_bytes)
+        card = DenoiserCard(["a", "b"], 6, 1, [8, 1, 5], network="components")
+        made = make_denoiser(card)
+        torch.manual_seed(1)
+        made.prepare(batches)
+        return made
+
+    whole = prepared(iter(images.split(16)), 1 << 20)
+    turned = [part.flatten(1) for batch in images.split(16) for part in (batch, batch.flip(3))]
+    flat = torch.cat(turned) * 2 - 1
+    torch.manual_seed(1)
+    _, _, basis = torch.pca_lowrank(flat - flat.mean(dim=0), q=5, center=False, niter=4)
+    assert torch.equal(whole.basis, basis)
+    batches = iter(images.split(16))
+    few = prepared(batches, 8 * 36 * 20)
+    assert len(list(batches)) == 4
+    assert torch.equal(few.mean, prepared([images[:16], images[16:20]], 1 << 20).mean)
+    assert prepared(iter(images.split(16)), 1).basis.isfinite().all()
+
+
 def test_what_is_wrong_is_told_in_words(tmp_path, data):
     dense = data.candidates.dense(data.train_rows)
     outside = belief_of(data) + np.where(dense, 0, 0.1).astype(np.float32)
@@ -87,6 +121,10 @@ def test_what_is_wrong_is_told_in_words(tmp_path, data):
     train(tmp_path, data, epochs=1)
     with pytest.raises(SettingError, match="other settings"):
         train(tmp_path, data, epochs=1, width=16)
+    other = belief_of(data)[::-1] * data.candidates.dense(data.train_rows)
+    other = (other + belief_of(data)) / (other + belief_of(data)).sum(axis=1, keepdims=True)
+    with pytest.raises(SettingError, match="other settings, samples or beliefs"):
+        train(tmp_path, data, epochs=1, belief=other.astype(np.float32))
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no weights")
     with pytest.raises(DatasetFormatError, match="edit-model"):

@@ -6,10 +6,11 @@ from torch import nn
 
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.models.device import choose_device
 from cad_studio.models.network import make_network
 from cad_studio.training import precision
 from cad_studio.training.model_file import load_model
-from cad_studio.training.precision import choose_device, choose_precision
+from cad_studio.training.precision import choose_precision
 from cad_studio.training.trainer import MODEL_FILE, Trainer
 from tests.training.runs import small_images, small_plan
 

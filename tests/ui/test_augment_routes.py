@@ -2,13 +2,16 @@
 
 import pytest
 
+from cad_studio.config import AppConfig
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.tabs.augment import _actions as augment_actions
 from cad_studio.ui.tabs.augment import request_of
-from tests.services.edited import QUICK_EDITOR
+from tests.services.edited import QUICK_EDITOR, with_editor
 from tests.ui.small_project import CLASSES, SHAPES, VECTORS
 
 
@@ -27,6 +30,7 @@ def ready(services):
 def test_offers_name_editors_judges_sets_and_what_is_missing(client, ready):
     found = client.get(f"/augment/{SHAPES}/offers").json()
     assert found["class_names"] == CLASSES
+    assert found["epsilon"] == 0.5
     assert [editor["name"] for editor in found["editors"]] == ["in-domain", "instruct-pix2pix"]
     assert found["sets"][0]["n"] == ready["made"]
     assert ready["judge"] in [judge["id"] for judge in found["judges"]]
@@ -55,6 +59,8 @@ def test_a_sample_and_a_pair_are_looked_at(client, ready):
         ({"rows": "3", "epsilon": "2"}, "epsilon is 2.0; the most is 1.0"),
         ({"rows": "3", "epsilon": "nan"}, "expected a number"),
         ({"rows": "3", "cam": "xyz"}, "cam is 'xyz'"),
+        ({"rows": "1,2", "guides": "3"}, "1 guides are given for 2 samples"),
+        ({"rows": "3", "guides": "99"}, "Class 99 is no candidate of row 3"),
         ({"rows": "3", "run": "999"}, "Run 999 is not in this project"),
     ],
 )
@@ -81,8 +87,26 @@ def test_the_gallery_is_read_in_pages_with_its_thumbnails(client, ready):
     assert client.get(path, params={"order": "x"}).status_code == 400
     assert client.get(path, params={"classes": "0-99"}).status_code == 400
     assert client.get("/augment/sets/999/gallery").status_code == 404
-    bad = client.get(f"/augment/sets/{ready['set']}/sprite.png", params={"edits": "99999"})
+    bad = client.get(f"/augment/sets/{ready['set']}/0/sprite.png", params={"edits": "99999"})
     assert bad.status_code == 404
+
+
+def test_a_browser_keeps_no_sheet_under_the_address_of_another(client, ready, services, tmp_path):
+    """Sets and edits are numbered anew in every project, and a sheet was kept for a year."""
+    path = f"/augment/sets/{ready['set']}"
+    found = client.get(f"{path}/gallery", params={"limit": 2}).json()
+    numbers = [edit["id"] for edit in found["edits"]]
+    content = services.edit_sets.sheet_hash(ready["set"], numbers)
+    assert f"{path}/{content}/sprite.png" in found["sprite"]["url"]
+    query = {"edits": ",".join(map(str, numbers))}
+    other = client.get(f"{path}/0123456789abcdef/sprite.png", params=query)
+    assert (other.status_code, other.headers["cache-control"]) == (200, "no-store")
+    elsewhere = Services(AppConfig(tmp_path / "project"))
+    with_editor(elsewhere, tmp_path, SHAPES)
+    made = elsewhere.augmentation.make(AugmentRequest(SHAPES, budget={"budget": "all"}), Silent())
+    assert made["set"] == ready["set"]
+    assert elsewhere.edit_sets.sheet_hash(ready["set"], numbers) != content
+    elsewhere.close()
 
 
 def test_sample_grids_and_prompts_are_read(client, ready, services):
@@ -92,6 +116,25 @@ def test_sample_grids_and_prompts_are_read(client, ready, services):
     assert client.get(f"/augment/editors/{model['id']}/samples/7.png").status_code == 404
     table = client.get(f"/augment/{SHAPES}/prompts").json()
     assert [row["prompt"] for row in table["rows"]] == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("action", "wanted"),
+    [
+        ("judge", {"run": 1}),
+        ("judge", {"set": [1], "run": 1}),
+        ("resume", {"job": None}),
+        ("drop", {"editor": "1"}),
+        ("remove", {"set": True}),
+        ("save", {"dataset": SHAPES, "template": "{class}"}),
+        ("save", {"dataset": SHAPES, "template": "{class}", "descriptions": ["x"]}),
+        ("restore", {"dataset": SHAPES}),
+    ],
+)
+def test_actions_without_their_parts_are_refused_in_words(services, action, wanted):
+    """They were unexpected errors."""
+    asked = {each.__name__: each for each in augment_actions(services)}
+    assert "cannot be read without it" in asked[action](wanted)["error"]
 
 
 @pytest.mark.parametrize(

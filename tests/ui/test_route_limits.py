@@ -162,7 +162,7 @@ OF_WHAT_IS_NOT_HERE = (
     "/training/runs/7/usage",
     "/diagnosis/compare?runs=7,8",
     "/augment/sets/7/gallery",
-    "/augment/sets/7/sprite.png?edits=1",
+    "/augment/sets/7/0123/sprite.png?edits=1",
     "/augment/editors/7/samples/0.png",
     f"/augment/{quote(SHAPES)}/look?rows=0&run=7",
     *(

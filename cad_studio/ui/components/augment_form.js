@@ -14,7 +14,7 @@ function slider(id, label, {minimum, maximum, step, value, help, onMove}) {
   const input = h('input', {type: 'range', id, min: minimum, max: maximum, step, value: String(value), title: help, on: {input: () => { paint(); moved(); }}});
   const paint = () => { shown.textContent = (+input.value).toFixed(step < 1 ? 2 : 0); };
   paint();
-  return {element: h('div.setting.slide', {}, h('label', {for: id, title: help}, label), shown, input), read: () => +input.value};
+  return {element: h('div.setting.slide', {}, h('label', {for: id, title: help}, label), shown, input), read: () => +input.value, set(to) { input.value = String(to); paint(); }};
 }
 
 /** A form that owns its element; onLook() when something to look at has changed. */
@@ -52,6 +52,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
   let budget = [];
   let settings = [];
   let waitsFor = null;
+  let fadesFor = null;
   let rowsShown = () => [];
 
   const chosen = () => offers?.editors.find(each => each.name === editor.value);
@@ -94,15 +95,15 @@ export function createAugmentForm({ask, onLook, onRun}) {
     if (waitsFor.what === 'measure' && job.status === 'done') {
       const found = job.result;
       estimate.className = 'estimate';
-      fill(estimate, h('b', {}, found.to_make ? `${count(found.to_make)} edits, about ${duration(found.seconds)}, ${megabytes(found.bytes)}` : 'All of them are there already'),
-        `${found.edits_per_second ? `${found.edits_per_second} a second, ` : ''}${count(found.reused)} there already`);
+      fill(estimate, h('b', {}, found.to_make || found.left ? `${count(found.to_make)} edits, about ${duration(found.seconds)}, ${megabytes(found.bytes)}` : 'All of them are there already'),
+        `${found.edits_per_second ? `${found.edits_per_second} a second, ` : ''}${count(found.reused)} there already${found.left ? `, ${count(found.left)} more beyond the time` : ''}`);
     } else if (job.status === 'failed') { problem.hidden = false; problem.textContent = job.error; forget(); }
     else if (waitsFor.what === 'make' && job.status === 'done') {
       const found = job.result;
       estimate.className = 'estimate';
       fill(estimate, h('b', {}, `${count(found.made)} made, ${count(found.reused)} reused${found.failed ? `, ${count(found.failed)} failed` : ''}`),
         found.reached_class === null ? found.notes.join(' ') : `${share(found.reached_class)} reached their class, ${duration(found.seconds)}`);
-    }
+    } else forget();
     waitsFor = null;
   });
 
@@ -117,6 +118,8 @@ export function createAugmentForm({ask, onLook, onRun}) {
     },
     /** What can be chosen; `rows()` gives the samples that are shown. */
     show(found, rows) {
+      // what training takes for images of this size; another dataset begins anew
+      if (fadesFor !== state.dataset && found.epsilon !== null) { epsilon.set(found.epsilon); fadesFor = state.dataset; }
       offers = found;
       rowsShown = rows;
       fillOptions(run, found.judges.length ? found.judges.map(each => [String(each.id), `${each.name}${each.approximated_accuracy ? ` · ${share(each.approximated_accuracy)}` : ''}`]) : [['', 'no run yet']]);

@@ -117,7 +117,7 @@ export function mount({element, server}) {
     stop?.abort();
     stop = new AbortController();
     try {
-      const found = await read(path('look'), {...form.values(), rows: numbers.join(), guides: guides?.join(), edits: withEdits ? 1 : 0}, stop.signal);
+      const found = await read(path('look'), {...form.values(), rows: numbers.join(), guides: guides?.every(each => each !== null) ? guides.join() : undefined, edits: withEdits ? 1 : 0}, stop.signal);
       if (mine !== asked) return;
       if (!withEdits && looked && looked.samples.every((sample, at) => sample.row === found.samples[at]?.row)) keepEdits(found);
       else if (!withEdits) { look(true); return; }
@@ -160,7 +160,7 @@ export function mount({element, server}) {
       samples.forEach((sample, at) => views[at].show(sample, {names, heat, ways: ways(), guide: looked.pair?.guides[at] ?? null}));
       fill(pair, pairLine(looked.pair, names, ways()));
       if (stage.firstChild !== views[0].element) fill(stage, views[0].element, pair, views[1].element, notes);
-      title.textContent = looked.pair ? `Does it part ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Does it part the two?';
+      title.textContent = looked.pair?.guides.every(each => each !== null) ? `Does it part ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Does it part the two?';
     }
     fill(where, h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'}, looked.run ? `judged by ${looked.judge}` : 'no run judges yet'), looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));
     goto.value = state.augment;

@@ -67,11 +67,12 @@ export function missingNotes(missing, ways, makers, onMake) {
 export function pairLine(pair, names, ways) {
   if (!pair) return h('p.quiet-text', {}, 'The distance of the two is shown once a run can judge.');
   const [a, b] = pair.guides;
+  const named = label => (label === null ? 'nothing, it has no candidates' : names[label]);
   const gains = ways.filter(way => pair.after[way] !== undefined).map(way => {
     const gained = pair.after[way] - pair.before;
     return h('span.pill', {data: {way}, title: 'Distance of the two in the features of the run, 0 to 2; more is further apart'}, `${WAYS[way] || way} `, h('b', {}, pair.after[way].toFixed(2)),
       h('span', {class: gained >= 0 ? 'good' : 'warn'}, `${gained >= 0 ? '+' : '−'}${Math.abs(gained).toFixed(2)} ${gained >= 0 ? 'further' : 'closer'}`));
   });
   return h('div.augment-pair', {id: 'augment-pair'},
-    h('span', {}, 'A as ', h('b', {}, names[a]), ', B as ', h('b', {}, names[b]), ':'), h('span.pill', {}, 'distance before ', h('b', {}, pair.before.toFixed(2))), ...gains);
+    h('span', {}, 'A as ', h('b', {}, named(a)), ', B as ', h('b', {}, named(b)), ':'), h('span.pill', {}, 'distance before ', h('b', {}, pair.before.toFixed(2))), ...gains);
 }

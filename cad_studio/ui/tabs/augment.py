@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.augmentation import AugmentRequest
@@ -13,6 +13,7 @@ from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.tabs._base import TABS, Tab
 
 Wanted = dict[str, Any]
+Part = TypeVar("Part")
 Action = Callable[[Wanted], Wanted | None]
 
 _KINDS = {
@@ -60,27 +61,44 @@ def _actions(services: Services) -> list[Callable[..., Any]]:
         return services.edit_models.submit(request_of(EditModelRequest, wanted))
 
     def judge(wanted: Wanted) -> Wanted:
-        return services.augmentation.submit_judging(int(wanted["set"]), int(wanted["run"]))
+        return services.augmentation.submit_judging(_number(wanted, "set"), _number(wanted, "run"))
 
     def resume(wanted: Wanted) -> None:
-        services.jobs.resume(int(wanted["job"]))
+        services.jobs.resume(_number(wanted, "job"))
 
     def drop(wanted: Wanted) -> Wanted:
-        return services.edit_models.remove(int(wanted["editor"]))
+        return services.edit_models.remove(_number(wanted, "editor"))
 
     def remove(wanted: Wanted) -> Wanted:
-        return services.edit_sets.remove(int(wanted["set"]), bool(wanted.get("stale")))
+        return services.edit_sets.remove(_number(wanted, "set"), bool(wanted.get("stale")))
 
     def save(wanted: Wanted) -> Wanted:
-        given = wanted["descriptions"]
-        texts = {str(name): str(text) for name, text in dict(given).items()}
-        return services.prompts.save(str(wanted["dataset"]), str(wanted["template"]), texts)
+        given = _part(wanted, "descriptions", dict)
+        texts = {str(name): str(text) for name, text in given.items()}
+        name, template = _part(wanted, "dataset", str), _part(wanted, "template", str)
+        return services.prompts.save(name, template, texts)
 
     def restore(wanted: Wanted) -> Wanted:
-        return services.prompts.restore(str(wanted["dataset"]), int(wanted["number"]))
+        return services.prompts.restore(_part(wanted, "dataset", str), _number(wanted, "number"))
 
     actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
     return [changing(services, action) for action in actions]
+
+
+def _part(wanted: Wanted, name: str, kind: type[Part]) -> Part:
+    """A part of what is asked for.
+
+    Raises:
+        SettingError: It is missing, or of another kind.
+    """
+    value = wanted.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise SettingError(f"{name} is {value!r:.80}; the request cannot be read without it.")
+    return value
+
+
+def _number(wanted: Wanted, name: str) -> int:
+    return _part(wanted, name, int)
 
 
 TABS.register("augment")(Tab("Augmentations", 25, build))
