@@ -57,7 +57,7 @@ export function createSampleView({letter = '', onGuide = null}) {
 }
 
 /** Why some augmentations have nothing to show, and what to do; `makers` can do it now, by `onMake(way)`. */
-export function missingNotes(missing, ways, makers, onMake) {
+export function missingNotes(missing, ways, makers = [], onMake = null) {
   const told = ways.filter(way => missing[way]);
   return h('div.augment-missing', {hidden: !told.length}, ...told.map(way => h('p.quiet-text', {data: {way}}, h('b', {}, `${WAYS[way] || way}. `), missing[way],
     makers.includes(way) ? h('button.btn.act', {type: 'button', on: {click: () => onMake(way)}}, 'Make them now') : null)));

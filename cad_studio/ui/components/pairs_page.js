@@ -353,7 +353,9 @@ export function mount({element}) {
   });
   onJobEnd(job => {
     if (job.kind !== 'mine' && job.kind !== 'open-sample') return;
-    if (job.status === 'done' && job.result?.name === state.dataset && job.result.mining) change({mining: null, pair: null, threshold: null, classes: null});
+    const isOurs = job.status === 'done' && job.result?.name === state.dataset && job.result.mining;
+    if (isOurs && job.result.mining === state.mining) return;  // shown already, and maybe filtered since
+    if (isOurs) change({mining: null, pair: null, threshold: null, classes: null});
     drawDataset();
   });
   if (state.ready) { key = ''; drawDataset(); }
