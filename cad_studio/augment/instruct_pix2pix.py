@@ -131,7 +131,7 @@ class InstructPix2Pix(Editor):
         if not Path(model).is_dir() and _cached(model) is None:
             missing.append(
                 f"its weights ({model}, 4 GB) are not on this machine: they are downloaded "
-                f"at the first use, or get them with `hf download {model}`, or give a folder"
+                f"at the first use, or get them with hf download {model}, or give a folder"
             )
         if not torch.cuda.is_available():
             missing.append("there is no GPU, so each edit takes minutes")
@@ -231,7 +231,7 @@ def _why_not(model: str, is_local: bool, error: Exception) -> str:
         )
     return (
         f"The model {model} is not here and could not be fetched ({said}). On a machine with "
-        f"network run `hf download {model}`, copy the folder here and give its path; or use the "
+        f"network run hf download {model}, copy the folder here and give its path; or use the "
         "in-domain editor, which needs no download."
     )
 

@@ -37,24 +37,22 @@ class MostEntangled:
         kept &= (sizes[low] > 1) | (sizes[high] > 1)
         kept &= situation.candidates.shared(low, high) > 0
         low, high, close = low[kept], high[kept], close[kept]
-        return self._spread(situation, best, low, high, close, limit)
+        return self._spread(situation, low, high, close, limit)
 
-    def _spread(self, situation, best, low, high, close, limit: int) -> list[Ranked]:  # type: ignore[no-untyped-def]
+    def _spread(self, situation, low, high, close, limit: int) -> list[Ranked]:  # type: ignore[no-untyped-def]
         used: set[int] = set()
-        names, found = situation.class_names, []
+        found = []
         shared = situation.candidates.shared(low, high)
         for at in np.argsort(-close, kind="stable"):
             a, b = int(low[at]), int(high[at])
             if a in used or b in used:
                 continue
             used |= {a, b}
-            classes = sorted((names[best[a]], names[best[b]]))
             found.append(
                 Ranked(
                     a, b, float(close[at]),
                     f"Cosine {close[at]:.3f}, {shared[at]} shared candidate"
-                    f"{'s' * int(shared[at] != 1)}, and their neighbours pull one to {classes[0]} "
-                    f"and one to {classes[1]}.",
+                    f"{'s' * int(shared[at] != 1)}, and their neighbours pull them apart.",
                 )
             )  # fmt: skip
             if len(found) == limit:

@@ -65,11 +65,11 @@ class ExpectedGain:
         doubt = belief[row].copy()
         doubt[best[row]] = 0.0
         other = int(np.argmax(doubt * (1.0 + reach[row])))
-        names = situation.class_names
+        # No class is named: that would be a suggestion, which an annotator asks for.
         why = (
             f"One decision here is expected to correct the belief of {score[row]:.1f} samples: "
-            f"taken for {names[best[row]]}, it may be {names[other]} ({belief[row, other]:.0%}), "
-            f"and then {reach[row, other]:.1f} others would follow."
+            f"neighbours give its second likeliest class {belief[row, other]:.0%}, and if that is "
+            f"the one, {reach[row, other]:.1f} others follow."
         )
         return Ranked(row, None, float(score[row]), why)
 

@@ -171,6 +171,9 @@ class ComparisonService:
         for other in self._project.runs.all():
             if other.removed_at is not None or _identity(other) != own:
                 continue
+            # one that was stopped early is another thing than a seed
+            if other.id != run.id and not (run.finished_at and other.finished_at):
+                continue
             try:
                 found.append(figures_of(self._predictions.load(other.id), split))
             except (RecordNotFoundError, SettingError):  # not asked yet: it does not count

@@ -27,6 +27,7 @@ export function classSheet(ctx, preview, act) {
       const mine = ++asked;
       go.disabled = true;
       if (what.value === 'rename-class' && [names[+which.value], ''].includes(name.value.trim())) { says.className = 'class-says'; says.textContent = 'Type another name.'; return; }
+      if (what.value === 'merge-class' && into.value === '') { says.className = 'class-says'; says.textContent = 'Choose the class that takes its place.'; return; }
       const answer = await preview(wanted());
       if (mine !== asked) return;
       says.className = answer.error ? 'class-says warn' : 'class-says';
@@ -40,8 +41,8 @@ export function classSheet(ctx, preview, act) {
       go.textContent = {'rename-class': 'Rename', 'merge-class': 'Merge', 'remove-class': 'Remove'}[what.value];
       name.value = names[+which.value];
       const chosen = into.value;
-      fill(into, ...options().filter(option => option.value !== which.value));
-      if (chosen && chosen !== which.value) into.value = chosen;
+      fill(into, h('option', {value: ''}, 'Choose a class'), ...options().filter(option => option.value !== which.value));
+      into.value = chosen === which.value ? '' : chosen;
       look();
     }
 

@@ -116,7 +116,8 @@ export function createSide(shared) {
     }));
     const counts = new Map();
     for (const best of found.best) if (best >= 0) counts.set(best, (counts.get(best) || 0) + 1);
-    mix.textContent = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 2).map(([label, n]) => `${names[label]} ${Math.round(100 * n / found.best.length)} %`).join(', ');
+    const part = found.rows.length < rows.length ? `of the first ${count(found.rows.length)}: ` : '';
+    mix.textContent = part + [...counts].sort((a, b) => b[1] - a[1]).slice(0, 2).map(([label, n]) => `${names[label]} ${Math.round(100 * n / found.best.length)} %`).join(', ');
     mix.title = `Best labels of the ${counted(found.rows.length, 'sample')} shown`;
     more.hidden = found.rows.length >= Math.min(rows.length, 200);
     element.dataset.selected = String(rows.length);

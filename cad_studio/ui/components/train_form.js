@@ -6,8 +6,8 @@ import {choose, current, on, onJobEnd, read, state} from './store.js';
 import {duration} from './train_words.js';
 
 const GROUPS = [
-  ['Belief at the start', ['start', 'start_epochs', 'start_share', 'refresh_epochs']],
-  ['Optimiser', ['batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
+  ['Belief at the start', ['start', 'start_epochs', 'start_share', 'refresh_epochs', 'class_balance']],
+  ['Views and optimiser', ['views', 'batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
   ['Selection and saving', ['hold_out', 'snapshots', 'checkpoint_epochs', 'checkpoint_steps', 'tensorboard']],
 ];
 const BUDGET = ['epochs', 'max_seconds'];
