@@ -88,6 +88,12 @@ def test_a_lasso_on_the_map_fills_the_grid_and_the_legend_does_it_by_keyboard(pa
     assert page.locator(".picked .tile").count() == 84
     page.click("#diagnose-pairs")
     page.wait_for_function("+document.querySelector('.map-view').dataset.lines > 0")
+    listed = page.locator(".pair-items .item")
+    listed.first.wait_for()
+    both = listed.first.get_attribute("data-pair")
+    listed.first.click()
+    page.wait_for_selector(f'.inspector[data-pair="{both}"]')
+    page.keyboard.press("Escape")
     # the same without a pointer: hide one value in the legend, then list the others
     page.select_option("#map-colour", "split")
     page.wait_for_selector('.map-legend[data-mode="split"]')
@@ -117,7 +123,7 @@ def test_umap_replaces_the_map_and_moves_neither_selection_nor_zoom(page, studio
     page.wait_for_function("document.querySelector('#map-told').textContent.startsWith('UMAP: ')")
     assert box.get_attribute("data-stage") == "pca"
     page.wait_for_selector('.map-box[data-stage="umap"]', timeout=READY_MS)
-    expect(page.locator("#map-told")).to_have_text("")
+    expect(page.locator("#map-told")).to_have_text("All splits")
     assert page.input_value("#map-layout") == "umap"
     assert page.get_attribute(".map-view", "data-selected") == str(N)
     assert page.locator(".scatter").first.get_attribute("data-zoom") == zoom

@@ -1,6 +1,6 @@
 // One sample or one pair as the runs see it: belief over the epochs, predictions, neighbours.
 
-import {h, fill, count, counted, percent} from './dom.js';
+import {h, fill, counted, percent} from './dom.js';
 import {chips, colour, squares} from './chips.js';
 import {createChart} from './curves.js';
 import {createEdits} from './diagnose_edits.js';
@@ -19,7 +19,6 @@ export function createInspector(shared, onClose) {
   const chart = createChart({id: 'belief-history', title: 'Belief by epoch', format: value => percent(Math.max(0, Math.min(1, value))), range: [0, 1], onPoint: epoch => chart.point(epoch)});
   let asked = 0;
   let row = null;
-  let about = [];
 
   const closing = text => fill(head, h('b.id.grow', {title: text}, text), h('button.quiet', {type: 'button', id: 'inspector-close', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc')));
   const names = () => shared.names;
@@ -96,7 +95,5 @@ export function createInspector(shared, onClose) {
   return {
     element, instance, pair, row: () => row,
     forget() { row = null; asked++; delete element.dataset.row; },
-    /** Pairs of the selection, listed while no single sample is looked at. */
-    pairs(list) { about = list || []; element.dataset.pairs = count(about.length); },
   };
 }

@@ -10,6 +10,7 @@ import {change, open, read, state, tell} from './store.js';
 const TITLES = {confusion: 'Confusion (oracle): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together'};
 const SIZES = [10, 24, 60];
 const TILES = 84;
+const PAIRS = 60;
 
 export function createSide(shared) {
   const kind = h('select', {id: 'diagnose-matrix', 'aria-label': 'Matrix', on: {change: () => { cell = null; drawMatrix(); }}},
@@ -26,7 +27,8 @@ export function createSide(shared) {
   const mix = h('span.num');
   const grid = h('div.grid', {role: 'listbox', 'aria-label': 'Selected samples'});
   const more = h('button.btn', {type: 'button', on: {click: () => drawTiles(shownTiles + TILES)}}, 'More');
-  const picked = h('section.panel-part.picked', {}, h('div.row', {}, chosenTitle, mix), doors, h('div.scroll', {}, grid, more));
+  const pairItems = h('div.pair-items', {role: 'group', 'aria-label': 'Closest pairs of the selection', hidden: true});
+  const picked = h('section.panel-part.picked', {}, h('div.row', {}, chosenTitle, mix), doors, h('div.scroll', {}, pairItems, grid, more));
   const tools = h('div.row.matrix-tools', {}, kind, scale, order, most, find);
   const matrixPart = h('div.matrix-part', {}, tools, matrix.element);
   const inspector = createInspector(shared, close);
@@ -143,9 +145,31 @@ export function createSide(shared) {
     mark(null);
   }
 
-  function drawPairs() {
-    const {pairs} = shared.selection;
-    inspector.pairs(pairs);
+  let askingPairs = 0;
+  /** The closest pairs of the selection, when they are asked for, above its samples. */
+  async function drawPairs() {
+    const ask = ++askingPairs;
+    const first = (shared.selection.pairs || []).slice(0, PAIRS);
+    pairItems.hidden = !first.length;
+    if (!first.length) { fill(pairItems); return; }
+    let found;
+    try {
+      found = await read(`${shared.base()}/tiles`, {rows: [...new Set(first.flat())].join()});
+      await load(found.sprite);
+    } catch (error) { tell(error); return; }
+    if (ask !== askingPairs) return;
+    const at = new Map(found.rows.map((row, place) => [row, place]));
+    const best = row => { const label = found.best[at.get(row)]; return label < 0 ? 'no candidate' : shared.about.class_names[label]; };
+    fill(pairItems, h('small.quiet-text', {}, first.length < shared.selection.pairs.length ? `The ${first.length} closest pairs` : 'The closest pairs'),
+      ...first.map(([i, j]) => h('button.item', {type: 'button', data: {pair: `${i}-${j}`}, on: {click: () => pair(i, j)}},
+        thumbnail(found.sprite, at.get(i)), thumbnail(found.sprite, at.get(j)),
+        h('span.text', {}, h('span', {}, `${best(i)} · ${best(j)}`), h('small', {}, `${found.ids[at.get(i)]} · ${found.ids[at.get(j)]}`)))));
+  }
+
+  function pair(i, j) {
+    inspector.pair(i, j);
+    inspector.element.hidden = false;
+    element.classList.add('inspecting');
   }
 
   shared.onSelection(() => {
@@ -160,8 +184,7 @@ export function createSide(shared) {
   });
 
   return {
-    element, wanted, instance, close, drawPairs,
-    pair(i, j) { inspector.pair(i, j); inspector.element.hidden = false; element.classList.add('inspecting'); },
+    element, wanted, instance, pair, close, drawPairs,
     isOpen: () => !inspector.element.hidden,
     draw() { drawMatrix(); drawDoors(); drawTiles(); },
     step(by) {
