@@ -151,7 +151,7 @@ export function createMapView(shared) {
 
   function tellState() {
     const job = jobOf(features.value) || (isBeside && jobOf(specOf(1)));
-    told.textContent = job ? `UMAP: ${(job.message || 'waits for its turn').toLowerCase()} · ${percent(job.fraction)}` : 'All splits';
+    told.textContent = job ? `UMAP: ${(job.message || 'waits for its turn').toLowerCase()} · ${percent(job.fraction)}` : '';
     told.title = told.textContent;
   }
 
