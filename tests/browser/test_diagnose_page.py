@@ -116,8 +116,11 @@ def test_umap_replaces_the_map_and_moves_neither_selection_nor_zoom(page, studio
     page.click("#map-list")
     selected(page, N)
     page.locator(".scatter").first.focus()
+    whole = page.locator(".scatter").first.get_attribute("data-zoom")
     page.keyboard.press("+")
-    page.wait_for_function("document.querySelector('.scatter').dataset.zoom > 0")
+    page.wait_for_function(
+        "whole => document.querySelector('.scatter').dataset.zoom !== whole", arg=whole
+    )
     zoom = page.locator(".scatter").first.get_attribute("data-zoom")
     page.select_option("#map-layout", "umap")
     page.wait_for_function("document.querySelector('#map-told').textContent.startsWith('UMAP: ')")
