@@ -160,7 +160,7 @@ export function createSide(shared) {
     if (ask !== askingPairs) return;
     const at = new Map(found.rows.map((row, place) => [row, place]));
     const best = row => { const label = found.best[at.get(row)]; return label < 0 ? 'no candidate' : shared.about.class_names[label]; };
-    fill(pairItems, h('small.quiet-text', {}, first.length < shared.selection.pairs.length ? `The ${first.length} closest pairs` : 'The closest pairs'),
+    fill(pairItems, h('small.quiet-text', {}, `The ${first.length < shared.selection.pairs.length ? `${first.length} ` : ''}closest pairs of different classes, and what each sample is taken for`),
       ...first.map(([i, j]) => h('button.item', {type: 'button', data: {pair: `${i}-${j}`}, on: {click: () => pair(i, j)}},
         thumbnail(found.sprite, at.get(i)), thumbnail(found.sprite, at.get(j)),
         h('span.text', {}, h('span', {}, `${best(i)} · ${best(j)}`), h('small', {}, `${found.ids[at.get(i)]} · ${found.ids[at.get(j)]}`)))));
