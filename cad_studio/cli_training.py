@@ -64,6 +64,8 @@ def train(
     line = Line()
     try:
         with opened() as services:
+            for note in services.training.notes(request):
+                print(note, file=sys.stderr)
             if background:
                 open_sample(services, request.dataset, line)
                 show(services.training.submit(request), as_json, _background_text)
@@ -263,11 +265,16 @@ def _result_text(result: dict[str, Any]) -> str:
     ]
     told = (
         ("approximated_accuracy", "approximated accuracy, held-out candidates"),
+        ("mean_confidence", "mean confidence, without which the line above says nothing"),
         ("covering_rate", "covering rate, held-out candidates"),
         ("test_accuracy", "test accuracy (oracle)"),
         ("entangled_accuracy", "accuracy on the entangled 0.1 % (oracle)"),
     )
     lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
+    if result["epochs_in_force"] is not None:
+        lines.append(
+            f"  {result['epochs_in_force']:6}  of the epochs with the method's own confidence"
+        )
     return "\n".join([*lines, *result["notes"]])
 
 
@@ -275,6 +282,7 @@ def _evaluation_text(result: dict[str, Any]) -> str:
     lines = [f"{result['name']} on {result['n']:,} samples of {result['split']}"]
     told = (
         ("approximated_accuracy", "approximated accuracy"),
+        ("mean_confidence", "mean confidence among the candidates"),
         ("covering_rate", "covering rate"),
         ("accuracy", "accuracy (oracle)"),
     )
@@ -292,6 +300,7 @@ def _row_text(row: dict[str, Any]) -> str:
         f"{title} {row[key]:.1%}"
         for key, title in (
             ("approximated_accuracy", "approximated"),
+            ("mean_confidence", "at confidence"),
             ("test_accuracy", "test (oracle)"),
         )
         if row[key] is not None

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cad_studio.algorithms._cad_paper import Departure
+from cad_studio.algorithms._losses import restricted_softmax
+from cad_studio.algorithms._set_model import SetModel
 from cad_studio.core.registry import Registry
 from cad_studio.models.network import Network
 
@@ -72,9 +75,11 @@ class Setup:
             images float32 (B, 3, H, W)). Methods with class views need it.
         edits: Stored edits, for methods that can use them.
         edits_cover_all: Whether there is one for every class view worth making.
-        start_epochs: Epochs for which a belief from outside (the start, or one given to `adopt`)
-            is held as it is before the method's own updates begin. 0 is each paper's way and
-            right for a uniform start.
+        start_epochs: Epochs for which the first belief, or one given to `adopt`, is held as it is
+            before the method's own updates begin. 0 is each paper's way.
+        set_model: Strength of the set model in the method's own updates; 0 does without.
+        confidence_momentum: What stays of a sample's belief at each of the method's updates, 0
+            to 1; 0 is each paper's way.
     """
 
     network: Network
@@ -89,6 +94,8 @@ class Setup:
     edits: Edits | None = None
     edits_cover_all: bool = True
     start_epochs: int = 0
+    set_model: float = 0.0
+    confidence_momentum: float = 0.0
 
 
 class Algorithm(nn.Module, ABC):
@@ -109,7 +116,11 @@ class Algorithm(nn.Module, ABC):
             it from the instance: settings may empty it.
         needs_images: Whether feature vectors alone will not do.
         uses_truth: Whether `step` reads the true labels.
+        departures: Where paper, its authors' code and this project differ, for the user.
         belief: float32 (N, C). Rows sum to 1, zero outside the candidates.
+        sets: The set model, kept equal to the counts of the belief; None where it is not used.
+        sureness: float32 (), on the device. Mean over the newest batch of the highest probability
+            among the candidates, before set model and averaging; None before the first.
         epoch: The epoch under way, from 0.
     """
 
@@ -120,6 +131,7 @@ class Algorithm(nn.Module, ABC):
     class_view_names: tuple[str, ...] = ()
     needs_images: bool = False
     uses_truth: bool = False
+    departures: tuple[Departure, ...] = ()
 
     network: Network
     candidates: Tensor
@@ -145,6 +157,10 @@ class Algorithm(nn.Module, ABC):
         self.register_buffer("belief", setup.start.clone())
         self.register_buffer("clock", torch.tensor([self.epoch, self.held_until]))
         self.register_load_state_dict_post_hook(_read_clock)
+        self.confidence_momentum = setup.confidence_momentum
+        self.set_strength = setup.set_model
+        self.sets = SetModel(self.belief, self.candidates) if self.set_strength else None
+        self.sureness: Tensor | None = None
 
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:
@@ -154,6 +170,9 @@ class Algorithm(nn.Module, ABC):
         """Called before the first step of an epoch, counted from 0."""
         self.epoch = epoch
         self._write_clock()
+        if self.sets is not None:
+            # Several processes each moved theirs by their own samples.
+            self.sets.recount(self.belief, self.candidates)
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch."""
@@ -201,24 +220,55 @@ class Algorithm(nn.Module, ABC):
             belief: float32 (N, C). Zero outside the candidates, rows sum to 1.
         """
         self.belief.copy_(belief)
+        if self.sets is not None:
+            self.sets.recount(self.belief, self.candidates)
         self.held_until = self.epoch + self.start_epochs
         self._write_clock()
 
     @property
     def is_held(self) -> bool:
-        """Whether the belief from outside is still to be left as it is."""
+        """Whether the first belief, or one from outside, is still to be left as it is."""
         return self.epoch < self.held_until
 
     @torch.no_grad()
-    def remember(self, row: Tensor, belief: Tensor) -> None:
-        """Replace the belief of some samples, unless one from outside is still held.
+    def evidence(self, candidates: Tensor) -> Tensor:
+        """What the sets alone say of the classes, to be added to logits.
+
+        Args:
+            candidates: bool (B, C).
+
+        Returns:
+            float32 (B, C): the set model's log-likelihood times its strength; 0 without one.
+        """
+        if self.sets is None:
+            return torch.zeros_like(candidates, dtype=torch.float32)
+        return self.set_strength * self.sets.log_likelihood(candidates)
+
+    @torch.no_grad()
+    def remember(self, row: Tensor, belief: Tensor, is_final: bool = False) -> None:
+        """Move the belief of some samples, unless the first or one from outside is still held.
+
+        The set model sharpens what is given, and the old belief is averaged in, as far as the
+        run asks for them.
 
         Args:
             row: int64 (B,).
-            belief: float32 (B, C). Zero outside the candidates, rows sum to 1.
+            belief: float32 (B, C). What the method finds now. Zero outside the candidates, rows
+                sum to 1.
+            is_final: Whether it holds old belief and evidence already, and is taken as it is.
         """
-        if not self.is_held:
-            self.belief[row] = belief.detach()
+        belief = belief.detach().float()
+        self.sureness = belief.amax(dim=1).mean()
+        if self.is_held:
+            return
+        candidates, before = self.candidates[row], self.belief[row]
+        if self.sets is not None and not is_final:
+            belief = restricted_softmax(belief.log() + self.evidence(candidates), candidates)
+        if self.confidence_momentum and not is_final:
+            belief = belief.lerp(before, self.confidence_momentum)
+        if self.sets is not None:
+            self.sets.move(belief - before, candidates)
+        self.belief[row] = belief
 
     def confidence(self) -> Tensor | None:
         """Current belief, float32 (N, C); None for methods that keep none."""

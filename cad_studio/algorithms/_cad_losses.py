@@ -46,12 +46,13 @@ def adjusted_losses(logits: Tensor, candidates: Tensor, weights: Tensor) -> Tens
     return soft_cross_entropy(logits, inside) + negative_cross_entropy(logits, outside)
 
 
-def reduce_contrast(losses: Tensor, source: Tensor, reduction: str) -> Tensor:
+def reduce_contrast(losses: Tensor, source: Tensor, n_samples: int, reduction: str) -> Tensor:
     """Mean of the contrastive losses.
 
     Args:
         losses: float32 (M,).
-        source: int64 (M,). Sample behind each class view.
+        source: int64 (M,). Sample behind each class view, 0 to B - 1.
+        n_samples: B; some may have no class view.
         reduction: `per_augmentation` gives every class view the same weight, as the authors' code
             does; `per_instance` every sample, as the paper says.
 
@@ -60,5 +61,6 @@ def reduce_contrast(losses: Tensor, source: Tensor, reduction: str) -> Tensor:
     """
     if reduction == "per_augmentation":
         return losses.mean()
-    counts = torch.bincount(source)
+    # Not `bincount`, which waits for a GPU.
+    counts = losses.new_zeros(n_samples).index_add_(0, source, torch.ones_like(losses))
     return (losses / counts[source]).sum() / (counts > 0).sum()

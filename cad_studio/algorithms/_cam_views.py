@@ -1,15 +1,16 @@
 """When class activation maps are computed, and how much of them takes effect."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from cad_studio.algorithms._base import Setup
-from cad_studio.algorithms._cad_settings import CadSettings
 from cad_studio.algorithms._cam import CamMaps, default_epsilon, reweight
 from cad_studio.models.network import Network
 
-WARM_UP_SHARE = 0.02
-"""Least share of a run before the first maps."""
+if TYPE_CHECKING:
+    from cad_studio.algorithms.cad_cam import CadCamConfig
 
 
 class CamViews(nn.Module):
@@ -19,13 +20,18 @@ class CamViews(nn.Module):
     step, and are computed anew every few epochs.
     """
 
-    def __init__(self, setup: Setup, config: CadSettings) -> None:
-        """Start without maps."""
+    def __init__(self, setup: Setup, first_epoch: int, config: "CadCamConfig") -> None:
+        """Start without maps.
+
+        Args:
+            setup: What is learned from.
+            first_epoch: The first with maps.
+            config: Which maps, how often and how dark.
+        """
         super().__init__()
         self.config = config
         self.batches, self.candidates = setup.batches, setup.candidates
-        share = round(WARM_UP_SHARE * setup.epochs)
-        self.first_epoch = max(config.warm_up_epochs, share)
+        self.first_epoch = first_epoch
         self.cache = CamMaps(setup.candidates)
 
     def begin_epoch(self, epoch: int, teacher: Network) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Batch, StepResult
-from cad_studio.algorithms._losses import uniform_on
+from cad_studio.algorithms._losses import restricted_softmax, uniform_on
 from cad_studio.core.settings import check_settings
 
 EXPONENT = 0.7
@@ -52,6 +52,8 @@ class AbsGce(Algorithm):
     def step(self, batch: Batch) -> StepResult:
         """As `Algorithm.step`."""
         logits = self.network(batch.views["cls"])
+        inside = restricted_softmax(logits.detach(), batch.candidates)
+        self.sureness = inside.amax(dim=1).mean()
         weights = self.belief[batch.row] if self.is_held else uniform_on(batch.candidates)
         loss = robust_losses(logits, weights, self.config.loss).mean()
         return StepResult(loss, {"classification": loss.detach()})

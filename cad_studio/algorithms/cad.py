@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from cad_studio.algorithms._base import ALGORITHMS, Setup
-from cad_studio.algorithms._cad_method import CadMethod
-from cad_studio.algorithms._cad_settings import CadSettings
+from cad_studio.algorithms.cad_cam import CadCam, CadCamConfig
 
 
 @dataclass(frozen=True)
-class CadConfig(CadSettings):
+class CadConfig(CadCamConfig):
     """Settings of CAD; those of the maps hold where an edit is missing."""
 
     instance_epochs: int = field(
@@ -47,21 +46,21 @@ class CadConfig(CadSettings):
 
 
 @ALGORITHMS.register("cad")
-class Cad(CadMethod):
+class Cad(CadCam):
     """Confidence adjustment, and contrast among stored edits."""
 
     title = "CAD"
     config_type = CadConfig
 
     def __init__(self, setup: Setup, config: CadConfig) -> None:
-        """As `CadMethod`, with the edits that are stored."""
+        """As `CadCam`, with the edits that are stored."""
         super().__init__(setup, config)
         self.edits = setup.edits
         self.edits_cover_all = setup.edits is not None and setup.edits_cover_all
 
     @property
     def first_class_epoch(self) -> int:
-        """As `CadMethod.first_class_epoch`; where nothing is left to the maps, without them."""
+        """As `CadCam.first_class_epoch`; where nothing is left to the maps, without them."""
         return self.config.instance_epochs if self.edits_cover_all else self.cam.first_epoch
 
     def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:

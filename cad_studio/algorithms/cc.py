@@ -2,7 +2,8 @@
 
 Feng, Lv, Han, Xu, Niu, Geng, An and Sugiyama, "Provably Consistent Partial-Label Learning",
 NeurIPS 2020, https://arxiv.org/abs/2007.08929. Departure: while a belief from outside is held, the
-loss is cross-entropy to it, since the method itself knows no belief.
+loss is cross-entropy to it. The belief kept afterwards is for the set model and for the user; the
+loss does not read it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Batch, StepResult
-from cad_studio.algorithms._losses import soft_cross_entropy
+from cad_studio.algorithms._losses import restricted_softmax, soft_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,24 @@ class Cc(Algorithm):
         if self.is_held:
             losses = soft_cross_entropy(logits, self.belief[batch.row])
         else:
-            losses = set_losses(logits, batch.candidates)
+            # The likelihood of the whole set where a set model says how sets come about.
+            losses = set_losses(logits, batch.candidates, self.evidence(batch.candidates))
+        self.remember(batch.row, restricted_softmax(logits, batch.candidates))
         loss = losses.mean()
         return StepResult(loss, {"classification": loss.detach()})
 
-    def confidence(self) -> None:
-        """None: the method keeps no belief."""
-        return
 
-
-def set_losses(logits: Tensor, candidates: Tensor) -> Tensor:
-    """-log of the probability that the label is a candidate.
+def set_losses(logits: Tensor, candidates: Tensor, evidence: Tensor) -> Tensor:
+    """-log of the sum over the candidates of their probability times exp(evidence).
 
     Args:
         logits: float (B, C).
         candidates: bool (B, C).
+        evidence: float32 (B, C). Zero everywhere is the paper's loss.
 
     Returns:
-        float32 (B,). Zero where all classes are candidates.
+        float32 (B,). Without evidence zero where all classes are candidates.
     """
     logits = logits.float()
-    inside = logits.masked_fill(~candidates, -torch.inf).logsumexp(dim=1)
+    inside = (logits + evidence).masked_fill(~candidates, -torch.inf).logsumexp(dim=1)
     return logits.logsumexp(dim=1) - inside

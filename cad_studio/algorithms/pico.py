@@ -132,9 +132,11 @@ class Pico(Algorithm):
     def _follow_prototypes(self, batch: Batch, queries: Tensor) -> None:
         done = min(1.0, self.epoch / self.epochs)
         phi = self.config.first_phi + (self.config.last_phi - self.config.first_phi) * done
-        likeness = (queries @ self.prototypes.T).masked_fill(~batch.candidates, -torch.inf)
-        nearest = nn.functional.one_hot(likeness.argmax(dim=1), self.n_classes)
-        self.remember(batch.row, phi * self.belief[batch.row] + (1.0 - phi) * nearest)
+        likeness = queries @ self.prototypes.T / self.config.tau + self.evidence(batch.candidates)
+        nearest = likeness.masked_fill(~batch.candidates, -torch.inf).argmax(dim=1)
+        chosen = nn.functional.one_hot(nearest, self.n_classes)
+        belief = phi * self.belief[batch.row] + (1.0 - phi) * chosen
+        self.remember(batch.row, belief, is_final=True)
 
 
 def move_prototypes(

@@ -106,5 +106,7 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
         return int(value)
     if type(value) in allowed:
         return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and allowed == {str}:
+        return str(value)  # a number where more than a number may stand
     wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
     raise SettingError(f"{name} is {value!r}; expected {wanted}.")

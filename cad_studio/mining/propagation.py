@@ -53,14 +53,15 @@ def propagate(
     alpha: float = 0.99,
     sharpness: float = 1.2,
     balance: float | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> "csr_array":
     """Spread belief over the candidates along the neighbour graph.
 
-    Starts uniform on the candidates. Each step moves belief to
-    (alpha * (weighted mean of the neighbours' beliefs) + (1 - alpha) * (uniform start)) **
-    sharpness, drops what lies outside the candidates and makes rows sum to 1; then, where balance
-    is asked for, divides each class by (its sum over all samples) ** balance and makes rows sum to
-    1 again. A neighbour's weight is its cosine, 0 if negative.
+    Starts uniform on the candidates, or from a belief that is given. Each step moves belief to
+    (alpha * (weighted mean of the neighbours' beliefs) + (1 - alpha) * start) ** sharpness, drops
+    what lies outside the candidates and makes rows sum to 1; then, where balance is asked for,
+    divides each class by (its sum over all samples) ** balance and makes rows sum to 1 again. A
+    neighbour's weight is its cosine, 0 if negative.
 
     Args:
         index: int64 (N, K). Neighbours of each sample, itself left out; -1 for none.
@@ -71,6 +72,8 @@ def propagate(
         sharpness: 1 or more; how much a step favours what is believed most.
         balance: 0 to 1; how strongly the classes that occur are taken to be of one size. 0 assumes
             nothing. None looks whether the candidates allow it: 1 or 0.
+        start: float32 (N, C), what is believed already, or None for nothing. Rows that give no
+            candidate anything start uniform.
 
     Returns:
         scipy.sparse CSR float32 (N, C). Stored entries are exactly the candidates, possibly 0;
@@ -97,10 +100,11 @@ def propagate(
         held = sparse.csr_array((np.ones_like(uniform), columns, starts), shape=shape)
         together = _entries(graph, held, rows, columns, by_class)
         balance = 1.0 if _may_be_even(together, columns, int((np.diff(starts) > 0).sum())) else 0.0
-    belief = uniform.copy()
+    first = uniform if start is None else normalised(start[rows, columns])
+    belief = first.copy()
     for _ in range(n_iterations):
         held = sparse.csr_array((belief, columns, starts), shape=shape)
-        moved = alpha * _entries(graph, held, rows, columns, by_class) + (1.0 - alpha) * uniform
+        moved = alpha * _entries(graph, held, rows, columns, by_class) + (1.0 - alpha) * first
         belief = normalised(moved**sharpness)
         if balance:
             mass = np.bincount(columns, weights=belief, minlength=n_classes)[columns]

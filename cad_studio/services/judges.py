@@ -1,5 +1,6 @@
 """Runs asked about images: those that judge edits, and whose belief tells an editor the classes."""
 
+import math
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,13 @@ class JudgeService:
                     "id": row["id"],
                     "name": row["name"],
                     "approximated_accuracy": row["approximated_accuracy"],
+                    "mean_confidence": row["mean_confidence"],
+                    "set_likelihood": row["set_likelihood"],
                 }
             )
-        # Best by what needs no true label; of equals the newest.
-        return sorted(offered, key=lambda row: -(row["approximated_accuracy"] or 0.0))
+        # Best by what needs no true label and no confidence rewards; of equals the newest. Runs
+        # of before it was measured come last.
+        return sorted(offered, key=lambda row: -(row["set_likelihood"] or -math.inf))
 
     def check(self, name: str, run_id: int) -> None:
         """See that a run may judge images of a dataset.

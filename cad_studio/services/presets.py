@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cad_studio.algorithms._cad_paper import PAPER
+from cad_studio.algorithms._cad_paper import PAPER, PAPER_LOOP
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ PRESETS = (
         "CAD-CAM without its contrast for a few epochs, to see whether the data can be learned "
         "from; about a minute on the sample.",
         method="cad-cam",
-        config={"epochs": 12, "refresh_epochs": "25%, 50%, 75%"},
+        config={"epochs": 12},
         settings={"without_rl": True},
     ),
     Preset(
@@ -46,15 +46,7 @@ PRESETS = (
         "CAD-CAM as its authors train it, from a uniform start; for a GPU.",
         method="cad-cam",
         backbone="resnet18",
-        config={
-            "epochs": 500,
-            "learning_rate": 0.01,
-            "batch_size": 64,
-            "start": "uniform",
-            "start_epochs": 0,
-            "refresh_epochs": "",
-            "views": "paper",
-        },
+        config=PAPER_LOOP,
         settings=PAPER,
     ),
 )

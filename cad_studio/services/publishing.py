@@ -100,6 +100,7 @@ def check_repository(repository: str) -> None:
 def _card(run: dict[str, Any]) -> str:
     figures = [
         ("Approximated accuracy on held-out candidate sets", run["approximated_accuracy"], ""),
+        ("Mean confidence in the likeliest candidate, while training", run["mean_confidence"], ""),
         ("Covering rate on held-out candidate sets", run["covering_rate"], ""),
         ("Test accuracy", run["test_accuracy"], _ORACLE),
         ("Accuracy on the entangled 0.1 %", run["entangled_accuracy"], _ORACLE),

@@ -15,7 +15,6 @@ from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.loaded import LoadedDataset
-from cad_studio.training.settings import TrainConfig
 
 if TYPE_CHECKING:
     from cad_studio.training.data import TrainingData
@@ -89,7 +88,8 @@ def open_run(
     data: LoadedDataset,
     candidates: PartialLabels,
     features: NDArray[np.float32],
-    config: TrainConfig,
+    start_from: str,
+    balance: float | None,
     progress: Progress,
 ) -> RunInputs:
     """Put together what a run learns from.
@@ -98,8 +98,9 @@ def open_run(
         data: The dataset.
         candidates: N sets, of the version the run is bound to.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
-        config: Of the loop: whether belief comes from the neighbours, at first and when refreshed,
-            and what is assumed of the classes.
+        start_from: `propagation`, where belief comes from the neighbours, at first and when
+            refreshed, or `uniform`.
+        balance: How strongly propagation takes the classes to be of one size; see `propagate`.
         progress: Told how far it is.
 
     Raises:
@@ -122,16 +123,16 @@ def open_run(
         class_names=data.record.class_names,
     )
 
-    def spread(rows: NDArray[np.int64], graphed: NDArray[np.float32]) -> NDArray[np.float32]:
-        return propagated(graphed, candidates.take(rows), config.class_balance)
-
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return spread(rows, np.asarray(features[rows]))
+        return propagated(np.asarray(features[rows]), candidates.take(rows), balance)
 
-    def refresh(rows: NDArray[np.int64], own: NDArray[np.float32]) -> NDArray[np.float32]:
-        return spread(rows, np.hstack([own, features[rows]]) / np.float32(np.sqrt(2.0)))
+    def refresh(
+        rows: NDArray[np.int64], own: NDArray[np.float32], belief: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        joined = np.hstack([own, features[rows]]) / np.float32(np.sqrt(2.0))
+        return propagated(joined, candidates.take(rows), balance, belief)
 
-    outside = Outside(start, refresh) if config.start == "propagation" else Outside()
+    outside = Outside(start, refresh) if start_from == "propagation" else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
 
 
@@ -205,10 +206,13 @@ def propagated(
     features: NDArray[np.float32],
     candidates: PartialLabels,
     balance: float | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Belief spread over the candidates among neighbours, float32 (N, C); see `propagate`."""
     if len(features) < 2:
         raise SettingError("A start by propagation needs 2 training samples or more.")
     own = np.arange(len(features))
     index, cosine = faiss_neighbours(features, features, N_NEIGHBOURS, own, Silent())
-    return np.asarray(propagate(index, cosine, candidates, balance=balance).todense(), np.float32)
+    return np.asarray(
+        propagate(index, cosine, candidates, balance=balance, start=start).todense(), np.float32
+    )

@@ -109,6 +109,22 @@ class TrainingService:
         columns = self._checked(request)
         return self._project.runs.add(columns)
 
+    def notes(self, request: TrainingRequest) -> list[str]:
+        """What should be known of a run before it starts, sentences; mostly none.
+
+        Raises:
+            SettingError: A setting is out of range.
+        """
+        config = settings_from_json(TrainConfig, request.config)
+        if config.epochs_in_force():
+            return []
+        name = "uniform_epochs" if config.start == "uniform" else "start_epochs and refresh_epochs"
+        return [
+            f"The method's own confidence will be in force in none of the {config.epochs} epochs: "
+            f"the start is held throughout, so methods will hardly differ. Lower {name}, or give "
+            "more epochs."
+        ]
+
     def submit(self, request: TrainingRequest) -> dict[str, int]:
         """Train in the background.
 
@@ -199,21 +215,26 @@ class TrainingService:
         ending = {"finished_at": now(), "best_epoch": fitted.best.epoch}
         processes.in_main(lambda: runs.change(run_id, **ending))
         notes = [f"Checkpoint {name} was damaged and passed over." for name in fitted.damaged]
-        return {**self.result(run_id), "notes": notes + ([inputs.words] if inputs.words else [])}
+        notes += [*fitted.words, *([inputs.words] if inputs.words else [])]
+        ending = {"environment": {**where, "words": fitted.words}}
+        processes.in_main(lambda: runs.change(run_id, **ending))
+        return {**self.result(run_id), "notes": notes}
 
     def result(self, run_id: int) -> dict[str, Any]:
         """The figures of a run's model, and what they rest on; oracle figures among them.
 
         Returns:
             `run`, `name`, `method`, `backbone`, `dataset`, `data_version`, `epochs`,
-            `best_epoch`, `approximated_accuracy`, `covering_rate` (both on the samples held
-            out), `test_accuracy`, `entangled_accuracy`, `disambiguation` (oracle),
+            `best_epoch`, `approximated_accuracy`, `covering_rate`, `set_likelihood` (all on the
+            samples held out), `mean_confidence`, `epochs_in_force`, `test_accuracy`,
+            `entangled_accuracy`, `disambiguation` (these three use true labels),
             `samples_per_second`, `seconds`.
         """
         row = self._runs.get(run_id)
         taken = (
             "name", "method", "backbone", "dataset", "data_version", "approximated_accuracy",
-            "covering_rate", "test_accuracy", "entangled_accuracy", "disambiguation",
+            "covering_rate", "set_likelihood", "mean_confidence", "epochs_in_force",
+            "test_accuracy", "entangled_accuracy", "disambiguation",
             "samples_per_second", "seconds",
         )  # fmt: skip
         best = row["best"]
@@ -233,9 +254,11 @@ class TrainingService:
             progress: Told how far it is.
 
         Returns:
-            `run`, `split`, `n`, `covering_rate`, `approximated_accuracy`, and where true labels
-            are known the oracle figures `accuracy`, `entangled` (by share of the closest pairs,
-            in per cent; only for the split runs are judged by) and `class_accuracy`.
+            `run`, `split`, `n`, `covering_rate`, `approximated_accuracy`, `mean_confidence` (of the
+            model, in the likeliest candidate), `epochs_in_force` (of the run), and where true
+            labels are known the figures that use them: `accuracy`, `entangled` (by share of the
+            closest pairs, in per cent; only for the split runs are judged by) and
+            `class_accuracy`.
 
         Raises:
             RecordNotFoundError: There is no model yet.
@@ -265,6 +288,8 @@ class TrainingService:
             "n": len(rows),
             "covering_rate": evaluation.covering_rate(logits, candidates),
             "approximated_accuracy": evaluation.approximated_accuracy(logits, candidates),
+            "mean_confidence": evaluation.mean_confidence(logits, candidates),
+            "epochs_in_force": self._runs.get(run_id)["epochs_in_force"],
             "accuracy": None,
             "class_accuracy": {},
             "entangled": {},
@@ -377,7 +402,8 @@ class TrainingService:
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
-            settings_from_json(TrainConfig, run.config),
+            run.config["start"],
+            run.config.get("class_balance"),
             Part(progress, 0.8, 1.0),
         )
 
@@ -391,9 +417,12 @@ class TrainingService:
         from cad_studio.algorithms._base import ALGORITHMS
         from cad_studio.training.plan import Plan
 
-        return Plan(
-            run.method,
-            run.backbone,
-            settings_from_json(TrainConfig, run.config),
-            settings_from_json(ALGORITHMS.get(run.method).config_type, run.settings),
-        )
+        try:
+            config = settings_from_json(TrainConfig, run.config)
+            settings = settings_from_json(ALGORITHMS.get(run.method).config_type, run.settings)
+        except SettingError as error:
+            raise SettingError(
+                f"{name_of(run)} was made by an earlier version of the studio and cannot be "
+                f"resumed: {error} Start a new run; this one's figures and model stay."
+            ) from error
+        return Plan(run.method, run.backbone, config, settings)

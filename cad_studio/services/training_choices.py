@@ -22,8 +22,8 @@ def offers(data: LoadedDataset, features: list[str]) -> dict[str, Any]:
         features: Extractors to choose from, the best one first.
 
     Returns:
-        `dataset`, `methods` (with whether each can learn from it, and the description of its
-        settings), `config`, `backbones`, `backbone`, `features`, `presets`, `method`.
+        `dataset`, `methods` (with whether each can learn from it, the description of its
+        settings, and where it departs from its paper), `config`, `backbones`, `backbone`, `features`, `presets`, `method`.
     """
     from cad_studio.algorithms._base import ALGORITHMS
     from cad_studio.models._base import BACKBONES
@@ -39,6 +39,7 @@ def offers(data: LoadedDataset, features: list[str]) -> dict[str, Any]:
                 "title": member.title,
                 "summary": (member.__doc__ or "").partition("\n")[0],
                 "paper": member.paper,
+                "departures": [each._asdict() for each in member.departures],
                 "needs_images": member.needs_images,
                 "uses_truth": member.uses_truth,
                 "available": not reason,

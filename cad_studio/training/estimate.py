@@ -171,14 +171,14 @@ def _time_run(
 
 def _time_epoch_starts(session: Session, limit: float) -> float:
     """What the beginning and end of an epoch take, as a mean over the last epochs of the run."""
-    first = max(session.n_epochs - _WATCHED_EPOCHS, 0)
+    first = max(session.config.epochs - _WATCHED_EPOCHS, 0)
     taken = []
-    for epoch in range(first, session.n_epochs):
+    for epoch in range(first, session.config.epochs):
         session.epoch = epoch
         taken.append(_seconds(session, lambda epoch=epoch: session.algorithm.begin_epoch(epoch)))
         if sum(taken) > limit:
             # The last epoch is the one that uses all a method has.
-            session.algorithm.begin_epoch(session.n_epochs - 1)
+            session.algorithm.begin_epoch(session.config.epochs - 1)
             break
     return sum(taken) / len(taken)
 
@@ -205,7 +205,7 @@ def _time_step(session: Session, size: int) -> float:
 
 
 def _time_asking(session: Session) -> float:
-    network = session.algorithm.inference_network
+    network = session.judged_network
 
     def asked() -> None:
         batches = session.inputs.batches([session.fit_rows])
@@ -240,7 +240,8 @@ def _belief_seconds(outside: Outside, rows: NDArray[np.int64], n_classes: int) -
         outside.start(rows)
     elif outside.refresh is not None:
         features = np.random.default_rng(0).normal(size=(len(rows), 64)).astype(np.float32)
-        outside.refresh(rows, features / np.linalg.norm(features, axis=1, keepdims=True))
+        even = np.full((len(rows), n_classes), 1.0 / n_classes, np.float32)
+        outside.refresh(rows, features / np.linalg.norm(features, axis=1, keepdims=True), even)
     return perf_counter() - started
 
 

@@ -1,8 +1,10 @@
 """Numbers that say how well a run does: some from candidates alone, some from the truth.
 
-Covering rate and approximated accuracy need no true label and may select a model (PLENCH: Wang et
+Covering rate, approximated accuracy (PLENCH: Wang et
 al., "Realistic Evaluation of Deep Partial-Label Learning Algorithms", ICLR 2025,
-https://openreview.net/forum?id=FtX6oAW7Dd). Everything that takes `truth` is for the reader's eyes
+https://openreview.net/forum?id=FtX6oAW7Dd) and the likelihood of the sets need no true label.
+Approximated accuracy grows with confidence, right or wrong, so the likelihood selects the model.
+Everything that takes `truth` is for the reader's eyes
 only and is called an oracle figure.
 """
 
@@ -49,6 +51,49 @@ def approximated_accuracy(
     # The predicted class has exp(0) = 1, so the divisor is at least 1 where it counts.
     inside = np.where(candidates, shifted, 0.0).sum(axis=1)
     return float(np.where(covered, 1.0 / np.maximum(inside, 1.0), 0.0).mean())
+
+
+def mean_confidence(logits: NDArray[np.float32], candidates: NDArray[np.bool_]) -> float | None:
+    """Mean probability of the likeliest candidate among the candidates.
+
+    Args:
+        logits: float32 (N, C).
+        candidates: bool (N, C). Samples without candidates are left out.
+
+    Returns:
+        0 to 1; None without samples.
+    """
+    filled = candidates.any(axis=1)
+    if not filled.any():
+        return None
+    inside = np.where(candidates, logits.astype(np.float64), -np.inf)[filled]
+    return float(np.exp(inside.max(axis=1) - _log_sum_exp(inside)).mean())
+
+
+def set_likelihood(
+    logits: NDArray[np.float32], candidates: NDArray[np.bool_], table: NDArray[np.floating]
+) -> float | None:
+    """How well predictions explain the candidate sets of samples never learned from.
+
+    The mean of log sum_j p_j P(S | y = j), classes taken to join a set independently given y. A
+    network that takes one class for another is surprised by the sets of both, however sure it is.
+
+    Args:
+        logits: float32 (N, C).
+        candidates: bool (N, C).
+        table: float (C, C). P(k in S | y = j), strictly between 0 and 1.
+
+    Returns:
+        In nats, at most 0; higher is better. None without samples.
+    """
+    if not len(logits):
+        return None
+    given = np.asarray(table, np.float64)
+    absent = np.log1p(-given)
+    of_set = candidates @ (np.log(given) - absent).T + absent.sum(axis=1)
+    values = logits.astype(np.float64)
+    log_p = values - _log_sum_exp(values)[:, None]
+    return float(_log_sum_exp(log_p + of_set).mean())
 
 
 def accuracy(predicted: NDArray[np.integer], truth: NDArray[np.integer]) -> float | None:
@@ -98,6 +143,12 @@ def pair_figures(
         "pair_accuracy": float(right[pairs].all(axis=1).mean()),
         "swap_rate": float((predicted[pairs] == partner).mean()),
     }
+
+
+def _log_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of the sum of exponentials of each row, float64 (N, C) -> (N,)."""
+    highest = values.max(axis=1)
+    return highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))
 
 
 def _predicted(logits: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from cad_studio.core.dataset import chunks
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.models.device import choose_device
+from cad_studio.models.ema import copy_network
 from cad_studio.models.network import Network, make_network
 from cad_studio.training.batching import plain_inputs
 from cad_studio.training.checkpoint import Checkpoint
@@ -40,15 +41,18 @@ class Outside:
 
     Attributes:
         start: Rows int64 (N,) to the first belief, float32 (N, C); None is uniform.
-        refresh: Rows int64 (N,) and the run's own features float32 (N, F), of unit length, to a
-            new belief, float32 (N, C); None never refreshes.
+        refresh: Rows int64 (N,), the run's own features float32 (N, F), of unit length, and its
+            own belief float32 (N, C), to a new belief, float32 (N, C); None never refreshes.
         edits: Rows int64 (M,) and classes int64 (M,) to uint8 (M, H, W, 1 or 3) and bool (M,),
             where there is one.
         edits_cover_all: Whether there is one for every class view worth making.
     """
 
     start: Callable[[NDArray[np.int64]], NDArray[np.float32]] | None = None
-    refresh: Callable[[NDArray[np.int64], NDArray[np.float32]], NDArray[np.float32]] | None = None
+    refresh: (
+        Callable[[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+        | None
+    ) = None
     edits: (
         Callable[
             [NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.uint8], NDArray[np.bool_]]
@@ -122,14 +126,19 @@ def open_session(
         batches=_all_whole(inputs, views, fit_rows, device, ping),
         edits=_edits(outside, fit_rows, device),
         edits_cover_all=outside.edits_cover_all,
-        start_epochs=config.held_epochs() if outside.start is not None else 0,
+        start_epochs=config.held_epochs(),
+        set_model=config.set_model,
+        confidence_momentum=config.confidence_momentum,
     )
     algorithm = make_algorithm(plan.method, setup, plan.settings)
     n_steps = config.epochs * (len(fit_rows) // min(config.batch_size, len(fit_rows)))
+    # Before compiling: a copy of what is compiled would compile once more.
+    average = copy_network(network) if config.judged_average else None
     if choose_compile(config.compile, device, n_steps):
         compile_networks(algorithm)
     session = Session(
         algorithm=algorithm,
+        average=average,
         optimiser=_make_optimiser(algorithm, config),
         inputs=inputs,
         views=views,
@@ -139,7 +148,7 @@ def open_session(
         held_rows=held_rows,
         truth=truth,
         view_chance=_chance(config.seed, _VIEW_CHANCE, processes.rank),
-        n_epochs=config.epochs,
+        config=config,
         normalisation=normalisation,
         fingerprint=fingerprint,
         processes=processes,

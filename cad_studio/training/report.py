@@ -13,6 +13,7 @@ from cad_studio.training.evaluation import (
     covering_rate,
     disambiguation,
     pair_figures,
+    set_likelihood,
 )
 
 
@@ -25,7 +26,12 @@ class EpochReport:
         learning_rate: Step size of its last step.
         losses: Mean over its steps of the loss and of each part.
         covering_rate: On the samples held out; None without any.
-        approximated_accuracy: Likewise; selects the model.
+        approximated_accuracy: Likewise. It rewards whoever is sure, right or wrong: it says
+            nothing without the mean confidence.
+        set_likelihood: Likewise: mean log-likelihood of the sets held out; selects the model.
+        mean_confidence: Mean over the steps of the highest probability that the method gave to a
+            candidate; None for methods that do not say.
+        epochs_in_force: Epochs so far in which the method's own belief was in force.
         oracle: Figures that took true labels: `test_accuracy`, `disambiguation`, and for each
             list of pairs `entangled/<name>/...`. They never influence a run.
         samples_per_second: Of its steps, views included.
@@ -38,6 +44,9 @@ class EpochReport:
     losses: dict[str, float]
     covering_rate: float | None
     approximated_accuracy: float | None
+    set_likelihood: float | None
+    mean_confidence: float | None
+    epochs_in_force: int
     oracle: dict[str, float]
     samples_per_second: float
     seconds: float
@@ -50,6 +59,7 @@ class Judgement:
 
     covering_rate: float | None
     approximated_accuracy: float | None
+    set_likelihood: float | None = None
     oracle: dict[str, float] = field(default_factory=dict)
 
 
@@ -60,6 +70,7 @@ def judge(
     test_logits: NDArray[np.float32],
     belief: NDArray[np.float32] | None,
     fit_rows: NDArray[np.int64],
+    table: NDArray[np.float32] | None = None,
 ) -> Judgement:
     """Turn logits and belief into figures.
 
@@ -70,6 +81,7 @@ def judge(
         test_logits: float32 (T, C), of `data.test_rows`.
         belief: float32 (N, C), or None.
         fit_rows: int64 (N,). Rows learned from.
+        table: float32 (C, C), P(k in S | y = j) as learned from those rows, or None.
     """
     candidates = data.candidates.dense(held_rows)
     oracle: dict[str, float] = {}
@@ -89,5 +101,6 @@ def judge(
     return Judgement(
         covering_rate(held_logits, candidates),
         approximated_accuracy(held_logits, candidates),
+        None if table is None else set_likelihood(held_logits, candidates, table),
         oracle,
     )

@@ -68,9 +68,12 @@ def named_figures(report: EpochReport) -> dict[str, float]:
     held_out = {
         "covering_rate": report.covering_rate,
         "approximated_accuracy": report.approximated_accuracy,
+        "set_likelihood": report.set_likelihood,
     }
     figures.update({f"held_out/{k}": value for k, value in held_out.items() if value is not None})
     figures.update({f"oracle/{name}": value for name, value in report.oracle.items()})
+    if report.mean_confidence is not None:
+        figures["mean_confidence"] = report.mean_confidence
     figures["speed/samples_per_second"] = report.samples_per_second
     figures["speed/seconds"] = report.seconds
     figures["speed/memory_mb"] = report.memory_mb

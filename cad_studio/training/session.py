@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cad_studio.algorithms._base import Algorithm, StepResult
+from cad_studio.models.ema import update_ema
+from cad_studio.models.network import Network
 from cad_studio.training.checkpoint import Checkpoint
 from cad_studio.training.data import TrainingData
 from cad_studio.training.inputs import Inputs
@@ -17,10 +19,17 @@ from cad_studio.training.plan import Plan
 from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.report import EpochReport
 from cad_studio.training.schedule import first_choosable_epoch
+from cad_studio.training.settings import TrainConfig
 from cad_studio.training.views import Views
 
 OWN = "process."
 """Names what only one process of several knows, in a checkpoint."""
+
+_SURENESS = "sureness"
+"""Name of the sum over `Algorithm.sureness` among those of the losses."""
+
+EARLY_STEPS = 100
+"""Steps after which no network can know yet which candidate is true."""
 
 
 @dataclass
@@ -38,7 +47,9 @@ class Session:
         held_rows: int64 (H,). Dataset rows held out.
         truth: int64 (N,) on the device, only for methods that use it.
         view_chance: Chance of the views.
-        n_epochs: Epochs planned.
+        config: The loop.
+        average: The network that is judged and kept, an average over the steps; None where that
+            is the method's own.
         normalisation: Mean and deviation of the images; empty for vectors.
         fingerprint: Of the candidates and rows learned from.
         epoch: Under way, from 0.
@@ -46,6 +57,9 @@ class Session:
         is_epoch_trained: Whether all of them are, and only its figures are missing.
         is_out_of_time: Whether the time budget is spent.
         seconds: Since the run began, all sessions together.
+        n_steps: Steps since the run began.
+        epochs_in_force: Epochs so far in which the method's own belief was in force.
+        early_sureness: Mean confidence after `EARLY_STEPS` steps; None before.
         last: Report of the newest finished epoch.
         best: Report of the epoch the model was taken from.
         processes: Those that train it.
@@ -61,7 +75,8 @@ class Session:
     held_rows: NDArray[np.int64]
     truth: Tensor | None
     view_chance: torch.Generator
-    n_epochs: int
+    config: TrainConfig
+    average: Network | None
     normalisation: tuple[list[float], list[float]]
     fingerprint: int
     epoch: int = 0
@@ -69,6 +84,9 @@ class Session:
     is_epoch_trained: bool = False
     is_out_of_time: bool = False
     seconds: float = 0.0
+    n_steps: int = 0
+    epochs_in_force: int = 0
+    early_sureness: float | None = None
     last: EpochReport | None = None
     best: EpochReport | None = None
     resumed: tuple[int, int] | None = None
@@ -80,7 +98,14 @@ class Session:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train."""
-        return self.epoch >= self.n_epochs or (self.is_out_of_time and not self.is_epoch_trained)
+        return self.epoch >= self.config.epochs or (
+            self.is_out_of_time and not self.is_epoch_trained
+        )
+
+    @property
+    def judged_network(self) -> Network:
+        """The network to evaluate and to keep."""
+        return self.algorithm.inference_network if self.average is None else self.average
 
     @property
     def chances(self) -> dict[str, torch.Generator]:
@@ -105,22 +130,42 @@ class Session:
             value = value.detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._timed = (self._timed[0] + n_samples, self._timed[1] + seconds)
+        sureness = self.algorithm.sureness
+        if sureness is not None:
+            self._sums[_SURENESS] = self._sums.get(_SURENESS, 0.0) + sureness
+        if self.average is not None:
+            # Faster at first, or a short run would be judged by the weights it began with.
+            momentum = min(self.config.judged_average, (1 + self.n_steps) / (10 + self.n_steps))
+            update_ema(self.average, self.algorithm.inference_network, momentum)
+        self.n_steps += 1
+        if sureness is not None and self.n_steps == EARLY_STEPS:
+            self.early_sureness = float(sureness)
 
     def mean_losses(self) -> dict[str, float]:
         """The loss and its parts, each the mean over the steps of this epoch."""
-        return {name: float(total) / max(self.step, 1) for name, total in self._sums.items()}
+        return {
+            name: float(total) / max(self.step, 1)
+            for name, total in self._sums.items()
+            if name != _SURENESS
+        }
+
+    def mean_confidence(self) -> float | None:
+        """`Algorithm.sureness`, its mean over the steps of this epoch; None where there is none."""
+        total = self._sums.get(_SURENESS)
+        return None if total is None else float(total) / max(self.step, 1)
 
     def is_best(self, report: EpochReport) -> bool:
         """Whether a report's model is to be kept.
 
-        It is the newest one, and in the last fifth of the run the best on the samples held out.
+        It is the newest one, and in the last fifth of the run the one that explains the sets held
+        out best.
         """
-        first = first_choosable_epoch(self.n_epochs)
+        first = first_choosable_epoch(self.config.epochs)
         if self.best is None or report.epoch < first or self.best.epoch < first:
             return True
-        if report.approximated_accuracy is None or self.best.approximated_accuracy is None:
+        if report.set_likelihood is None or self.best.set_likelihood is None:
             return True
-        return report.approximated_accuracy >= self.best.approximated_accuracy
+        return report.set_likelihood >= self.best.set_likelihood
 
     def next_epoch(self, report: EpochReport) -> None:
         """Close the epoch under way."""
@@ -156,6 +201,9 @@ class Session:
             if momentum is not None:
                 tensors[f"momentum.{place}"] = momentum
         tensors.update({f"sums.{name}": value for name, value in self._sums.items()})
+        if self.average is not None:
+            average = self.average.state_dict()
+            tensors.update({f"average.{name}": value for name, value in average.items()})
         for name, chance in self.chances.items():
             tensors[f"chance.{name}"] = chance.get_state()
         tensors["chance.torch"] = torch.get_rng_state()
@@ -171,6 +219,9 @@ class Session:
             "is_epoch_trained": self.is_epoch_trained,
             "is_out_of_time": self.is_out_of_time,
             "seconds": self.seconds,
+            "n_steps": self.n_steps,
+            "epochs_in_force": self.epochs_in_force,
+            "early_sureness": self.early_sureness,
             "last": None if self.last is None else asdict(self.last),
             "best": None if self.best is None else asdict(self.best),
         }
@@ -195,6 +246,8 @@ class Session:
         self._sums = {
             name: value.to(self.device) for name, value in _below("sums.", tensors).items()
         }
+        if self.average is not None:
+            self.average.load_state_dict(_below("average.", tensors))
         for name, chance in self.chances.items():
             chance.set_state(tensors[f"chance.{name}"])
         torch.set_rng_state(tensors["chance.torch"])
@@ -203,7 +256,9 @@ class Session:
         self.epoch, self.step = state["epoch"], state["step"]
         self.is_epoch_trained = state["is_epoch_trained"]
         self.is_out_of_time = state["is_out_of_time"]
-        self.seconds = state["seconds"]
+        self.seconds, self.n_steps = state["seconds"], state["n_steps"]
+        self.epochs_in_force = state["epochs_in_force"]
+        self.early_sureness = state["early_sureness"]
         self.last, self.best = _report(state["last"]), _report(state["best"])
         self.resumed, self.damaged = (self.epoch, self.step), checkpoint.damaged
 

@@ -9,6 +9,7 @@ STARTS = ("uniform", "propagation")
 PRECISIONS = ("auto", "float32", "bf16")
 VIEWS = ("gentle", "paper")
 COMPILES = ("auto", "off", "on")
+MOST_REFRESHES = 2
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,55 @@ class TrainConfig:
             "choices": STARTS,
         },
     )
-    start_epochs: int = field(
-        default=2,
+    uniform_epochs: str = field(
+        default="10%",
         metadata={
-            "help": "Epochs for which a propagated belief is held before the method changes it.",
-            "minimum": 0,
+            "help": "How long a uniform start is held before the method may prefer one candidate: "
+            "a share of the run, at least one epoch, or a number of epochs. A network that "
+            "follows itself from the first step confirms whatever it happens to say.",
+        },
+    )
+    start_epochs: str = field(
+        default="10%",
+        metadata={
+            "help": "How long a propagated start, or a refresh, is held before the method changes "
+            "it: a share of the run or a number of epochs, at most a tenth of the run."
         },
     )
     refresh_epochs: str = field(
-        default="13%, 27%, 40%, 53%, 67%, 80%",
+        default="25%, 50%",
         metadata={
             "help": "Epochs before which the propagation is repeated in the run's own features, "
-            "counted from 0, e.g. 6, 14, 24; or shares of the run, e.g. 25%, 50%. Empty, or with a "
-            "uniform start: never."
+            "from its own confidence, counted from 0, e.g. 6, 14; or shares of the run, e.g. 25%, "
+            "50%. At most two, none in the second half. Empty, or with a uniform start: never."
+        },
+    )
+    set_model: float = field(
+        default=1.0,
+        metadata={
+            "help": "Strength of what the candidate sets alone say of the classes: which classes "
+            "come along with which is learned from the sets and the confidence while it trains. "
+            "It tells look-alikes apart by what is missing from sets. 0 is each paper's way.",
+            "minimum": 0.0,
+            "maximum": 10.0,
+        },
+    )
+    confidence_momentum: float = field(
+        default=0.9,
+        metadata={
+            "help": "What stays of a sample's confidence at each visit, so that one epoch cannot "
+            "decide. 0 is each paper's way.",
+            "minimum": 0.0,
+            "maximum": 0.999,
+        },
+    )
+    judged_average: float = field(
+        default=0.99,
+        metadata={
+            "help": "The network that is judged and kept is an average of the weights over the "
+            "steps, with this momentum; it teaches nobody. 0 judges the network itself.",
+            "minimum": 0.0,
+            "maximum": 0.9999,
         },
     )
     class_balance: float | None = field(
@@ -151,19 +188,21 @@ class TrainConfig:
         },
     )
 
-    start_share: float = field(
-        default=0.0,
-        metadata={
-            "help": "The same as a share of the run, for runs of any length; the longer counts.",
-            "minimum": 0.0,
-            "maximum": 1.0,
-        },
-    )
-
     def __post_init__(self) -> None:
-        """Hold every field against its range."""
+        """Hold every field against its range.
+
+        Raises:
+            SettingError: A field is out of range, or does not fit the length of the run.
+        """
         check_settings(self)
-        self.refreshes()
+        self.held_epochs()
+        late = [epoch for epoch in self.refreshes() if 2 * epoch > self.epochs]
+        if late or len(self.refreshes()) > MOST_REFRESHES:
+            raise SettingError(
+                f"refresh_epochs is {self.refresh_epochs!r}; at most {MOST_REFRESHES} refreshes, "
+                f"none after half of the {self.epochs} epochs, or the method itself is hardly in "
+                "force."
+            )
 
     def refreshes(self) -> list[int]:
         """The epochs of `refresh_epochs`, ascending; shares are of `epochs`.
@@ -171,21 +210,56 @@ class TrainConfig:
         Raises:
             SettingError: They are neither whole numbers nor shares.
         """
-        epochs = set()
-        for word in self.refresh_epochs.replace(",", " ").split():
-            number = word.removesuffix("%")
-            if not number.isdecimal():
-                raise SettingError(
-                    f"refresh_epochs has {word!r}; expected whole numbers such as 6, 14, 24, or "
-                    "shares of the run such as 25%, 50%."
-                )
-            if number == word:
-                epochs.add(int(word))
-            elif share := round(int(number) / 100 * self.epochs):
-                # Before the first epoch a run has no features of its own.
-                epochs.add(share)
-        return sorted(epochs)
+        words = self.refresh_epochs.replace(",", " ").split()
+        counted = [(word, self._count("refresh_epochs", word)) for word in words]
+        # Before the first epoch a run has no features of its own.
+        return sorted({epoch for word, epoch in counted if epoch or word.isdecimal()})
 
     def held_epochs(self) -> int:
-        """Epochs for which a propagated belief is held: `start_epochs`, or the share if longer."""
-        return max(self.start_epochs, round(self.start_share * self.epochs))
+        """Epochs for which the first confidence, and a refreshed one, is held.
+
+        Raises:
+            SettingError: It is no number of epochs and no share, or longer than allowed.
+        """
+        is_uniform = self.start == "uniform"
+        name = "uniform_epochs" if is_uniform else "start_epochs"
+        word = getattr(self, name).strip()
+        held = self._count(name, word)
+        if not word.isdecimal() and self._share(name, word):
+            held = max(held, 1)
+            if is_uniform or held == 1:
+                # A share never takes a whole run, however short.
+                held = min(held, self.epochs - 1)
+        most = self.epochs if is_uniform else max(1, self.epochs // 10)
+        if held > most:
+            limit = "the run has" if is_uniform else "a tenth of the run is"
+            raise SettingError(
+                f"{name} is {word!r}, {held} epochs; {limit} {most}. Give fewer, or a share such "
+                "as 10%."
+            )
+        return held
+
+    def epochs_in_force(self) -> int:
+        """Epochs in which the method's own confidence is in force rather than a held one."""
+        held = self.held_epochs()
+        begins = [0, *(self.refreshes() if self.start == "propagation" else [])]
+        taken = {epoch for begin in begins for epoch in range(begin, begin + held)}
+        return self.epochs - len(taken & set(range(self.epochs)))
+
+    def _count(self, name: str, word: str) -> int:
+        """Epochs: a whole number, or a share of the run, rounded."""
+        return int(word) if word.isdecimal() else round(self._share(name, word) * self.epochs)
+
+    def _share(self, name: str, word: str) -> float:
+        """A share of the run, 0 to 1, written `25%` or `0.25`."""
+        number, factor = (word[:-1], 0.01) if word.endswith("%") else (word, 1.0)
+        try:
+            share = float(number) * factor
+        except ValueError:
+            share = -1.0
+        if not 0.0 <= share <= 1.0:
+            raise SettingError(
+                f"{name} has {word!r}; expected whole numbers of epochs such as 6, 14, or shares "
+                "of the run from 0% to 100%, such as 25%."
+            )
+        return share

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cad_studio.algorithms._set_model import SetModel
 from cad_studio.core.errors import JobCancelled
 from cad_studio.core.progress import Part, Progress
 from cad_studio.training.batching import ask
@@ -27,7 +28,7 @@ from cad_studio.training.processes import ALONE, Processes
 from cad_studio.training.report import EpochReport, judge
 from cad_studio.training.scalars import Scalars
 from cad_studio.training.schedule import learning_rate_at, snapshot_epochs
-from cad_studio.training.session import OWN, Session
+from cad_studio.training.session import EARLY_STEPS, OWN, Session
 from cad_studio.training.snapshots import Snapshots
 from cad_studio.training.step import take_step
 from cad_studio.training.torch_state import torch_state
@@ -36,6 +37,9 @@ MODEL_FILE = "model.safetensors"
 SCALARS_FOLDER = "tensorboard"
 _ASKED_AT_ONCE = 512
 _SETTING_UP = 0.02
+_COUNTED = 20_000
+_SURE_TOO_EARLY = 0.3
+"""Of the way from an even confidence to certainty: .5 where sets have 3.5 candidates."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,18 @@ class FitResult:
 
     Attributes:
         last: Report of the last epoch.
-        best: Report of the epoch the model was taken from: the one of the highest approximated
-            accuracy, or the last where nothing was held out.
+        best: Report of the epoch the model was taken from: the one that explains the sets held out
+            best, or the last where nothing was held out.
         resumed: Epoch and step it went on from, or None.
         damaged: Checkpoints that could not be read and were passed over.
+        words: What the user should know of how it went.
     """
 
     last: EpochReport
     best: EpochReport
     resumed: tuple[int, int] | None
     damaged: list[str]
+    words: list[str]
 
 
 class Trainer:
@@ -150,7 +156,30 @@ class Trainer:
                     self._save(session)
             assert session.last is not None
             assert session.best is not None
-            return FitResult(session.last, session.best, session.resumed, session.damaged)
+            return FitResult(
+                session.last, session.best, session.resumed, session.damaged, self._words(session)
+            )
+
+    def _words(self, session: Session) -> list[str]:
+        """What the user should know of how it went."""
+        words = []
+        sizes = self._data.candidates.take(session.fit_rows).sizes()
+        even, sure = float((1.0 / sizes).mean()), session.early_sureness
+        if self._config.start == "uniform" and sure is not None and even < 1.0:
+            excess = (sure - even) / (1.0 - even)
+            if excess > _SURE_TOO_EARLY:
+                words.append(
+                    f"After {EARLY_STEPS} steps the run was sure of its candidates already (mean "
+                    f"confidence {sure:.2f}, {even:.2f} is none), before it can have learned "
+                    "which are true: it may have confirmed itself. Hold the uniform start longer "
+                    "(uniform_epochs), or start from propagation."
+                )
+        if not session.epochs_in_force and session.algorithm.sureness is not None:
+            words.append(
+                "In none of its epochs was the method's own confidence in force; these figures "
+                "are those of the start, not of the method."
+            )
+        return words
 
     def _start_clock(self, session: Session, latch: Latch) -> None:
         """Count seconds from where the run was left.
@@ -236,40 +265,44 @@ class Trainer:
         algorithm.begin_epoch(session.epoch)
         if refresh is None or session.epoch not in self._config.refreshes():
             return
-        features = self._ask(
-            session, algorithm.inference_network.features, session.fit_rows, progress
-        )
+        network = session.judged_network
+        features = self._ask(session, network.features, session.fit_rows, progress)
         features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-12
+        own = self._belief(session, progress)
         progress.report(self._fraction, "Propagating in the run's own features")
-        belief = self._processes.in_main(lambda: refresh(session.fit_rows, features))
+        belief = self._processes.in_main(lambda: refresh(session.fit_rows, features, own))
         algorithm.adopt(torch.from_numpy(belief).to(session.device))
 
     def _finish_epoch(self, session: Session, progress: Progress) -> EpochReport:
         """Ask the network, keep what is to be kept; changes nothing that is trained."""
         data, algorithm = self._data, session.algorithm
-        network = algorithm.inference_network
+        network = session.judged_network
+        session.epochs_in_force += not algorithm.is_held
         held = self._ask(session, network.forward, session.held_rows, progress)
         test = self._ask(session, network.forward, data.test_rows, progress)
-        kept = algorithm.confidence()
-        belief = None if kept is None else kept.float().cpu().numpy()
         wanted = snapshot_epochs(self._config.epochs, self._config.snapshots)
         is_kept = session.epoch in wanted or session.is_out_of_time
-        if is_kept and belief is None:
-            logits = self._ask(session, network.forward, session.fit_rows, progress)
-            belief = _belief_of(logits, data.candidates.dense(session.fit_rows))
+        kept = algorithm.confidence()
+        belief = self._belief(session, progress) if is_kept or kept is not None else None
         losses = _mean(self._processes.gather(session.mean_losses()))
+        told = self._processes.gather(session.mean_confidence())
+        confidence = None if None in told else sum(told) / len(told)
 
         def finish() -> EpochReport:
             if is_kept and belief is not None:
                 candidates = data.candidates.dense(session.fit_rows)
                 self._snapshots.save(session.epoch, belief, candidates)
-            judged = judge(data, session.held_rows, held, test, belief, session.fit_rows)
+            table = None if belief is None else self._table(session, belief)
+            judged = judge(data, session.held_rows, held, test, belief, session.fit_rows, table)
             report = EpochReport(
                 epoch=session.epoch,
                 learning_rate=session.optimiser.param_groups[0]["lr"],
                 losses=losses,
                 covering_rate=judged.covering_rate,
                 approximated_accuracy=judged.approximated_accuracy,
+                set_likelihood=judged.set_likelihood,
+                mean_confidence=confidence,
+                epochs_in_force=session.epochs_in_force,
                 oracle=judged.oracle,
                 samples_per_second=session.samples_per_second,
                 seconds=self._own_clock(),
@@ -281,6 +314,23 @@ class Trainer:
 
         return self._processes.in_main(finish)
 
+    def _belief(self, session: Session, progress: Progress) -> NDArray[np.float32]:
+        """The method's belief, or the judged network's where it keeps none, float32 (N, C)."""
+        kept = session.algorithm.confidence()
+        if kept is not None:
+            return kept.float().cpu().numpy()
+        logits = self._ask(session, session.judged_network.forward, session.fit_rows, progress)
+        return _belief_of(logits, self._data.candidates.dense(session.fit_rows))
+
+    def _table(self, session: Session, belief: NDArray[np.float32]) -> NDArray[np.float32]:
+        """P(k in S | y = j) by the belief, float32 (C, C); a part stands for very many samples."""
+        if session.algorithm.sets is not None:
+            return session.algorithm.sets.table().cpu().numpy()
+        part = slice(None, None, max(1, len(belief) // _COUNTED))
+        candidates = self._data.candidates.dense(session.fit_rows[part])
+        counts = SetModel(torch.from_numpy(belief[part]), torch.from_numpy(candidates))
+        return counts.table().numpy()
+
     def _ask(
         self,
         session: Session,
@@ -291,7 +341,7 @@ class Trainer:
         """What the network says of some rows, float32 (M, width)."""
         if not len(rows):
             return np.zeros((0, self._data.n_classes), np.float32)
-        network, found = session.algorithm.inference_network, []
+        network, found = session.judged_network, []
         own = np.array_split(rows, self._processes.count)[self._processes.rank]
         parts = np.array_split(own, -(-len(own) // _ASKED_AT_ONCE)) if len(own) else []
         answers = ask(

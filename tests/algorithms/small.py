@@ -6,11 +6,20 @@ import torch
 from torch import nn
 
 from cad_studio.algorithms._base import ALGORITHMS, Batch, Setup, make_algorithm
+from cad_studio.algorithms._cad_paper import PAPER
 from cad_studio.models._base import Backbone
 from cad_studio.models.network import Network
 
 N_CLASSES = 4
 SIDE_PX = 8
+ALL_VIEWS = {
+    name: PAPER[name]
+    for name in (
+        "beta", "tau", "queue_size", "scores_from", "max_class_views", "class_view_share", "cam",
+        "anchor",
+    )
+}  # fmt: skip
+"""The paper's contrast over all candidates, with the slow copy and the passes of the defaults."""
 
 
 class TinyBackbone(Backbone):

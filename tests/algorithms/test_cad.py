@@ -1,7 +1,6 @@
 import torch
 
-from cad_studio.algorithms._cad_paper import PAPER
-from tests.algorithms.small import make_batch, make_images, make_method, make_setup
+from tests.algorithms.small import ALL_VIEWS, make_batch, make_images, make_method, make_setup
 from tests.vectors import assert_near
 
 ROWS = torch.arange(8)
@@ -22,7 +21,7 @@ class Shelf:
 
 
 def make_cad(edits, **settings):
-    return make_method("cad", make_setup(edits=edits), **{**PAPER, **settings})
+    return make_method("cad", make_setup(edits=edits), **{**ALL_VIEWS, **settings})
 
 
 def test_class_views_are_the_stored_edits_of_sample_and_class():

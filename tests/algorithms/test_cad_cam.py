@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from cad_studio.algorithms._cad_paper import PAPER
-from cad_studio.algorithms._cad_training import choose_class_views
-from cad_studio.algorithms.cad_cam import CadCamConfig
+from cad_studio.algorithms.cad_cam import CadCamConfig, choose_class_views
 from tests.algorithms.small import (
+    ALL_VIEWS,
     make_batch,
     make_candidates,
     make_images,
@@ -20,7 +20,7 @@ ROWS = torch.arange(8)
 
 
 def make_cad_cam(epochs=100, **settings):
-    settings = {**PAPER, "queue_size": 64, **settings}
+    settings = {**ALL_VIEWS, "queue_size": 64, **settings}
     return make_method("cad-cam", make_setup(epochs=epochs), **settings).train()
 
 
@@ -35,6 +35,10 @@ def test_the_papers_settings_can_be_had():
     assert (config.momentum, config.queue_size) == (0.99, 4096)
     assert (config.con_reduction, config.cam, config.fill) == ("per_augmentation", "plain", "zero")
     assert (config.max_class_views, config.scores_from, config.anchor) == (0, "cls", 0.0)
+    assert (config.teacher_start, config.teacher_mode) == ("random", "train")
+    assert (config.separate_passes, config.queue_start, config.warm_up_epochs) == (
+        True, "random", 1,
+    )  # fmt: skip
     assert all(getattr(CadCamConfig(), name) != value for name, value in PAPER.items())
 
 
@@ -117,7 +121,7 @@ def test_maps_are_computed_anew_every_few_epochs_only():
     for epoch in range(5, 17):
         before = method.cam.cache.maps.clone()
         with torch.no_grad():
-            method.cad.teacher.fc.weight.add_(torch.randn_like(method.cad.teacher.fc.weight))
+            method.teacher.fc.weight.add_(torch.randn_like(method.teacher.fc.weight))
         method.begin_epoch(epoch)
         if not torch.equal(before, method.cam.cache.maps):
             changes.append(epoch)
@@ -162,18 +166,21 @@ def test_weights_come_from_the_slow_copy_on_the_same_view():
     batch = make_batch(method, make_images())
     method.step(batch)
     with torch.no_grad():
-        taught = method.cad.teacher(batch.views["cls"])
+        taught = method.teacher(batch.views["cls"])
     expected = taught.masked_fill(~batch.candidates, -torch.inf).softmax(dim=1)
     assert_near(method.belief, expected)
 
 
-def test_without_adjustment_the_weights_stay_uniform():
+def test_without_adjustment_the_weights_are_those_of_plain_self_training():
+    """The paper's ablation: PRODEN's weights and loss, step by step, not uniform for ever."""
+    images = make_images()
     method = make_cad_cam(without_ca=True, without_rl=True)
-    start = method.belief.clone()
-    losses = train(method, make_images(), 3)
-    assert torch.equal(method.belief, start)
-    method = make_cad_cam(without_rl=True)
-    assert train(method, make_images(), 3) != losses
+    proden = make_method("proden", make_setup(epochs=100)).train()
+    assert train(method, images, 3) == train(proden, images, 3)
+    assert torch.equal(method.belief, proden.belief)
+    with_adjustment = make_cad_cam(without_rl=True)
+    train(with_adjustment, images, 3)
+    assert not torch.equal(with_adjustment.belief, proden.belief)
 
 
 def test_without_contrast_there_are_no_class_views_and_no_queue():
@@ -184,7 +191,7 @@ def test_without_contrast_there_are_no_class_views_and_no_queue():
         method.begin_epoch(epoch)
         result = method.step(make_batch(method, make_images()))
         assert set(result.parts) == {"classification"}
-    assert method.cad.queue.filled == 0
+    assert method.queue.filled == 0
     assert method.network.projection[0].weight.grad is None
 
 
@@ -200,7 +207,7 @@ def test_a_propagated_belief_stays_a_factor_of_the_methods_own(adopted):
         method.adopt(told)
     batch = make_batch(method, images)
     with torch.no_grad():
-        taught = method.cad.teacher(batch.views["cls"]).softmax(dim=1)
+        taught = method.teacher(batch.views["cls"]).softmax(dim=1)
     method.step(batch)
     expected = taught * told**0.5
     expected = expected / expected.sum(dim=1, keepdim=True)
@@ -215,18 +222,53 @@ def test_scores_may_come_from_the_view_of_the_key():
     method.begin_epoch(0)
     batch = make_batch(method, make_images())
     assert torch.isfinite(method.step(batch).loss)
-    queue, n_views = method.cad.queue, len(batch.source)
+    queue, n_views = method.queue, len(batch.source)
     with torch.no_grad():
-        slow = method.cad.teacher.features(batch.class_views["weak"])
-    assert_near(queue.scores[:n_views], method.cad.teacher.classify(slow))
-    assert_near(queue.features[:n_views], method.cad.teacher.project(slow))
+        slow = method.teacher.features(batch.class_views["weak"])
+    assert_near(queue.scores[:n_views], method.teacher.classify(slow))
+    assert_near(queue.features[:n_views], method.teacher.project(slow))
 
 
-def test_the_slow_copy_may_be_what_is_judged_and_kept():
-    method = make_cad_cam(inference="slow")
-    assert method.inference_network is method.cad.teacher
-    method = make_cad_cam()
-    assert method.inference_network is method.network
+def test_the_authors_slow_copy_is_random_and_takes_the_statistics_of_each_batch():
+    method = make_cad_cam(teacher_start="random", teacher_mode="train")
+    ours = torch.cat([weight.flatten() for weight in method.network.parameters()])
+    theirs = torch.cat([weight.flatten() for weight in method.teacher.parameters()])
+    assert (ours != theirs).float().mean() > 0.9
+    batch = make_batch(method, make_images())
+    statistics = method.teacher.backbone.layers[1].running_mean.clone()
+    method.begin_epoch(0)
+    with torch.no_grad():
+        # Far from the running statistics: in evaluation mode the logits would differ.
+        taught = method.teacher(batch.views["cls"])
+    method.step(batch)
+    assert not torch.equal(method.teacher.backbone.layers[1].running_mean, statistics)
+    assert_near(method.belief, taught.masked_fill(~batch.candidates, -torch.inf).softmax(dim=1))
+    method.network.backbone.layers[1].running_mean.fill_(7.0)
+    method.after_step()
+    assert not (method.teacher.backbone.layers[1].running_mean == 7.0).any()
+    assert all(not weight.requires_grad for weight in method.teacher.parameters())
+
+
+def test_separate_passes_keep_class_views_out_of_the_statistics_of_the_images():
+    images = make_images()
+    logits = {}
+    for separate in (False, True):
+        method = make_cad_cam(separate_passes=separate)
+        batch = make_batch(method, images)
+        method.begin_epoch(0)
+        with torch.no_grad():
+            plain = method.network(batch.views["cls"])
+            logits[separate] = method._look(batch)[0]
+    assert_near(logits[True], plain)
+    assert not torch.allclose(logits[False], plain, atol=1e-3)
+
+
+def test_the_authors_queue_begins_full_of_rows_of_no_class():
+    method = make_cad_cam(queue_start="random")
+    assert method.queue.filled == 64
+    assert (method.queue.label == -1).all()
+    # Scaled along the queue: each column, not each row, has unit length.
+    assert_near(method.queue.features.norm(dim=0), torch.ones(8))
 
 
 def test_the_queue_holds_keys_scores_and_guides_of_the_class_views():
@@ -234,12 +276,12 @@ def test_the_queue_holds_keys_scores_and_guides_of_the_class_views():
     batch = make_batch(method, make_images())
     method.step(batch)
     n_views = len(batch.guide)
-    assert method.cad.queue.filled == n_views
-    assert torch.equal(method.cad.queue.label[:n_views], batch.guide)
+    assert method.queue.filled == n_views
+    assert torch.equal(method.queue.label[:n_views], batch.guide)
     with torch.no_grad():
-        teacher = method.cad.teacher
+        teacher = method.teacher
         keys = teacher.project(teacher.features(batch.class_views["weak"]))
-    assert_near(method.cad.queue.features[:n_views], keys)
+    assert_near(method.queue.features[:n_views], keys)
 
 
 def test_instances_may_be_weighed_equally():

@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from cad_studio.algorithms._cad_paper import PAPER
-from tests.algorithms.small import make_batch, make_images, make_method, make_setup
+from tests.algorithms.small import ALL_VIEWS, make_batch, make_images, make_method, make_setup
 
 
 def cosine(left, right):
@@ -52,7 +51,7 @@ def take_two_steps(method, epoch, read):
 
 
 def read_cad(method, batch):
-    student, teacher = method.network, method.cad.teacher
+    student, teacher = method.network, method.teacher
     return {
         "queries": student.project(student.features(batch.class_views["strong"])),
         "keys": teacher.project(teacher.features(batch.class_views["weak"])),
@@ -64,7 +63,7 @@ def read_cad(method, batch):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_contrast_of_cad_cam_as_the_formulas_say(epoch):
     settings = {"warm_up_epochs": 1, "ramp_epochs": 1, "queue_size": 40, "tau_d": 0.3}
-    settings = {**PAPER, **settings}
+    settings = {**ALL_VIEWS, **settings}
     method = make_method("cad-cam", make_setup(), **settings)
     (first, second), found = take_two_steps(method, epoch, read_cad)
     assert 0 < len(first["keys"]) < 40

@@ -154,7 +154,7 @@ def measure(
         algorithm.trainable_parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3, fused=True
     )
     watch = Stopwatch()
-    for net in (network, algorithm.cad.teacher):
+    for net in (network, algorithm.teacher):
         for module in (net.backbone, net.fc, net.projection):
             watch.watch(module)
     view_chance = torch.Generator().manual_seed(0)

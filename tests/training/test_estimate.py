@@ -33,16 +33,17 @@ def test_the_parts_make_the_whole(method):
 
 def test_it_times_the_steps_that_are_made_after_the_warm_up(monkeypatch):
     """Class views by activation maps, and contrast by class, are what costs."""
-    from cad_studio.algorithms._cad_training import CadTraining
+    from cad_studio.algorithms.cad_cam import CadCam
 
     seen = []
-    step = CadTraining.step
+    step = CadCam.step
 
-    def watched(self, algorithm, batch, is_class_aware):
-        seen.append((is_class_aware, algorithm.cam.cache.maps.numel() > 0, len(batch.row)))
-        return step(self, algorithm, batch, is_class_aware)
+    def watched(self, batch):
+        is_class_aware = self.epoch >= self.first_class_epoch
+        seen.append((is_class_aware, self.cam.cache.maps.numel() > 0, len(batch.row)))
+        return step(self, batch)
 
-    monkeypatch.setattr(CadTraining, "step", watched)
+    monkeypatch.setattr(CadCam, "step", watched)
     estimate(small_images(), small_plan("cad-cam", epochs=30), seconds=0.5)
     assert all(is_class_aware and has_maps for is_class_aware, has_maps, _ in seen)
     assert seen[-1][2] == 16

@@ -5,11 +5,11 @@ import {createCharts} from './run_charts.js';
 import {createDetails} from './run_details.js';
 import {openEditor} from './runs_table.js';
 import {state} from './store.js';
-import {ORACLE, canResume, duration, isActive, share, statusWord} from './train_words.js';
+import {ORACLE, canResume, duration, isActive, share, statusWord, sureness} from './train_words.js';
 
 const CLOSED = 'This studio is read-only. Run your own copy to train.';
 const FIGURES = [
-  ['approximated_accuracy', 'Approximated accuracy', false, 'An estimate from the candidates of held-out samples; it selects the model and needs no true label'],
+  ['approximated_accuracy', 'Approximated accuracy', false, 'An estimate from the candidates of held-out samples; it needs no true label, but grows with confidence, right or wrong'],
   ['covering_rate', 'Covering rate', false, 'Share of held-out samples whose predicted class is a candidate'],
   ['test_accuracy', 'Test accuracy', true, 'Of the selected model on the test split'],
   ['entangled_accuracy', 'Most entangled 0.1 %', true, 'Accuracy on the test samples of the closest 0.1 % of cross-class pairs'],
@@ -82,7 +82,7 @@ export function createRunPanel({act, take, describes, onLog}) {
   function drawFigures() {
     for (const {name, value, small} of values) {
       value.textContent = share(run[name]) || '–';
-      small.textContent = name === 'approximated_accuracy' && run.best ? `epoch ${run.best.epoch + 1}` : '';
+      small.textContent = name === 'approximated_accuracy' ? sureness(run) : '';
     }
   }
 

@@ -2,7 +2,7 @@
 
 import {h, fill, count, counted, percent} from './dom.js';
 import {state} from './store.js';
-import {ORACLE, duration, isActive, megabytes, moment, share, statusWord} from './train_words.js';
+import {ORACLE, duration, isActive, megabytes, moment, share, statusWord, sureness} from './train_words.js';
 
 const TRASH = 'in the trash';
 const CLOSED = 'This studio is read-only.';
@@ -11,7 +11,8 @@ const COLUMNS = [
   {key: 'method', title: 'Method', text: run => run.method, hint: run => `${run.method} on ${run.backbone}, ${run.start} start, seed ${run.seed}`},
   {key: 'status', title: 'Status', text: run => (run.status === 'running' && run.fraction ? percent(run.fraction) : statusWord(run.status))},
   {key: 'epochs_done', title: 'Epochs', number: true, text: run => `${run.epochs_done} / ${run.epochs}`},
-  {key: 'approximated_accuracy', title: 'Approx.', number: true, text: run => share(run.approximated_accuracy), about: 'Approximated accuracy on held-out samples; selects the model, needs no true label'},
+  {key: 'approximated_accuracy', title: 'Approx.', number: true, text: run => [share(run.approximated_accuracy), sureness(run)].filter(Boolean).join(' '), about: 'Approximated accuracy on held-out samples, and the mean confidence it was reached at: a run that is sure of the wrong candidates scores high too'},
+  {key: 'set_likelihood', title: 'Sets explained', number: true, text: run => (run.set_likelihood === null || run.set_likelihood === undefined ? '' : run.set_likelihood.toFixed(3)), about: 'Mean log-likelihood of the sets held out: how well predictions explain which candidates are there and which are missing. Higher is better; selects the model and ranks runs on the same data, needs no true label'},
   {key: 'test_accuracy', title: 'Test', number: true, oracle: true, text: run => share(run.test_accuracy), about: 'Test accuracy of the selected model'},
   {key: 'entangled_accuracy', title: 'Entangled', number: true, oracle: true, text: run => share(run.entangled_accuracy), about: 'Accuracy on the test samples of the closest 0.1 % of cross-class pairs'},
   {key: 'disambiguation', title: 'Disamb.', number: true, oracle: true, text: run => share(run.disambiguation), about: 'Share of training samples whose most believed candidate is true'},

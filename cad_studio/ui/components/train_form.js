@@ -6,13 +6,26 @@ import {choose, current, on, onJobEnd, read, state} from './store.js';
 import {duration} from './train_words.js';
 
 const GROUPS = [
-  ['Belief at the start', ['start', 'start_epochs', 'start_share', 'refresh_epochs', 'class_balance']],
+  ['Confidence', ['start', 'uniform_epochs', 'start_epochs', 'refresh_epochs', 'set_model', 'confidence_momentum', 'class_balance']],
   ['Views and optimiser', ['views', 'batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
-  ['Selection and saving', ['hold_out', 'snapshots', 'checkpoint_epochs', 'checkpoint_steps', 'tensorboard']],
+  ['Selection and saving', ['hold_out', 'judged_average', 'snapshots', 'checkpoint_epochs', 'checkpoint_steps', 'tensorboard']],
 ];
 const BUDGET = ['epochs', 'max_seconds'];
 const DRAFT = 'cad-train-draft';
 const CLOSED = 'This studio is read-only. Run your own copy to train.';
+
+/** Where a method departs from its paper, behind a line of text. */
+function departuresOf(about) {
+  const row = each => [
+    h('dt', {}, each.what),
+    h('dd', {}, h('span', {}, 'Paper'), each.paper),
+    h('dd', {}, h('span', {}, 'Authors\u2019 code'), each.code),
+    h('dd', {}, h('span', {}, 'Here'), each.ours, each.settings.length ? h('code', {}, each.settings.join(', ')) : null),
+  ];
+  return h('details.departures', {id: 'train-departures'},
+    h('summary', {}, 'Paper, authors\u2019 code and this studio compared'),
+    h('dl', {}, ...about.departures.flatMap(row)));
+}
 
 /** A form that owns its element. `ask(name, value)` calls the server; onStarted(run) after a start. */
 export function createTrainForm({ask, onStarted}) {
@@ -22,6 +35,7 @@ export function createTrainForm({ask, onStarted}) {
   const datasetHelp = h('p.help');
   const method = h('select', {id: 'train-method', on: {change: () => { drawMethod(); edited(); }}});
   const methodHelp = h('p.help', {id: 'train-paper'});
+  const departures = h('div.help');
   const backbone = h('input.entry', {id: 'train-backbone', type: 'text', list: 'train-backbones', autocomplete: 'off', spellcheck: 'false', on: {input: () => edited()}});
   const backbones = h('datalist', {id: 'train-backbones'});
   const features = h('select', {id: 'train-features', on: {change: () => edited()}});
@@ -36,7 +50,8 @@ export function createTrainForm({ask, onStarted}) {
   const problem = h('p.field-error', {id: 'train-problem', role: 'alert', hidden: true});
   const go = h('button.btn.primary', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
   const closed = h('p.quiet-text', {id: 'train-closed', hidden: true}, CLOSED);
-  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), problem, closed, go);
+  const notes = h('p.field-note', {id: 'train-notes', role: 'status', hidden: true});
+  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, go);
   const element = h('aside.side.train-side', {}, h('div.form-scroll', {}, form), foot);
 
   let offers = null;
@@ -91,7 +106,7 @@ export function createTrainForm({ask, onStarted}) {
     backbone.value = offers.backbone;
     fillOptions(features, offers.features.map(name => [name, name]));
     fill(form,
-      line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp),
+      line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp, departures),
       line('Backbone', backbone, backbones, h('p.help', {}, 'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18.')),
       h('div.setting.stacked', {}, h('span.label', {}, 'Budget'), budget.element, budgetFields),
       groups, line('Name', runName));
@@ -106,7 +121,8 @@ export function createTrainForm({ask, onStarted}) {
     if (!about) return;
     const [text, link] = parted(about.paper);
     fill(methodHelp, about.summary ? `${about.summary} ` : '', text, link ? h('a', {href: link, target: '_blank', rel: 'noreferrer'}, 'Paper') : null,
-      about.uses_truth ? h('b.warn', {}, ' Trains on true labels: an oracle, not a rival.') : null);
+      about.uses_truth ? h('b.warn', {}, ' Trains on true labels: an upper bound, not a rival.') : null);
+    fill(departures, about.departures.length ? departuresOf(about) : null);
     const opened = new Set(shownGroups.filter(group => group.element.open).map(group => group.title));
     const named = [...GROUPS.map(([title, names]) => [title, names.filter(name => config.has(name))])];
     const placed = new Set([...BUDGET, ...named.flatMap(([, names]) => names)]);
@@ -201,11 +217,11 @@ export function createTrainForm({ask, onStarted}) {
     if (!offers || element.offsetParent === null) return;
     let asked;
     try { asked = request(); } catch (error) { known = null; drawEstimate(error.message); return; }
-    const equal = measured.get(equalKey(asked));
-    if (equal) { known = equal; drawEstimate(); return; }
     try {
       const answer = await ask('known', asked);
-      known = answer.estimate;
+      known = measured.get(equalKey(asked)) || answer.estimate;
+      fill(notes, ...answer.notes.map(note => h('span', {}, note)));
+      notes.hidden = !answer.notes.length;
       drawEstimate();
     } catch (error) { known = null; drawEstimate(error.message); }
   }, 300);

@@ -14,6 +14,9 @@ export function duration(seconds) {
 /** 0.8312 -> "83.1 %"; null -> "". */
 export const share = value => (value === null || value === undefined ? '' : `${(100 * value).toFixed(1)} %`);
 
+/** How sure a run is, which belongs beside every approximated accuracy: "at confidence .62". */
+export const sureness = run => (run.mean_confidence === null || run.mean_confidence === undefined ? '' : `at confidence ${run.mean_confidence.toFixed(2).replace(/^0/, '')}`);
+
 /** A loss, short: 0.0123, 2.31, 1.2e-5. */
 export function loss(value) {
   if (value === null || value === undefined) return '';
@@ -42,7 +45,7 @@ export const ORACLE = 'Oracle: takes true labels. Shown to judge a run; it never
 
 /** Names of figures as the page says them. */
 const FIGURES = {
-  approximated_accuracy: 'approximated', covering_rate: 'covering rate', 'oracle/test_accuracy': 'test',
+  approximated_accuracy: 'approximated', mean_confidence: 'mean confidence', set_likelihood: 'set likelihood', epochs_in_force: 'epochs in force', covering_rate: 'covering rate', 'oracle/test_accuracy': 'test',
   'oracle/disambiguation': 'disambig.', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped',
 };
 export function figureWord(name) {

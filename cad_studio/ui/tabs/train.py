@@ -40,7 +40,11 @@ def known_estimate(services: Services) -> Action:
 
     @answers_errors
     def known(wanted: Wanted) -> Wanted:
-        return {"estimate": services.training.known_estimate(request_of(wanted))}
+        request = request_of(wanted)
+        return {
+            "estimate": services.training.known_estimate(request),
+            "notes": services.training.notes(request),
+        }
 
     return known
 
