@@ -23,7 +23,8 @@ def offers(data: LoadedDataset, features: list[str]) -> dict[str, Any]:
 
     Returns:
         `dataset`, `methods` (with whether each can learn from it, the description of its
-        settings, and where it departs from its paper), `config`, `backbones`, `backbone`, `features`, `presets`, `method`.
+        settings, and where it departs from its paper), `config`, `backbones`, `backbone`,
+        `features`, `presets`, `method`.
     """
     from cad_studio.algorithms._base import ALGORITHMS
     from cad_studio.models._base import BACKBONES

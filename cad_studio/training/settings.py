@@ -247,8 +247,11 @@ class TrainConfig:
         return self.epochs - len(taken & set(range(self.epochs)))
 
     def _count(self, name: str, word: str) -> int:
-        """Epochs: a whole number, or a share of the run, rounded."""
-        return int(word) if word.isdecimal() else round(self._share(name, word) * self.epochs)
+        """Epochs: a whole number, or a share of the run, rounded down."""
+        if word.isdecimal():
+            return int(word)
+        # A share such as 0.3 of 10 comes out a little below 3.
+        return int(self._share(name, word) * self.epochs + 1e-9)
 
     def _share(self, name: str, word: str) -> float:
         """A share of the run, 0 to 1, written `25%` or `0.25`."""

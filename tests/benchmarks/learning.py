@@ -1,13 +1,16 @@
-"""What each method learns from the bundled sample in the same CPU time.
+"""What each method learns, at equal epochs or in equal CPU time, over seeds.
 
-python -m tests.benchmarks.learning --cpu-seconds 60
-python -m tests.benchmarks.learning --cpu-seconds 0 --methods cad-cam proden --starts propagation
+python -m tests.benchmarks.learning --epochs 10
+python -m tests.benchmarks.learning --cpu-seconds 60 --configurations proden cad-cam --seeds 0 1
+python -m tests.benchmarks.learning --epochs 10 --cifar FOLDER --sets cifar
 python -m tests.benchmarks.learning --table
 
-A method gets as many epochs as the budget holds, by an estimate measured on this machine, or those
-it has by default where the budget is 0; network, views, candidate sets, batch size and step sizes
-are the defaults for all. One thread. A file is gone on with: what it holds already is not trained
-again.
+A configuration is a method with what it changes of the defaults, so that every decision of ours
+stands beside what it replaces. Network, views, batch size, step sizes, warm-up, set model, averaged
+confidence and judged average are the defaults for all that do not name them. One thread. With
+`--cpu-seconds` a configuration gets as many epochs as the budget holds, by an estimate measured on
+this machine. A file is gone on with: what it holds already is not trained again, so several
+processes may share the work by seeds.
 """
 
 import argparse
@@ -15,126 +18,245 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+import numpy as np
+from PIL import Image
+
+from cad_studio.algorithms._base import ALGORITHMS
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
+from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
+from cad_studio.services.run_figures import figures_of
+from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.services.training import TrainingRequest
 from cad_studio.training import estimate
 
 STARTS = ("uniform", "propagation")
-ABLATIONS = {"cad-cam without_ca": "without_ca", "cad-cam without_rl": "without_rl"}
-_SHOWN = {
+BUNDLED = ("sample", "sample-hard")
+CIFAR = "cifar"
+_CIFAR_TRAIN, _CIFAR_TEST = 10_000, 2_000
+
+
+class Configuration(NamedTuple):
+    """A method with what it changes of the defaults of loop and method."""
+
+    method: str
+    config: Mapping[str, Any] = MappingProxyType({})
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+
+_NO_SETS = {"set_model": 0.0, "confidence_momentum": 0.0}
+_AS_PUBLISHED = {**_NO_SETS, "uniform_epochs": "0"}
+_AUTHORS_TEACHER = {"teacher_start": "random", "teacher_mode": "train", "anchor": 0.0}
+_CA = {"without_rl": True}
+
+CONFIGURATIONS = {
+    **{name: Configuration(name) for name in ALGORITHMS.names() if name != "cad"},
+    "ca": Configuration("cad-cam", settings=_CA),
+    "cad-cam without_ca": Configuration("cad-cam", settings={"without_ca": True}),
+    "proden as published": Configuration("proden", _AS_PUBLISHED),
+    "proden warmed": Configuration("proden", _NO_SETS),
+    "proden averaged": Configuration("proden", {"set_model": 0.0}),
+    "ca as published": Configuration("cad-cam", _AS_PUBLISHED, {**_CA, **_AUTHORS_TEACHER}),
+    "ca warmed": Configuration("cad-cam", _NO_SETS, _CA),
+    "ca averaged": Configuration("cad-cam", {"set_model": 0.0}, _CA),
+    "cad-cam warmed": Configuration("cad-cam", _NO_SETS),
+}
+FIGURES = {
     "test_accuracy": "test",
     "0.1": "entangled 0.1 %",
     "0.01": "0.01 %",
     "0.001": "0.001 %",
-    "disambiguation": "labels found",
+    "disambiguation": "labels recovered",
+    "centre_distance": "class centres",
     "approximated_accuracy": "approximated",
+    "mean_confidence": "confidence",
+    "set_likelihood": "set likelihood",
+    "epochs_in_force": "in force",
 }
+_IN_PER_CENT = {"test_accuracy", "0.1", "0.01", "0.001", "disambiguation", "approximated_accuracy"}
 
 
 def main() -> None:
-    """Train what is asked for, or print the table of what was trained."""
+    """Train what is asked for, or print the tables of what was trained."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--methods", nargs="*", help="default: all, and the ablations of cad-cam")
+    options.add_argument("--configurations", nargs="*", choices=CONFIGURATIONS)
+    options.add_argument("--sets", nargs="*", choices=(*BUNDLED, CIFAR), default=list(BUNDLED))
     options.add_argument("--starts", nargs="*", choices=STARTS, default=list(STARTS))
-    options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    options.add_argument("--cpu-seconds", type=float, default=60.0)
+    options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
+    options.add_argument("--epochs", type=int, default=10, help="equal epochs; or")
+    options.add_argument("--cpu-seconds", type=float, default=0.0, help="equal CPU time")
+    options.add_argument("--cifar", type=Path, help="folder with CIFAR-10 as Parquet")
     options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
-    options.add_argument("--table", action="store_true", help="print the table and leave")
+    options.add_argument("--table", action="store_true", help="print the tables and leave")
     asked = options.parse_args()
     if asked.table:
-        print(table(_read(asked.out)))
+        print(tables(read_rows(asked.out)))
         return
     with tempfile.TemporaryDirectory() as folder:
         services = Services(AppConfig(project=Path(folder)))
         # Seconds of work rather than of the clock: a busy machine gives the same epochs.
         estimate.perf_counter = time.process_time
         services.sample.open(Silent())
-        methods = asked.methods or [
-            *ABLATIONS,
-            *(
-                m["name"]
-                for m in services.training.offers("sample")["methods"]
-                if m["name"] != "cad"
-            ),
-        ]
+        if CIFAR in asked.sets:
+            _import_cifar(services, asked.cifar, Path(folder))
         for seed in asked.seeds:
-            for name in methods:
-                for start in asked.starts if name != "supervised" else asked.starts[:1]:
-                    _train(services, asked, name, start, seed)
+            for name in asked.configurations or CONFIGURATIONS:
+                for dataset in asked.sets:
+                    for start in asked.starts if name != "supervised" else asked.starts[:1]:
+                        _train(services, asked, dataset, name, start, seed)
         services.close()
 
 
-def _train(services: Services, asked: argparse.Namespace, name: str, start: str, seed: int) -> None:
-    key = {"name": name, "start": start, "seed": seed, "cpu_seconds": asked.cpu_seconds}
-    if any(all(row[part] == key[part] for part in key) for row in _read(asked.out)):
+def _train(
+    services: Services, asked: argparse.Namespace, dataset: str, name: str, start: str, seed: int
+) -> None:
+    budget = {"cpu_seconds": asked.cpu_seconds} if asked.cpu_seconds else {"epochs": asked.epochs}
+    key = {"set": dataset, "name": name, "start": start, "seed": seed, "budget": budget}
+    if any(all(row[part] == key[part] for part in key) for row in read_rows(asked.out)):
         return
-    settings = {ABLATIONS[name]: True} if name in ABLATIONS else {}
+    chosen = CONFIGURATIONS[name]
+    config = {"threads": 1, "device": "cpu", "start": start, "seed": seed, **chosen.config}
     request = TrainingRequest(
-        "sample",
-        name.split()[0],
-        config={"threads": 1, "device": "cpu", "start": start, "seed": seed},
-        settings=settings,
+        dataset,
+        chosen.method,
+        config={**config, "epochs": asked.epochs},
+        settings=dict(chosen.settings),
     )
     if asked.cpu_seconds:
         pace = services.training.estimate(request, Silent())["seconds_per_epoch"]
-        config = {**request.config, "epochs": max(2, int(asked.cpu_seconds / pace))}
+        config["epochs"] = max(2, int(asked.cpu_seconds / pace))
         request = TrainingRequest(**{**asdict(request), "config": config})
     run = services.training.create(request)
     began = time.process_time()
     result = services.training.train(run.id, Silent())
     spent = time.process_time() - began
-    best = services.runs.get(run.id)["best"]
+    told = services.runs.get(run.id)
+    diagnosed = figures_of(services.predictions.prepare(run.id, Silent()), "test")
     row: dict[str, Any] = {
         **key,
-        "epochs": services.runs.get(run.id)["config"]["epochs"],
+        "epochs": told["config"]["epochs"],
         "spent": round(spent, 1),
-        **{share: best["oracle"].get(f"entangled/{share}/instance_accuracy")
+        **{share: told["best"]["oracle"].get(f"entangled/{share}/instance_accuracy")
            for share in ("0.1", "0.01", "0.001")},
-        **{key: result[key]
-           for key in ("test_accuracy", "disambiguation", "approximated_accuracy")},
+        **{figure: result[figure] for figure in FIGURES if figure in result},
+        "centre_distance": diagnosed["centre_distance"],
     }  # fmt: skip
     with asked.out.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     print(json.dumps(row), flush=True)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Mean and spread (standard deviation over seeds) in per cent, as Markdown."""
-    groups: dict[tuple[float, str, str], list[dict[str, Any]]] = defaultdict(list)
+def _import_cifar(services: Services, source: Path, folder: Path) -> None:
+    """10,000 training and 2,000 test images, the same ones always, with sets made of them."""
+    import pyarrow.parquet as parquet
+
+    parts, chance = {"images": [], "labels": [], "split": []}, np.random.default_rng(0)
+    for split, count in (("train", _CIFAR_TRAIN), ("test", _CIFAR_TEST)):
+        table = parquet.read_table(source / f"{split}.parquet")
+        rows = np.sort(chance.choice(len(table), count, replace=False))
+        taken = table.take(rows).to_pylist()
+        parts["images"] += [_decoded(each["image"]["bytes"]) for each in taken]
+        parts["labels"] += [each["label"] for each in taken]
+        parts["split"] += [split] * count
+    file = folder / "cifar.npz"
+    np.savez(file, **{name: np.array(values) for name, values in parts.items()})
+    services.importing.import_source(str(file), CIFAR, ReadOptions(format="npz"), False, Silent())
+    services.synthesis.synthesize(CIFAR, SynthesisConfig(rate=1.0, seed=0), Silent())
+
+
+def _decoded(encoded: bytes) -> np.ndarray:
+    from io import BytesIO
+
+    return np.asarray(Image.open(BytesIO(encoded)).convert("RGB"))
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """A table for each set, start and budget, as Markdown.
+
+    Mean and standard deviation over seeds; the last column is the paired difference in test
+    accuracy to `proden` under equal seeds, with its standard error.
+    """
+    groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
-        groups[row["cpu_seconds"], row["start"], row["name"]].append(row)
-    lines = [
-        "| method | start | seeds | epochs | CPU s | " + " | ".join(_SHOWN.values()) + " |",
-        "| --- | --- | --- | --- | --- |" + " --- |" * len(_SHOWN),
-    ]
-    order = sorted(
-        groups, key=lambda key: (*key[:2], -mean(row["test_accuracy"] for row in groups[key]))
-    )
-    for budget, start, name in order:
-        own = groups[budget, start, name]
-        cells = [_cell([row[figure] for row in own]) for figure in _SHOWN]
+        budget = ", ".join(f"{value:g} {name}" for name, value in row["budget"].items())
+        by_name = groups.setdefault((row["set"], row["start"], budget), defaultdict(list))
+        by_name[row["name"]].append(row)
+    lines = []
+    for (dataset, start, budget), by_name in sorted(groups.items()):
+        lines += ["", f"**{dataset}, {start} start, {budget.replace('_', ' ')}**", ""]
         lines.append(
-            f"| {name} | {start} | {len(own)} | {own[0]['epochs']} | "
-            f"{mean(row['spent'] for row in own):.0f} | " + " | ".join(cells) + " |"
+            "| configuration | seeds | epochs | CPU s | "
+            + " | ".join(FIGURES.values())
+            + " | worst seed | over proden |"
         )
+        lines.append("| --- " * (len(FIGURES) + 6) + "|")
+        order = sorted(by_name, key=lambda name: -_mean(by_name[name], "test_accuracy"))
+        for name in order:
+            own = by_name[name]
+            cells = [_cell(own, figure) for figure in FIGURES]
+            worst = 100 * min(row["test_accuracy"] for row in own)
+            lines.append(
+                f"| {name} | {len(own)} | {own[0]['epochs']} | {_mean(own, 'spent'):.0f} | "
+                + " | ".join(cells)
+                + f" | {worst:.1f} | {_paired(own, by_name.get('proden', []))} |"
+            )
+    return "\n".join([*lines, "", ranking(rows)])
+
+
+def ranking(rows: list[dict[str, Any]]) -> str:
+    """Spearman's rank correlation of what needs no true label with test accuracy, over all runs."""
+    from scipy.stats import spearmanr
+
+    lines = ["Rank correlation with test accuracy, over all runs but the supervised:", ""]
+    for dataset in sorted({row["set"] for row in rows}):
+        own = [row for row in rows if row["set"] == dataset and row["name"] != "supervised"]
+        told = []
+        for figure in ("set_likelihood", "approximated_accuracy", "mean_confidence"):
+            known = [row for row in own if row[figure] is not None]
+            if len(known) > 2:
+                tested = [row["test_accuracy"] for row in known]
+                value = spearmanr([row[figure] for row in known], tested).statistic
+                told.append(f"{FIGURES[figure]} {value:.2f} ({len(known)} runs)")
+        lines.append(f"- {dataset}: {', '.join(told)}")
     return "\n".join(lines)
 
 
-def _cell(values: list[float | None]) -> str:
-    known = [100 * value for value in values if value is not None]
+def _mean(rows: list[dict[str, Any]], figure: str) -> float:
+    return mean(row[figure] for row in rows)
+
+
+def _cell(rows: list[dict[str, Any]], figure: str) -> str:
+    factor, digits = (100, 1) if figure in _IN_PER_CENT else (1, 2)
+    known = [factor * row[figure] for row in rows if row[figure] is not None]
     if not known:
         return "-"
-    return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"
+    spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 and figure in _IN_PER_CENT else ""
+    return f"{mean(known):.{digits}f}{spread}"
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _paired(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> str:
+    by_seed = {row["seed"]: row["test_accuracy"] for row in others}
+    apart = [
+        100 * (row["test_accuracy"] - by_seed[row["seed"]])
+        for row in rows
+        if row["seed"] in by_seed
+    ]
+    if not apart or rows is others:
+        return "-"
+    error = f" ± {stdev(apart) / len(apart) ** 0.5:.1f}" if len(apart) > 1 else ""
+    return f"{mean(apart):+.1f}{error}"
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The runs a file holds, one a line."""
     if not file.is_file():
         return []
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -1,5 +1,7 @@
 """Figures against numbers worked out by hand."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,9 @@ from cad_studio.training.evaluation import (
     approximated_accuracy,
     covering_rate,
     disambiguation,
+    mean_confidence,
     pair_figures,
+    set_likelihood,
 )
 from cad_studio.training.report import judge
 
@@ -25,6 +29,34 @@ V6_LOGITS = np.array(
     np.float32,
 )
 V6_CANDIDATES = np.array([[1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 1, 0], [1, 1, 1, 1]], bool)
+
+
+def test_set_likelihood_agrees_with_a_loop_and_prefers_what_explains_the_sets():
+    table = np.array([[0.999, 0.8, 0.1], [0.6, 0.999, 0.2], [0.1, 0.3, 0.999]])
+    sets = np.array([[True, True, False], [True, False, False], [False, True, True]])
+    logits = np.array([[2.0, 0.0, -1.0], [0.5, 0.2, 0.0], [0.0, 1.0, 3.0]], np.float32)
+    expected = []
+    for row, members in zip(logits.astype(float), sets, strict=True):
+        p = np.exp(row) / np.exp(row).sum()
+        given = [
+            np.prod([table[j, k] if members[k] else 1 - table[j, k] for k in range(3)])
+            for j in range(3)
+        ]
+        expected.append(math.log(float(p @ given)))
+    assert set_likelihood(logits, sets, table) == pytest.approx(np.mean(expected), abs=1e-5)
+    # Sure of the wrong candidate: approximated accuracy stays perfect, the likelihood falls.
+    wrong = np.array([[0.0, 30.0, 0.0], [30.0, 0.0, 0.0], [0.0, 30.0, 0.0]], np.float32)
+    right = np.array([[30.0, 0.0, 0.0], [30.0, 0.0, 0.0], [0.0, 0.0, 30.0]], np.float32)
+    assert approximated_accuracy(wrong, sets) == pytest.approx(approximated_accuracy(right, sets))
+    assert set_likelihood(wrong, sets, table) < set_likelihood(right, sets, table)
+    assert set_likelihood(right[:0], sets[:0], table) is None
+
+
+def test_mean_confidence_is_of_the_likeliest_candidate():
+    logits = np.log(np.array([[0.2, 0.6, 0.2], [0.5, 0.25, 0.25]], np.float32))
+    sets = np.array([[True, False, True], [True, True, False]])
+    assert mean_confidence(logits, sets) == pytest.approx((0.5 + 2 / 3) / 2, abs=1e-6)
+    assert mean_confidence(logits, np.zeros((2, 3), bool)) is None
 
 
 def test_approximated_accuracy_and_covering_rate_are_those_of_the_reference():

@@ -72,9 +72,10 @@ def test_a_run_learns_and_reports_every_epoch(tmp_path):
     assert result.last.covering_rate > 0.8
     assert result.last.samples_per_second > 0
     assert result.last.memory_mb > 0
-    late = [report.approximated_accuracy for report in reports[first_choosable_epoch(12) :]]
+    late = [report.set_likelihood for report in reports[first_choosable_epoch(12) :]]
     assert len(late) == 2
-    assert result.best.approximated_accuracy == max(late)
+    assert result.best.set_likelihood == max(late)
+    assert 0.25 < result.last.mean_confidence <= 1.0
 
 
 def test_the_saved_model_predicts_as_the_run_said(tmp_path):
@@ -158,16 +159,21 @@ def test_a_start_is_taken_and_refreshed_in_the_runs_own_features(tmp_path):
     def start(rows):
         return np.eye(N_CLASSES, dtype=np.float32)[data.truth[rows]]
 
-    def refresh(rows, features):
-        seen.append((rows, features))
+    def refresh(rows, features, belief):
+        seen.append((rows, features, belief))
         return start(rows)
 
-    plan = small_plan(epochs=3, refresh_epochs="1, 2", start="propagation", start_epochs=3)
+    plan = small_plan(epochs=10, refresh_epochs="1, 3", start="propagation")
     reports, _, _ = fit(tmp_path, data, plan, Outside(start=start, refresh=refresh))
-    # The start is held for three epochs, so all the labels it gives are still believed.
-    assert reports[0].oracle["disambiguation"] == 1.0
+    # Each is held for an epoch, so all the labels it gives are still believed.
+    assert [reports[epoch].oracle["disambiguation"] for epoch in (0, 1, 3)] == [1.0] * 3
+    assert [report.epochs_in_force for report in reports] == [0, 0, 1, 1, 2, 3, 4, 5, 6, 7]
+    assert plan.config.epochs_in_force() == 7
     assert len(seen) == 2
-    rows, features = seen[0]
+    rows, features, belief = seen[1]
+    # It starts from what the method believed itself, an epoch after the start was held.
+    assert not np.array_equal(belief, start(rows))
+    assert np.allclose(belief.sum(axis=1), 1.0, atol=1e-4)
     assert len(rows) == len(features) == round(N_TRAIN * 0.9)
     assert np.allclose(np.linalg.norm(features, axis=1), 1.0, atol=1e-4)
     assert not np.array_equal(seen[0][1], seen[1][1])
@@ -261,7 +267,75 @@ def test_refresh_epochs_that_are_no_numbers_are_named():
 def test_refreshes_and_holds_may_be_shares_of_the_run():
     assert TrainConfig(epochs=40, refresh_epochs="50%, 25%, 6").refreshes() == [6, 10, 20]
     assert TrainConfig(epochs=1, refresh_epochs="25%, 50%").refreshes() == []
-    assert TrainConfig(epochs=40, start_epochs=3, start_share=0.25).held_epochs() == 10
-    assert TrainConfig(epochs=4, start_epochs=3, start_share=0.25).held_epochs() == 3
+    assert TrainConfig(epochs=40, start_epochs="5%").held_epochs() == 2
+    assert TrainConfig(epochs=40, start_epochs="0.05").held_epochs() == 2
+    uniform = {"start": "uniform"}
+    assert TrainConfig(epochs=30, uniform_epochs="10%", **uniform).held_epochs() == 3
+    assert TrainConfig(epochs=4, uniform_epochs="10%", **uniform).held_epochs() == 1
+    assert TrainConfig(epochs=4, uniform_epochs="0", **uniform).held_epochs() == 0
     with pytest.raises(SettingError, match="refresh_epochs has '%'"):
         TrainConfig(refresh_epochs="%")
+
+
+@pytest.mark.parametrize("start", ["uniform", "propagation"])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 9, 10, 15, 19, 40, 500])
+def test_the_defaults_fit_runs_of_any_length(start, epochs):
+    config = TrainConfig(epochs=epochs, start=start)
+    assert config.epochs_in_force() > 0
+    if start == "propagation":
+        assert config.held_epochs() <= max(1, epochs // 10)
+        assert all(2 * epoch <= epochs for epoch in config.refreshes())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": "uniform", "uniform_epochs": "11"}, "uniform_epochs is '11', 11 epochs; the ru"),
+        ({"start": "uniform", "uniform_epochs": "150%"}, "uniform_epochs has '150%'; expected who"),
+        ({"start": "uniform", "uniform_epochs": "1.5"}, "uniform_epochs has '1.5'; expected whole"),
+        ({"start": "uniform", "uniform_epochs": "-1"}, "uniform_epochs has '-1'; expected whole n"),
+        ({"start": "uniform", "uniform_epochs": "nan"}, "uniform_epochs has 'nan'; expected whole"),
+        ({"start": "uniform", "uniform_epochs": ""}, "uniform_epochs has ''; expected whole num"),
+        ({"start_epochs": "2"}, "start_epochs is '2', 2 epochs; a tenth of the run is 1"),
+        ({"start_epochs": "30%"}, "start_epochs is '30%', 3 epochs; a tenth of the run is 1"),
+        ({"refresh_epochs": "6"}, "none after half of the 10 epochs"),
+        ({"refresh_epochs": "1, 2, 3"}, "at most 2 refreshes"),
+        ({"set_model": -1.0}, "set_model is -1.0"),
+        ({"confidence_momentum": 1.0}, "confidence_momentum is 1.0"),
+        ({"judged_average": 1.0}, "judged_average is 1.0"),
+    ],
+)
+def test_holds_and_refreshes_that_do_not_fit_a_run_are_named(settings, message):
+    with pytest.raises(SettingError, match=message):
+        TrainConfig(epochs=10, **settings)
+
+
+def test_a_run_that_is_all_warm_up_says_so(tmp_path):
+    plan = small_plan("cad-cam", epochs=1, start="uniform", uniform_epochs="1")
+    assert plan.config.epochs_in_force() == 0
+    reports, result, _ = fit(tmp_path, plan=plan)
+    assert reports[0].epochs_in_force == 0
+    assert any("In none of its epochs" in words for words in result.words)
+    other = small_plan("cad-cam", epochs=3, start="uniform")
+    assert not any("In none" in words for words in fit(tmp_path / "other", plan=other)[1].words)
+
+
+def test_a_run_that_is_sure_before_it_can_know_says_so(tmp_path):
+    """Labels it is given at the first step make it sure: that is what confirming itself does."""
+    settings = {"epochs": 60, "start": "uniform", "uniform_epochs": "0", "learning_rate": 0.05}
+    early = fit(tmp_path / "a", plan=small_plan("proden", **settings))[1]
+    assert any("sure of its candidates already" in words for words in early.words)
+    settings["learning_rate"] = 1e-6
+    late = fit(tmp_path / "b", plan=small_plan("proden", **settings))[1]
+    assert not any("sure of its" in words for words in late.words)
+
+
+def test_the_judged_network_is_an_average_that_teaches_nobody(tmp_path):
+    images = small_images()
+    plain = fit(tmp_path / "a", images, small_plan(epochs=4, judged_average=0.0))
+    averaged = fit(tmp_path / "b", images, small_plan(epochs=4, judged_average=0.9))
+    # The same losses, step by step: what is judged has no influence on what is learned.
+    assert [report.losses for report in plain[0]] == [report.losses for report in averaged[0]]
+    networks = [load_model(tmp_path / name / MODEL_FILE)[0] for name in "ab"]
+    first, second = (network.fc.weight for network in networks)
+    assert not torch.equal(first, second)
