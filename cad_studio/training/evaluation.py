@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 
+_TEMPERATURES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+
 
 def covering_rate(logits: NDArray[np.float32], candidates: NDArray[np.bool_]) -> float | None:
     """Share of the samples whose predicted class is a candidate.
@@ -77,6 +79,7 @@ def set_likelihood(
 
     The mean of log sum_j p_j P(S | y = j), classes taken to join a set independently given y. A
     network that takes one class for another is surprised by the sets of both, however sure it is.
+    How sure it is shall not count: p is the softmax at the temperature that explains them best.
 
     Args:
         logits: float32 (N, C).
@@ -91,9 +94,13 @@ def set_likelihood(
     given = np.asarray(table, np.float64)
     absent = np.log1p(-given)
     of_set = candidates @ (np.log(given) - absent).T + absent.sum(axis=1)
-    values = logits.astype(np.float64)
-    log_p = values - _log_sum_exp(values)[:, None]
-    return float(_log_sum_exp(log_p + of_set).mean())
+
+    def explained(temperature: float) -> float:
+        values = logits.astype(np.float64) / temperature
+        log_p = values - _log_sum_exp(values)[:, None]
+        return float(_log_sum_exp(log_p + of_set).mean())
+
+    return max(map(explained, _TEMPERATURES))
 
 
 def accuracy(predicted: NDArray[np.integer], truth: NDArray[np.integer]) -> float | None:

@@ -323,12 +323,14 @@ class Trainer:
         return _belief_of(logits, self._data.candidates.dense(session.fit_rows))
 
     def _table(self, session: Session, belief: NDArray[np.float32]) -> NDArray[np.float32]:
-        """P(k in S | y = j) by the belief, float32 (C, C); a part stands for very many samples."""
-        if session.algorithm.sets is not None:
-            return session.algorithm.sets.table().cpu().numpy()
+        """P(k in S | y = j), float32 (C, C), where y is the most believed candidate.
+
+        Not the belief itself: a run that is less sure than another shall not seem to know less.
+        """
         part = slice(None, None, max(1, len(belief) // _COUNTED))
-        candidates = self._data.candidates.dense(session.fit_rows[part])
-        counts = SetModel(torch.from_numpy(belief[part]), torch.from_numpy(candidates))
+        candidates = torch.from_numpy(self._data.candidates.dense(session.fit_rows[part]))
+        best = torch.from_numpy(belief[part]).argmax(dim=1)
+        counts = SetModel(nn.functional.one_hot(best, self._data.n_classes).float(), candidates)
         return counts.table().numpy()
 
     def _ask(

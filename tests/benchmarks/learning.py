@@ -139,7 +139,7 @@ def _train(
     result = services.training.train(run.id, Silent())
     spent = time.process_time() - began
     told = services.runs.get(run.id)
-    diagnosed = figures_of(services.predictions.prepare(run.id, Silent()), "test")
+    diagnosed = figures_of(services.diagnosis.predictions.prepare(run.id, Silent()), "test")
     row: dict[str, Any] = {
         **key,
         "epochs": told["config"]["epochs"],
