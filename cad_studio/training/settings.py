@@ -212,8 +212,9 @@ class TrainConfig:
         """
         words = self.refresh_epochs.replace(",", " ").split()
         counted = [(word, self._count("refresh_epochs", word)) for word in words]
-        # Before the first epoch a run has no features of its own.
-        return sorted({epoch for word, epoch in counted if epoch or word.isdecimal()})
+        # Before it was in force a method has no confidence of its own to start from.
+        first = self.held_epochs() + 1
+        return sorted({epoch for word, epoch in counted if epoch >= first or word.isdecimal()})
 
     def held_epochs(self) -> int:
         """Epochs for which the first confidence, and a refreshed one, is held.

@@ -31,7 +31,7 @@ def test_proden():
 
 
 def test_cc():
-    assert_near(set_losses(WEAK, CANDIDATES).mean(), EXPECTED["CC_loss"])
+    assert_near(set_losses(WEAK, CANDIDATES, torch.zeros_like(WEAK)).mean(), EXPECTED["CC_loss"])
 
 
 def test_lws():

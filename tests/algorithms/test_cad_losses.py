@@ -51,4 +51,4 @@ def test_where_all_classes_are_candidates_nothing_is_penalised():
 )
 def test_contrast_is_averaged_by_class_view_or_by_sample(reduction, expected):
     losses, source = torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([0, 0, 0, 2])
-    assert_near(reduce_contrast(losses, source, reduction), expected)
+    assert_near(reduce_contrast(losses, source, 3, reduction), expected)

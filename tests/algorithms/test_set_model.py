@@ -6,7 +6,14 @@ import torch
 from cad_studio.algorithms._base import ALGORITHMS
 from cad_studio.algorithms._set_model import PRIOR_SAMPLES, SetModel
 from cad_studio.algorithms.cc import set_losses
-from tests.algorithms.small import make_batch, make_images, make_method, make_setup, small_settings
+from tests.algorithms.small import (
+    make_batch,
+    make_images,
+    make_method,
+    make_setup,
+    small_settings,
+    train,
+)
 from tests.vectors import assert_near
 
 CANDIDATES = torch.tensor(
@@ -81,19 +88,20 @@ def make_sets(n_samples=3000, seed=0):
 
 
 def test_repeated_it_finds_which_class_is_mistaken_for_which():
-    """From a confidence that is right a little more often than chance to the table that made it."""
+    """From a network that is right a little more often than chance to the table that made it."""
     rates, truth, candidates = make_sets()
-    hint = torch.nn.functional.one_hot(truth, 3) * 0.5
-    confidence = (hint + 1.0) * candidates
-    confidence = confidence / confidence.sum(dim=1, keepdim=True)
-    model = SetModel(confidence, candidates)
-    before = (confidence.argmax(dim=1) == truth).float().mean()
+    noise = torch.randn((len(truth), 3), generator=torch.Generator().manual_seed(1))
+    logits = noise + torch.nn.functional.one_hot(truth, 3)
+    alone = logits.masked_fill(~candidates, -torch.inf).softmax(dim=1)
+    model = SetModel(alone, candidates)
     for _ in range(30):
-        weights = (hint + model.log_likelihood(candidates)).masked_fill(~candidates, -torch.inf)
-        model.recount(weights.softmax(dim=1), candidates)
+        evidence = logits + model.log_likelihood(candidates)
+        weights = evidence.masked_fill(~candidates, -torch.inf).softmax(dim=1)
+        model.recount(weights, candidates)
     off = ~torch.eye(3, dtype=torch.bool)
     assert (model.table() - rates)[off].abs().max() < 0.12
-    assert (weights.argmax(dim=1) == truth).float().mean() >= before
+    right = [(each.argmax(dim=1) == truth).float().mean() for each in (alone, weights)]
+    assert right[1] > right[0] + 0.02
 
 
 WITH_SETS = [name for name in ALGORITHMS.names() if name not in ("supervised", "abs-gce")]
@@ -163,3 +171,23 @@ def test_cc_weighs_the_candidates_by_the_likelihood_of_the_set():
     p = logits.softmax(dim=1)[0]
     by_hand = -math.log(p[0] * math.exp(-0.3) + p[1] * math.exp(-1.0))
     assert float(set_losses(logits, candidates, evidence)) == pytest.approx(by_hand, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["all classes", "one class empty", "one candidate"])
+@pytest.mark.parametrize("name", WITH_SETS)
+def test_sets_that_say_nothing_and_classes_nobody_believes_in_stay_finite(name, kind):
+    candidates = torch.ones((8, 4), dtype=torch.bool)
+    belief = candidates / 4
+    if kind == "one class empty":
+        belief = torch.tensor([0.5, 0.25, 0.25, 0.0]).repeat(8, 1)
+    if kind == "one candidate":
+        candidates = torch.eye(4, dtype=torch.bool).repeat(2, 1)
+        belief = candidates.float()
+    setup = make_setup(candidates=candidates, set_model=1.0, confidence_momentum=0.5)
+    method = make_method(name, setup, **small_settings(name)).train()
+    method.begin_epoch(0)
+    method.adopt(belief)
+    losses = train(method, make_images(), 4, first_epoch=1)
+    assert all(math.isfinite(loss) for loss in losses)
+    assert method.belief.isfinite().all()
+    torch.testing.assert_close(method.belief.sum(dim=1), torch.ones(8))

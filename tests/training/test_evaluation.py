@@ -45,8 +45,10 @@ def test_set_likelihood_agrees_with_a_loop_and_prefers_what_explains_the_sets():
         expected.append(math.log(float(p @ given)))
     found = set_likelihood(logits, sets, table)
     assert found >= np.mean(expected) - 1e-9
-    # How sure it is does not count: twice the logits are found at half the temperature.
-    assert set_likelihood(2 * logits, sets, table) == pytest.approx(found, abs=1e-9)
+    # How sure it is does not count: of predictions that err, twice the logits explain as much.
+    erring = np.array([[2.0, 0.0, -1.0], [0.5, 0.2, 0.0], [3.0, 0.0, 1.0]], np.float32)
+    once, twice = (set_likelihood(factor * erring, sets, table) for factor in (1, 2))
+    assert once == pytest.approx(twice, abs=1e-9)
     # Sure of the wrong candidate: approximated accuracy stays perfect, the likelihood falls.
     wrong = np.array([[0.0, 30.0, 0.0], [30.0, 0.0, 0.0], [0.0, 30.0, 0.0]], np.float32)
     right = np.array([[30.0, 0.0, 0.0], [30.0, 0.0, 0.0], [0.0, 0.0, 30.0]], np.float32)

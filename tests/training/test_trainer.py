@@ -142,7 +142,7 @@ def test_the_last_good_checkpoint_stays_when_the_loss_diverges(tmp_path):
     """The belief turns to NaN before epoch 2: epochs 0 and 1 are on the disk and stay."""
     plan = small_plan(epochs=4, refresh_epochs="2", start="propagation")
 
-    def spoil(rows, features):
+    def spoil(rows, features, belief):
         return np.full((len(rows), N_CLASSES), math.nan, np.float32)
 
     with pytest.raises(SettingError, match=r"at step 1 of epoch 3"):
@@ -265,7 +265,9 @@ def test_refresh_epochs_that_are_no_numbers_are_named():
 
 
 def test_refreshes_and_holds_may_be_shares_of_the_run():
-    assert TrainConfig(epochs=40, refresh_epochs="50%, 25%, 6").refreshes() == [6, 10, 20]
+    assert TrainConfig(epochs=40, refresh_epochs="50%, 6").refreshes() == [6, 20]
+    # A share that comes before the method had a confidence of its own is left out.
+    assert TrainConfig(epochs=5, refresh_epochs="25%, 50%").refreshes() == [2]
     assert TrainConfig(epochs=1, refresh_epochs="25%, 50%").refreshes() == []
     assert TrainConfig(epochs=40, start_epochs="5%").held_epochs() == 2
     assert TrainConfig(epochs=40, start_epochs="0.05").held_epochs() == 2
