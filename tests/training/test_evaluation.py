@@ -46,7 +46,7 @@ def test_set_likelihood_agrees_with_a_loop_and_prefers_what_explains_the_sets():
     found = set_likelihood(logits, sets, table)
     assert found >= np.mean(expected) - 1e-9
     # How sure it is does not count: of predictions that err, twice the logits explain as much.
-    erring = np.array([[2.0, 0.0, -1.0], [0.5, 0.2, 0.0], [3.0, 0.0, 1.0]], np.float32)
+    erring = np.array([[2.0, 0.0, -1.0], [1.5, 0.2, 0.0], [1.2, 0.0, 1.0]], np.float32)
     once, twice = (set_likelihood(factor * erring, sets, table) for factor in (1, 2))
     assert once == pytest.approx(twice, abs=1e-9)
     # Sure of the wrong candidate: approximated accuracy stays perfect, the likelihood falls.
