@@ -252,6 +252,7 @@ def _curves(curves: dict[str, list[dict[str, Any]]]) -> list[str]:
     parts = ["<h2>Training</h2>"]
     for key, title, oracle in (
         ("approximated_accuracy", "Approximated accuracy, samples held out", False),
+        ("mean_confidence", "Mean confidence while training", False),
         ("test_accuracy", "Test accuracy (oracle)", True),
     ):
         lines = []

@@ -61,15 +61,16 @@ FIGURES = [
     ),
     Figure(
         "approximated_accuracy", "Approximated accuracy",
-        "Belief in the predicted class within its set; needs no true label.", False, 1,
+        "Belief in the predicted class within its set. Needs no true label, but grows with "
+        "confidence, right or wrong: read it beside the mean confidence.", False, 0,
+    ),
+    Figure(
+        "mean_confidence", "Mean confidence",
+        "Mean share of the belief that the best candidate has.", False, 0,
     ),
     Figure(
         "covering_rate", "Covering rate",
         "Samples whose predicted class is a candidate.", False, 1,
-    ),
-    Figure(
-        "believed", "Belief in the best candidate",
-        "Mean share of the belief that the best candidate has.", False, 0,
     ),
     Figure(
         "centre_ratio", "Centres over spread",
@@ -102,7 +103,7 @@ def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
     out["covering_rate"] = evaluation.covering_rate(logits, candidates)
     out["approximated_accuracy"] = evaluation.approximated_accuracy(logits, candidates)
     filled = rows[found.sizes[rows] > 0]
-    out["believed"] = float(beliefs.believed[filled].mean()) if len(filled) else None
+    out["mean_confidence"] = float(beliefs.believed[filled].mean()) if len(filled) else None
     out["centre_distance"] = distances["between"]
     out["centre_ratio"] = distances["ratio"]
     if truth is not None:

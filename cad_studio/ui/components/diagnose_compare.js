@@ -7,7 +7,7 @@ import {createMatrix} from './matrix.js';
 import {Columns} from './run_charts.js';
 import {read, tell} from './store.js';
 
-const CURVES = {approximated_accuracy: 'Approximated accuracy', 'oracle/test_accuracy': 'Test accuracy (oracle)', 'losses/loss': 'Loss'};
+const CURVES = {approximated_accuracy: 'Approximated accuracy', mean_confidence: 'Mean confidence', 'oracle/test_accuracy': 'Test accuracy (oracle)', 'losses/loss': 'Loss'};
 const MOST_SHOWN = 8;
 
 export function createCompareView(shared) {

@@ -11,7 +11,7 @@ import {differenceText, figureText, isBetter} from './diagnose_words.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare'};
-const KPIS = ['accuracy', 'entangled_accuracy', 'swap_rate', 'centre_distance', 'ece', 'approximated_accuracy', 'covering_rate', 'believed', 'centre_ratio'];
+const KPIS = ['accuracy', 'entangled_accuracy', 'swap_rate', 'centre_distance', 'ece', 'approximated_accuracy', 'mean_confidence', 'covering_rate', 'centre_ratio'];
 const MOST_ANNOTATED = 5000;
 
 export function mount({element, server}) {
