@@ -201,8 +201,9 @@ class EditModelService:
         model = self._project.edit_models.get(model_id)
         if self._status(model) in _ACTIVE:
             raise SettingError(f"Editor {model_id} is being trained. Stop it first.")
-        self._project.edit_models.delete(model_id)
-        return {"removed": model_id, "freed_bytes": self._project.remove_unused_files()}
+        with self._project.removing() as removal:
+            self._project.edit_models.delete(model_id)
+        return {"removed": model_id, "freed_bytes": removal.freed_bytes}
 
     def _belief(
         self,

@@ -1,8 +1,10 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
+import math
 from collections import OrderedDict
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,10 +108,11 @@ class LoadedDataset:
         record = self.record
         if "pixels" in record.files:
             shape = (record.n_samples, record.height, record.width, record.channels)
-            return MappedPixels(self._blobs.map_bytes(record.files["pixels"]).reshape(shape))
+            data = self._blobs.map_bytes(record.files["pixels"], math.prod(map(int, shape)))
+            return MappedPixels(data.reshape(shape))
         if "encoded" in record.files:
             offsets = self._blobs.load_array(record.files["offsets"])
-            data = self._blobs.map_bytes(record.files["encoded"])
+            data = self._blobs.map_bytes(record.files["encoded"], int(offsets[-1]))
             return EncodedPixels(data, offsets, self.ids, decode)
         return None
 
@@ -146,12 +149,14 @@ class Cache:
     def __init__(self, size: int = 4) -> None:
         """Hold at most `size` datasets."""
         self._size = size
-        self._held: OrderedDict[tuple[int, str], LoadedDataset] = OrderedDict()
+        self._held: OrderedDict[tuple[Any, ...], LoadedDataset] = OrderedDict()
         self._lock = Lock()
 
     def get(self, project: Project, record: Dataset) -> LoadedDataset:
         """The loaded form of this version."""
-        key = (record.id, record.version.hash)
+        # a file that was cut since it was mapped would end the process when it is looked into
+        names = (*record.files.values(), record.version.candidates)
+        key = (record.id, record.version.hash, *map(project.blobs.signature, names))
         with self._lock:
             if key not in self._held:
                 self._held[key] = LoadedDataset(project, record)

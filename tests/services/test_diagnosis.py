@@ -469,9 +469,10 @@ def test_a_removed_run_takes_its_maps_with_it(project, diagnosis):
     diagnosis.maps.state("shades", f"run:{first}")
     derived = services.project.folder / "derived"
     assert list(derived.glob(f"run{first}-*"))
-    services.project.remove_unused_files()
+    with services.project.removing():
+        pass
     assert list(derived.glob(f"run{first}-*"))
-    services.project.runs.delete([first])
-    services.project.remove_unused_files()
+    with services.project.removing():
+        services.project.runs.delete([first])
     assert not list(derived.glob(f"run{first}-*"))
     assert not services.project.run_folder(first).exists()
