@@ -37,6 +37,16 @@ class LoadedDataset:
         """N."""
         return self.record.n_samples
 
+    def require_whole(self) -> None:
+        """Hold the content of all files against their names, once in a process.
+
+        Whatever makes something lasting of the data calls this first.
+
+        Raises:
+            DamageError: One is missing, or not what was written.
+        """
+        self._blobs.check((*self.record.files.values(), self.record.version.candidates))
+
     @cached_property
     def candidates(self) -> PartialLabels:
         """The current candidate sets."""

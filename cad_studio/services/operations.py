@@ -63,7 +63,7 @@ def _synthesize(
 
 
 def _extract(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    found = services.mining.extract(arguments["name"], arguments["features"], progress)
+    found = services.mining.extract(arguments["name"], arguments["features"], progress, renew=True)
     return {
         "name": arguments["name"],
         "features": found.spec,

@@ -106,6 +106,7 @@ class TrainingService:
             SettingError: A setting is out of range, or the method cannot learn from the dataset.
         """
         self._sets.settle(request.dataset)
+        self._datasets.load(request.dataset).require_whole()
         columns = self._checked(request)
         return self._project.runs.add(columns)
 
@@ -371,7 +372,9 @@ class TrainingService:
 
     def _open(self, run: Run, progress: Progress) -> RunInputs:
         data = self._load(run)
+        data.require_whole()
         found = self._extract(run, Part(progress, 0.0, 0.8))
+        self._project.blobs.check([run.candidates, found.file])
         sets = self._project.blobs.load_array(run.candidates)
         return open_run(
             data,

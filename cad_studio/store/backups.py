@@ -87,11 +87,13 @@ class Backups:
         target = self._folder / f"{datetime.now(UTC).strftime(_NAME)}.db"
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.unfinished")
         try:
-            with closing(sqlite3.connect(self._database, 60)) as source:
-                with closing(sqlite3.connect(unfinished)) as copy:
-                    source.backup(copy)
-                    copy.execute("PRAGMA journal_mode=DELETE")
-                    damage = damage_seen_by(copy, size)
+            with (
+                closing(sqlite3.connect(self._database, 60)) as source,
+                closing(sqlite3.connect(unfinished)) as copy,
+            ):
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+                damage = damage_seen_by(copy, size)
             if damage is not None:
                 raise DamageError(f"The database {self._database} is damaged: {damage}.")
             with unfinished.open("rb") as file:

@@ -6,6 +6,7 @@ there was one are known by their blobs: a database belongs where it names one th
 
 import json
 import secrets
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,7 +85,7 @@ def numbered_folders(folder: Path) -> dict[str, set[int]]:
 
 def way_out(folder: Path) -> str:
     """What to do about a lost, damaged or wrong database, in sentences."""
-    command = f"python -m cad_studio --project {folder}"
+    command = f"python -m cad_studio --project {shlex.quote(str(folder))}"
     copies = sorted((folder / "backups").glob("project-*.db"))
     restore = (
         f"Go back to the copy {copies[-1].name}: {command} restore."
@@ -97,12 +98,19 @@ def way_out(folder: Path) -> str:
     )
 
 
+def new_number() -> int:
+    """A number for a project that has none."""
+    return secrets.randbelow(_MOST) + 1
+
+
+def give_number(connection: sqlite3.Connection, folder: Path, number: int) -> None:
+    """Make a database the folder's own."""
+    connection.execute(f"PRAGMA user_version = {number}")
+    _write_number(folder, number)
+
+
 def _holds_files(folder: Path) -> bool:
-    return (
-        (folder / FILE).exists()
-        or any(_blobs(folder))
-        or any(numbered_folders(folder).values())
-    )
+    return (folder / FILE).exists() or any(_blobs(folder)) or any(numbered_folders(folder).values())
 
 
 def _blobs(folder: Path) -> Iterator[Path]:
@@ -125,7 +133,7 @@ def _stamp(database: Database, number: int) -> int:
     with database.write() as connection:
         found = connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
         if not found:
-            found = number or secrets.randbelow(_MOST) + 1
+            found = number or new_number()
             connection.exec_driver_sql(f"PRAGMA user_version = {found}")
     return found
 
@@ -133,9 +141,3 @@ def _stamp(database: Database, number: int) -> int:
 def _write_number(folder: Path, number: int) -> None:
     with Replacing(folder / FILE) as file:
         file.write_text(json.dumps({"project": number}) + "\n", encoding="utf-8")
-
-
-def give_number(connection: sqlite3.Connection, folder: Path, number: int) -> None:
-    """Make a database the folder's own."""
-    connection.execute(f"PRAGMA user_version = {number}")
-    _write_number(folder, number)

@@ -105,6 +105,7 @@ class Project:
 
     def partial_folder(self, key: str) -> Path:
         """Where work named `key` keeps finished chunks until it is done; made when asked for."""
+        self.database.require_writable()
         folder = self.folder / "partial" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -35,8 +35,6 @@ _ADVICE = {
     "run": "Put the file back from a copy of the project folder, or train a new run.",
     "editor": "Put the file back from a copy of the project folder, or train a new editor.",
 }
-CAN_BE_MADE_AGAIN = ("features", "mining")
-"""Kinds of owners whose blobs follow from those of their dataset."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,8 @@ def references(connection: sql.Connection) -> Iterator[Reference]:
             words = f"the pairs of dataset {name!r} found in {spec} (search {row.id})"
             yield Reference(blob, "mining", row.id, words, advice)
     for table, kind in ((RUN, "run"), (EDIT_MODEL, "editor")):
-        for row in connection.execute(sql.select(table.c.id, table.c.dataset_id, table.c.candidates)):
+        columns = (table.c.id, table.c.dataset_id, table.c.candidates)
+        for row in connection.execute(sql.select(*columns)):
             name = names.get(row.dataset_id)
             words = f"the candidate sets that {kind} {row.id} on {name!r} learned from"
             yield Reference(row.candidates, kind, row.id, words, _ADVICE[kind])
@@ -99,6 +98,4 @@ def highest_numbers(connection: sql.Connection) -> dict[str, int]:
     """The highest number a record with a folder ever had, by room; 0 before the first."""
     query = sql.text("SELECT seq FROM sqlite_sequence WHERE name = :name")
     rooms = {"runs": RUN.name, "editors": EDIT_MODEL.name, "edits": EDIT_SET.name}
-    return {
-        room: connection.scalar(query, {"name": name}) or 0 for room, name in rooms.items()
-    }
+    return {room: connection.scalar(query, {"name": name}) or 0 for room, name in rooms.items()}

@@ -9,6 +9,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import sqlalchemy as sql
+
+from cad_studio.store.tables import METADATA
+
 _QUICK_FROM = 64 << 20
 """Bytes from which on indices are not compared with their tables, which takes several times as
 long as reading the pages."""
@@ -90,27 +94,25 @@ def damage_seen_by(connection: sqlite3.Connection, size_bytes: int) -> str | Non
         found = connection.execute(f"PRAGMA {kind}(1)").fetchone()[0]
     except sqlite3.Error as error:
         return str(error)
-    return None if found == "ok" else " ".join(found.replace("*** in database main ***", "").split())
+    return (
+        None if found == "ok" else " ".join(found.replace("*** in database main ***", "").split())
+    )
 
 
-def unreadable_value(file: Path, json_columns: dict[str, set[str]]) -> str | None:
+def unreadable_value(file: Path) -> str | None:
     """The first value that is not what was written, in words; None where all can be read.
 
     The end of a long value lies on pages whose content SQLite does not check.
-
-    Args:
-        file: The database.
-        json_columns: Columns that hold JSON, by table.
     """
     try:
         with closing(connect_read_only(file)) as connection:
             for table in tables_of(connection):
-                of_json = json_columns.get(table, set())
+                of_json = json_columns().get(table, set())
                 cursor = connection.execute(f'SELECT * FROM "{table}"')
                 names = [each[0] for each in cursor.description]
                 for row in cursor:
                     for name, value in zip(names, row, strict=True):
-                        if isinstance(value, str) and not _is_readable(value, name in of_json):
+                        if not is_readable(value, name in of_json):
                             return f"a value of {name} in the table {table} is unreadable"
     except sqlite3.Error as error:
         return str(error)
@@ -126,12 +128,23 @@ def tables_of(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute(query)]
 
 
-def _is_readable(text: str, is_json: bool) -> bool:
-    if "\0" in text:
+def json_columns() -> dict[str, set[str]]:
+    """The columns that hold JSON, by table."""
+    return {
+        table.name: {column.name for column in table.c if isinstance(column.type, sql.JSON)}
+        for table in METADATA.tables.values()
+    }
+
+
+def is_readable(value: object, is_json: bool) -> bool:
+    """Whether a value is what could have been written."""
+    if not isinstance(value, str):
+        return True
+    if "\0" in value:
         return False
     if is_json:
         try:
-            json.loads(text)
+            json.loads(value)
         except ValueError:
             return False
     return True
