@@ -1,5 +1,6 @@
-"""`.npy` files, read only when their size is what their header says."""
+"""`.npy` and `.safetensors` files, taken only when their size is what their header says."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,28 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     if dtype.hasobject:
         raise ValueError("objects")
     return shape, is_fortran, dtype
+
+
+def check_safetensors(file: Path) -> None:
+    """Hold the size of a `.safetensors` file against its header.
+
+    Raises:
+        BrokenFile: It is missing, cut short, longer than its header says, or has no header.
+    """
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            size_bytes = file.stat().st_size
+            if length > size_bytes:
+                raise BrokenFile("has a damaged header")
+            header = json.loads(stream.read(length))
+        ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"]
+    except FileNotFoundError as error:
+        raise BrokenFile("is missing") from error
+    except OSError as error:
+        raise BrokenFile(f"cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise BrokenFile("has a damaged header") from error
+    wanted = 8 + length + max(ends, default=0)
+    if size_bytes != wanted:
+        raise BrokenFile(f"has {size_bytes:,} bytes instead of {wanted:,}")

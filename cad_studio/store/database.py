@@ -225,7 +225,15 @@ def folder_error(folder: Path, error: OSError) -> ProjectError | StorageError:
         errno.ENOTDIR: "is a file or lies below one",
         errno.EEXIST: "is a file, not a folder",
     }.get(error.errno or 0, f"cannot be used ({error.strerror or error})")
-    return ProjectError(f"The project folder {folder} {reason}. Choose another with --project DIR.")
+    look = (
+        " Set CAD_READONLY=1 to look at it without changing it."
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+        and (folder / "project.db").is_file()
+        else ""
+    )
+    return ProjectError(
+        f"The project folder {folder} {reason}. Choose another with --project DIR.{look}"
+    )
 
 
 def _connect(file: Path, read_only: bool) -> sql.Engine:

@@ -114,7 +114,8 @@ def restore(folder: Path, name: str | None) -> dict[str, Any]:
 def repair(folder: Path) -> dict[str, Any]:
     """Make a project usable again without deleting anything.
 
-    A lost or foreign database is replaced by an empty one, a damaged one by what can be read of it.
+    A lost or foreign database is replaced by its newest copy, or an empty one where there is none;
+    a damaged one by what can be read of it.
     Searches whose files are damaged are forgotten, as they can be made again. What no record names
     is set aside.
 
@@ -122,8 +123,9 @@ def repair(folder: Path) -> dict[str, Any]:
         folder: The project; no other process has it open.
 
     Returns:
-        `database` (`whole`, `damaged`, `lost` or `foreign`), `rows` (saved from a damaged one),
-        `is_complete`, `forgotten` (what was), and as `Aside.told`.
+        `database` (`whole`, `damaged`, `lost` or `foreign`), `restored` (file of the copy that
+        took its place, or None), `rows` (saved from a damaged one, by table), `is_complete`,
+        `forgotten` (what was), and as `Aside.told`.
 
     Raises:
         ProjectError: The folder is no project, or is open elsewhere.
@@ -131,10 +133,18 @@ def repair(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise ProjectError(f"There is no folder {folder}. Choose another with --project DIR.")
     _require_alone(folder)
+    state = _state_of(folder)
+    saved = Salvaged()
+    if state in ("lost", "foreign"):
+        copy = _newest_usable(folder)
+        if copy is not None:
+            done = restore(folder, copy.file.name)
+            return {
+                "database": state, "rows": saved.rows, "is_complete": True, "forgotten": [],
+                **{key: done[key] for key in ("restored", "set_aside", "bytes", "folder")},
+            }  # fmt: skip
     with FileLock(folder / "saving.lock"):
         aside = _new_aside(folder)
-        state = _state_of(folder)
-        saved = Salvaged()
         if state != "whole":
             saved = _replace_database(folder, state, aside)
         with closing(Database(folder / "project.db")) as opened:
@@ -142,9 +152,19 @@ def repair(folder: Path) -> dict[str, Any]:
             _bring_back(folder, opened)
             _set_aside_unnamed(folder, opened, aside)
     return {
-        "database": state, "rows": saved.rows, "is_complete": saved.is_complete,
-        "forgotten": forgotten, **aside.told(),
+        "database": state, "restored": None, "rows": saved.rows,
+        "is_complete": saved.is_complete, "forgotten": forgotten, **aside.told(),
     }  # fmt: skip
+
+
+def _newest_usable(folder: Path) -> Backup | None:
+    for backup in Backups(folder / "backups", folder / "project.db").all():
+        try:
+            _require_usable(folder, backup)
+        except ProjectError:
+            continue
+        return backup
+    return None
 
 
 def _state_of(folder: Path) -> str:

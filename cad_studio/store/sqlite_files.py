@@ -76,11 +76,16 @@ def is_empty(file: Path) -> bool:
         return False
 
 
-def damage_of(file: Path) -> str | None:
-    """What SQLite finds wrong with a file, its first words; None where it is whole."""
+def damage_of(file: Path, thorough: bool = False) -> str | None:
+    """What SQLite finds wrong with a file, its first words; None where it is whole.
+
+    Args:
+        file: The database.
+        thorough: Compare indices with their tables however large the file is.
+    """
     try:
         with closing(connect_read_only(file)) as connection:
-            return damage_seen_by(connection, file.stat().st_size)
+            return damage_seen_by(connection, 0 if thorough else file.stat().st_size)
     except sqlite3.Error as error:
         return str(error)
     except OSError as error:
