@@ -41,7 +41,8 @@ from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.services.verifying import VerifyService
-from cad_studio.store.projects import Project, is_writable
+from cad_studio.store.database import is_writable
+from cad_studio.store.projects import Project
 
 _LOG = logging.getLogger(__name__)
 

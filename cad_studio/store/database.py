@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -212,6 +213,14 @@ class Database:
             damage = "a value is unreadable"
         if damage is not None:
             raise ProjectError(self._damage_words(damage)) from error
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a project folder, or the one it would be made in, takes files of this user."""
+    while not folder.exists():
+        folder = folder.parent
+    own = [folder, *(folder / name for name in ("project.db", "blobs", "scratch", "logs", "open"))]
+    return all(os.access(each, os.W_OK) for each in own if each.exists())
 
 
 def folder_error(folder: Path, error: OSError) -> ProjectError | StorageError:

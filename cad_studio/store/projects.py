@@ -1,7 +1,6 @@
 """A project: a folder with a database and the files it names."""
 
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -282,14 +281,6 @@ class Project:
             f"It holds {words}. Nothing was changed. {advice} "
             "To see all that is affected: python -m cad_studio verify."
         )
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether a project folder, or the one it would be made in, takes files of this user."""
-    while not folder.exists():
-        folder = folder.parent
-    own = [folder, *(folder / name for name in ("project.db", "blobs", "scratch", "logs", "open"))]
-    return all(os.access(each, os.W_OK) for each in own if each.exists())
 
 
 def folder_size(folder: Path) -> int:

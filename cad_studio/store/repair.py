@@ -1,5 +1,6 @@
 """Go back to a copy of the database, or make one anew; files are set aside, never deleted."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -14,7 +15,7 @@ from filelock import FileLock
 from cad_studio.core.errors import ProjectError
 from cad_studio.store.backups import Backup, Backups
 from cad_studio.store.blobs import Blobs
-from cad_studio.store.database import Database
+from cad_studio.store.database import Database, folder_error, is_writable
 from cad_studio.store.identity import (
     ROOMS,
     give_number,
@@ -202,6 +203,8 @@ def _replace_database(folder: Path, state: str, aside: Aside) -> Salvaged:
 
 
 def _require_alone(folder: Path) -> None:
+    if not is_writable(folder):
+        raise folder_error(folder, PermissionError(errno.EACCES, ""))
     others = Presence(folder / "open").others()
     if others:
         raise ProjectError(
