@@ -22,7 +22,7 @@ from cad_studio.core.errors import DamageError, StorageError, is_disk_full
 from cad_studio.store.array_files import BrokenFile, open_array
 
 _HASH_DIGITS = 40
-_CHECKED_WHOLE = 1 << 24
+_CHECKED_WHOLE = 1 << 25
 """Bytes up to which the content is checked when a process first reads a file."""
 _PART = 1 << 20
 
