@@ -429,8 +429,9 @@ def test_many_classes_one_test_sample_and_constant_or_missing_features(project, 
     holed = np.array(services.mining.load_features(services.mining.feature_sets("many")[0]))
     holed[5] = np.nan
     np.save(folder / "holed.npy", holed)
-    file = services.project.blobs.path(services.mining.feature_sets("many")[0].file)
-    np.save(file, holed)
+    with services.project.saving():
+        file = services.project.blobs.save_array(holed)
+        services.project.features.renew(services.mining.feature_sets("many")[0].id, file, 0.0)
     services.project.derived.remove_except(set())
     state = diagnosis.maps.state("many", "raw")
     assert state["left_out"] == 1
