@@ -30,7 +30,8 @@ KINDS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The whole project, and its run; nobody changes it."""
-    if Path("/tmp/whole_cache/project").exists(): return Path("/tmp/whole_cache/project"), 1
+    if Path("/tmp/whole_cache/project").exists():
+        return Path("/tmp/whole_cache/project"), 1
     folder = tmp_path_factory.mktemp("whole") / "project"
     return folder, every_kind.build(folder)
 
