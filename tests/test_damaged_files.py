@@ -30,8 +30,6 @@ KINDS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The whole project, and its run; nobody changes it."""
-    if Path("/tmp/whole_cache/project").exists():
-        return Path("/tmp/whole_cache/project"), 1
     folder = tmp_path_factory.mktemp("whole") / "project"
     return folder, every_kind.build(folder)
 
@@ -108,10 +106,15 @@ def test_verify_finds_each_and_names_what_is_affected(folder, named, damage):
 def test_no_route_shows_a_traceback_or_changes_the_file(
     made, folder, one_of_each, named, damage, as_large, monkeypatch
 ):
-    if as_large:  # as if every file were too large to be read whole at once
+    if as_large:  # as if images and features were too large to be read whole at once
         monkeypatch.setattr(blobs_module, "_CHECKED_WHOLE", -1)
     untold = []
     for name in one_of_each:
+        if as_large and not named[name] & {
+            "the images of dataset 'b'", "the images of dataset 'voted'",
+            "the features pixels of dataset 'b'", "the vectors of dataset 'points'",
+        }:  # fmt: skip
+            continue
         whole = blob(folder, name).read_bytes()
         damage(blob(folder, name))
         damaged = state_of(blob(folder, name))

@@ -51,7 +51,11 @@ class LoadedDataset:
     def candidates(self) -> PartialLabels:
         """The current candidate sets."""
         packed = self._blobs.load_array(self.record.version.candidates)
-        return PartialLabels(packed, self.record.n_classes)
+        try:
+            return PartialLabels(packed, self.record.n_classes)
+        except ValueError:
+            self._blobs.check([self.record.version.candidates])
+            raise
 
     @cached_property
     def ids(self) -> list[str]:
