@@ -107,8 +107,7 @@ class TrainingService:
         """
         self._sets.settle(request.dataset)
         self._datasets.load(request.dataset).require_whole()
-        columns = self._checked(request)
-        return self._project.runs.add(columns)
+        return self._project.runs.add(self._checked(request))
 
     def submit(self, request: TrainingRequest) -> dict[str, int]:
         """Train in the background.
@@ -177,8 +176,7 @@ class TrainingService:
         processes = self._processes or ALONE
         runs, run = self._project.runs, self._project.runs.get(run_id)
         # The first to open it computes what is missing; the others find it.
-        whole = Part(progress, 0.0, _READING)
-        processes.in_main(lambda: self._extract(run, whole))
+        processes.in_main(lambda: self._extract(run, Part(progress, 0.0, _READING)))
         choice = processes.in_main(lambda: self._stored_views.fixed(run))
         opened = self._open(run, Part(progress, _READING, _READING))
         inputs = self._stored_views.added(choice, opened)
