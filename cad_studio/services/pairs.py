@@ -272,6 +272,8 @@ class PairService:
         """Every kept pair of a filter as text, the header first."""
         mining = self._mining.mining(name, mining_id)
         data = self._datasets.load(name)
+        data.require_whole()
+        self._project.blobs.check(mining.files.values())
         names = data.record.class_names
         held = self._load(mining, len(names))
         chosen = self._chosen(name, mining, held, wanted)
