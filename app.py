@@ -47,12 +47,15 @@ def _serve(config: AppConfig, login: "Login | None") -> int:
 
     services = Services(config, login=login)
     # the sample is made ready by another process while this one loads the window
-    if services.sample.is_wanted():
+    if services.project.read_only:
+        pass  # nothing is made here, and no job is run
+    elif services.sample.is_wanted():
         services.jobs.submit_for_the_house("open-sample", "Open the sample", {})
     else:
         services.queue.wake()
     from cad_studio.ui.app import build_window, launch
 
+    services.copying.keep_copying()
     print(f"Project: {config.project}")
     warming = Timer(_WARM_AFTER_SECONDS, services.diagnosis.warm)
     warming.daemon = True

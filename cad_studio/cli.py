@@ -14,6 +14,7 @@ from cad_studio import (
     cli_augment,
     cli_diagnosis,
     cli_jobs,
+    cli_project,
     cli_training,
 )
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
@@ -35,6 +36,7 @@ cli_augment.register(app)
 cli_diagnosis.register(app)
 cli_jobs.register(app)
 cli_annotate.register(app)
+cli_project.register(app)
 
 
 def main() -> None:

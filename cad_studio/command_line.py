@@ -29,12 +29,22 @@ def choose_project(project: Path | None) -> None:
     _project = project
 
 
+def project_folder() -> Path:
+    """Where the chosen project lies, whether it can be opened or not."""
+    return read_config(os.environ, project=_project).project
+
+
 @contextmanager
 def opened() -> Iterator[Services]:
-    """The services over the chosen project, closed at the end."""
+    """The services over the chosen project, closed at the end; its database is copied once a day.
+
+    Raises:
+        ProjectError: The project cannot be opened.
+    """
     services = Services(read_config(os.environ, project=_project))
     try:
         yield services
+        services.copying.copy_if_due()
     finally:
         services.close()
 

@@ -33,6 +33,10 @@ class StorageError(CadStudioError):
     """The disk did not take what was to be saved."""
 
 
+class DamageError(CadStudioError):
+    """Something stored is missing, or not what was written."""
+
+
 class MissingPackageError(CadStudioError):
     """An optional package is not installed."""
 

@@ -105,7 +105,7 @@ class JobQueue:
 
     def wake(self) -> None:
         """Start a worker if jobs wait and none is at work; one too many ends at once."""
-        if _is_start_due(self._true_active()):
+        if self._jobs.can_be_changed and _is_start_due(self._true_active()):
             self._start()
 
     def claim(self, own: int | None = None) -> Job | None:
@@ -207,6 +207,8 @@ class JobQueue:
 
     def recover(self) -> None:
         """Note the jobs whose process is gone, and see that what waits is started."""
+        if not self._jobs.can_be_changed:
+            return
         with self._recovering:
             before = self._jobs.active()
             active = self._true_active(before)

@@ -91,7 +91,9 @@ class AnnotatedSets:
             book = self.book(name)
             if book is None or not self.is_ahead(record):
                 return record
-            sets, base = self.effective(name), self.base_version(name)
+            base = self.base_version(name)
+            self._project.blobs.check([base.candidates])
+            sets = self.effective(name)
             details: dict[str, Any] = {
                 "base": base.hash, "action": book.head, "digest": book.digest,
                 "changed": len(self.changed_rows(name)), "classes": book.classes,

@@ -76,12 +76,14 @@ class AnnotationFiles:
 
         Raises:
             SettingError: No such format or folder.
+            DamageError: A file of the dataset is missing, or not what was written.
         """
         if format_name not in FORMATS:
             hint = closest(format_name, FORMATS)
             raise SettingError(f"{format_name!r} is not an export of annotations. {hint}".rstrip())
         self._sets.settle(name)
         data = self._datasets.load(name)
+        data.require_whole()
         chosen = np.arange(len(data)) if rows is None else np.array(sorted(set(rows)), np.int64)
         if only_changed:
             chosen = np.intersect1d(chosen, self._sets.changed_rows(name))

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import DamageError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.beliefs import Beliefs, read_beliefs
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.run_inputs import split_rows
+from cad_studio.store.array_files import BrokenFile, open_array
 
 Made = TypeVar("Made")
 
@@ -102,7 +103,11 @@ class Predictions:
     @cached_property
     def card(self) -> dict[str, Any]:
         """What the files were made of."""
-        return json.loads((self._folder / "card.json").read_text(encoding="utf-8"))
+        file = self._folder / "card.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._damage(file, "is damaged") from error
 
     def rows(self, split: str | None) -> NDArray[np.int64]:
         """Rows of a split; None takes those the run is judged by, or all where there are none.
@@ -131,4 +136,15 @@ class Predictions:
         return self.data.record.split_names[int(self.data.splits[test[0]])] if len(test) else "all"
 
     def _map(self, name: str) -> NDArray[Any]:
-        return np.load(self._folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        file = self._folder / f"{name}.npy"
+        try:
+            return open_array(file)
+        except BrokenFile as error:
+            raise self._damage(file, str(error)) from error
+
+    def _damage(self, file: Path, problem: str) -> DamageError:
+        return DamageError(
+            f"The file {file} {problem}. It holds answers of run {self.run.id}. Delete the folder "
+            f"{file.parent.name} beside the run's model and ask its network again: press Diagnose, "
+            f"or python -m cad_studio evaluate {self.run.id}."
+        )

@@ -131,6 +131,7 @@ class AugmentationService:
         settings, budget = self._checked(request)
         editor = self._editors.open(request.dataset, request.editor, settings)
         data = self._datasets.load(request.dataset)
+        data.require_whole()
         work, found = self._plan(request, budget, editor, Part(progress, 0.0, 0.1))
         run_id, notes = self._judge_of(request)
         maker = self._maker(request, editor, work, run_id)

@@ -16,6 +16,7 @@ from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.copying import CopyService
 from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.diagnosis import Diagnosis
@@ -39,6 +40,8 @@ from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
+from cad_studio.services.verifying import VerifyService
+from cad_studio.store.database import is_writable
 from cad_studio.store.projects import Project
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +61,7 @@ class Services:
             ProjectError: The folder cannot be used.
         """
         self.config = config
-        self.project = Project(config.project)
+        self.project = Project(config.project, config.read_only and not is_writable(config.project))
         self.queue = JobQueue(
             self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
         )
@@ -118,6 +121,8 @@ class Services:
         self.suggestions = SuggestionService(
             self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions
         )
+        self.copying = CopyService(self.project)
+        self.verifying = VerifyService(self.project, self.history, self.jobs)
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 
     def require_writable(self) -> None:
@@ -131,4 +136,5 @@ class Services:
 
     def close(self) -> None:
         """Let go of the project."""
+        self.copying.close()
         self.project.close()

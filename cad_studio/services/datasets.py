@@ -93,8 +93,9 @@ class DatasetService:
             raise SettingError(
                 "A job is running. Wait for it or cancel it, then remove the dataset."
             )
-        self._project.datasets.remove(name)
-        return {"removed": name, "freed_bytes": self._project.remove_unused_files()}
+        with self._project.removing() as removal:
+            self._project.datasets.remove(name)
+        return {"removed": name, "freed_bytes": removal.freed_bytes}
 
     def describe(self, name: str) -> dict[str, Any]:
         """What a dataset holds, in numbers.

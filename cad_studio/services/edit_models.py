@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.errors import DamageError, RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import EditModel
@@ -20,6 +20,7 @@ from cad_studio.services.judges import JudgeService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
 from cad_studio.services.run_inputs import propagated, split_rows
+from cad_studio.store.array_files import BrokenFile, open_array
 from cad_studio.store.database import now
 from cad_studio.store.derived import Replacing
 from cad_studio.store.projects import Project, folder_size
@@ -134,6 +135,8 @@ class EditModelService:
         model = self._project.edit_models.get(model_id)
         data = self._load(model)
         config = settings_from_json(DenoiserConfig, model.config)
+        data.require_whole()
+        self._project.blobs.check([model.candidates])
         sets = PartialLabels(
             self._project.blobs.load_array(model.candidates), data.record.n_classes
         )
@@ -201,8 +204,9 @@ class EditModelService:
         model = self._project.edit_models.get(model_id)
         if self._status(model) in _ACTIVE:
             raise SettingError(f"Editor {model_id} is being trained. Stop it first.")
-        self._project.edit_models.delete(model_id)
-        return {"removed": model_id, "freed_bytes": self._project.remove_unused_files()}
+        with self._project.removing() as removal:
+            self._project.edit_models.delete(model_id)
+        return {"removed": model_id, "freed_bytes": removal.freed_bytes}
 
     def _belief(
         self,
@@ -218,7 +222,14 @@ class EditModelService:
         """
         file = self._project.editor_folder(model.id) / _BELIEF_FILE
         if file.is_file():
-            return np.load(file, allow_pickle=False)
+            try:
+                return open_array(file)
+            except BrokenFile as error:
+                raise DamageError(
+                    f"The file {file} {error}. It holds the belief that editor {model.id} learns "
+                    "from. Nothing was changed. Put it back from a copy of the project folder, or "
+                    "train a new editor."
+                ) from error
         belief = self._told(model, data, sets, rows, progress)
         with Replacing(file) as unfinished, unfinished.open("wb") as stream:
             np.save(stream, belief)

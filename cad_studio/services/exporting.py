@@ -61,12 +61,14 @@ class ExportService:
         Raises:
             SettingError: The format is not known, the folder is missing, or the images cannot be
                 held by the format.
+            DamageError: A file of the dataset is missing, or not what was written.
             StorageError: The disk is full.
         """
         if format_name not in FORMATS:
             hint = closest(format_name, FORMATS)
             raise SettingError(f"{format_name!r} is not an export format. {hint}".rstrip())
         data = self._datasets.load(name)
+        data.require_whole()
         if out is None:
             self._folder.mkdir(exist_ok=True)
             out = self._folder / f"{name}-v{data.record.version.number}.{format_name}"

@@ -1,8 +1,10 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
+import math
 from collections import OrderedDict
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +37,25 @@ class LoadedDataset:
         """N."""
         return self.record.n_samples
 
+    def require_whole(self) -> None:
+        """Hold the content of all files against their names, once in a process.
+
+        Whatever makes something lasting of the data calls this first.
+
+        Raises:
+            DamageError: One is missing, or not what was written.
+        """
+        self._blobs.check((*self.record.files.values(), self.record.version.candidates))
+
     @cached_property
     def candidates(self) -> PartialLabels:
         """The current candidate sets."""
         packed = self._blobs.load_array(self.record.version.candidates)
-        return PartialLabels(packed, self.record.n_classes)
+        try:
+            return PartialLabels(packed, self.record.n_classes)
+        except ValueError:
+            self._blobs.check([self.record.version.candidates])
+            raise
 
     @cached_property
     def ids(self) -> list[str]:
@@ -106,10 +122,11 @@ class LoadedDataset:
         record = self.record
         if "pixels" in record.files:
             shape = (record.n_samples, record.height, record.width, record.channels)
-            return MappedPixels(self._blobs.map_bytes(record.files["pixels"]).reshape(shape))
+            data = self._blobs.map_bytes(record.files["pixels"], math.prod(map(int, shape)))
+            return MappedPixels(data.reshape(shape))
         if "encoded" in record.files:
             offsets = self._blobs.load_array(record.files["offsets"])
-            data = self._blobs.map_bytes(record.files["encoded"])
+            data = self._blobs.map_bytes(record.files["encoded"], int(offsets[-1]))
             return EncodedPixels(data, offsets, self.ids, decode)
         return None
 
@@ -146,12 +163,14 @@ class Cache:
     def __init__(self, size: int = 4) -> None:
         """Hold at most `size` datasets."""
         self._size = size
-        self._held: OrderedDict[tuple[int, str], LoadedDataset] = OrderedDict()
+        self._held: OrderedDict[tuple[Any, ...], LoadedDataset] = OrderedDict()
         self._lock = Lock()
 
     def get(self, project: Project, record: Dataset) -> LoadedDataset:
         """The loaded form of this version."""
-        key = (record.id, record.version.hash)
+        # a file that was cut since it was mapped would end the process when it is looked into
+        names = (*record.files.values(), record.version.candidates)
+        key = (record.id, record.version.hash, *map(project.blobs.signature, names))
         with self._lock:
             if key not in self._held:
                 self._held[key] = LoadedDataset(project, record)

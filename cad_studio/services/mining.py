@@ -66,33 +66,41 @@ class MiningService:
         self._project = project
         self._datasets = datasets
 
-    def extract(self, name: str, spec: str, progress: Progress) -> FeatureSet:
+    def extract(self, name: str, spec: str, progress: Progress, renew: bool = False) -> FeatureSet:
         """Features of a dataset, from the cache when they were made before.
+
+        Args:
+            name: The dataset.
+            spec: The extractor.
+            progress: Told how far it is.
+            renew: Compute them again when their file is damaged.
 
         Raises:
             SettingError: No such extractor.
             ResourceError: What it needs from outside cannot be had.
+            DamageError: What they are computed from is damaged.
         """
         data = self._datasets.load(name)
         extractor = make_extractor(spec)
         key = extractor.key()
         found = self._project.features.find(data.record.content_hash, key)
-        if found is not None:
+        if found is not None and not (renew and self._project.blobs.problem(found.file)):
             return found
+        data.require_whole()
         started = time.monotonic()
         work = hashlib.sha256(f"{data.record.content_hash} {key}".encode()).hexdigest()[:24]
         partial = self._project.partial_folder(work)
         features = extractor.extract(data.pixels, data.features, progress, partial)
+        seconds = round(time.monotonic() - started, 3)
         with self._project.saving():
-            made = self._project.features.add(
-                data.record.content_hash,
-                spec,
-                key,
-                extractor.describe(),
-                self._project.blobs.save_array(features),
-                features.shape[1],
-                round(time.monotonic() - started, 3),
-            )
+            file = self._project.blobs.save_array(features)
+            if found is not None:
+                made = self._project.features.renew(found.id, file, seconds)
+            else:
+                made = self._project.features.add(
+                    data.record.content_hash, spec, key, extractor.describe(), file,
+                    features.shape[1], seconds,
+                )  # fmt: skip
         shutil.rmtree(partial, ignore_errors=True)
         return made
 
@@ -113,7 +121,9 @@ class MiningService:
     def mine(self, name: str, request: MiningRequest, progress: Progress) -> Mining:
         """Find the entangled pairs of a dataset and keep them with what they were found by."""
         data = self._datasets.load(name)
-        feature_set = self.extract(name, request.features, Part(progress, 0.0, 0.4))
+        data.require_whole()
+        feature_set = self.extract(name, request.features, Part(progress, 0.0, 0.4), renew=True)
+        self._project.blobs.check([feature_set.file])
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)
         progress.report(0.4, "Reading labels")

@@ -63,7 +63,7 @@ def _synthesize(
 
 
 def _extract(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    found = services.mining.extract(arguments["name"], arguments["features"], progress)
+    found = services.mining.extract(arguments["name"], arguments["features"], progress, renew=True)
     return {
         "name": arguments["name"],
         "features": found.spec,
@@ -209,6 +209,10 @@ def _prepare_queue(
     return services.queues.prepare(arguments["name"], arguments["features"], progress)
 
 
+def _verify(services: "Services", _arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.verifying.verify(progress)
+
+
 KINDS = {
     "import": _import,
     "synthesize": _synthesize,
@@ -230,4 +234,5 @@ KINDS = {
     "open-sample": _open_sample,
     "prepare-queue": _prepare_queue,
     "export-annotation": _export_annotation,
+    "verify": _verify,
 }

@@ -37,11 +37,15 @@ class PairFilter:
 
 @dataclass(frozen=True)
 class _Held:
-    """Pairs in memory with the class pair of each: `low * C + high`, -1 where not known."""
+    """Pairs in memory with the class pair of each: `low * C + high`, -1 where not known.
+
+    The stamp changes with the files they were read from.
+    """
 
     pairs: Pairs
     labels: NDArray[np.int32]
     class_pair: NDArray[np.int64]
+    stamp: tuple[object, ...]
 
 
 class PairService:
@@ -268,6 +272,8 @@ class PairService:
         """Every kept pair of a filter as text, the header first."""
         mining = self._mining.mining(name, mining_id)
         data = self._datasets.load(name)
+        data.require_whole()
+        self._project.blobs.check(mining.files.values())
         names = data.record.class_names
         held = self._load(mining, len(names))
         chosen = self._chosen(name, mining, held, wanted)
@@ -329,13 +335,14 @@ class PairService:
 
     def _load(self, mining: Mining, n_classes: int) -> _Held:
         with self._lock:
-            if mining.id not in self._held:
+            stamp = tuple(map(self._project.blobs.signature, mining.files.values()))
+            if mining.id not in self._held or self._held[mining.id].stamp != stamp:
                 pairs = self._mining.load_pairs(mining)
                 labels = np.asarray(self._mining.labels_of(mining))
                 a, b = labels[pairs.i].astype(np.int64), labels[pairs.j].astype(np.int64)
                 code = np.minimum(a, b) * n_classes + np.maximum(a, b)
                 code[(a < 0) | (b < 0)] = -1
-                self._held[mining.id] = _Held(pairs, labels, code)
+                self._held[mining.id] = _Held(pairs, labels, code, stamp)
             self._held.move_to_end(mining.id)
             while len(self._held) > 3:
                 self._held.popitem(last=False)

@@ -12,6 +12,8 @@ import json
 import os
 import shutil
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
-from cad_studio.core.errors import RecordNotFoundError, SettingError, StorageError, is_disk_full
+from cad_studio.core.errors import (
+    DamageError,
+    RecordNotFoundError,
+    SettingError,
+    StorageError,
+    is_disk_full,
+)
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Run
@@ -115,11 +123,13 @@ class PredictionService:
         Raises:
             RecordNotFoundError: There is no model, or the sets it learned from are gone.
             SettingError: The dataset has other classes now.
+            DamageError: A file of the dataset is missing, or not what was written.
             StorageError: The disk is full.
         """
         run = self._project.runs.get(run_id)
         data = self._data(run)
         key = self._key(run, data).text()
+        data.require_whole()
         if self._known(run_id) != key:
             folder = self._project.run_folder(run_id)
             made = folder / f"{_FOLDER}.unfinished"
@@ -151,7 +161,8 @@ class PredictionService:
         """
         snapshots, rows, sets = self._snapshots(found)
         wanted = int(sets.sizes().sum())
-        kept = [snapshots.load(epoch) for epoch in snapshots.epochs()]
+        with _damage_told(found.run):
+            kept = [snapshots.load(epoch) for epoch in snapshots.epochs()]
         return [each for each in kept if len(each) == wanted], rows
 
     def history_of(self, found: Predictions, row: int) -> dict[str, Any] | None:
@@ -160,7 +171,8 @@ class PredictionService:
         place = int(np.searchsorted(rows, row))
         if place >= len(rows) or rows[place] != row or not snapshots.epochs():
             return None
-        beliefs = snapshots.of(place, sets)
+        with _damage_told(found.run):
+            beliefs = snapshots.of(place, sets)
         return {"epochs": snapshots.epochs(), "beliefs": beliefs}
 
     def _snapshots(
@@ -279,6 +291,17 @@ class PredictionService:
             return json.loads(file.read_text(encoding="utf-8"))["key"]
         except (OSError, ValueError, KeyError):
             return None
+
+
+@contextmanager
+def _damage_told(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DamageError(
+            f"The beliefs that {name_of(run)} kept at its epochs are damaged. Nothing was changed. "
+            "Put them back from a copy of the project folder, or train a new run."
+        ) from error
 
 
 def _new(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -135,10 +135,10 @@ class RunService:
         """Delete the runs in the trash for good; returns bytes freed."""
         self._access.require("owner")
         removed = [run.id for run in self._project.runs.all() if run.removed_at is not None]
-        self._project.runs.delete(removed)
-        freed = self._project.remove_unused_files()
+        with self._project.removing() as removal:
+            self._project.runs.delete(removed)
         self._forget_lost_judges()
-        return freed
+        return removal.freed_bytes
 
     def _forget_lost_judges(self) -> None:
         """Delete what models said of edits that no run has any more."""

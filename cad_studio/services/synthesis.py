@@ -66,9 +66,11 @@ class SynthesisService:
 
         Raises:
             SettingError: Some true labels are not known, or a setting is out of range.
+            DamageError: A file of the dataset is missing, or not what was written.
         """
         started = time.monotonic()
         data = self._datasets.load(name)
+        data.require_whole()
         truth = data.truth
         unknown = np.flatnonzero(truth == UNKNOWN) if truth is not None else np.arange(len(data))
         if truth is None or len(unknown):

@@ -106,8 +106,8 @@ class TrainingService:
             SettingError: A setting is out of range, or the method cannot learn from the dataset.
         """
         self._sets.settle(request.dataset)
-        columns = self._checked(request)
-        return self._project.runs.add(columns)
+        self._datasets.load(request.dataset).require_whole()
+        return self._project.runs.add(self._checked(request))
 
     def notes(self, request: TrainingRequest) -> list[str]:
         """What should be known of a run before it starts, sentences; mostly none.
@@ -192,8 +192,7 @@ class TrainingService:
         processes = self._processes or ALONE
         runs, run = self._project.runs, self._project.runs.get(run_id)
         # The first to open it computes what is missing; the others find it.
-        whole = Part(progress, 0.0, _READING)
-        processes.in_main(lambda: self._extract(run, whole))
+        processes.in_main(lambda: self._extract(run, Part(progress, 0.0, _READING)))
         choice = processes.in_main(lambda: self._stored_views.fixed(run))
         opened = self._open(run, Part(progress, _READING, _READING))
         inputs = self._stored_views.added(choice, opened)
@@ -396,7 +395,9 @@ class TrainingService:
 
     def _open(self, run: Run, progress: Progress) -> RunInputs:
         data = self._load(run)
+        data.require_whole()
         found = self._extract(run, Part(progress, 0.0, 0.8))
+        self._project.blobs.check([run.candidates, found.file])
         sets = self._project.blobs.load_array(run.candidates)
         return open_run(
             data,

@@ -1,14 +1,15 @@
 """Arrays and images as files named by the hash of their content.
 
 A file is written beside its place and renamed into it, so a name that exists is complete. Nothing
-ever changes a file once it has its name.
+of the studio ever changes a file once it has its name; that nothing else did is checked at reading:
+the size always, the content of small files once in a process, and of all by `check`.
 """
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +18,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import StorageError, is_disk_full
+from cad_studio.core.errors import DamageError, StorageError, is_disk_full
+from cad_studio.store.array_files import BrokenFile, open_array
 
 _HASH_DIGITS = 40
+_CHECKED_WHOLE = 1 << 25
+"""Bytes up to which the content is checked when a process first reads a file."""
+_PART = 1 << 20
+
+Signature = tuple[int, int, int]
 
 
 class BlobWriter:
@@ -49,10 +56,20 @@ class Blobs:
     A blob's name is `<hash>.<suffix>`; it lies in a subfolder of the hash's first two digits.
     """
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
-        """Keep blobs in `folder` and unfinished ones in `scratch`, on the same disk."""
+    def __init__(
+        self, folder: Path, scratch: Path, describe: Callable[[str], str] = lambda name: ""
+    ) -> None:
+        """Keep blobs in `folder` and unfinished ones in `scratch`, on the same disk.
+
+        `describe` gives the sentences that follow when a blob is damaged: what it belongs to, and
+        what can be done.
+        """
         self._folder = folder
         self._scratch = scratch
+        self._describe = describe
+        self._checked: dict[str, Signature] = {}
+        self.journal: Path | None = None
+        """File that names of new blobs are written into before they are given, or None."""
 
     def path(self, name: str) -> Path:
         """Where a blob lies."""
@@ -82,6 +99,9 @@ class Blobs:
         """Give a scratch file its lasting name and return that; inside the `writing` block."""
         name = f"{writer.digest()}.{suffix}"
         target = self.path(name)
+        if self.journal is not None and not target.exists():
+            with _disk_errors(self._folder), self.journal.open("a", encoding="utf-8") as file:
+                file.write(f"{name}\n")
         with _disk_errors(self._folder):
             writer._file.flush()
             os.fsync(writer._file.fileno())
@@ -103,18 +123,97 @@ class Blobs:
             return self.keep(writer, "npy")
 
     def load_array(self, name: str) -> NDArray[Any]:
-        """A saved array, memory-mapped and read-only."""
-        array = np.load(self.path(name), allow_pickle=False, mmap_mode=None)
-        if array.nbytes > 1 << 16:
-            array = np.load(self.path(name), allow_pickle=False, mmap_mode="r")
-        return array
+        """A saved array, read-only and memory-mapped where it is large.
 
-    def map_bytes(self, name: str) -> NDArray[np.uint8]:
-        """A blob's bytes, memory-mapped, uint8 (size,)."""
-        path = self.path(name)
-        if path.stat().st_size == 0:
+        Raises:
+            DamageError: The file is missing, or not what was written.
+        """
+        self._require(name)
+        try:
+            return open_array(self.path(name))
+        except BrokenFile as error:
+            raise self._damage(name, str(error)) from error
+
+    def map_bytes(self, name: str, size_bytes: int) -> NDArray[np.uint8]:
+        """A blob's bytes, memory-mapped, uint8 (`size_bytes`,).
+
+        Raises:
+            DamageError: The file is missing, of another size, or not what was written.
+        """
+        found = self._require(name)
+        if found != size_bytes:
+            raise self._damage(name, f"has {found:,} bytes instead of {size_bytes:,}")
+        if size_bytes == 0:
             return np.zeros(0, np.uint8)
-        return np.memmap(path, np.uint8, mode="r")
+        return np.memmap(self.path(name), np.uint8, mode="r")
+
+    def check(self, names: Iterable[str]) -> None:
+        """Hold the content of blobs against their names, unless this process did so before.
+
+        Raises:
+            DamageError: Of the first that is missing or not what was written.
+        """
+        for name in names:
+            if self._checked.get(name) != self.signature(name) or not self.has(name):
+                problem = self.problem(name)
+                if problem is not None:
+                    raise self._damage(name, problem)
+
+    def problem(self, name: str) -> str | None:
+        """What is wrong with a blob, the rest of a sentence; None when all of it is as written."""
+        before = self.signature(name)
+        digest = hashlib.sha256()
+        try:
+            with self.path(name).open("rb") as file:
+                while part := file.read(_PART):
+                    digest.update(part)
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        if digest.hexdigest()[:_HASH_DIGITS] != name.partition(".")[0]:
+            self._checked.pop(name, None)
+            return "is not what was written"
+        if before is not None:
+            self._checked[name] = before
+        return None
+
+    def signature(self, name: str) -> Signature | None:
+        """What changes when a file is replaced, cut or written over; None where there is none."""
+        try:
+            status = self.path(name).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns, status.st_ino
+
+    def names(self) -> dict[str, int]:
+        """Every blob in the folder, named by a record or not, with its size in bytes."""
+        return {
+            path.name: path.stat().st_size for path in self._folder.glob("??/*") if path.is_file()
+        }
+
+    def remove(self, names: Iterable[str]) -> int:
+        """Delete some blobs; returns how many bytes became free."""
+        freed = 0
+        for path in map(self.path, names):
+            if path.is_file():
+                freed += path.stat().st_size
+                path.unlink(missing_ok=True)
+        return freed
+
+    def _require(self, name: str) -> int:
+        """Check a blob that is about to be read; returns its size in bytes."""
+        signature = self.signature(name)
+        if signature is None:
+            raise self._damage(name, "is missing")
+        if signature[0] <= _CHECKED_WHOLE and self._checked.get(name) != signature:
+            problem = self.problem(name)
+            if problem is not None:
+                raise self._damage(name, problem)
+        return signature[0]
+
+    def _damage(self, name: str, problem: str) -> DamageError:
+        return DamageError(f"The file {self.path(name)} {problem}. {self._describe(name)}".rstrip())
 
     def save_json(self, value: Any) -> str:
         """Save a value as UTF-8 JSON; returns its name."""
@@ -124,19 +223,16 @@ class Blobs:
             return self.keep(writer, "json")
 
     def load_json(self, name: str) -> Any:
-        """A value saved by `save_json`."""
-        return json.loads(self.path(name).read_bytes().decode("utf-8", "surrogatepass"))
+        """A value saved by `save_json`.
 
-    def remove_except(self, used: set[str]) -> int:
-        """Delete blobs that no record names; returns how many bytes became free."""
-        freed = 0
-        if not self._folder.is_dir():
-            return 0
-        for path in self._folder.glob("??/*"):
-            if path.name not in used:
-                freed += path.stat().st_size
-                path.unlink(missing_ok=True)
-        return freed
+        Raises:
+            DamageError: The file is missing, or not what was written.
+        """
+        self._require(name)
+        try:
+            return json.loads(self.path(name).read_bytes().decode("utf-8", "surrogatepass"))
+        except ValueError as error:
+            raise self._damage(name, "is not what was written") from error
 
     def clear_scratch(self) -> None:
         """Delete what killed processes left unfinished; their numbers begin the names."""

@@ -1,6 +1,8 @@
 """The project's database: one SQLite file, opened, migrated, and spoken to in transactions."""
 
 import errno
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +11,8 @@ from pathlib import Path
 import sqlalchemy as sql
 from filelock import FileLock, Timeout
 
-from cad_studio.core.errors import ProjectError, StorageError, is_disk_full
+from cad_studio.core.errors import ProjectError, ReadOnlyError, StorageError, is_disk_full
+from cad_studio.store.sqlite_files import connect_read_only, damage_of, has_open_log
 
 HEAD_REVISION = "0005"
 """The newest file in `migrations/versions`; checked by a test."""
@@ -28,20 +31,35 @@ class Database:
     Reads never wait. Writes of several processes take turns; a writer waits up to a minute.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, read_only: bool = False, way_out: str = "") -> None:
         """Open or create the file and bring its tables up to date.
+
+        Args:
+            file: The database.
+            read_only: Leave it and its folder untouched, whatever is asked.
+            way_out: What to do when the file is damaged, in sentences.
 
         Raises:
             ProjectError: The file cannot be created, is no database, or is newer than this
-                version of the studio.
+                version of the studio; or it is older, and may not be written.
         """
         self.file = file
-        self._engine = _connect(file)
-        self._migrate()
+        self.read_only = read_only
+        self._way_out = way_out or "Restore it from a copy."
+        self._refusal = ""
+        self._engine = _connect(file, read_only)
+        self._opened_with = self._state()
+        if read_only:
+            self._require_head()
+        else:
+            self._migrate()
 
     @contextmanager
     def read(self) -> Iterator[sql.Connection]:
         """A consistent view; nothing is written."""
+        if self.read_only and self._opened_with != self._state():
+            self._engine.dispose()  # somebody else writes it by now: read on as it is then
+            self._opened_with = self._state()
         with self._told(), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
@@ -51,7 +69,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sql.Connection]:
-        """A transaction: all of it is durable when the block ends, or none if it raises."""
+        """A transaction: all of it is durable when the block ends, or none if it raises.
+
+        Raises:
+            ReadOnlyError: The project was opened to be looked at.
+            ProjectError: The database is damaged.
+        """
+        self.require_writable()
         with self._told(), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -65,6 +89,67 @@ class Database:
         """Let go of the file."""
         self._engine.dispose()
 
+    def require_writable(self) -> None:
+        """Refuse a change where there can be none.
+
+        Raises:
+            ReadOnlyError: The project was opened to be looked at.
+            ProjectError: The database was found damaged since it was opened.
+        """
+        if self.read_only:
+            raise ReadOnlyError(
+                f"The project {self.file.parent} is open to be looked at only; nothing was changed."
+            )
+        if self._refusal:
+            raise ProjectError(self._refusal)
+
+    def refuse_writing(self, why: str) -> None:
+        """From now on nothing is written any more, for the reason given in words."""
+        self._refusal = why
+
+    def require_whole(self) -> None:
+        """Hold the file against itself, which takes a moment per 100 MB.
+
+        Raises:
+            ProjectError: It is damaged.
+        """
+        damage = damage_of(self.file)
+        if damage is not None:
+            raise ProjectError(self._damage_words(damage))
+
+    def _damage_words(self, damage: str) -> str:
+        return (
+            f"The database {self.file} is damaged ({damage.strip().rstrip('.')}). "
+            f"Nothing was changed. {self._way_out}"
+        )
+
+    def _state(self) -> tuple[object, ...]:
+        try:
+            status = self.file.stat()
+        except OSError:
+            return ()
+        return status.st_size, status.st_mtime_ns, has_open_log(self.file)
+
+    def _require_head(self) -> None:
+        revision = self._revision()
+        if revision == HEAD_REVISION:
+            return
+        from cad_studio.store.migrations.run import known_revisions
+
+        if revision not in known_revisions():
+            raise self._too_new(revision)
+        raise ProjectError(
+            f"{self.file} was written by an older CAD Studio (schema {revision!r}, now "
+            f"{HEAD_REVISION!r}) and may not be changed here. Open a copy of the project once "
+            "where it can be written."
+        )
+
+    def _too_new(self, revision: str | None) -> ProjectError:
+        return ProjectError(
+            f"{self.file} was written by a newer CAD Studio (schema {revision!r}). "
+            "Update CAD Studio or choose another folder with --project."
+        )
+
     def _migrate(self) -> None:
         if self._revision() == HEAD_REVISION:
             return
@@ -74,10 +159,7 @@ class Database:
             with FileLock(self.file.with_suffix(".lock"), timeout=_LOCK_SECONDS):
                 revision = self._revision()
                 if revision is not None and revision not in known_revisions():
-                    raise ProjectError(
-                        f"{self.file} was written by a newer CAD Studio (schema {revision!r}). "
-                        "Update CAD Studio or choose another folder with --project."
-                    )
+                    raise self._too_new(revision)
                 if revision != HEAD_REVISION:
                     with self.write() as connection:
                         upgrade(connection)
@@ -100,7 +182,9 @@ class Database:
         """Turn what SQLite says about the outside world into words for the user."""
         try:
             yield
-        except (sql.exc.OperationalError, sql.exc.DatabaseError) as error:
+        except sql.exc.IntegrityError:
+            raise
+        except sql.exc.DatabaseError as error:
             text = str(error.orig).lower()
             if "full" in text or "disk i/o" in text:
                 raise StorageError(
@@ -115,11 +199,28 @@ class Database:
             if "readonly" in text or "unable to open" in text:
                 raise folder_error(self.file.parent, PermissionError(errno.EACCES, "")) from error
             if "not a database" in text or "malformed" in text:
-                raise ProjectError(
-                    f"{self.file} is damaged or not a CAD Studio project. "
-                    "Restore it from a copy or choose another folder with --project."
-                ) from error
+                raise ProjectError(self._damage_words(str(error.orig))) from error
+            self._blame_damage(error)
             raise
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            self._blame_damage(error)
+            raise
+
+    def _blame_damage(self, error: Exception) -> None:
+        """What cannot be a bug in a damaged file is told as the damage."""
+        damage = damage_of(self.file)
+        if isinstance(error, json.JSONDecodeError) and damage is None:
+            damage = "a value is unreadable"
+        if damage is not None:
+            raise ProjectError(self._damage_words(damage)) from error
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a project folder, or the one it would be made in, takes files of this user."""
+    while not folder.exists():
+        folder = folder.parent
+    own = [folder, *(folder / name for name in ("project.db", "blobs", "scratch", "logs", "open"))]
+    return all(os.access(each, os.W_OK) for each in own if each.exists())
 
 
 def folder_error(folder: Path, error: OSError) -> ProjectError | StorageError:
@@ -133,16 +234,33 @@ def folder_error(folder: Path, error: OSError) -> ProjectError | StorageError:
         errno.ENOTDIR: "is a file or lies below one",
         errno.EEXIST: "is a file, not a folder",
     }.get(error.errno or 0, f"cannot be used ({error.strerror or error})")
-    return ProjectError(f"The project folder {folder} {reason}. Choose another with --project DIR.")
+    look = (
+        " Set CAD_READONLY=1 to look at it without changing it."
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+        and (folder / "project.db").is_file()
+        else ""
+    )
+    return ProjectError(
+        f"The project folder {folder} {reason}. Choose another with --project DIR.{look}"
+    )
 
 
-def _connect(file: Path) -> sql.Engine:
-    address = sql.URL.create("sqlite", database=str(file))  # a path may hold ? and %
-    engine = sql.create_engine(address, connect_args={"timeout": _LOCK_SECONDS})
+def _connect(file: Path, read_only: bool) -> sql.Engine:
+    if read_only:
+        engine = sql.create_engine(
+            "sqlite://",
+            creator=lambda: connect_read_only(file, _LOCK_SECONDS),
+            poolclass=sql.pool.QueuePool,
+        )
+    else:
+        address = sql.URL.create("sqlite", database=str(file))  # a path may hold ? and %
+        engine = sql.create_engine(address, connect_args={"timeout": _LOCK_SECONDS})
 
     @sql.event.listens_for(engine, "connect")
     def prepare(connection, _record) -> None:  # type: ignore[no-untyped-def]
         connection.isolation_level = None  # this file says BEGIN itself
+        if read_only:
+            return
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")

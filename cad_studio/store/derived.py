@@ -6,6 +6,7 @@ when that does. Nothing in the database names them.
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from time import time
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import StorageError, is_disk_full
+from cad_studio.core.errors import DamageError, StorageError, is_disk_full
+from cad_studio.store.array_files import BrokenFile, open_array
 
 _UNFINISHED = ".unfinished"
 _GIVEN_UP = 3600.0
@@ -23,13 +25,18 @@ _GIVEN_UP = 3600.0
 class Derived:
     """The derived files of one project."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep them in `folder`, which is made when needed."""
+    def __init__(self, folder: Path, spare: Path | None = None) -> None:
+        """Keep them in `folder`, which is made when needed.
+
+        With `spare`, `folder` is only read, and what is made goes there.
+        """
         self._folder = folder
+        self._spare = spare
 
     def path(self, name: str) -> Path:
         """Where a file lies, whether it is there or not."""
-        return self._folder / name
+        file = self._folder / name
+        return file if self._spare is None or file.is_file() else self._spare / name
 
     def has(self, name: str) -> bool:
         """Whether it was made."""
@@ -45,8 +52,15 @@ class Derived:
             np.save(stream, array)
 
     def load_array(self, name: str) -> NDArray[Any]:
-        """An array as it was saved."""
-        return np.load(self.path(name), allow_pickle=False)
+        """An array as it was saved.
+
+        Raises:
+            DamageError: It is not whole; it was thrown away, and the next call makes it again.
+        """
+        try:
+            return open_array(self.path(name))
+        except BrokenFile as error:
+            raise self._thrown_away(name) from error
 
     def save_json(self, name: str, value: Any) -> None:
         """Write a value, at once or not at all.
@@ -58,8 +72,15 @@ class Derived:
             file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
     def load_json(self, name: str) -> Any:
-        """A value as it was saved."""
-        return json.loads(self.path(name).read_text(encoding="utf-8"))
+        """A value as it was saved.
+
+        Raises:
+            DamageError: It is not whole; it was thrown away, and the next call makes it again.
+        """
+        try:
+            return json.loads(self.path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._thrown_away(name) from error
 
     def remove_except(self, origins: set[str]) -> int:
         """Delete what rests on anything else, and what killed processes left; returns bytes."""
@@ -70,6 +91,14 @@ class Derived:
                 freed += file.stat().st_size
                 file.unlink(missing_ok=True)
         return freed
+
+    def _thrown_away(self, name: str) -> DamageError:
+        with suppress(OSError):
+            self.path(name).unlink(missing_ok=True)
+        return DamageError(
+            f"{self.path(name)}, a result that can be made again, was damaged and is thrown away. "
+            "Try again."
+        )
 
 
 class Replacing:

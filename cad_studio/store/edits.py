@@ -174,6 +174,14 @@ class Edits:
             *(np.array(column, np.int64) for column in numbers), np.array(similarity, np.float64)
         )
 
+    def ends(self) -> dict[int, int]:
+        """Of each set with edits: how many bytes its file has at least."""
+        wanted = sql.select(EDIT.c.set_id, sql.func.max(EDIT.c.place + EDIT.c.length)).group_by(
+            EDIT.c.set_id
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(wanted)}
+
     def counts(self) -> dict[int, tuple[int, int]]:
         """Of each set with edits: how many, and bytes."""
         wanted = sql.select(EDIT.c.set_id, sql.func.count(), sql.func.sum(EDIT.c.length)).group_by(

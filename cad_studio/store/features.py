@@ -79,3 +79,13 @@ class Features:
         found = self.find(source_hash, key)
         assert found is not None
         return found
+
+    def renew(self, feature_set_id: int, file: str, seconds: float) -> FeatureSet:
+        """Give a set the file that its numbers were saved in again; its old one was damaged."""
+        with self._database.write() as connection:
+            connection.execute(
+                sql.update(FEATURE_SET)
+                .where(FEATURE_SET.c.id == feature_set_id)
+                .values(file=file, seconds=seconds)
+            )
+        return self.get(feature_set_id)

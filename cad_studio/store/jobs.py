@@ -20,6 +20,11 @@ class Jobs:
         """Read and write through `database`."""
         self._database = database
 
+    @property
+    def can_be_changed(self) -> bool:
+        """Whether the project takes jobs at all."""
+        return not self._database.read_only
+
     def add(self, columns: dict[str, Any], first: bool = False) -> Job:
         """Add a job behind the waiting ones, or before them.
 

@@ -48,11 +48,11 @@ def sets(n_samples: int, n_classes: int, truth: np.ndarray, seed: int) -> np.nda
 
 
 def blobs_in(folder: Path) -> dict[str, float]:
-    """Every file of a project but its database and locks, with its time of change."""
+    """Every file of a project but its database, number and locks, with its time of change."""
     return {
         str(path.relative_to(folder)): path.stat().st_mtime
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in _OF_THE_DATABASE
+        if path.is_file() and path.suffix not in _OF_THE_DATABASE and path.name != "project.json"
     }
 
 

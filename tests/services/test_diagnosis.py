@@ -429,8 +429,9 @@ def test_many_classes_one_test_sample_and_constant_or_missing_features(project, 
     holed = np.array(services.mining.load_features(services.mining.feature_sets("many")[0]))
     holed[5] = np.nan
     np.save(folder / "holed.npy", holed)
-    file = services.project.blobs.path(services.mining.feature_sets("many")[0].file)
-    np.save(file, holed)
+    with services.project.saving():
+        file = services.project.blobs.save_array(holed)
+        services.project.features.renew(services.mining.feature_sets("many")[0].id, file, 0.0)
     services.project.derived.remove_except(set())
     state = diagnosis.maps.state("many", "raw")
     assert state["left_out"] == 1
@@ -469,9 +470,10 @@ def test_a_removed_run_takes_its_maps_with_it(project, diagnosis):
     diagnosis.maps.state("shades", f"run:{first}")
     derived = services.project.folder / "derived"
     assert list(derived.glob(f"run{first}-*"))
-    services.project.remove_unused_files()
+    with services.project.removing():
+        pass
     assert list(derived.glob(f"run{first}-*"))
-    services.project.runs.delete([first])
-    services.project.remove_unused_files()
+    with services.project.removing():
+        services.project.runs.delete([first])
     assert not list(derived.glob(f"run{first}-*"))
     assert not services.project.run_folder(first).exists()

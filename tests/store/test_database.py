@@ -101,7 +101,7 @@ def test_a_database_of_a_newer_studio_is_refused_and_left_alone(file):
 @pytest.mark.parametrize("content", [b"no database, just text" * 50, b"SQLite format 3\0" * 9])
 def test_a_file_that_is_no_database_is_refused_and_left_alone(file, content):
     file.write_bytes(content)
-    with pytest.raises(ProjectError, match=r"is damaged or not a CAD Studio project\. Restore it"):
+    with pytest.raises(ProjectError, match=r"\(file is not a database\)\. Nothing .*Restore it"):
         Database(file)
     assert file.read_bytes() == content
 

@@ -187,8 +187,9 @@ def test_a_set_goes_with_its_files_and_with_its_dataset(project):
     assert not project.edits.folder(first.id).exists()
     with pytest.raises(RecordNotFoundError, match="edits list"):
         project.edits.get(first.id)
-    project.datasets.remove(COLUMNS["name"])
-    assert project.remove_unused_files() >= 12
+    with project.removing() as removal:
+        project.datasets.remove(COLUMNS["name"])
+    assert removal.freed_bytes >= 12
     assert not project.edits.folder(second.id).exists()
 
 
@@ -202,7 +203,9 @@ def test_pixels_left_by_a_kill_while_gaps_were_closed_are_removed(project):
     old.write_bytes(whole)
     next_one = old.with_name("edits-3.bin")
     next_one.write_bytes(b"being written")
-    assert project.remove_unused_files() >= len(whole)
+    with project.removing() as removal:
+        pass
+    assert removal.freed_bytes >= len(whole)
     assert not old.exists()
     assert next_one.exists()
     renewed = project.edits.get(edit_set.id)

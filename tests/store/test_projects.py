@@ -17,7 +17,7 @@ def test_a_folder_is_made_with_all_its_parents(tmp_path):
     folder = tmp_path / "a" / "ü b"
     project = Project(folder)
     assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == [
-        "blobs", "logs", "partial", "scratch",
+        "blobs", "logs", "open", "partial", "scratch",
     ]  # fmt: skip
     assert (folder / "project.db").is_file()
     assert list((folder / "scratch").iterdir()) == []
@@ -68,7 +68,13 @@ def test_unused_files_are_not_removed_while_something_is_being_saved(tmp_path):
     """A blob was removed between its writing and the record that names it."""
     project, other = Project(tmp_path / "p"), Project(tmp_path / "p")
     freed = []
-    remover = threading.Thread(target=lambda: freed.append(other.remove_unused_files()))
+
+    def remove():
+        with other.removing() as removal:
+            pass
+        freed.append(removal.freed_bytes)
+
+    remover = threading.Thread(target=remove)
     with project.saving():
         name = project.blobs.save_array(np.arange(9))
         remover.start()

@@ -18,7 +18,8 @@ export function mount({element, server}) {
     const names = about.class_names;
     filter({holds: a === b ? [names[a]] : [names[a], names[b]]});
   });
-  side.append(facts, sizes.element, both.element);
+  const checked = h('section.panel-part', {id: 'project-checked', 'aria-live': 'polite', hidden: true});
+  side.append(facts, checked, sizes.element, both.element);
 
   const search = h('input.field', {type: 'search', id: 'dataset-search', placeholder: 'Search ids', 'aria-label': 'Search ids'});
   const classPick = h('select', {id: 'dataset-class', 'aria-label': 'Holds class'});
@@ -185,7 +186,25 @@ export function mount({element, server}) {
       line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
       about.singletons === about.n ? h('p.warn', {}, 'Only labelled: every set has one candidate. Synthesize sets to make it ambiguous.') : null,
-      h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'));
+      h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'),
+      h('button.link.act', {type: 'button', id: 'project-check', title: 'The database, every stored file and every log of the whole project, against what was written', on: {click: check}}, 'Check the stored files'));
+  }
+
+  async function check() {
+    const answer = await server.check({});
+    if (!answer || answer.error) toast(answer?.error || 'The studio does not answer.', 'error');
+    refresh();
+  }
+
+  function drawCheck() {
+    const last = state.jobs.find(job => job.kind === 'verify' && job.status === 'done');
+    checked.hidden = !last;
+    if (!last) return;
+    const {is_whole: isWhole, problems, n_blobs: n, orphans} = last.result;
+    fill(checked, h('h2', {}, isWhole ? `All ${count(n)} stored files are whole` : `${counted(problems.length, 'problem')} with the stored files`),
+      ...problems.slice(0, 20).map(each => h('p.warn', {title: each.file}, `${each.affects.join(' and ')}: the file ${each.problem}. ${each.advice}`)),
+      problems.length > 20 ? h('p.quiet-text', {}, 'The rest: python -m cad_studio verify.') : null,
+      orphans ? h('p.quiet-text', {}, `${counted(orphans, 'file')} that no record names; python -m cad_studio repair sets them aside.`) : null);
   }
 
   async function remove() {
@@ -211,6 +230,7 @@ export function mount({element, server}) {
   splitPick.addEventListener('change', () => filter({split: splitPick.value || null}));
   bindKeys(page, {'[': () => turn(-1), ']': () => turn(1)});
 
+  on('jobs', drawCheck);
   on('filter', () => {
     if (!about) return;
     offset = 0;

@@ -64,7 +64,8 @@ export function mount({element, server}) {
     else if (job.status === 'cancelled' && job.kind === 'augment') toast(`${job.title}: stopped. The edits made so far are kept; make edits again to go on.`);
     else if (job.status === 'cancelled' && job.kind === 'edit-model') toast(`${job.title}: stopped. Resume it under Editors on the Augmentations page.`);
     else if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
-    if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
+    if (job.status === 'done' && job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
+    else if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
     if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);
   });
   drawDatasets();

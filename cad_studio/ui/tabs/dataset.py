@@ -24,7 +24,11 @@ def build(services: Services) -> None:
         services.require_writable()
         return services.datasets.remove(str(wanted["name"]))
 
-    viewer("dataset_page", "dataset-page", [remove])
+    @answers_errors
+    def check(_wanted: dict[str, Any]) -> dict[str, Any]:
+        return services.verifying.submit()
+
+    viewer("dataset_page", "dataset-page", [remove, check])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
