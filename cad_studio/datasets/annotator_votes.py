@@ -35,6 +35,10 @@ class AnnotatorVotes(DatasetReader):
         path = Path(source).expanduser()
         return path.is_file() and set(COLUMNS) <= set(_header(path))
 
+    def is_fragile(self, source: str) -> bool:
+        """A Parquet file."""
+        return Path(source).suffix.lower() == ".parquet"
+
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read the votes and gather them by image."""
         path = source_path(source)

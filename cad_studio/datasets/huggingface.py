@@ -54,6 +54,15 @@ class HuggingFace(DatasetReader):
             return path.suffix.lower() == ".parquet" and not _is_votes(path)
         return path.is_dir() and (_is_saved(path) or bool(_data_files(path, deep=False)))
 
+    def is_fragile(self, source: str) -> bool:
+        """A local Parquet or Arrow file, or a folder of them."""
+        if source.startswith(PREFIX):
+            return False
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return _is_saved(path) or bool(_data_files(path, deep=False))
+        return path.suffix.lower() in (".parquet", ".arrow")
+
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read all columns but the images."""
         progress.report(0.0, f"Opening {source}")

@@ -40,6 +40,10 @@ class MatFile(DatasetReader):
         path = Path(source).expanduser()
         return path.is_file() and path.suffix.lower() == ".mat"
 
+    def is_fragile(self, source: str) -> bool:
+        """Always: SciPy's reader is made for sound files."""
+        return Path(source).suffix.lower() == ".mat"
+
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Load the matrices and find out which way round they lie."""
         path = source_path(source)
