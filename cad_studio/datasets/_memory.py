@@ -14,8 +14,8 @@ from cad_studio.core.errors import DatasetFormatError
 SHARE = 0.5
 """Part of the free memory that one import may take; the rest is for everything else."""
 
-ROW_BYTES = 400
-"""Roughly what a sample costs in Python objects: its id, split, set and label, and lists of them."""
+ROW_BYTES = 600
+"""Roughly what a sample costs in Python objects: id, split, set, label, perhaps a problem."""
 
 _UNLIMITED = 1 << 60  # control groups of version 1 write a huge number for "no limit"
 

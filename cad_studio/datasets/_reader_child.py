@@ -93,9 +93,7 @@ def pack(value: object, file: io.BufferedIOBase) -> list[tuple[int, int]]:
         file.write(data)
         spans.append((start, len(data)))
 
-    whole = pickle.dumps(
-        value, protocol=5, buffer_callback=lambda buffer: write(buffer.raw())
-    )
+    whole = pickle.dumps(value, protocol=5, buffer_callback=lambda buffer: write(buffer.raw()))
     write(whole)
     return spans
 
