@@ -17,7 +17,14 @@ SHARE = 0.5
 ROW_BYTES = 600
 """Roughly what a sample costs in Python objects: id, split, set, label, perhaps a problem."""
 
+_granted: int | None = None
 _UNLIMITED = 1 << 60  # control groups of version 1 write a huge number for "no limit"
+
+
+def grant(size_bytes: int) -> None:
+    """From now on this process may take at most so much, whatever is free."""
+    global _granted
+    _granted = size_bytes
 
 
 def memory_limit(root: Path = Path("/")) -> int:
@@ -31,7 +38,8 @@ def memory_limit(root: Path = Path("/")) -> int:
         left = _left_in(folder)
         if left is not None:
             free = min(free, left)
-    return int(free * SHARE)
+    limit = int(free * SHARE)
+    return limit if _granted is None else min(limit, _granted)
 
 
 def require_memory(size_bytes: int, what: str) -> None:

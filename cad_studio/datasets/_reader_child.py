@@ -18,6 +18,7 @@ from cad_studio.core.dataset import Images
 from cad_studio.core.errors import CadStudioError
 from cad_studio.core.optional import is_installed
 from cad_studio.datasets._base import read_here
+from cad_studio.datasets._memory import grant
 from cad_studio.datasets._reader_process import Task
 
 _SPARE_BYTES = 2**30
@@ -55,6 +56,7 @@ def limit(task: Task) -> None:
     """Hold this process to its memory and time, where the system can."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides
     faulthandler.enable()
+    grant(task.memory_bytes)
     if not is_installed("resource"):
         return
     import resource

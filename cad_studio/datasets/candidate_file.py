@@ -20,11 +20,14 @@ from cad_studio.datasets._arrays import Announced, NpzArchive, as_mask, check_ma
 from cad_studio.datasets._classes import ClassTable, shown
 from cad_studio.datasets._memory import ROW_BYTES, require_memory
 from cad_studio.datasets._plain_pickle import load_plain_pickle
-from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
+from cad_studio.datasets._tables import Table, candidate_cell, read_table_file
 from cad_studio.datasets._tensor_file import StoredTensor, read_tensor
 
 MODES = ("aggregate", "vaguest")
 SUFFIXES = (".npy", ".npz", ".csv", ".jsonl", ".pt", ".pkl", ".pickle")
+MAX_LABELS = 50_000_000
+"""Labels in a pickle over all rows and annotators; one list may stand in it a million times."""
+
 _TABLES = (".csv", ".jsonl")
 _PICKLES = (".pkl", ".pickle")
 
@@ -61,7 +64,7 @@ def apply_candidates(source: SourceDataset, path: Path, mode: str | None) -> Sou
     if suffix in _PICKLES:
         return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
     if suffix in _TABLES:
-        return _from_table(source, _read_table(path))
+        return _from_table(source, read_table_file(path))
     if suffix == ".npz":
         return _from_archive(source, path)
     if suffix == ".npy":
@@ -95,13 +98,6 @@ def _check_shape(
     """Hold a matrix against the source before its values are looked at."""
     check_mask(values.shape, values.dtype, where)
     _check_width(source, values.shape[1], where)
-
-
-def _read_table(path: Path) -> Table:
-    try:
-        return read_text_table(path.read_bytes(), path.name)
-    except OSError as error:
-        raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
 
 
 def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
@@ -204,7 +200,7 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
         rows = train if largest < len(train) else np.arange(len(source.ids))
     if largest >= len(rows):
         raise DatasetFormatError(
-            f"{name} speaks of row {largest:,}, but the source has {len(rows):,} samples. "
+            f"{name} speaks of row {shown(largest)}, but the source has {len(rows):,} samples. "
             "Choose the split the file belongs to."
         )
     classes = ClassTable(source.class_names, name)
@@ -213,11 +209,18 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
     problems = _unlabelled(source, rows, name)
     samples: list[int] = []
     columns: list[int] = []
+    n_labels = 0
     for key, sample in enumerate(rows.tolist()):
         if key not in value:
             message = f"{name} has no candidates for row {key} ({source.ids[sample]!r})."
             problems.append(Problem("length-mismatch", sample, message))
             continue
+        n_labels += _n_labels(value[key])
+        if n_labels > MAX_LABELS:
+            raise DatasetFormatError(
+                f"{name}, row {key}: more than {MAX_LABELS:,} labels so far; that is no file of "
+                "candidate lists."
+            )
         merged = _merged(value[key], mode, f"{name}, row {key}")
         if not merged:
             message = f"{name}, row {key}: the candidate set is empty."
@@ -232,6 +235,11 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
                 columns.append(index)
     packed = _packed(source, samples, columns).packed | own.packed
     return _replaced(source, PartialLabels(packed, own.n_classes), problems)
+
+
+def _n_labels(value: object) -> int:
+    members = value if isinstance(value, list | tuple | set | frozenset) else ()
+    return sum(len(m) if isinstance(m, list | tuple | set | frozenset) else 1 for m in members)
 
 
 def _merged(value: object, mode: str, where: str) -> list[object]:
