@@ -122,17 +122,36 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    read = read_in_process if is_fragile(source, options) else read_here
+    return read(source, options, progress)
+
+
+def is_fragile(source: str, options: ReadOptions) -> bool:
+    """Whether a damaged source could bring down the process that reads it.
+
+    Raises:
+        DatasetFormatError: The system does not let it be looked at.
+        SettingError: An unknown format.
+    """
     names = [options.format] if options.format else READERS.names()
     try:
-        is_fragile = any(READERS.get(name)().is_fragile(source) for name in names)
+        return any(READERS.get(name)().is_fragile(source) for name in names)
     except OSError as error:
         raise DatasetFormatError(f"{source!r} cannot be read: {error.strerror}.") from error
-    read = read_in_process if is_fragile else read_here
-    return read(source, options, progress)
 
 
 def read_here(source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
     """What `read_source` does, in this process whatever the source is."""
+    try:
+        return _read(source, options, progress)
+    except MemoryError as error:
+        raise DatasetFormatError(
+            f"{source!r} needs more memory than may be used. Close other programs, split it, or "
+            "use a machine with more memory."
+        ) from error
+
+
+def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
     name = options.format or recognise(source)
     try:
         dataset = READERS.get(name)().read(source, options, progress)
