@@ -13,6 +13,7 @@ import sys
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from cad_studio.core.dataset import Images
 from cad_studio.core.errors import CadStudioError
@@ -21,8 +22,8 @@ from cad_studio.datasets._base import read_here
 from cad_studio.datasets._memory import grant
 from cad_studio.datasets._reader_process import Task
 
-_SPARE_BYTES = 2**30
-"""For the interpreter, its libraries and their threads; addresses, most of them never used."""
+_SPARE_BYTES = 256 * 2**20
+"""For libraries that are loaded later, and for their threads; most of it is never touched."""
 
 _ALIGNMENT = 64
 _BATCH_BYTES = 2**20
@@ -56,19 +57,29 @@ def limit(task: Task) -> None:
     """Hold this process to its memory and time, where the system can."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides
     faulthandler.enable()
-    grant(task.memory_bytes)
+    limit_memory(task.memory_bytes)
+
+
+def limit_memory(size_bytes: int) -> None:
+    """Let this process take only so much more, where the system can hold it to that."""
+    grant(size_bytes)
     if not is_installed("resource"):
         return
     import resource
 
     # Private memory, not addresses: files mapped into memory do not count.
-    for kind, most in (
-        (resource.RLIMIT_DATA, task.memory_bytes + _SPARE_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, hard))
+    most = _private_bytes() + size_bytes + _SPARE_BYTES
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _private_bytes() -> int:
+    """What the limit counts already, as far as the system tells."""
+    with suppress(OSError, IndexError):
+        # field 6, in pages: data and stack
+        return int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 class _Teller:

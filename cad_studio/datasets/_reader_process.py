@@ -30,6 +30,7 @@ from cad_studio.core.progress import Progress
 from cad_studio.datasets._memory import in_words, memory_limit
 
 _LOG = logging.getLogger(__name__)
+_CHILD = "cad_studio.datasets._reader_child"
 _CODE_FOLDER = Path(__file__).parent.parent.parent
 _START_SECONDS = 120  # for a busy machine to start and import the libraries
 _BYTES_A_SECOND = 2**20  # slower than any disk; compressed tables unpack to many times their size
@@ -99,7 +100,7 @@ class _ReaderProcess:
         try:
             child = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "cad_studio.datasets._reader_child"),
+                    *(sys.executable, "-m", _CHILD),
                     *(str(far_end.fileno()), str(shared.fileno())),
                 ],
                 cwd=_CODE_FOLDER,

@@ -14,7 +14,7 @@ What is counted, and must be 0:
 - tracebacks: an exception that is no message for the user;
 - crashes: a process of the studio that ended, but for the one that reads a source;
 - hangs: more than 10 s of computing;
-- over_memory: more private memory than the limit that the readers were given (512 MiB) and 64 MiB;
+- over_memory: more private memory than the limit that the readers were given (512 MiB) and 256 MiB for libraries;
 - leftovers: files in the temporary folder or the project's scratch folder, or processes.
 """
 
@@ -46,11 +46,12 @@ from cad_studio.core.optional import require
 from cad_studio.core.progress import Silent
 from cad_studio.datasets import _memory
 from cad_studio.datasets._base import is_fragile, read_here, read_source
+from cad_studio.datasets._reader_child import limit_memory
 from cad_studio.services.container import Services
 from tests.datasets.hostile import hostile
 
 MEMORY_BYTES = 512 * 2**20
-SPARE_BYTES = 64 * 2**20
+SPARE_BYTES = 256 * 2**20
 HANG_SECONDS = 10
 LOST_SECONDS = 120
 _SAMPLE_SECONDS = 0.02
@@ -174,6 +175,8 @@ class _Worker:
             self._base = self._peak = self._private()
             return False
         number = self.task[0]
+        if number % 100 == 0:
+            print(f"{number}: {dict(outcome.ends)}", file=sys.stderr, flush=True)
         outcome.ends[value["end"]] += 1
         for fault, words in value["faults"]:
             outcome.fault(fault, number, self._name, words)
@@ -280,9 +283,8 @@ def _import(services: Services, made: Any, is_apart: bool) -> tuple[str, list[tu
 @contextmanager
 def _limited() -> Iterator[None]:
     """The limit on private memory that the process of a reader has; taken back afterwards."""
-    now = int(Path("/proc/self/statm").read_text().split()[5]) * _PAGE_BYTES
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (now + MEMORY_BYTES + 2**30, before[1]))
+    limit_memory(MEMORY_BYTES)
     try:
         yield
     finally:

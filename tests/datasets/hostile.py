@@ -707,7 +707,25 @@ def table_bomb(folder: Path, chance: Random) -> Source:
     return source
 
 
+def votes_bomb(folder: Path, chance: Random) -> Source:
+    """Votes of one letter, in a table or a Parquet file of a few kB."""
+    path = folder / chance.choice(("votes.csv", "votes.parquet"))
+    n_rows = 2 * 10**6
+    if path.suffix == ".csv":
+        path.write_bytes(b"image,annotator,label\n" + b",,\n" * n_rows)
+        return Source(str(path))
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    one = pa.array(["x" * 100]).dictionary_encode().dictionary
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n_rows, np.int32)), one)
+    names = ["image", "annotator", "label"]
+    pq.write_table(pa.table([column.cast(pa.string())] * 3, names), path)
+    return Source(str(path))
+
+
 BOMBS: dict[str, Maker] = {
+    "votes without end": votes_bomb,
     "npz that announces much": npz_bomb,
     "npz of zeros": npz_zeros,
     "npz of odd types": npz_odd,
@@ -724,7 +742,13 @@ BOMBS: dict[str, Maker] = {
     "images that announce much": image_bomb,
     "tables without end": table_bomb,
 }
-LARGE = {"npz of zeros", "MATLAB, sparse or zeros", "Parquet that repeats", "Arrow of zeros"}
+LARGE = {
+    "votes without end",
+    "npz of zeros",
+    "MATLAB, sparse or zeros",
+    "Parquet that repeats",
+    "Arrow of zeros",
+}
 """Bombs that take a second to make."""
 
 
