@@ -14,7 +14,8 @@ What is counted, and must be 0:
 - tracebacks: an exception that is no message for the user;
 - crashes: a process of the studio that ended, but for the one that reads a source;
 - hangs: more than 10 s of computing;
-- over_memory: more private memory than the limit that the readers were given (512 MiB) and 256 MiB for libraries;
+- over_memory: more private memory than the limit that the readers were given (512 MiB) and
+  256 MiB for libraries;
 - leftovers: files in the temporary folder or the project's scratch folder, or processes.
 """
 

@@ -116,7 +116,8 @@ def parquet_votes(folder: Path) -> Source:
 
     path = folder / "votes.parquet"
     table = {"image": ["a.png", "a.png", "b.png"], "annotator": ["x", "y", "x"], "label": [0, 1, 1]}
-    (folder / "a.png").write_bytes(png(0))
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(png(0))
     pq.write_table(pa.table(table), path)
     return Source(str(path))
 
