@@ -188,7 +188,7 @@ def _header(file: BinaryIO) -> Announced:
     shape, is_fortran, dtype = _HEADERS[version](file)
     if dtype.hasobject:
         raise ValueError("Python objects")
-    if not all(type(side) is int and side >= 0 for side in shape):
+    if not all(type(side) is int and 0 <= side < 2**62 for side in shape):
         raise ValueError(f"its shape is {shape}")
     if dtype.subdtype is not None or dtype.names is not None or dtype.itemsize == 0:
         raise ValueError(f"its values are {dtype}")

@@ -122,7 +122,7 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
             raise DatasetFormatError(
                 f"{self._name} makes far more out of its data than it holds; it was given up."
             )
-        if kind is not list and kind is not _latin_bytes:
+        if kind in (set, frozenset):
             _require_plain(members)
         return kind(members)
 
@@ -166,7 +166,7 @@ class _Kind:
 
     def __init__(self, code: Any = "", *_: Any) -> None:
         if not isinstance(code, str) or code[:1] not in "iufb" or len(code) > 3:
-            raise ValueError(f"numbers of the kind {code!r} are not read")
+            raise ValueError("numbers of another kind than integers and floats")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
@@ -181,7 +181,9 @@ def _number(kind: Any, data: Any) -> int | float | bool:
 
 
 def _latin_bytes(text: Any) -> bytes:
-    return str(text).encode("latin1")
+    if not isinstance(text, str):
+        raise ValueError("bytes that are none")
+    return text.encode("latin1")
 
 
 def _empty_dict(*_: Any) -> dict[Any, Any]:

@@ -199,9 +199,9 @@ class _Unpickler(PlainUnpickler):
         if module == "torch._utils" and name in _FUNCTIONS:
             return lambda *given: _FUNCTIONS[name](self._name, *given)
         if module == "torch.serialization" and name == "_get_layout":
-            return str
+            return _text
         if (module, name) == ("torch", "Size"):
-            return tuple
+            return lambda *given: self._copy(tuple, given)
         if module in ("torch", "torch.storage") and (name in _STORAGES or name in _DTYPES):
             return _Name(name)
         if module in ("torch", "torch.storage"):
@@ -274,9 +274,9 @@ def _strided(
 
 
 def _sparse(name: str, layout: Any, data: Any, *_: Any) -> StoredTensor:
-    if layout not in ("torch.sparse_coo", "torch.sparse_csr", "torch.sparse_csc"):
+    if _text(layout) not in ("torch.sparse_coo", "torch.sparse_csr", "torch.sparse_csc"):
         raise DatasetFormatError(
-            f"{name} holds a sparse tensor of the layout {str(layout)[:40]}, which is not read. "
+            f"{name} holds a sparse tensor of the layout {layout[:40]}, which is not read. "
             "Save it after to_dense()."
         )
     *places, values, size = data[:3] if layout == "torch.sparse_coo" else data[:4]
@@ -310,6 +310,12 @@ def _coordinates(
         raise ValueError("counts that do not fit")
     outer = np.repeat(np.arange(len(counts)), counts)
     return np.stack([outer, inner] if layout == "torch.sparse_csr" else [inner, outer])
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):  # `str` of it might have no end
+        raise ValueError("a text that is none")
+    return value
 
 
 def _parameter(_name: str, data: Any, *_: Any) -> Any:
