@@ -17,6 +17,10 @@ class DatasetFormatError(CadStudioError):
     """A source of data is not what its format asks for."""
 
 
+class ReaderEndedError(CadStudioError):
+    """The process that read a source crashed, or went past its memory or its time."""
+
+
 class SettingError(CadStudioError):
     """A setting is out of range or names something that does not exist."""
 

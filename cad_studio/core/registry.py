@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
+from threading import RLock
 from typing import Generic, TypeVar
 
 from cad_studio.core.errors import SettingError, closest
@@ -14,7 +15,7 @@ class Registry(Generic[Member]):
     """Members of one package, each registered by a decorator in its own file.
 
     The package's modules are imported on the first look-up, not before, so importing a room
-    stays cheap.
+    stays cheap. Many threads may ask at once: the first loads, the others wait for it.
     """
 
     def __init__(self, package: str, noun: str) -> None:
@@ -28,6 +29,8 @@ class Registry(Generic[Member]):
         self._noun = noun
         self._members: dict[str, Member] = {}
         self._loaded = False
+        self._loading = False
+        self._lock = RLock()
 
     def register(self, name: str) -> Callable[[Member], Member]:
         """Decorator that adds a member under a name that must be free."""
@@ -60,8 +63,17 @@ class Registry(Generic[Member]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
-        package = import_module(self._package)
-        for module in iter_modules(package.__path__):
-            if not module.name.startswith("_"):
-                import_module(f"{self._package}.{module.name}")
+        with self._lock:
+            # A member that asks while it is imported (the lock lets its thread in) gets what is
+            # there so far.
+            if self._loaded or self._loading:
+                return
+            self._loading = True
+            try:
+                package = import_module(self._package)
+                for module in iter_modules(package.__path__):
+                    if not module.name.startswith("_"):
+                        import_module(f"{self._package}.{module.name}")
+                self._loaded = True  # only now: another thread looks at this without the lock
+            finally:
+                self._loading = False

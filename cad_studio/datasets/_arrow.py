@@ -1,18 +1,23 @@
 """Parquet and Arrow files and hub datasets, as parts with small columns and lazily read images."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad_studio.core.dataset import Images
 from cad_studio.core.errors import DatasetFormatError
+from cad_studio.datasets._memory import require_memory, require_rows
 from cad_studio.datasets._trees import FolderTree
 from cad_studio.datasets.decoding import MAX_FILE_BYTES
 
-_BATCH_ROWS = 256
+_COLUMN_ROWS = 4096
+_IMAGE_ROWS = 256
+_IMAGE_BYTES = 16 * 2**20
 
 
 class Part(Protocol):
@@ -34,8 +39,12 @@ class Part(Protocol):
     schema: Any
     n_rows: int
 
-    def column(self, name: str) -> list[Any]:
-        """A column as Python values."""
+    def batches(self, name: str) -> Iterator[Any]:
+        """A column as one `pyarrow.Array` after the other.
+
+        Raises:
+            DatasetFormatError: It is damaged.
+        """
 
     def images(self, name: str) -> Images:
         """A column of images, to be read one at a time."""
@@ -64,18 +73,27 @@ class ParquetPart:
                 f"{path.name} is cut short or no Parquet file ({_first_line(error)})."
             ) from error
         self.n_rows = self._file.metadata.num_rows
+        _check_schema(self)
         self.features, self.notes = described(self.schema.metadata)
 
-    def column(self, name: str) -> list[Any]:
-        """A column as Python values."""
+    def batches(self, name: str) -> Iterator[Any]:
+        """A column, read a few thousand rows at a time."""
         import pyarrow as pa
 
+        n_rows = 0
         try:
-            return self._file.read(columns=[name]).column(0).to_pylist()
-        except (OSError, ValueError, pa.ArrowException) as error:
+            for batch in self._file.iter_batches(batch_size=_COLUMN_ROWS, columns=[name]):
+                n_rows += len(batch)
+                yield batch.column(0)
+        except (OSError, ValueError, LookupError, MemoryError, pa.ArrowException) as error:
             raise DatasetFormatError(
                 f"{self.label}, column {name!r} is damaged ({_first_line(error)})."
             ) from error
+        if n_rows != self.n_rows:
+            raise DatasetFormatError(
+                f"{self.label}, column {name!r} has {n_rows:,} of the {self.n_rows:,} rows that "
+                "the file announces."
+            )
 
     def images(self, name: str) -> Images:
         """A column of images, streamed in small batches."""
@@ -103,18 +121,20 @@ class ArrowPart:
             except pa.ArrowInvalid:
                 mapped.seek(0)
                 self._table = pa.ipc.open_file(mapped).read_all()
+            self._table.validate(full=True)  # lengths and places, which are followed unseen later
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DatasetFormatError(
                 f"{path.name} is cut short or no Arrow file ({_first_line(error)})."
             ) from error
         self.schema = self._table.schema
         self.n_rows = self._table.num_rows
+        _check_schema(self)
         own, self.notes = described(self.schema.metadata)
         self.features = own or features
 
-    def column(self, name: str) -> list[Any]:
-        """A column as Python values."""
-        return self._table.column(name).to_pylist()
+    def batches(self, name: str) -> Iterator[Any]:
+        """A column in pieces as they lie in the file."""
+        yield from self._table.column(name).chunks
 
     def images(self, name: str) -> Images:
         """A column of images; each is copied out of the mapped file when asked for."""
@@ -135,9 +155,9 @@ class HubPart:
         self._dataset = dataset
         self._cache = cache
 
-    def column(self, name: str) -> list[Any]:
-        """A column as Python values."""
-        return self._dataset.select_columns([name]).with_format("arrow")[:].column(0).to_pylist()
+    def batches(self, name: str) -> Iterator[Any]:
+        """A column in pieces as the library keeps it."""
+        yield from self._dataset.select_columns([name]).with_format("arrow")[:].column(0).chunks
 
     def images(self, name: str) -> Images:
         """A column of images, still encoded."""
@@ -145,6 +165,87 @@ class HubPart:
 
         encoded = self._dataset.select_columns([name]).cast_column(name, Image(decode=False))
         return _HubImages(encoded, name, self._cache)
+
+
+def column(part: Part, name: str) -> list[Any]:
+    """A column as Python values.
+
+    Raises:
+        DatasetFormatError: It is damaged, or would take too much memory.
+    """
+    found: list[Any] = []
+    size = 0
+    for array in part.batches(name):
+        size += _cost_bytes(array)
+        require_memory(size, f"{part.label}, column {name!r},")
+        found += array.to_pylist()
+    return found
+
+
+def matrix(part: Part, name: str) -> NDArray[np.float32]:
+    """A column of lists of numbers, all of one length, float32 (N, D); an absent one is NaN.
+
+    Raises:
+        DatasetFormatError: It is damaged, something else, or would take too much memory.
+    """
+    import pyarrow as pa
+
+    found: NDArray[np.float32] | None = None
+    start = 0
+    for array in part.batches(name):
+        if isinstance(array, pa.ExtensionArray):
+            array = array.storage
+        lists = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+        if not any(is_list(array.type) for is_list in lists) or array.null_count:
+            raise _no_vectors(part, name)
+        numbers = array.flatten()
+        kinds = pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean
+        if not any(is_kind(numbers.type) for is_kind in kinds):
+            raise _no_vectors(part, name)
+        lengths = set(array.value_lengths().to_pylist())
+        if found is None:
+            width = next(iter(lengths), 0)
+            # with the bit a value that is held against infinity takes
+            require_memory(5 * part.n_rows * width, f"{part.label}, column {name!r},")
+            found = np.empty((part.n_rows, width), np.float32)
+        if lengths - {found.shape[1]} or start + len(array) > len(found):
+            raise _no_vectors(part, name)
+        values = numbers.to_numpy(zero_copy_only=False)
+        with np.errstate(over="ignore"):
+            found[start : start + len(array)] = values.reshape(len(array), -1)
+        start += len(array)
+    if found is None or start != len(found):
+        raise _no_vectors(part, name)
+    return found
+
+
+def _no_vectors(part: Part, name: str) -> DatasetFormatError:
+    return DatasetFormatError(f"{part.label}: the {name} are not lists of numbers of one length.")
+
+
+def _cost_bytes(array: Any) -> int:
+    """What an array takes as Python values, at most; one of nulls has no bytes of its own."""
+    import pyarrow as pa
+
+    kind = array.type
+    size = 2 * array.nbytes + 64 * len(array)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        size += _cost_bytes(array.flatten())
+    if pa.types.is_struct(kind):
+        size += sum(_cost_bytes(field) for field in array.flatten())
+    return size
+
+
+def _check_schema(part: Part) -> None:
+    names = part.schema.names
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise DatasetFormatError(
+            f"{part.label}: the column {twice!r} is there twice. Rename or drop one of them."
+        )
+    if part.n_rows < 0:
+        raise DatasetFormatError(f"{part.label} is damaged: it announces {part.n_rows} rows.")
+    require_rows(part.n_rows, part.label)
 
 
 def described(metadata: dict[bytes, bytes] | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -175,6 +276,7 @@ class _ParquetImages:
         footer = self._file.metadata
         counts = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         self._starts = np.cumsum([0, *counts])
+        self._batch_rows = _rows_at_once(footer, name)
         self._lock = Lock()
         self._forget()
 
@@ -193,7 +295,7 @@ class _ParquetImages:
 
             try:
                 self._advance(row)
-            except (OSError, ValueError, pa.ArrowException) as error:
+            except (OSError, ValueError, LookupError, MemoryError, pa.ArrowException) as error:
                 self._forget()
                 raise OSError(
                     f"{self._label}, row {row}: damaged ({_first_line(error)})"
@@ -206,7 +308,7 @@ class _ParquetImages:
         if group != self._group or row < self._now[0]:
             self._group = group
             self._batches = self._file.iter_batches(
-                batch_size=_BATCH_ROWS, row_groups=[group], columns=[self._name]
+                batch_size=self._batch_rows, row_groups=[group], columns=[self._name]
             )
             self._next = int(self._starts[group])
         while row >= self._next:
@@ -223,6 +325,17 @@ class _ParquetImages:
         self._batches: Any = iter(())
         self._now: tuple[int, Any] = (0, ())
         self._before: tuple[int, Any] = (0, ())
+
+
+def _rows_at_once(footer: Any, name: str) -> int:
+    """Rows of a column of a Parquet file that take some MiB, as far as its footer tells."""
+    size = 1
+    for group in range(footer.num_row_groups):
+        for place in range(footer.num_columns):
+            chunk = footer.row_group(group).column(place)
+            if chunk.path_in_schema.partition(".")[0] == name:
+                size += chunk.total_uncompressed_size
+    return int(np.clip(_IMAGE_BYTES * footer.num_rows // max(size, 1), 1, _IMAGE_ROWS))
 
 
 class _ArrowImages:

@@ -11,6 +11,7 @@ from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
 from cad_studio.datasets import candidate_file, selection
+from cad_studio.datasets._reader_process import read_in_process
 
 DEFAULT_SPLIT = "train"
 
@@ -60,6 +61,13 @@ class DatasetReader(ABC):
     @abstractmethod
     def recognises(self, source: str) -> bool:
         """Whether the source looks like this format; cheap, and never an error."""
+
+    def is_fragile(self, source: str) -> bool:
+        """Whether native code reads this source, which a damaged file can bring down.
+
+        Such a source is recognised and read in a process of its own. As cheap as `recognises`.
+        """
+        return False
 
     @abstractmethod
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
@@ -112,7 +120,38 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         DatasetFormatError: The source or the candidate file cannot be read.
         SettingError: An unknown format or mode.
         ResourceError: A source on the network cannot be had.
+        ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    read = read_in_process if is_fragile(source, options) else read_here
+    return read(source, options, progress)
+
+
+def is_fragile(source: str, options: ReadOptions) -> bool:
+    """Whether a damaged source could bring down the process that reads it.
+
+    Raises:
+        DatasetFormatError: The system does not let it be looked at.
+        SettingError: An unknown format.
+    """
+    names = [options.format] if options.format else READERS.names()
+    try:
+        return any(READERS.get(name)().is_fragile(source) for name in names)
+    except OSError as error:
+        raise DatasetFormatError(f"{source!r} cannot be read: {error.strerror}.") from error
+
+
+def read_here(source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
+    """What `read_source` does, in this process whatever the source is."""
+    try:
+        return _read(source, options, progress)
+    except MemoryError as error:
+        raise DatasetFormatError(
+            f"{source!r} needs more memory than may be used. Close other programs, split it, or "
+            "use a machine with more memory."
+        ) from error
+
+
+def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
     name = options.format or recognise(source)
     try:
         dataset = READERS.get(name)().read(source, options, progress)

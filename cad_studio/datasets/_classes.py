@@ -1,6 +1,7 @@
 """Class names: where they come from, what is allowed, and how a written label finds its class."""
 
 import json
+import reprlib
 from collections.abc import Iterable, Sequence
 
 from cad_studio.core.dataset import UNKNOWN
@@ -45,14 +46,22 @@ class ClassTable:
 
     def complaint(self, label: object) -> str:
         """What to say about a label that `find` does not know."""
-        hint = closest(str(label)[:80], self.names)
+        hint = closest(label[:80] if isinstance(label, str) else shown(label), self.names)
         return f"{shown(label)} is not one of the {len(self.names)} classes. {hint}".rstrip()
 
 
 def shown(value: object) -> str:
     """A value for a message, quoted, at most 80 characters of it."""
-    text = repr(value)
+    try:
+        text = _REPR.repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f"a very long {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# Not `repr`: a list may hold itself a thousand times over.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
 
 
 def names_of(labels: Iterable[object]) -> list[str]:

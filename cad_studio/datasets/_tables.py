@@ -4,9 +4,11 @@ import csv
 import io
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from cad_studio.core.errors import DatasetFormatError, closest
 from cad_studio.datasets._classes import Label, shown
+from cad_studio.datasets._memory import ROW_BYTES, require_memory
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,27 @@ class Table:
         return ["" if value is None else str(value).strip() for value in self.columns[column]]
 
 
+def read_table_file(path: Path) -> Table:
+    """The `.csv` or `.jsonl` table in a file.
+
+    Raises:
+        DatasetFormatError: As `read_text_table`, or it cannot be read.
+    """
+    try:
+        require_memory(2 * path.stat().st_size, path.name)
+        return read_text_table(path.read_bytes(), path.name)
+    except OSError as error:
+        raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
+
+
 def read_text_table(data: bytes, name: str) -> Table:
     """A `.csv` or `.jsonl` table.
 
     Raises:
-        DatasetFormatError: Not UTF-8, no header, or a row that does not fit; with the line.
+        DatasetFormatError: Not UTF-8, no header, or a row that does not fit; with the line. Or it
+            would take too much memory.
     """
+    require_memory(_cost_bytes(data), name)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -65,6 +82,13 @@ def read_text_table(data: bytes, name: str) -> Table:
             f"{name}, line {line}: this is not UTF-8 text. Save the file as UTF-8."
         ) from error
     return _read_jsonl(text, name) if name.endswith(".jsonl") else _read_csv(text, name)
+
+
+def _cost_bytes(data: bytes) -> int:
+    """What a table takes as Python objects, at most: a line of two bytes makes hundreds."""
+    cells = data.count(b",") + data.count(b":")
+    braces = data.count(b"{") + data.count(b"[")
+    return 8 * len(data) + ROW_BYTES * data.count(b"\n") + 80 * cells + 200 * braces
 
 
 def candidate_cell(value: object, where: str) -> list[Label]:

@@ -12,10 +12,11 @@ import numpy as np
 from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset, Votes
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.datasets._arrow import ParquetPart, column
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import ClassTable, Label
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import Table, plain_label, read_text_table
+from cad_studio.datasets._tables import Table, plain_label, read_table_file, read_text_table
 from cad_studio.datasets._trees import Tree, TreeImages, is_inside, open_tree
 from cad_studio.datasets.decoding import MAX_FILE_BYTES
 from cad_studio.datasets.image_folder import class_list
@@ -34,6 +35,10 @@ class AnnotatorVotes(DatasetReader):
         """A table whose header has the three columns."""
         path = Path(source).expanduser()
         return path.is_file() and set(COLUMNS) <= set(_header(path))
+
+    def is_fragile(self, source: str) -> bool:
+        """A Parquet file."""
+        return Path(source).suffix.lower() == ".parquet"
 
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read the votes and gather them by image."""
@@ -76,21 +81,11 @@ def _header(path: Path) -> list[str]:
 
 def _read(path: Path) -> Table:
     if path.suffix.lower() != ".parquet":
-        try:
-            return read_text_table(path.read_bytes(), path.name)
-        except OSError as error:
-            raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        there = pq.read_schema(path).names
-        wanted = [name for name in (*COLUMNS, "truth", "split") if name in there]
-        columns = pq.read_table(path, columns=wanted).to_pydict()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DatasetFormatError(f"{path.name} is no readable Parquet file: {error}.") from error
-    n_rows = len(next(iter(columns.values()), []))
-    return Table(path.name, columns, list(range(1, n_rows + 1)), unit="row")
+        return read_table_file(path)
+    part = ParquetPart(path, None)
+    wanted = [name for name in (*COLUMNS, "truth", "split") if name in part.schema.names]
+    columns = {name: column(part, name) for name in wanted}
+    return Table(path.name, columns, list(range(1, part.n_rows + 1)), unit="row")
 
 
 class _Gathered:

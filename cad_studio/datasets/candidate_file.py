@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
-from cad_studio.core.optional import require
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.datasets._arrays import as_mask, read_npy, read_npz
+from cad_studio.datasets._arrays import Announced, NpzArchive, as_mask, check_mask, read_npy
 from cad_studio.datasets._classes import ClassTable, shown
+from cad_studio.datasets._memory import ROW_BYTES, require_memory
 from cad_studio.datasets._plain_pickle import load_plain_pickle
-from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
+from cad_studio.datasets._tables import Table, candidate_cell, read_table_file
+from cad_studio.datasets._tensor_file import StoredTensor, read_tensor
 
 MODES = ("aggregate", "vaguest")
 SUFFIXES = (".npy", ".npz", ".csv", ".jsonl", ".pt", ".pkl", ".pickle")
+MAX_LABELS = 50_000_000
+"""Labels in a pickle over all rows and annotators; one list may stand in it a million times."""
+
 _TABLES = (".csv", ".jsonl")
 _PICKLES = (".pkl", ".pickle")
 
@@ -60,49 +64,40 @@ def apply_candidates(source: SourceDataset, path: Path, mode: str | None) -> Sou
     if suffix in _PICKLES:
         return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
     if suffix in _TABLES:
-        return _from_table(source, _read_table(path))
+        return _from_table(source, read_table_file(path))
     if suffix == ".npz":
-        arrays = read_npz(path, {"candidates", "ids"})
-        if "candidates" not in arrays:
-            raise DatasetFormatError(f"{path.name} holds no array 'candidates'.")
-        mask = as_mask(arrays["candidates"], path.name)
-        if "ids" in arrays:
-            return _by_id(source, [str(name) for name in arrays["ids"].tolist()], mask, path.name)
-        return _by_row(source, mask, path.name)
-    values = read_npy(path) if suffix == ".npy" else _read_tensor(path)
+        return _from_archive(source, path)
+    if suffix == ".npy":
+        values = read_npy(path)
+        _check_shape(source, values, path.name)
+    else:
+        tensor = read_tensor(path, "candidates")
+        _check_shape(source, tensor, path.name)
+        values = tensor.values()
     return _by_row(source, as_mask(values, path.name), path.name)
 
 
-def _read_table(path: Path) -> Table:
-    try:
-        return read_text_table(path.read_bytes(), path.name)
-    except OSError as error:
-        raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
+def _from_archive(source: SourceDataset, path: Path) -> SourceDataset:
+    archive = NpzArchive(path, {"candidates", "ids"})
+    if "candidates" not in archive.announced:
+        raise DatasetFormatError(f"{path.name} holds no array 'candidates'.")
+    announced, ids = archive.announced["candidates"], archive.announced.get("ids")
+    _check_shape(source, announced, path.name)
+    if ids is None:
+        return _by_row(source, as_mask(archive.read("candidates"), path.name), path.name)
+    if ids.ndim != 1:
+        raise DatasetFormatError(f"{path.name}: ids must be a list (N,), found {ids.shape}.")
+    require_memory(3 * ids.size_bytes + ROW_BYTES * ids.size, f"{path.name}, ids")
+    names = [str(name) for name in archive.read("ids").tolist()]
+    return _by_id(source, names, as_mask(archive.read("candidates"), path.name), path.name)
 
 
-def _read_tensor(path: Path) -> NDArray[np.generic]:
-    import pickle
-
-    torch = require("torch", install="torch", purpose="Reading .pt files")
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise DatasetFormatError(
-            f"{path.name} is damaged or holds more than tensors. Nothing in it was run; save the "
-            "candidate matrix alone with torch.save."
-        ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise DatasetFormatError(f"{path.name} is damaged or no .pt file ({reason}).") from error
-    if isinstance(value, dict):
-        tensors = [item for item in value.values() if isinstance(item, torch.Tensor)]
-        value = value.get("candidates", tensors[0] if len(tensors) == 1 else None)
-    if not isinstance(value, torch.Tensor):
-        raise DatasetFormatError(f"{path.name} holds no single tensor and none named 'candidates'.")
-    dense = value.to_dense() if value.layout != torch.strided else value
-    if dense.dtype == torch.bfloat16:
-        dense = dense.float()
-    return dense.detach().numpy()
+def _check_shape(
+    source: SourceDataset, values: NDArray[np.generic] | Announced | StoredTensor, where: str
+) -> None:
+    """Hold a matrix against the source before its values are looked at."""
+    check_mask(values.shape, values.dtype, where)
+    _check_width(source, values.shape[1], where)
 
 
 def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
@@ -167,7 +162,7 @@ def _by_names(source: SourceDataset, table: Table, key: str) -> SourceDataset:
 def _by_id(
     source: SourceDataset, names: list[str], mask: NDArray[np.bool_], where: str
 ) -> SourceDataset:
-    _check_width(source, mask, where)
+    _check_width(source, mask.shape[1], where)
     if len(names) != len(mask):
         raise DatasetFormatError(f"{where}: {len(names)} ids for {len(mask)} candidate sets.")
     positions = _positions(names, source, where)
@@ -177,7 +172,7 @@ def _by_id(
 
 
 def _by_row(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> SourceDataset:
-    _check_width(source, mask, where)
+    _check_width(source, mask.shape[1], where)
     rows = _covered(source, len(mask))
     if rows is None:
         counts = {split: source.splits.count(split) for split in sorted(set(source.splits))}
@@ -205,7 +200,7 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
         rows = train if largest < len(train) else np.arange(len(source.ids))
     if largest >= len(rows):
         raise DatasetFormatError(
-            f"{name} speaks of row {largest:,}, but the source has {len(rows):,} samples. "
+            f"{name} speaks of row {shown(largest)}, but the source has {len(rows):,} samples. "
             "Choose the split the file belongs to."
         )
     classes = ClassTable(source.class_names, name)
@@ -214,11 +209,18 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
     problems = _unlabelled(source, rows, name)
     samples: list[int] = []
     columns: list[int] = []
+    n_labels = 0
     for key, sample in enumerate(rows.tolist()):
         if key not in value:
             message = f"{name} has no candidates for row {key} ({source.ids[sample]!r})."
             problems.append(Problem("length-mismatch", sample, message))
             continue
+        n_labels += _n_labels(value[key])
+        if n_labels > MAX_LABELS:
+            raise DatasetFormatError(
+                f"{name}, row {key}: more than {MAX_LABELS:,} labels so far; that is no file of "
+                "candidate lists."
+            )
         merged = _merged(value[key], mode, f"{name}, row {key}")
         if not merged:
             message = f"{name}, row {key}: the candidate set is empty."
@@ -233,6 +235,11 @@ def _with_lists(source: SourceDataset, value: object, name: str, mode: str) -> S
                 columns.append(index)
     packed = _packed(source, samples, columns).packed | own.packed
     return _replaced(source, PartialLabels(packed, own.n_classes), problems)
+
+
+def _n_labels(value: object) -> int:
+    members = value if isinstance(value, list | tuple | set | frozenset) else ()
+    return sum(len(m) if isinstance(m, list | tuple | set | frozenset) else 1 for m in members)
 
 
 def _merged(value: object, mode: str, where: str) -> list[object]:
@@ -310,11 +317,10 @@ def _left_out(source: SourceDataset, positions: NDArray[np.int64], where: str) -
     ]
 
 
-def _check_width(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> None:
-    if mask.shape[1] != len(source.class_names):
+def _check_width(source: SourceDataset, n_columns: int, where: str) -> None:
+    if n_columns != len(source.class_names):
         raise DatasetFormatError(
-            f"{where} has {mask.shape[1]} columns, the source has {len(source.class_names)} "
-            "classes."
+            f"{where} has {n_columns} columns, the source has {len(source.class_names)} classes."
         )
 
 

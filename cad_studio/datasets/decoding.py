@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from cad_studio.core.errors import DatasetFormatError
+from cad_studio.datasets._memory import require_memory
 
 MAX_FILE_BYTES = 64 * 2**20
 """Largest encoded image that is read."""
 
 MAX_PIXELS = 50_000_000
 """Largest image that is decoded, width times height."""
+
+_MANY_PIXELS = 5_000_000
+_PIXEL_BYTES = 16  # four channels, the white ground, both laid over each other, and the result
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = frozenset(
@@ -110,6 +114,8 @@ def _check_size(size: tuple[int, int], where: str) -> None:
             f"{where}: the image has {width} x {height} pixels; at most "
             f"{MAX_PIXELS // 10**6} megapixels are decoded."
         )
+    if width * height > _MANY_PIXELS:
+        require_memory(_PIXEL_BYTES * width * height, f"{where}, {width} x {height} pixels,")
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:

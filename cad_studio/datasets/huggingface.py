@@ -8,7 +8,6 @@ names are honoured. Local files are read where they lie; only hub datasets go in
 import json
 import re
 from collections.abc import Callable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from cad_studio.core.dataset import UNKNOWN, Images, SourceDataset
 from cad_studio.core.errors import DatasetFormatError, ResourceError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
-from cad_studio.datasets._arrow import ArrowPart, HubPart, ParquetPart, Part
+from cad_studio.datasets._arrow import ArrowPart, HubPart, ParquetPart, Part, column, matrix
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import Label
 from cad_studio.datasets._images import JoinedImages
@@ -53,6 +52,15 @@ class HuggingFace(DatasetReader):
                 return True
             return path.suffix.lower() == ".parquet" and not _is_votes(path)
         return path.is_dir() and (_is_saved(path) or bool(_data_files(path, deep=False)))
+
+    def is_fragile(self, source: str) -> bool:
+        """A local Parquet or Arrow file, or a folder of them."""
+        if source.startswith(PREFIX):
+            return False
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return _is_saved(path) or bool(_data_files(path, deep=False))
+        return path.suffix.lower() in (".parquet", ".arrow")
 
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read all columns but the images."""
@@ -291,17 +299,17 @@ def _samples(
         split = part.split or options.only_split()
         splits = [split] * part.n_rows
         if "split" in there:
-            splits = [str(value) if value else split for value in part.column("split")]
+            splits = [str(value) if value else split for value in column(part, "split")]
         samples.splits += splits
         samples.ids += _ids(part, splits, taken)
         if samples.sets is not None:
-            cells = part.column("candidates") if candidates else [None] * part.n_rows
+            cells = column(part, "candidates") if candidates else [None] * part.n_rows
             samples.sets += [
                 candidate_cell(cell, where(start + row)) if candidates else None
                 for row, cell in enumerate(cells)
             ]
         if samples.labels is not None:
-            cells = part.column(label) if label else [None] * part.n_rows
+            cells = column(part, label) if label else [None] * part.n_rows
             samples.labels += [_label(cell, where, start + row) for row, cell in enumerate(cells)]
     return samples, images
 
@@ -314,7 +322,7 @@ def _label(cell: Any, where: Callable[[int], str], row: int) -> Label | None:
 
 def _ids(part: Part, splits: list[str], taken: dict[str, int]) -> list[str]:
     if "id" in part.schema.names:
-        return [str(value) for value in part.column("id")]
+        return [str(value) for value in column(part, "id")]
     ids = []
     for split in splits:
         row = taken.get(split, 0)
@@ -337,11 +345,10 @@ def _features(parts: list[Part]) -> Any:
                 f"{part.label} has neither a column of images nor a column 'features'. "
                 f"It has: {', '.join(part.schema.names[:12])}."
             )
-    rows = list(chain.from_iterable(part.column("features") for part in parts))
-    try:
-        values = np.asarray(rows, np.float64)
-    except (ValueError, TypeError) as error:
+    found = [matrix(part, "features") for part in parts]
+    if len({values.shape[1] for values in found}) > 1:
         raise DatasetFormatError(
-            f"{parts[0].label}: the features are not lists of numbers of one length."
-        ) from error
+            f"{parts[0].label}: the features are not lists of numbers of one length in all files."
+        )
+    values = found[0] if len(found) == 1 else np.concatenate(found)
     return to_features(values, f"{parts[0].label}, features")

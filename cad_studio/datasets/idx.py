@@ -21,6 +21,8 @@ from cad_studio.core.progress import Progress
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import ClassTable
 from cad_studio.datasets._images import ArrayImages, JoinedImages
+from cad_studio.datasets._memory import require_rows
+from cad_studio.datasets._unpacking import unpacked
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -42,7 +44,6 @@ _FASHION_LABELS = {
     "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
 }
 _IMAGES = re.compile(r"^(?P<part>.*?)[-_.]?images[-.]idx3-ubyte(\.gz)?$")
-_MAX_BYTES = 8 * 2**30
 
 
 @READERS.register("idx")
@@ -88,7 +89,7 @@ class IdxFolder(DatasetReader):
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """The bytes of an IDX file, uint8 with 1 to 3 dimensions.
+    """The bytes of an IDX file, uint8 with 1 to 3 dimensions; a large one is mapped.
 
     Raises:
         DatasetFormatError: No IDX file of bytes, cut short, or longer than its header says.
@@ -105,33 +106,16 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
                     f"{path.name} is no IDX file of bytes with {dimensions} dimensions: it starts "
                     f"with {magic:#010x}, not {0x0800 + dimensions:#010x}."
                 )
-            size = math.prod(shape)
-            if size > _MAX_BYTES:
-                raise DatasetFormatError(
-                    f"{path.name} announces {size / 2**30:.1f} GiB; at most "
-                    f"{_MAX_BYTES // 2**30} GiB are read."
-                )
-            data = _exactly(file, size)
+            if 0 in shape[1:]:
+                raise DatasetFormatError(f"{path.name} holds images without pixels: {shape}.")
+            require_rows(shape[0], path.name)
+            return unpacked(file, math.prod(shape), path.name).reshape(shape)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetFormatError(
             f"{path.name} is cut short or no gzip file ({error}). Fetch it again."
         ) from error
     except OSError as error:
         raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
-    if len(data) != size:
-        found = "more than" if len(data) > size else f"{len(data):,} of"
-        raise DatasetFormatError(f"{path.name} holds {found} the {size:,} bytes it announces.")
-    return np.frombuffer(data, np.uint8).reshape(shape)
-
-
-def _exactly(file, size: int) -> bytes:  # type: ignore[no-untyped-def]
-    """Read `size` bytes in steps and one more, so that a wild size in a header costs nothing."""
-    pieces = []
-    left = size + 1
-    while left > 0 and (piece := file.read(min(left, 1 << 24))):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
 
 
 def _parts(folder: Path) -> list[tuple[str, Path, Path]]:

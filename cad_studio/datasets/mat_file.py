@@ -5,8 +5,11 @@ side, at the top level or inside one struct. Classes without names are called `1
 classes, as MATLAB counts.
 """
 
+import math
+import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +21,19 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import ClassTable
+from cad_studio.datasets._memory import require_memory, require_rows
 from cad_studio.datasets.npz import to_features
 
 Array = NDArray[np.generic]
+Matrix = Any
+"""An array, a SciPy sparse matrix, or None for what is no matrix; Any, for SciPy has no types."""
 
 FEATURES = ("data", "x", "features", "fea")
 PARTIAL = ("partial_target", "y_p", "partialtarget", "candidates", "partial_labels")
 TRUTH = ("target", "y", "labels", "truth")
-_MAX_BYTES = 8 * 2**30
+_KNOWN = {*FEATURES, *PARTIAL, *TRUTH}
+_VALUE_BYTES = 8 + 4 + 1
+"""A value as it is loaded, as a float32 feature, and as held against what it may be."""
 
 
 @READERS.register("mat")
@@ -40,16 +48,23 @@ class MatFile(DatasetReader):
         path = Path(source).expanduser()
         return path.is_file() and path.suffix.lower() == ".mat"
 
+    def is_fragile(self, source: str) -> bool:
+        """Always: SciPy's reader is made for sound files."""
+        return Path(source).suffix.lower() == ".mat"
+
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Load the matrices and find out which way round they lie."""
         path = source_path(source)
         progress.report(0.0, f"Reading {path.name}")
         found = _variables(path)
-        features = _pick(path, found, FEATURES, "features")
-        partial = _pick(path, found, PARTIAL, "candidate sets")
-        target = next((found[name] for name in TRUTH if name in found), None)
+        features = _dense(path, _pick(path, found, FEATURES, "features"))
+        partial = _dense(path, _pick(path, found, PARTIAL, "candidate sets"))
+        target = next(
+            (_dense(path, found[name]) for name in TRUTH if found.get(name) is not None), None
+        )
         features, partial = _turned(path, features, partial, target)
-        wrong = np.setdiff1d(partial, (-1, 0, 1))
+        require_rows(len(partial), path.name)
+        wrong = partial[(partial != 0) & (partial != 1) & (partial != -1)]
         if len(wrong):
             raise DatasetFormatError(
                 f"{path.name}: the candidate matrix holds {wrong[0]}; expected 0 and 1."
@@ -71,24 +86,24 @@ class MatFile(DatasetReader):
         )
 
 
-def _variables(path: Path) -> dict[str, Array]:
+def _variables(path: Path) -> dict[str, Matrix]:
     """Numeric variables by lower-case name; those of a single struct stand for themselves."""
     require("scipy", install="scipy", purpose="Reading .mat files")
     from scipy.io import loadmat, matlab, whosmat
 
     try:
-        size = 0
-        for _name, shape, _kind in whosmat(path):
-            size += 8 * int(np.prod(shape, dtype=object))
-        if size > _MAX_BYTES:
-            raise DatasetFormatError(
-                f"{path.name} would take {size / 2**30:.1f} GiB in memory; at most "
-                f"{_MAX_BYTES // 2**30} GiB are read."
-            )
-        raw = loadmat(path, verify_compressed_data_integrity=True)
+        listed = whosmat(path)
+        wanted = [name for name, _, kind in listed if kind == "struct" or name.lower() in _KNOWN]
+        _check_room(path, [entry for entry in listed if entry[0] in wanted])
+        raw = loadmat(path, variable_names=wanted, verify_compressed_data_integrity=True)
     except NotImplementedError as error:
         raise DatasetFormatError(
             f"{path.name} was saved as MATLAB 7.3. Save it again in MATLAB with the option -v7."
+        ) from error
+    except MemoryError as error:
+        raise DatasetFormatError(
+            f"{path.name} unpacks to more memory than may be used. If it is what it should be, "
+            "split it, or use a machine with more memory."
         ) from error
     except (
         matlab.MatReadError,
@@ -97,41 +112,81 @@ def _variables(path: Path) -> dict[str, Array]:
         TypeError,
         EOFError,
         LookupError,
-        MemoryError,
         ArithmeticError,
         RuntimeError,
+        AttributeError,
         zlib.error,
     ) as error:
         raise DatasetFormatError(
             f"{path.name} is damaged, cut short or no MATLAB file ({error})."
         ) from error
-    found: dict[str, Array] = {}
+    found: dict[str, Matrix] = {}
     for name, value in raw.items():
         if name.startswith("__"):
             continue
         if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
             record = value.reshape(-1)[0]
             for field in value.dtype.names:
-                _keep(path, found, field, record[field])
+                _keep(found, field, record[field])
         else:
-            _keep(path, found, name, value)
+            _keep(found, name, value)
+    for name, _, _ in listed:
+        found.setdefault(name.lower(), None)
     return found
 
 
-def _keep(path: Path, found: dict[str, Array], name: str, value: object) -> None:
-    if hasattr(value, "toarray"):
-        if 8 * int(np.prod(value.shape, dtype=object)) > _MAX_BYTES:  # type: ignore[attr-defined]
-            raise DatasetFormatError(
-                f"{path.name}: the sparse matrix {name!r} is too large to be unpacked."
-            )
-        value = value.toarray()
-    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "biuf":
+def _check_room(path: Path, listed: list[tuple[str, tuple[int, ...], str]]) -> None:
+    """Hold what the headers of the variables announce against the free memory."""
+    size = 0
+    for name, shape, kind in listed:
+        if any(side < 0 for side in shape):
+            raise DatasetFormatError(f"{path.name} is damaged: {name} has the shape {shape}.")
+        if kind != "sparse":  # those hold their entries only
+            size += _VALUE_BYTES * math.prod(map(int, shape))
+    require_memory(size, path.name)
+    if any(kind == "struct" for _, _, kind in listed):
+        require_memory(2 * _unpacked_bytes(path), path.name)
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """What all compressed variables announce to unpack to; that of a struct holds its fields.
+
+    Source: MAT-File Format, MathWorks: 128 bytes of header, then tags of type and length; type 15
+    is a zlib stream that begins with the tag of what it holds.
+    """
+    total = 0
+    with path.open("rb") as file:
+        header = file.read(128)
+        order = "<" if header[126:128] == b"IM" else ">"
+        while len(tag := file.read(8)) == 8:
+            kind, length = struct.unpack(f"{order}II", tag)
+            total += length
+            if kind == 15:
+                start = zlib.decompressobj().decompress(file.read(min(length, 1024)), 8)
+                total += struct.unpack(f"{order}II", start)[1] if len(start) == 8 else 0
+                length -= min(length, 1024)
+            file.seek(length, 1)
+    return total
+
+
+def _keep(found: dict[str, Matrix], name: str, value: object) -> None:
+    is_matrix = isinstance(value, np.ndarray) or hasattr(value, "toarray")
+    if is_matrix and value.ndim == 2 and value.dtype.kind in "biuf":  # type: ignore[attr-defined]
         found.setdefault(name.lower(), value)
 
 
-def _pick(path: Path, found: dict[str, Array], names: tuple[str, ...], what: str) -> Array:
+def _dense(path: Path, value: Matrix) -> Array:
+    """An array, from a sparse matrix too: its shape says nothing about the size of the file."""
+    if isinstance(value, np.ndarray):
+        return value
+    size = _VALUE_BYTES * math.prod(map(int, value.shape))
+    require_memory(size, f"{path.name}, a sparse matrix of {value.shape[0]} x {value.shape[1]},")
+    return value.toarray()
+
+
+def _pick(path: Path, found: dict[str, Matrix], names: tuple[str, ...], what: str) -> Matrix:
     for name in names:
-        if name in found:
+        if found.get(name) is not None:
             return found[name]
     listed = ", ".join(sorted(found)) or "no matrix"
     raise DatasetFormatError(

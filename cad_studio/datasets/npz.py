@@ -14,10 +14,11 @@ from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, closest
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress
-from cad_studio.datasets._arrays import as_mask, read_npz
+from cad_studio.datasets._arrays import Announced, NpzArchive, as_mask, check_mask
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import ClassTable, Label, shown
 from cad_studio.datasets._images import ArrayImages
+from cad_studio.datasets._memory import require_memory, require_rows
 from cad_studio.datasets._samples import Samples, build_dataset
 
 Array = NDArray[np.generic]
@@ -48,11 +49,13 @@ class NpzFile(DatasetReader):
         return path.is_file() and path.suffix.lower() == ".npz"
 
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
-        """Load the arrays and hold them against each other."""
+        """Hold what the arrays announce against each other, then load them."""
         path = source_path(source)
         progress.report(0.0, f"Reading {path.name}")
-        arrays = read_npz(path, set(ARRAYS))
-        n_samples = _n_samples(path, arrays)
+        archive = NpzArchive(path, ARRAYS)
+        n_samples = _n_samples(path, archive.announced)
+        _check_room(path, archive.announced, n_samples)
+        arrays = {name: archive.read(name) for name in archive.announced}
         mask = None
         if "candidates" in arrays:
             mask = as_mask(arrays["candidates"], f"{path.name}, candidates")
@@ -92,7 +95,7 @@ def to_features(values: Array, where: str) -> NDArray[np.float32]:
         return np.ascontiguousarray(values, np.float32)
 
 
-def _n_samples(path: Path, arrays: dict[str, Array]) -> int:
+def _n_samples(path: Path, arrays: dict[str, Announced]) -> int:
     main = "images" if "images" in arrays else "features"
     if main not in arrays:
         hint = closest("images", arrays)
@@ -117,6 +120,21 @@ def _n_samples(path: Path, arrays: dict[str, Array]) -> int:
                 "Every array must have a row for each sample."
             )
     return n_samples
+
+
+def _check_room(path: Path, arrays: dict[str, Announced], n_samples: int) -> None:
+    """Refuse what would not fit into memory; images do not count, they stay in a mapped file."""
+    require_rows(n_samples, path.name)
+    if "features" in arrays:
+        # as float32, beside the rows that are held against infinity
+        require_memory(5 * arrays["features"].size, f"{path.name}, features")
+    if "candidates" in arrays:
+        check_mask(
+            arrays["candidates"].shape, arrays["candidates"].dtype, f"{path.name}, candidates"
+        )
+    for name in arrays.keys() - {"images", "features", "candidates"}:
+        texts = arrays[name]
+        require_memory(3 * texts.size_bytes + 100 * texts.size, f"{path.name}, {name}")
 
 
 def _samples(path: Path, arrays: dict[str, Array], n_samples: int, options: ReadOptions) -> Samples:

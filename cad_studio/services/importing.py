@@ -105,9 +105,9 @@ class ImportService:
         files["ids"] = blobs.save_json(found.ids)
         files["splits"] = blobs.save_array(np.array([code[s] for s in found.splits], np.int16))
         if found.truth is not None and (found.truth >= 0).any():
-            files["truth"] = blobs.save_array(found.truth.astype(np.int32))
+            files["truth"] = blobs.save_array(found.truth.astype(np.int32, copy=False))
         if found.features is not None:
-            files["features"] = blobs.save_array(found.features.astype(np.float32))
+            files["features"] = blobs.save_array(found.features.astype(np.float32, copy=False))
         if found.votes is not None:
             votes = found.votes
             table = np.stack([votes.sample, votes.annotator, votes.label]).astype(np.int32)

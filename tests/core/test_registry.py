@@ -1,6 +1,8 @@
 """Finding the members of a room."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,51 @@ def test_a_name_can_be_taken_only_once():
     members.register("one")(object())
     with pytest.raises(ValueError, match="reader 'one' is registered twice"):
         members.register("one")(object())
+
+
+ASK_AT_ONCE = """
+import importlib, pkgutil, sys, threading
+import cad_studio
+from cad_studio.core.registry import Registry
+
+sys.setswitchinterval(1e-5)
+found = {}
+for room in ("datasets", "queues", "extractors", "annotators"):
+    base = importlib.import_module(f"cad_studio.{room}._base")
+    registry = next(value for value in vars(base).values() if isinstance(value, Registry))
+    start = threading.Barrier(16)
+    answers = []
+    def ask():
+        start.wait()
+        answers.append(tuple(registry.names()))
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert len(answers) == 16, room
+    assert len(set(answers)) == 1, (room, set(answers))
+    for name in answers[0]: registry.get(name)
+"""
+
+
+def test_all_threads_of_a_fresh_process_see_every_member():
+    """Of four threads that asked at once, three were told that the reader is unknown."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK_AT_ONCE],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_member_that_cannot_be_imported_is_not_forgotten(room, tmp_path):
+    """After a failed import the registry once held, silently, only what came before it."""
+    (tmp_path / room / "badger.py").write_text("raise ImportError('no badger')\n")
+    members = registry_of(room)
+    for _ in range(2):
+        with pytest.raises(ImportError, match="no badger"):
+            members.names()
+    (tmp_path / room / "badger.py").write_text("X = 1\n")
+    sys.path_importer_cache.clear()
+    assert members.names() == ["image-folder", "stripes"]

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,38 @@ def test_wrong_sizes_and_values_are_named(tmp_path):
         apply_candidates(labelled(), path, "vaguestt")
     with pytest.raises(DatasetFormatError, match="does not exist"):
         apply_candidates(labelled(), tmp_path / "b.npy", None)
+
+
+def nested(depth: int) -> tuple[object, ...]:
+    value: tuple[object, ...] = (1,)
+    for _ in range(depth):
+        value = (value, value)
+    return value
+
+
+def spelled(value: object) -> bytes:
+    """A value in the middle of a pickle."""
+    return pickle.dumps(value, 4)[2:-1]
+
+
+HOSTILE = {
+    "a key that takes for ever to hash": b"\x80\x04}" + spelled(nested(60)) + b"]s.",
+    "a member that takes for ever to hash": b"\x80\x04\x8f(" + spelled(nested(60)) + b"\x90.",
+    "a value without end": pickle.dumps({0: nested(60)}),
+    "a number of 5,000 digits as row": pickle.dumps({10**5000: [[1]]}),
+    "a number of 5,000 digits as label": pickle.dumps({0: [[10**5000]]}),
+    "one list copied again and again": (
+        b"\x80\x04" + spelled([0] * 1000) + b"q\x00("
+        + b"cbuiltins\nlist\nh\x00\x85R" * 20000 + b"l."
+    ),
+    "one list for every annotator": pickle.dumps({row: [[0] * 10000] * 20000 for row in range(4)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_pickles_that_make_much_out_of_little_are_given_up(name, tmp_path):
+    """Some took gigabytes, some would have hashed or printed until the end of days."""
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(HOSTILE[name])
+    with suppress(DatasetFormatError):
+        assert not check(apply_candidates(labelled(), path, None)).is_clean
