@@ -261,11 +261,15 @@ def remove(name: Name, as_json: Json = False) -> None:
 def build_bundled_sample(
     source: Annotated[str, typer.Argument(help="Folder with the published Fashion-MNIST files.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("assets/sample.npz"),
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    keep_hard: Annotated[
+        Path | None,
+        typer.Option(help="A file built before, whose sets of sample-hard are kept bit for bit."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Rebuild the bundled sample from the published files."""
-    made = build_sample(source, out.absolute(), seed, Line())
+    """Rebuild both bundled samples from the published files."""
+    made = build_sample(source, out.absolute(), seed, Line(), keep_hard)
     show(made, as_json, lambda r: f"{r['n']:,} samples, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
 
 
