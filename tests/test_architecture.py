@@ -50,6 +50,7 @@ PUTS_TOGETHER = {
     "cli_diagnosis",
     "cli_jobs",
     "cli_training",
+    "cli_words",
     "command_line",
     "worker",
     "__main__",

@@ -178,6 +178,10 @@ class DatasetService:
         data = self.load(name)
         return set_figures.set_model(data, busiest_classes(data.together))
 
+    def mistaken_for(self, name: str) -> dict[str, Any]:
+        """The class that each class is most often mistaken for: `set_figures.mistaken_for`."""
+        return set_figures.mistaken_for(self.load(name))
+
     def rows(self, name: str, wanted: RowFilter) -> NDArray[np.int64]:
         """The rows that answer a filter, ascending, int64 (M,).
 

@@ -106,6 +106,33 @@ def set_model(data: LoadedDataset, shown: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
+def mistaken_for(data: LoadedDataset) -> dict[str, Any]:
+    """Of each class the one it is most often mistaken for, by the sets alone.
+
+    Returns:
+        `uses_true_labels` (False), `n_samples`, and `classes`: of each `class`, the `other` with
+        the largest P(other in S | y = class) of the set model, that `share`, and `back`, the
+        share with the two exchanged.
+    """
+    found, names = data.set_model, data.record.class_names
+    others = found.table.copy()
+    np.fill_diagonal(others, -1.0)
+    other = others.argmax(axis=1)
+    return {
+        "uses_true_labels": False,
+        "n_samples": found.n_samples,
+        "classes": [
+            {
+                "class": name,
+                "other": names[other[label]],
+                "share": round(float(found.table[label, other[label]]), 4),
+                "back": round(float(found.table[other[label], label]), 4),
+            }
+            for label, name in enumerate(names)
+        ],
+    }
+
+
 def _warning(found: Distractors, shares: list[float], names: list[str]) -> str:
     above = [label for label in np.argsort(shares)[::-1].tolist() if shares[label] > FREQUENT]
     if not above:

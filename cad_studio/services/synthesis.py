@@ -22,6 +22,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.settings import check_settings, settings_to_json
+from cad_studio.services import set_figures
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
@@ -119,7 +120,8 @@ class SynthesisService:
 
         Returns:
             `name`, `rate`, `seed`, `annotator`, `annotator_accuracy` (on what it learned from),
-            `mean_candidates`, `candidates_hash`, `version`, `version_number`, `seconds`, and
+            `mean_candidates`, `candidates_hash`, `version`, `version_number`, `seconds`,
+            `worst_distractor` (as `describe` gives it) and
             `calibration` where a mean size was asked for: `mean_size`, `found` (names of the
             settings), `expected_size`, `tolerance`.
 
@@ -145,6 +147,7 @@ class SynthesisService:
         return {
             "name": name,
             **details,
+            "worst_distractor": set_figures.worst_distractor(self._datasets.load(name)),
             "version": dataset.version.hash,
             "version_number": dataset.version.number,
             "seconds": round(time.monotonic() - started, 2),
