@@ -13,6 +13,7 @@ Source: A. P. Dempster, N. M. Laird, D. B. Rubin. "Maximum Likelihood from Incom
 EM Algorithm." Journal of the Royal Statistical Society B, 1977.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,12 @@ STRENGTH = 0.5
 """Power of the likelihood in a weight. Classes are not independent given y, so the whole of it
 counts the same evidence twice: on both bundled samples half of it comes nearer to the truth."""
 
-MOST_PAIRS = 5_000_000
+MOST_PAIRS = 1_000_000
 """Sum of the squared set sizes that one fit goes through; of more sets, evenly spread ones."""
 
-MOST_ROUNDS = 200
+MOST_ROUNDS = 60
 _FLOOR = 1e-3
-_SETTLED = 1e-4
+_SETTLED = 1e-3
 _AT_ONCE = 8192
 
 
@@ -54,15 +55,15 @@ class SetModel:
 
 def set_model(
     candidates: PartialLabels,
-    confidence: NDArray[np.floating],
+    confidence: Callable[[slice], NDArray[np.floating]],
     pseudo_counts: float = PSEUDO_COUNTS,
 ) -> SetModel:
     """Estimate the table by a confidence that is known.
 
     Args:
         candidates: N sets over C classes; empty ones do not count.
-        confidence: float (N, C), 0 or more. What it says outside a set does not count; a row that
-            says nothing inside its set is taken as uniform there.
+        confidence: Slice of the rows -> float (B, C), 0 or more. What it says outside a set does
+            not count; a row that says nothing inside its set is taken as uniform there.
         pseudo_counts: Samples that the mean of a row counts for, 0 or more.
     """
     n_classes = candidates.n_classes
@@ -72,7 +73,7 @@ def set_model(
     for start in range(0, len(candidates), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         dense = candidates.dense(part)
-        kept = np.where(dense, np.asarray(confidence[part], np.float64), 0.0)
+        kept = np.where(dense, confidence(part).astype(np.float64), 0.0)
         total = kept.sum(axis=1, keepdims=True)
         sizes = dense.sum(axis=1, keepdims=True)
         uniform = dense / np.maximum(sizes, 1)
@@ -92,7 +93,9 @@ def fit_set_model(
     """Estimate the table from candidate sets alone, by expectation maximisation.
 
     Starts from a uniform confidence in every set. Classes are taken to be of about one size: with
-    the shares of the classes left free as well, a large class takes its distractors over.
+    the shares of the classes left free as well, a large class takes its distractors over. Where the
+    largest class has eight times the samples of the smallest, the mean error is about three times
+    that of equal classes, and half that of the co-occurrence.
 
     Args:
         candidates: N sets over C classes; empty ones do not count.
