@@ -51,8 +51,8 @@ def _distractor_lines(found: dict[str, Any] | None) -> list[str]:
     lines = [
         f"  most frequent distractor of a class (uses true labels): mean {found['mean']:.1%} of "
         f"its sets; {listed or 'none'}",
-        f"  {found['carrying']:.1%} of the samples carry one that {found['threshold']:.0%} of "
-        "their class carry",
+        f"  {found['carrying']:.1%} of the samples carry one that at least "
+        f"{found['threshold']:.0%} of their class carry",
     ]
     return [*lines, f"  Warning: {found['warning']}"] if found["warning"] else lines
 

@@ -141,7 +141,7 @@ def _warning(found: Distractors, shares: list[float], names: list[str]) -> str:
     one = len(above) == 1
     return (
         f"{len(above)} of {len(names)} classes {'has' if one else 'have'} a distractor in more "
-        f"than {FREQUENT:.0%} of their sets (worst: {names[found.worst[worst]]} in "
-        f"{shares[worst]:.1%} of the sets of {names[worst]}). What is learned from such sets says "
-        "little about less entangled ones; an annotator of more epochs makes them."
+        f"than {FREQUENT:.0%} of {'its' if one else 'their'} sets (worst: "
+        f"{names[found.worst[worst]]} in {shares[worst]:.1%} of the sets of {names[worst]}). Only "
+        "the few sets that lack it tell such a class from its distractor."
     )

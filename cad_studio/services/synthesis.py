@@ -244,6 +244,7 @@ def drawn(
         "seed": seed,
         "annotator": made.result.name,
         "annotator_settings": settings_to_json(made.settings),
+        "annotator_epochs": made.result.epochs,
         "annotator_accuracy": round(made.result.train_accuracy, 6),
         "annotator_learned_from": n_learned_from,
         "mean_candidates": round(float(candidates.sizes().mean()), 6),

@@ -29,7 +29,7 @@ def test_a_size_bar_filters_and_the_count_says_so(page, studio):
 
 def test_a_cell_of_the_matrix_opens_the_samples_that_hold_both(page, studio):
     show_dataset(page, studio.url)
-    cell = page.locator('.dataset-page .matrix button[data-a="2"][data-b="4"]')
+    cell = page.locator('#dataset-together .matrix button[data-a="2"][data-b="4"]')
     name = cell.get_attribute("aria-label")
     first, second, expected = re.fullmatch(
         r"(.+) \u00d7 (.+): ([\d,]+) samples hold both", name

@@ -27,7 +27,7 @@ export function mount({element, server}) {
   mistaken.element.append(h('p.quiet-text', {id: 'dataset-mistaken-about'}, 'By the sets alone, no true label used. Row: the true class; column: the share of its sets that hold the other class too, estimated. Where that is near 100 %, only the few sets without the other class tell the two apart.'));
   both.element.id = 'dataset-together';
   mistaken.element.id = 'dataset-mistaken';
-  side.append(facts, sizes.element, distractors.element, both.element, mistaken.element);
+  side.append(facts, sizes.element, both.element, distractors.element, mistaken.element);
 
   const search = h('input.field', {type: 'search', id: 'dataset-search', placeholder: 'Search ids', 'aria-label': 'Search ids'});
   const classPick = h('select', {id: 'dataset-class', 'aria-label': 'Holds class'});
@@ -214,6 +214,7 @@ export function mount({element, server}) {
       about.votes ? line('Votes', count(about.votes)) : null,
       line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
+      about.worst_distractor?.warning ? h('p.warn', {id: 'dataset-distractor-warning', title: 'Uses true labels'}, about.worst_distractor.warning) : null,
       about.note ? h('p.warn', {id: 'dataset-note'}, about.note) : null,
       about.singletons === about.n ? h('p.warn', {}, 'Only labelled: every set has one candidate. Synthesize sets to make it ambiguous.') : null,
       h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'));
@@ -290,9 +291,9 @@ function synthesisReport(result, close) {
   return h('section.report', {'aria-label': 'Synthesis report', data: {name: result.name}},
     h('div.row', {}, h('h2.grow', {}, `${result.name} v${result.version_number}: ${result.mean_candidates.toFixed(2)} candidates a sample`),
       h('button.quiet', {type: 'button', on: {click: close}}, 'Close report')),
-    h('p.quiet-text', {}, `Annotator ${result.annotator}, ${counted(result.annotator_settings.epochs, 'epoch')}, accuracy ${percent(result.annotator_accuracy)} (uses true labels), rate ${result.rate}, seed ${result.seed}.`
+    h('p.quiet-text', {}, `Annotator ${result.annotator}, ${counted(result.annotator_epochs, 'epoch')}, accuracy ${percent(result.annotator_accuracy)} (uses true labels), rate ${result.rate}, seed ${result.seed}.`
       + (found ? ` Found for a mean size of ${found.mean_size}: ${found.found.join(' and ')}; expected ${found.expected_size.toFixed(2)}, tolerance ${found.tolerance}.` : '')),
-    h('p', {}, `The most frequent distractor of a class is in ${percent(worst.mean)} of its sets, averaged over classes; ${percent(worst.carrying)} of the samples carry one that ${percent(worst.threshold)} of their class carry (uses true labels).`),
+    h('p', {}, `The most frequent distractor of a class is in ${percent(worst.mean)} of its sets, averaged over classes; ${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry (uses true labels).`),
     worst.warning ? h('p.warn', {}, worst.warning) : null);
 }
 

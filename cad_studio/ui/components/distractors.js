@@ -1,9 +1,10 @@
 // What sits in the sets of each class: the most frequent distractor where true labels are known,
 // else what is held together most often, which is not the same.
 
-import {h, fill, counted, percent} from './dom.js';
+import {h, fill, counted} from './dom.js';
 
 const SHOWN = 12;
+const percent = share => `${(100 * share).toFixed(1)} %`;
 
 /** Which table is shown, in words and rows [class, other, shares...], the largest share first. */
 export function distractorTable({worst_distractor: worst, held_together: together}) {
@@ -12,12 +13,12 @@ export function distractorTable({worst_distractor: worst, held_together: togethe
   return worst ? {
     title: 'Most frequent distractor', hint: 'uses true labels', columns: ['Class', 'Distractor', 'In its sets'],
     rows: rows.map(row => [row.class, row.distractor, row.share]),
-    text: rows.length ? `${percent(worst.carrying)} of the samples carry one that at least ${percent(worst.threshold)} of their class carry.` : 'No set holds more than the true label.',
-    warning: worst.warning, limit: worst.threshold,
+    text: rows.length ? `${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry.` : 'No set holds more than the true label.',
+    limit: worst.threshold,
   } : {
     title: 'Held together most often', hint: 'by the sets alone', columns: ['Class', 'Other', 'Other in its sets', 'It in the other\'s'],
     rows: rows.map(row => [row.class, row.other, row.share, row.back]),
-    text: rows.length ? together.about : 'No set holds two classes.', warning: '', limit: 1,
+    text: rows.length ? together.about : 'No set holds two classes.', limit: 1,
   };
 }
 
@@ -27,8 +28,7 @@ export function createDistractors(onPair) {
   const hint = h('span.num', {});
   const table = h('table.plain.distractors', {id: 'dataset-distractors'});
   const text = h('p.quiet-text', {});
-  const warning = h('p.warn', {id: 'dataset-distractor-warning', role: 'note'});
-  const element = h('section.panel-part', {}, h('div.row', {}, title, hint), table, text, warning);
+  const element = h('section.panel-part', {}, h('div.row', {}, title, hint), table, text);
   return {
     element,
     show(about) {
@@ -37,8 +37,6 @@ export function createDistractors(onPair) {
       hint.textContent = shown.hint;
       const left = shown.rows.length - SHOWN;
       text.textContent = (left > 0 ? `${counted(left, 'more class', 'more classes')}: describe --json lists all. ` : '') + shown.text;
-      warning.textContent = shown.warning;
-      warning.hidden = !shown.warning;
       table.hidden = !shown.rows.length;
       fill(table,
         h('thead', {}, h('tr', {}, ...shown.columns.map((name, at) => h('th', {class: at > 1 ? 'number' : ''}, name)))),
