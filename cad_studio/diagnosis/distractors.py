@@ -58,7 +58,7 @@ def find_distractors(candidates: PartialLabels, truth: NDArray[np.integer]) -> D
     if not len(rows):
         return None
     labels = np.asarray(truth)[rows].astype(np.int64)
-    counts = class_sums(candidates, rows, labels)
+    counts = _class_sums(candidates, rows, labels)
     n_samples = np.bincount(labels, minlength=n_classes)
     share = np.where(n_samples[:, None] > 0, counts / np.maximum(n_samples, 1)[:, None], np.nan)
     others = share.copy()
@@ -74,7 +74,7 @@ def find_distractors(candidates: PartialLabels, truth: NDArray[np.integer]) -> D
     return Distractors(n_samples, share, worst, n_carrying / len(rows))
 
 
-def class_sums(
+def _class_sums(
     candidates: PartialLabels, rows: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """How many samples of each label hold each class, int64 (C, C).
