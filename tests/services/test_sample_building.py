@@ -113,5 +113,5 @@ def test_a_file_whose_sets_cannot_be_kept_is_refused(built, source, tmp_path, ch
 
 def test_a_source_with_too_few_images_is_refused(source, tmp_path, monkeypatch):
     monkeypatch.setattr(sample_building, "_PER_CLASS", {"train": 9, "test": 2})
-    with pytest.raises(SettingError, match="'T-shirt/top' has 8 train images; 9 are needed"):
+    with pytest.raises(SettingError, match="Class '0' has 8 train images; 9 are needed"):
         build_sample(str(source), tmp_path / "out.npz", 0, Silent())
