@@ -17,11 +17,12 @@ from cad_studio import (
     cli_project,
     cli_training,
 )
+from cad_studio.cli_words import description_text, synthesis_text
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled
 from cad_studio.services.importing import resolved_source
-from cad_studio.services.sample import build_sample
+from cad_studio.services.sample_building import build_sample
 
 app = typer.Typer(
     name="cad_studio",
@@ -122,16 +123,31 @@ def import_dataset(
 @app.command()
 def synthesize(
     name: Name,
-    rate: Annotated[float, typer.Option(help="Factor on the flip probabilities.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    rate: Annotated[
+        float | None, typer.Option(help="Factor on the flip probabilities (default: 1).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     annotator: Annotated[str, typer.Option(help="auto, mlp or cnn.")] = "auto",
-    epochs: Annotated[int | None, typer.Option(help="Passes of the annotator.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Passes of the annotator (default: 5); more give smaller sets."),
+    ] = None,
+    mean_size: Annotated[
+        float | None,
+        typer.Option(
+            help="Mean number of candidates wanted, such as 3: finds the epochs and the rate, "
+            "those of them that are left out."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make instance-dependent candidate sets from the true labels, as a new version."""
-    config = {"rate": rate, "seed": seed, "annotator": annotator, "epochs": epochs}
+    config = {
+        "rate": rate, "seed": seed, "annotator": annotator, "epochs": epochs,
+        "mean_size": mean_size,
+    }  # fmt: skip
     arguments = {"name": name, "config": config}
-    run("synthesize", arguments, as_json, _synthesis_text, f"Synthesize sets of {name}")
+    run("synthesize", arguments, as_json, synthesis_text, f"Synthesize sets of {name}")
 
 
 @app.command()
@@ -182,9 +198,14 @@ def mine(
 
 @app.command()
 def describe(name: Name, as_json: Json = False) -> None:
-    """Say what a dataset holds."""
+    """Say what a dataset holds, and what its sets say of its classes."""
     with opened() as services:
-        show(services.datasets.describe(name), as_json, _description_text)
+        found = {
+            **services.datasets.describe(name),
+            "mistaken_for": services.datasets.mistaken_for(name),
+            "note": services.sample.note(name),
+        }
+        show(found, as_json, description_text)
 
 
 @app.command("list")
@@ -263,11 +284,15 @@ def remove(name: Name, as_json: Json = False) -> None:
 def build_bundled_sample(
     source: Annotated[str, typer.Argument(help="Folder with the published Fashion-MNIST files.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("assets/sample.npz"),
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    keep_hard: Annotated[
+        Path | None,
+        typer.Option(help="A file built before, whose sets of sample-hard are kept bit for bit."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Rebuild the bundled sample from the published files."""
-    made = build_sample(source, out.absolute(), seed, Line())
+    """Rebuild both bundled samples from the published files."""
+    made = build_sample(source, out.absolute(), seed, Line(), keep_hard)
     show(made, as_json, lambda r: f"{r['n']:,} samples, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
 
 
@@ -285,14 +310,6 @@ def _import_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _synthesis_text(result: dict[str, Any]) -> str:
-    return (
-        f"{result['name']} v{result['version_number']}: {result['mean_candidates']:.2f} candidates "
-        f"a sample, annotator {result['annotator']} at {result['annotator_accuracy']:.1%} "
-        f"(oracle), {result['seconds']:.0f} s"
-    )
-
-
 def _mining_text(result: dict[str, Any]) -> str:
     lines = [
         f"{result['n_pairs']:,} pairs of {result['n_instances']:,} samples at cosine >= "
@@ -304,18 +321,3 @@ def _mining_text(result: dict[str, Any]) -> str:
         for cell in result["pairs_per_class_pair"][:10]
     ]
     return "\n".join(lines)
-
-
-def _description_text(result: dict[str, Any]) -> str:
-    known = result["truth_known"]
-    inside = result["truth_in_candidates"]
-    truth = (
-        f"true label known for {known:,}, in the set for {inside:,}" if known else "no true labels"
-    )
-    splits = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
-    return (
-        f"{result['name']} v{result['version_number']} {result['version']}: "
-        f"{result['n']:,} samples ({splits}), {result['k']} classes\n"
-        f"  {result['mean_candidates']:.2f} candidates a sample; {result['empty']:,} empty, "
-        f"{result['singletons']:,} singletons, {result['full']:,} full\n  {truth}"
-    )

@@ -15,7 +15,6 @@ from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotation_files import FORMATS
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import class_index
-from cad_studio.services.sample import SAMPLE_NAME
 from cad_studio.services.simulation import SimulationConfig
 
 annotate_app = typer.Typer(help="Annotate, read the log, simulate.", no_args_is_help=True)
@@ -260,8 +259,7 @@ def _request(kind: str, who: str, **more: Any) -> ActionRequest:
 
 
 def _open_sample(services: Services, name: str, line: Line) -> None:
-    if name == SAMPLE_NAME and SAMPLE_NAME not in services.datasets.names():
-        services.sample.open(line)
+    services.sample.bring(name, line)
 
 
 def _act_text(result: dict[str, Any]) -> str:

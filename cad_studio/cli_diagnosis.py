@@ -8,7 +8,6 @@ import typer
 
 from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.services.report_page import shown
-from cad_studio.services.sample import SAMPLE_NAME
 
 _SHOWN = 5
 
@@ -91,13 +90,10 @@ def report(
 
 
 def _open_sample(name: str) -> None:
-    if name != SAMPLE_NAME:
-        return
     line = Line()
     with opened() as services:
-        if SAMPLE_NAME not in services.datasets.names():
-            services.sample.open(line)
-            line.clear()
+        services.sample.bring(name, line)
+    line.clear()
 
 
 def _map_text(result: dict[str, Any]) -> str:

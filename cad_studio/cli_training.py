@@ -16,7 +16,6 @@ from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.presets import PRESETS
-from cad_studio.services.sample import SAMPLE_NAME
 from cad_studio.services.training import TrainingRequest
 from cad_studio.services.training_choices import DEFAULT_METHOD
 from cad_studio.training.settings import TrainConfig
@@ -118,9 +117,8 @@ def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]
 
 
 def open_sample(services: Services, dataset: str, line: Line) -> None:
-    """Bring the bundled sample into a project that does not hold it yet, where it is meant."""
-    if dataset == SAMPLE_NAME and SAMPLE_NAME not in services.datasets.names():
-        services.sample.open(line)
+    """Bring a bundled sample into a project that does not hold it yet, where it is meant."""
+    services.sample.bring(dataset, line)
 
 
 def make_request(

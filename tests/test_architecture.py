@@ -51,6 +51,7 @@ PUTS_TOGETHER = {
     "cli_jobs",
     "cli_project",
     "cli_training",
+    "cli_words",
     "command_line",
     "worker",
     "__main__",

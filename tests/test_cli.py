@@ -91,11 +91,35 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
     assert found["mean_candidates"] == pytest.approx(made["mean_candidates"], abs=1e-4)
     assert found["singletons"] == found["size_histogram"][1]
 
+    assert found["worst_distractor"] == made["worst_distractor"]
+    assert (made["worst_distractor"]["uses_true_labels"], found["held_together"]) == (True, None)
+    names = [row["class"] for row in found["worst_distractor"]["classes"]]
+    assert names == [row["class"] for row in found["mistaken_for"]["classes"]]
+    assert found["mistaken_for"]["uses_true_labels"] is False
+    assert found["note"] == ""
+
     out = tmp_path / "sets ü.csv"
     told = run_json(project, "export", "fmnist", "--format", "csv", "--out", out)
     assert (told["rows"], told["out"]) == (150, str(out))
     with out.open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 150
+
+
+def test_a_mean_size_is_calibrated_and_the_setting_printed_gives_it_again(imported, project):
+    size, seed = ("--mean-size", "3.5"), ("--seed", "3")
+    code, out, err = run(project, "synthesize", "fmnist", *size, "--epochs", "2", *seed)
+    assert (code, err) == (0, "")
+    assert "for a mean size of 3.5 found: rate; expected 3.50 (tolerance 0.1)" in out
+    assert "most frequent distractor of a class (uses true labels)" in out
+    again = out.partition("The same again: ")[2].splitlines()[0].split()
+    assert again[:2] == ["--epochs", "2"]
+    calibrated = run_json(project, "describe", "fmnist")
+    repeated = run_json(project, "synthesize", "fmnist", *again)
+    assert repeated["candidates_hash"] == calibrated["made_with"]["candidates_hash"]
+    code, out, err = run(project, "describe", "fmnist")
+    assert (code, err) == (0, "")
+    assert "of the samples carry one that at least 90% of their class carry" in out
+    assert "mistaken, by the sets alone (set model, estimated): " in out
 
 
 def test_what_commands_do_stands_among_the_jobs_of_the_window(imported, project):
@@ -126,6 +150,14 @@ def test_without_json_a_line_for_people_is_printed(imported, project):
         (["import", "/nowhere", "--name", "x"], "'/nowhere' does not exist. Give a file or folder"),
         (["mine", "fmnist", "--quantile", "2"], "quantile is 2.0; the most is 1.0."),
         (["mine", "fmnist", "--threshold", "much"], "Invalid value for '--threshold'"),
+        (["synthesize", "fmnist", "--mean-size", "11"], "mean_size is 11, but fmnist has 10"),
+        (["synthesize", "fmnist", "--mean-size", "0.9"], "mean_size is 0.9; the least is 1.0."),
+        (["synthesize", "fmnist", "--mean-size", "nan"], "mean_size is not a number."),
+        (
+            ["synthesize", "fmnist", "--mean-size", "3", "--rate", "1", "--epochs", "5"],
+            "leaves nothing to find. Leave out the epochs, the rate or both",
+        ),
+        (["build-sample", "/nowhere"], "'/nowhere' does not exist."),
         (["dance"], "No such command 'dance'"),
     ],
 )

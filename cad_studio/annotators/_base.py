@@ -119,10 +119,12 @@ class AnnotatorResult:
         logits: float32 (N, C). All rows, network in evaluation mode.
         train_accuracy: 0 to 1, over the rows it was trained on, in evaluation mode.
         name: Registered name of the network that `auto` stood for.
+        epochs: Passes it made over those rows.
         seconds: Wall time of training and evaluation.
     """
 
     logits: NDArray[np.float32]
     train_accuracy: float
     name: str
+    epochs: int
     seconds: float

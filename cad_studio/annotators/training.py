@@ -1,9 +1,9 @@
 """Train an annotator on the truth and ask it about every sample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,27 @@ from cad_studio.annotators._truth import require_truth
 from cad_studio.annotators.mlp import is_small_grey
 from cad_studio.core.dataset import PixelSource, chunks
 from cad_studio.core.errors import SettingError
-from cad_studio.core.progress import Part, Progress
+from cad_studio.core.progress import Part, Progress, Silent
 
 if TYPE_CHECKING:
     from torch import nn
 
 EVALUATION_BATCH = 1024
 STEPS_PER_REPORT = 8
+
+Ask = Callable[[NDArray[np.integer]], NDArray[np.float32]]
+"""Rows, integers (M,) -> the annotator's logits of them, float32 (M, C), in evaluation mode."""
+
+
+class Watch(Protocol):
+    """Looks at an annotator after each epoch and may say that it has learned enough.
+
+    Looking changes nothing: a training that is watched to its end gives the logits of one that is
+    not.
+    """
+
+    def __call__(self, epoch: int, ask: Ask) -> bool:
+        """Whether to stop after this epoch, counted from 1."""
 
 
 def train_annotator(
@@ -33,6 +47,7 @@ def train_annotator(
     seed: int,
     progress: Progress,
     device: str = "cpu",
+    watch: Watch | None = None,
 ) -> AnnotatorResult:
     """Train on some rows and give the logits of all.
 
@@ -49,6 +64,7 @@ def train_annotator(
         seed: Where chance comes from.
         progress: Told how far it is.
         device: Where torch computes.
+        watch: Called after each epoch; may end the training.
 
     Raises:
         SettingError: The network does not take such inputs, there are fewer than two training
@@ -64,15 +80,22 @@ def train_annotator(
     with _torch_state(config.threads, seed):
         inputs = _open_inputs(name, pixels, features, rows, Part(progress, 0.0, 0.1))
         network = ANNOTATORS.get(name)().build(inputs.shape, n_classes).to(device)
-        _fit(network, inputs, truth, rows, config, seed, Part(progress, 0.1, 0.9), device)
-        logits = _evaluate(network, inputs, len(truth), Part(progress, 0.9, 1.0), device)
+        part = Part(progress, 0.1, 0.9)
+        epochs = _fit(network, inputs, truth, rows, config, seed, part, device, watch)
+        everything = np.arange(len(truth))
+        logits = _evaluate(network, inputs, everything, Part(progress, 0.9, 1.0), device)
     if not np.isfinite(logits).all():
         raise SettingError(
             f"The annotator's training diverged at learning_rate {config.learning_rate}. "
             "Choose a smaller one."
         )
     accuracy = float((logits[rows].argmax(axis=1) == truth[rows]).mean())
-    return AnnotatorResult(logits, accuracy, name, perf_counter() - started)
+    return AnnotatorResult(logits, accuracy, name, epochs, perf_counter() - started)
+
+
+def epochs_made(config: AnnotatorConfig, n_rows: int) -> int:
+    """Passes that a training makes over `n_rows` samples: the epochs, or those its steps need."""
+    return max(config.epochs, -(-config.least_steps // _n_batches(config, n_rows)))
 
 
 def choose_annotator(
@@ -119,20 +142,25 @@ def _fit(
     seed: int,
     progress: Progress,
     device: str,
-) -> None:
+    watch: Watch | None,
+) -> int:
+    """Train `network`; the epochs that were made."""
     import torch
 
-    # Rounding down keeps every batch at two or more, which BatchNorm needs.
-    n_batches = max(1, len(rows) // config.batch_size)
-    n_epochs = max(config.epochs, -(-config.least_steps // n_batches))
+    n_batches = _n_batches(config, len(rows))
+    n_epochs = epochs_made(config, len(rows))
     n_steps = n_epochs * n_batches
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     # A stream of its own: callers draw the sets from one that starts at the bare seed.
     generator = np.random.default_rng((seed, 1))
     labels = np.asarray(truth, np.int64)
-    network.train()
+
+    def ask(some: NDArray[np.integer]) -> NDArray[np.float32]:
+        return _evaluate(network, inputs, np.asarray(some, np.int64), Silent(), device)
+
     step = 0
     for epoch in range(n_epochs):
+        network.train()
         for batch in np.array_split(generator.permutation(rows), n_batches):
             if step % STEPS_PER_REPORT == 0:
                 message = f"Training the annotator, epoch {epoch + 1} of {n_epochs}"
@@ -144,19 +172,31 @@ def _fit(
             loss.backward()
             optimiser.step()
             step += 1
+        if watch is not None and watch(epoch + 1, ask):
+            return epoch + 1
+    return n_epochs
+
+
+def _n_batches(config: AnnotatorConfig, n_rows: int) -> int:
+    # Rounding down keeps every batch at two or more, which BatchNorm needs.
+    return max(1, n_rows // config.batch_size)
 
 
 def _evaluate(
-    network: "nn.Module", inputs: Inputs, n_samples: int, progress: Progress, device: str
+    network: "nn.Module",
+    inputs: Inputs,
+    rows: NDArray[np.int64],
+    progress: Progress,
+    device: str,
 ) -> NDArray[np.float32]:
     import torch
 
     parts = []
     network.eval()
     with torch.inference_mode():
-        for rows in chunks(n_samples, EVALUATION_BATCH):
-            progress.report(rows[0] / n_samples, "Asking the annotator")
-            parts.append(network(inputs.batch(rows).to(device)).float().cpu().numpy())
+        for part in chunks(len(rows), EVALUATION_BATCH):
+            progress.report(part[0] / len(rows), "Asking the annotator")
+            parts.append(network(inputs.batch(rows[part]).to(device)).float().cpu().numpy())
     return np.concatenate(parts)
 
 

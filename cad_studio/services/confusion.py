@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
-from cad_studio.diagnosis.beliefs import ambiguity
+from cad_studio.diagnosis.beliefs import ambiguity, probabilities
 from cad_studio.diagnosis.calibration import Reliability
 from cad_studio.diagnosis.classes import class_table
 from cad_studio.diagnosis.confusion import (
@@ -18,6 +18,7 @@ from cad_studio.diagnosis.confusion import (
     row_shares,
     similarity_order,
 )
+from cad_studio.diagnosis.set_model import set_model
 from cad_studio.mining.pairs import label_sharing
 from cad_studio.services.answers import Predictions
 from cad_studio.services.predictions import PredictionService
@@ -32,7 +33,7 @@ from cad_studio.services.run_figures import (
 )
 from cad_studio.services.runs import name_of
 
-MATRICES = ("confusion", "ambiguity", "co-occurrence")
+MATRICES = ("confusion", "ambiguity", "co-occurrence", "set-model")
 ORDERS = ("similar", "own")
 MOST_CLASSES = 60
 _MOST_PAIRS = 40
@@ -66,8 +67,8 @@ class ConfusionService:
             `run`, `name`, `answers` (changes when the model was asked anew), `split`, `n`,
             `n_known` (samples with a true label), `splits`,
             `class_names`, `figures` (values by key), `about` (what they are), `matrices`
-            (`classes` in order, and `confusion`, `ambiguity`, `co-occurrence` over them;
-            `confusion` None without truth), `pairs` (most confused first), `notes`.
+            (`classes` in order, and `confusion`, `ambiguity`, `co-occurrence`, `set-model` over
+            them; `confusion` None without truth), `pairs` (most confused first), `notes`.
         """  # fmt: skip
         if order not in ORDERS:
             raise SettingError(f"{order!r} is not an order. {closest(order, ORDERS)}".rstrip())
@@ -100,6 +101,7 @@ class ConfusionService:
                 else whole["confusion"][cells].tolist(),
                 "ambiguity": np.round(whole["ambiguity"][cells], 4).tolist(),
                 "co-occurrence": whole["co-occurrence"][cells].tolist(),
+                "set-model": np.round(whole["set-model"][cells], 4).tolist(),
                 "row_totals": basis.sum(axis=1)[shown].round(1).tolist(),
             },
             "pairs": self._pairs(found, split, whole),
@@ -177,8 +179,9 @@ class ConfusionService:
 
         Args:
             run_id: The run.
-            matrix: `confusion`: of true class a predicted as b; `ambiguity`: whose best candidate
-                is a and whose set holds b; `co-occurrence`: whose set holds both.
+            matrix: `confusion`: of true class a predicted as b; `ambiguity` and `set-model`:
+                whose best candidate is a and whose set holds b; `co-occurrence`: whose set holds
+                both.
             a: Class of the row.
             b: Class of the column.
             split: As in `overview`.
@@ -195,7 +198,7 @@ class ConfusionService:
                 raise SettingError(f"{found.data.record.name} has no true labels.")
             keep = (found.truth[rows] == a) & (beliefs.predicted[rows] == b)
             strength = beliefs.confidence
-        elif matrix == "ambiguity":
+        elif matrix in {"ambiguity", "set-model"}:
             keep = (beliefs.best[rows] == a) & found.candidates.has(b)[rows]
             strength = -beliefs.believed
         else:
@@ -244,6 +247,7 @@ def _made(found: Predictions, split: str | None) -> dict[str, Any]:
         "ambiguity": shares,
         "weight": weight,
         "co-occurrence": sets.co_occurrence(),
+        "set-model": set_model(sets, lambda part: probabilities(found.logits[rows[part]])).table,
         "sharing": label_sharing(sets, found.labels[rows]),
     }
 

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset
 from cad_studio.core.settings import check_settings
+from cad_studio.services import set_figures
 from cad_studio.services.access import Access
 from cad_studio.services.loaded import Cache, LoadedDataset
 from cad_studio.store.projects import Project
@@ -69,6 +71,12 @@ class DatasetService:
         """A dataset with its arrays at hand."""
         return self._cache.get(self._project, self.get(name))
 
+    def first_sets(self, name: str) -> PartialLabels:
+        """The candidate sets a dataset was imported with."""
+        first = self._project.datasets.versions(name)[0]
+        packed = self._project.blobs.load_array(first.candidates)
+        return PartialLabels(packed, self.get(name).n_classes)
+
     def load_for_run(self, name: str, version_hash: str) -> LoadedDataset:
         """As `load`, but true labels are in the classes of the version that a run learned from."""
         data = self.load(name)
@@ -104,7 +112,8 @@ class DatasetService:
             `n`, `k`, `mean_candidates`, counts of `empty`, `singletons` and `full` sets,
             `truth_known` and `truth_in_candidates` (counts of samples; the latter None without
             truth), `splits`, `size_histogram` (samples by number of candidates), `class_names`,
-            `version` and how it came about.
+            `version` and how it came about, `worst_distractor` (uses true labels; None where none
+            is known) and `held_together` (by the sets alone, where none is known, else None).
         """
         data = self.load(name)
         record = data.record
@@ -142,6 +151,8 @@ class DatasetService:
             "source": record.source,
             "created_at": record.created_at,
             "report": record.report,
+            "worst_distractor": set_figures.worst_distractor(data),
+            "held_together": None if known else set_figures.held_together(data),
         }
 
     def co_occurrence(self, name: str) -> dict[str, Any]:
@@ -151,13 +162,26 @@ class DatasetService:
             `classes`: indices of the rows, at most `MAX_MATRIX_CLASSES`; `counts`: the matrix, the
             diagonal counting the samples that hold the class; `n_classes`.
         """
-        counts = self.load(name).candidates.co_occurrence()
+        counts = self.load(name).together
         shown = busiest_classes(counts)
         return {
             "classes": shown.tolist(),
             "counts": counts[np.ix_(shown, shown)].tolist(),
             "n_classes": len(counts),
         }
+
+    def set_model(self, name: str) -> dict[str, Any]:
+        """Which class is mistaken for which, by the sets alone: `set_figures.set_model`.
+
+        Of more than `MAX_MATRIX_CLASSES` classes, those with the largest cells of the
+        co-occurrence, as there.
+        """
+        data = self.load(name)
+        return set_figures.set_model(data, busiest_classes(data.together))
+
+    def mistaken_for(self, name: str) -> dict[str, Any]:
+        """The class that each class is most often mistaken for: `set_figures.mistaken_for`."""
+        return set_figures.mistaken_for(self.load(name))
 
     def rows(self, name: str, wanted: RowFilter) -> NDArray[np.int64]:
         """The rows that answer a filter, ascending, int64 (M,).

@@ -125,7 +125,7 @@ class EditorService:
     def _described(self, data: LoadedDataset) -> str:
         _, found = self._chosen(data)
         if found is None:
-            return "the bundled editor of the sample"
+            return "the bundled editor, trained on the sets of sample-hard"
         n_done = len(found.reports)
         return (
             f"editor {found.id}, {n_done} epoch{'s' * (n_done != 1)}"

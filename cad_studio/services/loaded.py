@@ -14,6 +14,8 @@ from cad_studio.core.dataset import UNKNOWN, PixelSource, Votes
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset
 from cad_studio.datasets.decoding import decode
+from cad_studio.diagnosis.distractors import Distractors, find_distractors
+from cad_studio.diagnosis.set_model import SetModel, fit_set_model
 from cad_studio.store.pixels import EncodedPixels, MappedPixels
 from cad_studio.store.projects import Project
 
@@ -129,6 +131,21 @@ class LoadedDataset:
             data = self._blobs.map_bytes(record.files["encoded"], int(offsets[-1]))
             return EncodedPixels(data, offsets, self.ids, decode)
         return None
+
+    @cached_property
+    def together(self) -> NDArray[np.int64]:
+        """How many samples hold both of two classes, int64 (C, C); the diagonal counts one."""
+        return self.candidates.co_occurrence()
+
+    @cached_property
+    def distractors(self) -> Distractors | None:
+        """What is in the sets of each true class (uses true labels); None where none is known."""
+        return None if self.truth is None else find_distractors(self.candidates, self.truth)
+
+    @cached_property
+    def set_model(self) -> SetModel:
+        """P(k in S | y), estimated from the sets alone."""
+        return fit_set_model(self.candidates)
 
     def current_labels(
         self, with_truth: bool = True

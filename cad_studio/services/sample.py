@@ -1,32 +1,35 @@
-"""The bundled sample: open it in a new project, or rebuild it from the published files."""
+"""The bundled samples: open them in a new project.
 
-import json
-import tempfile
+Both hold the same images, ids, split and order. `sample` has the candidate sets of an annotator
+that learned for 30 epochs; `sample-hard` those of one that was stopped after 5, in which most
+classes have a distractor in nearly every set.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cad_studio.core.errors import ResourceError, SettingError
+from cad_studio.core.errors import ResourceError
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.datasets._base import ReadOptions
+from cad_studio.datasets._arrays import as_mask, read_npz
+from cad_studio.datasets._base import ReadOptions, read_source
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.importing import ImportService
-from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningRequest, MiningService
-from cad_studio.services.synthesis import SynthesisConfig, SynthesisService
-from cad_studio.store.projects import Project
 
 SAMPLE_NAME = "sample"
+HARD_NAME = "sample-hard"
+SAMPLES = {SAMPLE_NAME: "candidates", HARD_NAME: "candidates_hard"}
+"""Name in the project -> array in the file."""
+
 SAMPLE_FILE = Path(__file__).parent.parent.parent / "assets" / "sample.npz"
 SAMPLE_QUANTILE = 1e-3
-_PER_CLASS = {"train": 1000, "test": 200}
 
 
 class SampleService:
-    """The bundled sample in one project."""
+    """The bundled samples in one project."""
 
     def __init__(
         self, importing: ImportService, datasets: DatasetService, mining: MiningService
@@ -37,116 +40,101 @@ class SampleService:
         self._mining = mining
 
     def is_wanted(self) -> bool:
-        """Whether the sample, or its pairs, are still to be made ready in this project.
+        """Whether the samples, or their pairs, are still to be made ready in this project.
 
-        A project with other datasets whose owner removed the sample is left alone.
+        A project with other datasets whose owner removed the samples is left alone, and so is one
+        of an earlier version, whose only sample has what is now `sample-hard`.
         """
         names = self._datasets.names()
-        if SAMPLE_NAME in names:
-            return not self._mining.minings(SAMPLE_NAME)
-        return not names
+        held = [name for name in SAMPLES if name in names]
+        return not names or any(not self._mining.minings(name) for name in held)
 
     def open(self, progress: Progress) -> dict[str, Any]:
-        """See that the project has the sample, its pixel features and its pairs.
+        """See that a new project has both samples, their pixel features and their pairs.
 
         Does nothing that was done before.
 
         Raises:
             ResourceError: The file is missing from this copy of the studio.
         """
-        if SAMPLE_NAME not in self._datasets.names():
-            if not SAMPLE_FILE.is_file():
-                raise ResourceError(
-                    f"{SAMPLE_FILE} is missing. Restore it from the repository, or rebuild it: "
-                    "python -m cad_studio build-sample FOLDER."
-                )
-            options = ReadOptions(format="npz")
-            self._importing.import_source(
-                str(SAMPLE_FILE), SAMPLE_NAME, options, False, Part(progress, 0.0, 0.4)
+        names = self._datasets.names()
+        cut_off = (
+            SAMPLE_NAME in names
+            and not self._mining.minings(SAMPLE_NAME)
+            and self.bundled_sets(SAMPLE_NAME) == SAMPLE_NAME
+        )
+        wanted = [name for name in SAMPLES if name in names or not names or cut_off]
+        self._make_ready(wanted, progress)
+        return {"name": SAMPLE_NAME, "names": wanted}
+
+    def bring(self, name: str, progress: Progress) -> None:
+        """Make a sample ready where it is named in a project that does not hold it yet.
+
+        A project without any dataset gets both.
+
+        Raises:
+            ResourceError: The file is missing from this copy of the studio.
+        """
+        names = self._datasets.names()
+        if name in SAMPLES and name not in names:
+            self._make_ready([name] if names else list(SAMPLES), progress)
+
+    def bundled_sets(self, name: str) -> str | None:
+        """Which sample's sets a dataset was imported with, by content; None for sets of its own."""
+        if not SAMPLE_FILE.is_file():
+            return None
+        first = self._datasets.first_sets(name)
+        return next((sample for sample, sets in _bundled().items() if sets == first), None)
+
+    def note(self, name: str) -> str:
+        """What a reader must know of a dataset that bears a sample's name, or nothing.
+
+        A project made by an earlier version keeps the `sample` it has, whose sets are now those
+        of `sample-hard`.
+        """
+        if name == SAMPLE_NAME and self.bundled_sets(name) == HARD_NAME:
+            return (
+                f"This project was made by an earlier version: its {SAMPLE_NAME} was imported with "
+                f"the sets that are now called {HARD_NAME}. The new {SAMPLE_NAME} comes with a new "
+                f"project, or by importing {SAMPLE_FILE.name} under another name."
             )
-        if not self._mining.minings(SAMPLE_NAME):
-            request = MiningRequest("pixels", MiningConfig(quantile=SAMPLE_QUANTILE))
-            self._mining.mine(SAMPLE_NAME, request, Part(progress, 0.4, 1.0))
-        return {"name": SAMPLE_NAME}
+        return ""
+
+    def _make_ready(self, wanted: list[str], progress: Progress) -> None:
+        missing = [name for name in wanted if name not in self._datasets.names()]
+        if missing and not SAMPLE_FILE.is_file():
+            raise ResourceError(
+                f"{SAMPLE_FILE} is missing. Restore it from the repository, or rebuild it: "
+                "python -m cad_studio build-sample FOLDER."
+            )
+        part = Part(progress, 0.0, 0.4)
+        for at, name in enumerate(missing):
+            step = Part(part, at / len(missing), (at + 1) / len(missing))
+            found = read_source(str(SAMPLE_FILE), ReadOptions(format="npz"), step)
+            found = replace(found, candidates=_bundled()[name])
+            self._importing.store(found, name, str(SAMPLE_FILE), False, step)
+        part = Part(progress, 0.4, 1.0)
+        for at, name in enumerate(wanted):
+            if not self._mining.minings(name):
+                request = MiningRequest("pixels", MiningConfig(quantile=SAMPLE_QUANTILE))
+                step = Part(part, at / len(wanted), (at + 1) / len(wanted))
+                self._mining.mine(name, request, step)
 
 
-def build_sample(source: str, out: Path, seed: int, progress: Progress) -> dict[str, Any]:
-    """Rebuild the sample from the published Fashion-MNIST files.
-
-    Imports all 70,000 images, makes candidate sets at rate 1.0, and takes a random balanced
-    subset: 1,000 of each class for training and 200 for testing.
-
-    Args:
-        source: Folder with the four IDX files.
-        out: The `.npz` to write; a `.json` beside it says how it was made.
-        seed: Where chance comes from.
-        progress: Told how far it is.
+def _bundled() -> dict[str, PartialLabels]:
+    """The candidate sets of each sample in the file.
 
     Raises:
-        SettingError: A class has too few images.
+        ResourceError: One of them is not in it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder))
-        datasets = DatasetService(project, Access())
-        ImportService(project).import_source(
-            source, "whole", ReadOptions(), False, Part(progress, 0.0, 0.3)
+    held = read_npz(SAMPLE_FILE, set(SAMPLES.values()))
+    missing = [array for array in SAMPLES.values() if array not in held]
+    if missing:
+        raise ResourceError(
+            f"{SAMPLE_FILE} lacks {', '.join(missing)}: it is of an earlier version. Restore it "
+            "from the repository, or rebuild it: python -m cad_studio build-sample FOLDER."
         )
-        made = SynthesisService(project, datasets).synthesize(
-            "whole", SynthesisConfig(rate=1.0, seed=seed), Part(progress, 0.3, 0.95)
-        )
-        data = datasets.load("whole")
-        rows = _balanced_rows(data, np.random.default_rng(seed))
-        _write(data, rows, out)
-        project.close()
-    described = {
-        "what": "A balanced subset of Fashion-MNIST with synthesised candidate sets",
-        "licence": "Fashion-MNIST: MIT, Copyright 2017 Zalando SE",
-        "command": f"python -m cad_studio build-sample FOLDER --seed {seed}",
-        "per_class": _PER_CLASS,
-        "mean_candidates": round(float(data.candidates.take(rows).sizes().mean()), 4),
-        "synthesis": {key: made[key] for key in (
-            "rate", "seed", "annotator", "annotator_settings", "annotator_accuracy",
-            "annotator_learned_from", "candidates_hash",
-        )},
-    }  # fmt: skip
-    out.with_suffix(".json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    return {"out": str(out), "bytes": out.stat().st_size, "n": len(rows), **described}
-
-
-def _balanced_rows(data: LoadedDataset, generator: np.random.Generator) -> np.ndarray:
-    assert data.truth is not None
-    chosen = []
-    for split, per_class in _PER_CLASS.items():
-        if split not in data.record.split_names:
-            raise SettingError(
-                f"The source has no {split!r} split; both published parts are needed."
-            )
-        code = data.record.split_names.index(split)
-        for label in range(data.record.n_classes):
-            rows = np.flatnonzero((data.splits == code) & (data.truth == label))
-            if len(rows) < per_class:
-                raise SettingError(
-                    f"Class {data.record.class_names[label]!r} has {len(rows)} {split} images; "
-                    f"{per_class} are needed."
-                )
-            chosen.append(np.sort(generator.choice(rows, per_class, replace=False)))
-    train = np.sort(np.concatenate(chosen[: data.record.n_classes]))
-    test = np.sort(np.concatenate(chosen[data.record.n_classes :]))
-    return np.concatenate([train, test])
-
-
-def _write(data: LoadedDataset, rows: np.ndarray, out: Path) -> None:
-    assert data.pixels is not None
-    assert data.truth is not None
-    shape = data.pixels.native_shape
-    assert shape is not None
-    with out.open("wb") as file:
-        np.savez_compressed(
-            file,
-            images=data.pixels.batch(rows, *shape)[..., 0],
-            candidates=data.candidates.dense(rows),
-            labels=data.truth[rows].astype(np.int16),
-            ids=np.array([data.ids[row] for row in rows]),
-            split=np.array(data.record.split_names)[data.splits[rows]],
-            class_names=np.array(data.record.class_names),
-        )
+    return {
+        name: PartialLabels.from_dense(as_mask(held[array], array))
+        for name, array in SAMPLES.items()
+    }

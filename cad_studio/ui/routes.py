@@ -48,6 +48,7 @@ def build_routes(services: Services) -> list[Route]:
         "/jobs/{job}/file": _job_file,
         "/datasets/{name}": _dataset,
         "/datasets/{name}/co-occurrence": _co_occurrence,
+        "/datasets/{name}/set-model": _set_model,
         "/datasets/{name}/rows": _rows,
         "/datasets/{name}/instance/{row}": _instance,
         "/datasets/{name}/neighbours/{row}": _neighbours,
@@ -127,11 +128,16 @@ def _job_file(services: Services, request: Request) -> Response:
 
 
 def _dataset(services: Services, request: Request) -> Response:
-    return _json(services.datasets.describe(_named(request)))
+    name = _named(request)
+    return _json({**services.datasets.describe(name), "note": services.sample.note(name)})
 
 
 def _co_occurrence(services: Services, request: Request) -> Response:
     return _json(services.datasets.co_occurrence(_named(request)))
+
+
+def _set_model(services: Services, request: Request) -> Response:
+    return _json(services.datasets.set_model(_named(request)))
 
 
 def _rows(services: Services, request: Request) -> Response:

@@ -8,7 +8,7 @@ import pytest
 from cad_studio.annotators import _inputs
 from cad_studio.annotators._base import ANNOTATORS, AUTO, AnnotatorConfig
 from cad_studio.annotators.flipping import synthesise_candidates
-from cad_studio.annotators.training import choose_annotator, train_annotator
+from cad_studio.annotators.training import choose_annotator, epochs_made, train_annotator
 from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Silent
 from tests.array_pixels import ArrayPixels
@@ -124,6 +124,44 @@ def test_a_diverged_training_says_what_to_lower():
     truth[0] = 0
     with pytest.raises(SettingError, match="diverged at learning_rate"):
         train(None, features * np.float32("nan"), truth)
+
+
+def watched(stop_at, seen):
+    def watch(epoch, ask):
+        seen[epoch] = ask(np.array([5, 0]))
+        return epoch == stop_at
+
+    return watch
+
+
+@pytest.mark.parametrize("name", ANNOTATORS.names())
+def test_watching_changes_nothing_and_a_stop_equals_a_shorter_training(name):
+    pixels, truth = bright_bands(90, 9, 9, 1)
+    rows = np.arange(90)
+    config = replace(QUICK, name=name, epochs=5, least_steps=1)
+    plain = train(pixels, None, truth, config)
+    seen: dict[int, np.ndarray] = {}
+    whole, stopped = (
+        train_annotator(
+            pixels, None, truth, rows, N_CLASSES, config, 0, Silent(), watch=watched(stop_at, seen)
+        )
+        for stop_at in (None, 3)
+    )
+    np.testing.assert_array_equal(whole.logits, plain.logits)
+    assert (plain.epochs, whole.epochs, stopped.epochs) == (5, 5, 3)
+    shorter = train(pixels, None, truth, replace(config, epochs=3))
+    np.testing.assert_array_equal(stopped.logits, shorter.logits)
+    np.testing.assert_allclose(seen[3], shorter.logits[[5, 0]], rtol=1e-4, atol=1e-5)
+    assert sorted(seen) == [1, 2, 3, 4, 5]
+
+
+def test_a_small_dataset_makes_the_epochs_that_its_fewest_steps_need():
+    # 60 rows in batches of 32 are one batch an epoch, so 25 steps take 25 epochs
+    assert epochs_made(QUICK, 60) == 25
+    assert epochs_made(QUICK, 64) == 13
+    assert epochs_made(replace(QUICK, epochs=40), 64) == 40
+    features, truth = blobs(60, 4)
+    assert train(None, features, truth).epochs == 25
 
 
 class Stop:

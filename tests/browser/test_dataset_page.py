@@ -29,7 +29,7 @@ def test_a_size_bar_filters_and_the_count_says_so(page, studio):
 
 def test_a_cell_of_the_matrix_opens_the_samples_that_hold_both(page, studio):
     show_dataset(page, studio.url)
-    cell = page.locator('.dataset-page .matrix button[data-a="2"][data-b="4"]')
+    cell = page.locator('#dataset-together .matrix button[data-a="2"][data-b="4"]')
     name = cell.get_attribute("aria-label")
     first, second, expected = re.fullmatch(
         r"(.+) \u00d7 (.+): ([\d,]+) samples hold both", name
@@ -42,6 +42,49 @@ def test_a_cell_of_the_matrix_opens_the_samples_that_hold_both(page, studio):
     page.click(f".pills button:has-text('holds {first}')")
     shown_filter(page, f'"holds":["{second}"]')
     assert page.input_value("#dataset-class") == second
+
+
+def test_the_worst_distractors_are_listed_and_open_their_samples(page, studio):
+    show_dataset(page, studio.url, dataset="sample-hard")
+    rows = page.locator("#dataset-distractors tbody tr")
+    assert rows.count() == 10
+    assert rows.first.inner_text().split("\t") == ["T-shirt/top", "Shirt", "98.6 %"]
+    assert rows.last.inner_text().split("\t") == ["Shirt", "Coat", "64.2 %"]
+    assert rows.locator("td.warn").count() == 5
+    expect(page.locator("#dataset-distractor-warning")).to_contain_text(
+        "5 of 10 classes have a distractor in more than 90% of their sets"
+    )
+    rows.first.locator("button").click()
+    shown_filter(page, '"holds":["T-shirt/top","Shirt"]')
+    held = [set(label.rpartition(": ")[2].split(", ")) for label in labels(page)]
+    assert all({"T-shirt/top", "Shirt"} <= each for each in held)
+    page.select_option("#header-dataset", "sample")
+    page.wait_for_function(
+        "() => document.querySelector('.dataset-page').dataset.shown?.startsWith('sample:')"
+    )
+    assert rows.first.inner_text().split("\t") == ["Ankle boot", "Sneaker", "91.9 %"]
+    assert rows.locator("td.warn").count() == 1
+
+
+def test_the_set_model_says_which_class_is_mistaken_for_which(page, studio):
+    show_dataset(page, studio.url, dataset="sample-hard")
+    part = page.locator("#dataset-mistaken")
+    expect(part).to_contain_text("By the sets alone, no true label used.")
+    assert part.locator(".matrix button").count() == 90  # the diagonal says nothing
+    cell = part.locator('button[data-a="0"][data-b="6"]')
+    assert re.fullmatch(
+        r"Shirt in 9[5-7] % of the sets of T-shirt/top \(estimated\)",
+        cell.get_attribute("aria-label"),
+    )
+    # it has a direction, which what is held together has not
+    back = part.locator('button[data-a="6"][data-b="0"]').get_attribute("aria-label")
+    assert re.fullmatch(r"T-shirt/top in 7\d % of the sets of Shirt \(estimated\)", back)
+    cell.click()
+    shown_filter(page, '"holds":["T-shirt/top","Shirt"]')
+    expect(cell).to_have_attribute("aria-pressed", "true")
+    together = page.locator('#dataset-together button[data-a="0"][data-b="6"]')
+    expect(together).to_have_attribute("aria-pressed", "true")
+    assert total(page).split()[0] in together.get_attribute("aria-label")
 
 
 def test_search_finds_parts_of_ids(page, studio):

@@ -51,13 +51,13 @@ def test_a_folder_is_imported_with_a_report_and_text_stays_text(page, studio, tm
     assert page.locator("#dataset-class option").all_inner_texts()[1:] == CLASSES
     assert labels(page)[1].startswith("<b>01</b>, 2 candidates: ")
     assert any(SCRIPT in label for label in labels(page))
-    page.click('.dataset-page .matrix button[data-a="0"][data-b="1"]')
+    page.click('#dataset-together .matrix button[data-a="0"][data-b="1"]')
     shown_filter(page, '"holds"')
     assert f"holds {SCRIPT}" in page.inner_text(".dataset-page .pills")
     page.locator(".tile").first.click()
     expect(page.locator(".instance .id")).to_contain_text("<b>")
     assert SCRIPT in page.locator(".instance .chip .name").all_inner_texts()
-    cell = page.locator('.dataset-page .matrix button[data-a="0"][data-b="0"]')
+    cell = page.locator('#dataset-together .matrix button[data-a="0"][data-b="0"]')
     assert cell.get_attribute("aria-label").startswith(f"{SCRIPT}: 16 samples")
 
     open_page(page, "Entangled pairs")

@@ -67,7 +67,7 @@ def test_vectors_are_shown_as_strips(page, unusual):
 def test_five_hundred_classes_open_and_the_matrix_says_what_it_leaves_out(page, unusual):
     show_dataset(page, unusual.url, dataset="many")
     expect(page.locator(".dataset-page .side")).to_contain_text("60 of 500")
-    assert page.locator(".dataset-page .matrix button").count() == 60 * 60
+    assert page.locator("#dataset-together .matrix button").count() == 60 * 60
     page.click(".dataset-page button:has-text('Enlarge')")
     dialog = page.locator("dialog.matrix-dialog")
     expect(dialog).to_be_visible()

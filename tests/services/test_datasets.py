@@ -1,5 +1,7 @@
 """What a dataset is described as, worked out by hand, and which rows a filter finds."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +58,62 @@ def test_co_occurrence_counts_the_samples_that_hold_both(pets):
         "counts": [[3, 2, 1], [2, 3, 2], [1, 2, 3]],
         "n_classes": 3,
     }
+
+
+def test_known_labels_give_the_worst_distractor_of_each_class(pets):
+    """The third sample has no true label and does not count."""
+    data = pets.load("pets")
+    assert (data.truth >= 0).sum() == 4
+    found = pets.describe("pets")
+    told = found["worst_distractor"]
+    assert found["held_together"] is None
+    assert (told["uses_true_labels"], told["n_known"], told["threshold"]) == (True, 4, 0.9)
+    dense = data.candidates.dense()
+    for label, row in enumerate(told["classes"]):
+        own = dense[data.truth == label]
+        assert row["n"] == len(own)
+        others = np.delete(own, label, axis=1).mean(axis=0) if len(own) else np.zeros(1)
+        assert row["share"] == (pytest.approx(others.max(), abs=1e-4) if others.max() else None)
+    assert json.dumps(told, allow_nan=False)
+
+
+def test_without_true_labels_the_sets_alone_are_told_both_ways(services, tmp_path):
+    store(services, save(tmp_path / "v.npz", features=np.eye(5, 7), candidates=SETS), name="v")
+    found = services.datasets.describe("v")
+    assert found["worst_distractor"] is None
+    told = found["held_together"]
+    assert told["uses_true_labels"] is False
+    assert "not how often a distractor is in the sets of a class" in told["about"]
+    # class 0 in rows 0, 2, 4; 1 in 0, 1, 2; 2 in 1, 2, 3: 0 and 1 share two, 1 and 2 two
+    assert [(c["other"], c["share"], c["back"]) for c in told["classes"]] == [
+        ("1", 0.6667, 0.6667),
+        ("0", 0.6667, 0.6667),
+        ("1", 0.6667, 0.6667),
+    ]
+
+
+def test_no_answer_by_the_sets_alone_depends_on_true_labels(services, tmp_path):
+    """With other labels, or none, the set model and what is held together stay the same."""
+    generator = np.random.default_rng(0)
+    dense = generator.random((60, 4)) < 0.5
+    dense[~dense.any(axis=1), 0] = True
+    told = []
+    for name, labels in (("a", dense.argmax(axis=1)), ("b", 3 - dense[:, ::-1].argmax(axis=1)),
+                         ("c", None)):  # fmt: skip
+        path = save(tmp_path / f"{name}.npz", features=np.eye(60, 5), candidates=dense,
+                    labels=labels)  # fmt: skip
+        store(services, path, name=name)
+        told.append((services.datasets.set_model(name), services.datasets.mistaken_for(name)))
+    assert told[0] == told[1] == told[2]
+    table, mistaken = told[0]
+    assert table["uses_true_labels"] is mistaken["uses_true_labels"] is False
+    assert (table["classes"], table["n_samples"]) == ([0, 1, 2, 3], 60)
+    values = np.array(table["table"])
+    assert (np.diag(values) == 1).all()
+    for label, row in enumerate(mistaken["classes"]):
+        others = np.delete(values[label], label)
+        assert row["share"] == others.max()
+        assert row["back"] == values[int(row["other"]), label]
 
 
 def test_of_many_classes_those_that_go_together_most_are_shown():

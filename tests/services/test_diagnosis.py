@@ -13,6 +13,7 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.diagnosis.beliefs import probabilities, within
 from cad_studio.diagnosis.projection import umap_plane
 from cad_studio.services import comparison, maps
 from cad_studio.services.container import Services
@@ -76,9 +77,27 @@ def test_a_cell_holds_exactly_its_samples(project, diagnosis):
     rows = diagnosis.confusion.cell(first, "co-occurrence", 0, 1, "train")
     dense = services.datasets.load("shades").candidates.dense(np.arange(N_TRAIN))
     assert sorted(rows.tolist()) == np.flatnonzero(dense[:, 0] & dense[:, 1]).tolist()
-    for row in diagnosis.confusion.cell(first, "ambiguity", 2, 1, "all"):
+    by_sets = diagnosis.confusion.cell(first, "set-model", 2, 1, "all")
+    assert by_sets.tolist() == diagnosis.confusion.cell(first, "ambiguity", 2, 1, "all").tolist()
+    for row in by_sets:
         assert found.beliefs.best[row] == 2
         assert 1 in found.candidates.of(int(row))
+
+
+def test_the_set_model_counts_by_the_confidence_of_the_run(project, diagnosis):
+    _, first, *_ = project
+    found = diagnosis.predictions.load(first)
+    told = diagnosis.confusion.overview(first, "train", order="own")["matrices"]
+    rows = found.rows("train")
+    dense = found.candidates.dense(rows)
+    belief = within(probabilities(found.logits[rows]), dense).astype(float)
+    together, weight = belief.T @ dense, belief.sum(axis=0)
+    for j in range(N_CLASSES):
+        mean = (together[j].sum() - together[j, j]) / (weight[j] * (N_CLASSES - 1))
+        for k in set(range(N_CLASSES)) - {j}:
+            share = (together[j, k] + 10 * mean) / (weight[j] + 10)
+            assert told["set-model"][j][k] == pytest.approx(np.clip(share, 1e-3, 0.999), abs=1e-4)
+    assert np.diag(told["set-model"]).tolist() == [1.0] * N_CLASSES
 
 
 def test_answers_are_asked_once_and_anew_when_the_model_changes(project, diagnosis):

@@ -99,9 +99,95 @@ def test_vectors_alone_can_be_given_sets_too(services, tmp_path):
     assert services.datasets.describe("pets")["truth_in_candidates"] == 30
 
 
+def again(services, told, **settings):
+    """What the settings give that a calibration says it found."""
+    return make(
+        services, rate=told["rate"], epochs=told["annotator_settings"]["epochs"], **settings
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"epochs": 2}, ["rate"]),
+        ({"epochs": None}, ["epochs", "rate"]),
+        ({"rate": 1.0, "epochs": None}, ["epochs"]),
+    ],
+)
+def test_a_mean_size_finds_what_is_left_out_and_what_it_found_gives_the_same_sets(
+    labelled, given, found
+):
+    # at rate 1 the sets of this little annotator have the size that it has after 67 epochs or more
+    reached = make(labelled, epochs=80)["mean_candidates"] if "rate" in given else 1.5
+    told = make(labelled, **{"rate": None, "mean_size": reached} | given)
+    calibration = told["calibration"]
+    assert calibration["found"] == found
+    assert calibration["mean_size"] == reached
+    assert abs(calibration["expected_size"] - reached) <= calibration["tolerance"] == 0.1
+    # 60 draws of sets between 1 and 3: three times their standard error
+    assert told["mean_candidates"] == pytest.approx(reached, abs=0.1 + 3 * 1 / 60**0.5)
+    assert labelled.datasets.describe("pets")["made_with"]["calibration"] == calibration
+    repeated = again(labelled, told)
+    assert repeated["candidates_hash"] == told["candidates_hash"]
+    assert "calibration" not in repeated
+
+
+def test_a_size_of_one_is_the_true_label_alone(labelled):
+    told = make(labelled, rate=None, mean_size=1)
+    assert (told["rate"], told["mean_candidates"]) == (0.0, 1.0)
+    assert told["worst_distractor"]["warning"] == ""
+
+
+def test_a_size_that_no_epochs_reach_at_a_given_rate_is_refused(labelled):
+    with pytest.raises(
+        SettingError, match=r"At rate 0 no number of epochs .* size 2 .* closest with 1\.00"
+    ):
+        make(labelled, rate=0.0, epochs=None, mean_size=2)
+    assert labelled.datasets.describe("pets")["version_number"] == 1
+
+
+def test_a_size_above_the_number_of_classes_is_refused_before_any_training(labelled):
+    with pytest.raises(SettingError, match=r"mean_size is 3\.5, but pets has 3 classes"):
+        make(labelled, rate=None, mean_size=3.5)
+
+
+def test_two_classes_and_a_class_that_is_missing_are_no_trouble(services, tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(80, 4))
+    for name, labels, names in [
+        ("two", np.arange(80) % 2, ["a", "b"]),
+        ("missing", np.arange(80) % 2, ["a", "b", "never"]),
+    ]:
+        path = save(tmp_path / f"{name}.npz", features=vectors, labels=labels,
+                    class_names=np.array(names))  # fmt: skip
+        store(services, path, name=name)
+        told = make(services, name, rate=None, mean_size=1.5)
+        assert told["calibration"]["expected_size"] == pytest.approx(1.5, abs=0.01)
+        worst = told["worst_distractor"]
+        assert worst["n_known"] == 80
+        if name == "missing":
+            assert worst["classes"][2] == {
+                "class": "never", "n": 0, "distractor": None, "share": None,
+            }  # fmt: skip
+
+
+def test_the_result_states_the_worst_distractors_and_warns(labelled):
+    told = make(labelled, rate=1000.0)
+    assert told["mean_candidates"] == 3.0
+    worst = told["worst_distractor"]
+    assert (worst["largest"], worst["mean"], worst["carrying"]) == (1.0, 1.0, 1.0)
+    assert worst["warning"].startswith("3 of 3 classes have a distractor in more than 90% of")
+    assert worst == labelled.datasets.describe("pets")["worst_distractor"]
+    assert make(labelled, rate=0.0)["worst_distractor"]["warning"] == ""
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"mean_size": 0.5}, "mean_size is 0.5; the least is 1.0"),
+        ({"mean_size": float("nan")}, "mean_size is not a number"),
+        ({"mean_size": 2000.0}, "mean_size is 2000.0; the most is 1000.0"),
+        ({"mean_size": 3.0, "rate": 1.0, "epochs": 5}, "which leaves nothing to find"),
+        ({"epochs": 1001}, "epochs is 1001; the most is 1000"),
         ({"rate": -0.5}, "rate is -0.5; the least is 0.0"),
         ({"rate": float("nan")}, "rate is not a number"),
         ({"seed": -1}, "seed is -1; the least is 0"),

@@ -41,6 +41,24 @@ def test_description_and_co_occurrence_agree_with_the_sets_themselves(client, se
     assert matrix["counts"] == (dense.T.astype(int) @ dense).tolist()
 
 
+def test_what_the_sets_say_of_the_classes_is_served(client, services):
+    about = fetched(client, ABOUT)
+    assert about["worst_distractor"] == services.datasets.describe(SHAPES)["worst_distractor"]
+    assert (about["held_together"], about["note"]) == (None, "")
+    unlabelled = fetched(client, f"/datasets/{VECTORS}")
+    assert unlabelled["worst_distractor"] is None
+    assert [row["class"] for row in unlabelled["held_together"]["classes"]] == unlabelled[
+        "class_names"
+    ]
+    for name, n_classes, n_samples in ((quote(SHAPES), 4, N_SHAPES), (VECTORS, 3, N_VECTORS)):
+        found = fetched(client, f"/datasets/{name}/set-model")
+        assert found["uses_true_labels"] is False
+        assert (found["n_classes"], found["n_samples"]) == (n_classes, n_samples)
+        table = np.array(found["table"])
+        assert table.shape == (n_classes, n_classes)
+        assert ((table > 0) & (table <= 1)).all()
+
+
 def test_rows_answer_every_part_of_a_filter_at_once(client, services):
     data = services.datasets.load(SHAPES)
     dense = data.candidates.dense()

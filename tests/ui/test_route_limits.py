@@ -101,6 +101,7 @@ ANSWERED = [
     "/state",
     S,
     f"{S}/co-occurrence",
+    f"{S}/set-model",
     f"{S}/rows",
     f"{S}/instance/0",
     f"{S}/neighbours/0?features=1",

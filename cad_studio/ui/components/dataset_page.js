@@ -2,6 +2,7 @@
 
 import {h, fill, count, counted, debounced, empty, percent, toast} from './dom.js';
 import {createBars} from './bars.js';
+import {createDistractors} from './distractors.js';
 import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
@@ -19,7 +20,15 @@ export function mount({element, server}) {
     filter({holds: a === b ? [names[a]] : [names[a], names[b]]});
   });
   const checked = h('section.panel-part', {id: 'project-checked', 'aria-live': 'polite', hidden: true});
-  side.append(facts, checked, sizes.element, both.element);
+  const distractors = createDistractors((name, other) => filter({holds: [name, other]}));
+  const mistaken = createMatrix('Mistaken for', (a, b) => {
+    const names = about.class_names;
+    filter({holds: a === b ? [names[a]] : [names[a], names[b]]});
+  });
+  mistaken.element.append(h('p.quiet-text', {id: 'dataset-mistaken-about'}, 'By the sets alone, no true label used. Row: the true class; column: the share of its sets that hold the other class too, estimated. Where that is near 100 %, only the few sets without the other class tell the two apart.'));
+  both.element.id = 'dataset-together';
+  mistaken.element.id = 'dataset-mistaken';
+  side.append(facts, checked, sizes.element, both.element, distractors.element, mistaken.element);
 
   const search = h('input.field', {type: 'search', id: 'dataset-search', placeholder: 'Search ids', 'aria-label': 'Search ids'});
   const classPick = h('select', {id: 'dataset-class', 'aria-label': 'Holds class'});
@@ -151,8 +160,10 @@ export function mount({element, server}) {
       about = found;
       drawFacts();
       drawSizes();
+      distractors.show(about);
       lastMatrix = {...matrix, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes}` : ''};
       drawMatrix();
+      drawMistaken(name, found.version);
       options(classPick, 'Any class', about.class_names);
       options(splitPick, 'All splits', Object.keys(about.splits), split => `${split} · ${count(about.splits[split])}`);
       const used = about.size_histogram.map((value, size) => [size, value]).filter(([, value]) => value);
@@ -163,6 +174,25 @@ export function mount({element, server}) {
   let lastMatrix = null;
   const drawMatrix = () => { if (lastMatrix) both.show({...lastMatrix, names: about.class_names, noun: 'samples hold both', selected: selectedCell()}); };
 
+  let table = null;
+  /** The set model; with many classes it takes seconds, so everything else is drawn before it. */
+  async function drawMistaken(name, version) {
+    table = null;
+    mistaken.element.hidden = true;
+    try {
+      const found = await read(`/datasets/${encodeURIComponent(name)}/set-model`);
+      if (state.dataset !== name || about?.version !== version) return;
+      table = {...found, counts: found.table, label: found.classes.length < found.n_classes ? `${found.classes.length} of ${found.n_classes}` : 'per cent of the row'};
+      mistaken.element.hidden = false;
+      showMistaken();
+    } catch (error) { tell(error); }
+  }
+  function showMistaken() {
+    const names = about.class_names;
+    if (table) mistaken.show({...table, names, diagonal: false, selected: selectedCell(), format: value => (value < 0.005 ? '' : String(Math.round(100 * value))),
+      words: (a, b, value) => `${names[b]} in ${percent(value)} of the sets of ${names[a]} (estimated)`});
+  }
+
   function selectedCell() {
     const at = (state.filter.holds || []).map(name => about.class_names.indexOf(name));
     return at.length === 2 ? at : at.length === 1 ? [at[0], at[0]] : null;
@@ -172,7 +202,7 @@ export function mount({element, server}) {
     const line = (name, value, title) => h('div.fact', {title}, h('span', {}, name), h('b', {}, value));
     const inside = about.truth_known ? percent(about.truth_in_candidates / about.truth_known) : null;
     const made = about.made_by === 'synthesize'
-      ? `synthesized: rate ${about.made_with.rate}, seed ${about.made_with.seed}, annotator ${about.made_with.annotator} at ${percent(about.made_with.annotator_accuracy)}`
+      ? `synthesized: rate ${about.made_with.rate}, seed ${about.made_with.seed}, annotator ${about.made_with.annotator} at ${percent(about.made_with.annotator_accuracy)}${about.made_with.calibration ? `, found for a mean size of ${about.made_with.calibration.mean_size}` : ''}`
       : `imported from ${about.source.split('/').pop()}`;
     const shape = about.image_size ? `${about.image_size[0]} × ${about.image_size[1]} px ${about.image_size[2] === 1 ? 'grey' : 'RGB'}`
       : about.kind === 'features' ? `vectors of ${counted(about.n_dims, 'number')}` : 'files as imported';
@@ -185,6 +215,8 @@ export function mount({element, server}) {
       about.votes ? line('Votes', count(about.votes)) : null,
       line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
+      about.worst_distractor?.warning ? h('p.warn', {id: 'dataset-distractor-warning', title: 'Uses true labels'}, about.worst_distractor.warning) : null,
+      about.note ? h('p.warn', {id: 'dataset-note'}, about.note) : null,
       about.singletons === about.n ? h('p.warn', {}, 'Only labelled: every set has one candidate. Synthesize sets to make it ambiguous.') : null,
       h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'),
       h('button.link.act', {type: 'button', id: 'project-check', title: 'The database, every stored file and every log of the whole project, against what was written', on: {click: check}}, 'Check the stored files'));
@@ -236,6 +268,7 @@ export function mount({element, server}) {
     offset = 0;
     drawSizes();
     drawMatrix();
+    showMistaken();
     drawRows();
   });
   on('instance', () => {
@@ -257,6 +290,7 @@ export function mount({element, server}) {
   close();
   onJobEnd(job => {
     if (job.kind === 'export' && job.status === 'done') fill(report, exportReport(job, () => report.replaceChildren()));
+    if (job.kind === 'synthesize' && job.status === 'done' && job.result) fill(report, synthesisReport(job.result, () => report.replaceChildren()));
     if (job.kind !== 'import' || job.status !== 'done' || !job.result) return;
     fill(report, importReport(job.result, () => report.replaceChildren()));
   });
@@ -270,6 +304,17 @@ function exportReport(job, close) {
     h('div.row', {}, h('h2.grow', {}, `${counted(rows, 'sample')} of ${name} are in ${out.split('/').pop()}`),
       h('a.btn.primary', {id: 'export-download', href: address(`/jobs/${job.id}/file`), download: ''}, `Download ${(bytes / 1e6).toFixed(1)} MB`),
       h('button.quiet', {type: 'button', on: {click: close}}, 'Close')));
+}
+
+function synthesisReport(result, close) {
+  const {calibration: found, worst_distractor: worst} = result;
+  return h('section.report', {'aria-label': 'Synthesis report', data: {name: result.name}},
+    h('div.row', {}, h('h2.grow', {}, `${result.name} v${result.version_number}: ${result.mean_candidates.toFixed(2)} candidates a sample`),
+      h('button.quiet', {type: 'button', on: {click: close}}, 'Close report')),
+    h('p.quiet-text', {}, `Annotator ${result.annotator}, ${counted(result.annotator_epochs, 'epoch')}, accuracy ${percent(result.annotator_accuracy)} (uses true labels), rate ${result.rate}, seed ${result.seed}.`
+      + (found ? ` Found for a mean size of ${found.mean_size}: ${found.found.join(' and ')}; expected ${found.expected_size.toFixed(2)}, tolerance ${found.tolerance}.` : '')),
+    h('p', {}, `The most frequent distractor of a class is in ${percent(worst.mean)} of its sets, averaged over classes; ${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry (uses true labels).`),
+    worst.warning ? h('p.warn', {}, worst.warning) : null);
 }
 
 function importReport(result, close) {

@@ -7,14 +7,14 @@ import {createMatrix} from './matrix.js';
 import {load, thumbnail} from './sprite.js';
 import {change, open, read, state, tell} from './store.js';
 
-const TITLES = {confusion: 'Confusion (oracle): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together'};
+const TITLES = {confusion: 'Confusion (oracle): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together', 'set-model': 'Mistaken for: true in rows, by confidence'};
 const SIZES = [10, 24, 60];
 const TILES = 84;
 const PAIRS = 60;
 
 export function createSide(shared) {
   const kind = h('select', {id: 'diagnose-matrix', 'aria-label': 'Matrix', on: {change: () => { cell = null; drawMatrix(); }}},
-    ...Object.entries({confusion: 'Confusion', ambiguity: 'Ambiguity', 'co-occurrence': 'Held together'}).map(([value, text]) => h('option', {value}, text)));
+    ...Object.entries({confusion: 'Confusion', ambiguity: 'Ambiguity', 'co-occurrence': 'Held together', 'set-model': 'Mistaken for'}).map(([value, text]) => h('option', {value}, text)));
   const scale = h('select', {id: 'diagnose-scale', 'aria-label': 'Values', on: {change: drawMatrix}}, h('option', {value: 'counts'}, 'counts'), h('option', {value: 'shares'}, 'row shares'));
   const order = h('select', {id: 'diagnose-order', 'aria-label': 'Order of the classes', on: {change: again}}, h('option', {value: 'similar'}, 'alike together'), h('option', {value: 'own'}, 'as they come'));
   const most = h('select', {id: 'diagnose-most', 'aria-label': 'Classes shown', on: {change: again}}, ...SIZES.map(size => h('option', {value: size}, `${size} classes`)));
@@ -22,6 +22,8 @@ export function createSide(shared) {
   const find = h('input.field', {type: 'search', id: 'diagnose-find', placeholder: 'Find a class', 'aria-label': 'Find a class', on: {input: debounced(again, 250)}});
   const matrix = createMatrix('Which classes are confused', (a, b) => openCell(a, b));
   const title = matrix.element.querySelector('h2');
+  const reading = h('p.quiet-text', {id: 'diagnose-matrix-about', hidden: true}, 'Set model: the share of the sets of a class (row) that hold another (column), with this run\'s confidence in place of true labels. Near 100 %, only the few sets without the other class tell the two apart.');
+  matrix.element.append(reading);
   const doors = h('div.row.doors');
   const chosenTitle = h('h2.grow', {id: 'diagnose-selection'});
   const mix = h('span.num');
@@ -53,23 +55,26 @@ export function createSide(shared) {
     for (const option of kind.options) if (option.value === 'confusion') option.disabled = !matrices.confusion;
     if (!matrices.confusion && kind.value === 'confusion') kind.value = 'ambiguity';
     const which = kind.value;
-    const shares = which === 'ambiguity' || scale.value === 'shares';
-    scale.disabled = which === 'ambiguity';
+    const onlyShares = which === 'ambiguity' || which === 'set-model';
+    const shares = onlyShares || scale.value === 'shares';
+    scale.disabled = onlyShares;
+    reading.hidden = which !== 'set-model';
     const large = names.length > SIZES[0];
     most.hidden = !large;
     find.hidden = names.length <= 16;
     const raw = matrices[which];
     const totals = which === 'confusion' ? matrices.row_totals : raw.map((row, at) => row[at]);
-    const cells = which !== 'ambiguity' && shares ? raw.map((row, at) => row.map(value => (totals[at] ? value / totals[at] : 0))) : raw;
+    const cells = !onlyShares && shares ? raw.map((row, at) => row.map(value => (totals[at] ? value / totals[at] : 0))) : raw;
     const words = {
       confusion: (a, b, value) => `${names[a]} ${a === b ? 'found' : `taken for ${names[b]}`}: ${amount(value)}`,
       ambiguity: (a, b, value) => (a === b ? `${names[a]}: keeps ${amount(value)} of its belief` : `${names[a]} gives ${names[b]} ${amount(value)} of its belief`),
       'co-occurrence': (a, b, value) => (a === b ? `${names[a]} in the set: ${amount(value)}` : `${names[a]} and ${names[b]} together: ${amount(value)}`),
+      'set-model': (a, b, value) => `${names[b]} in ${amount(value)} of the sets of ${names[a]} (estimated)`,
     }[which];
     const amount = value => (shares ? `${(100 * value).toFixed(1)} %` : count(value));
     title.textContent = `${TITLES[which]}${which === 'confusion' && known < shared.about.n ? ` (${count(known)} known)` : ''}`;
     title.title = title.textContent;
-    matrix.show({classes: matrices.classes, counts: cells, names, words, selected: cell,
+    matrix.show({classes: matrices.classes, counts: cells, names, words, selected: cell, diagonal: which !== 'set-model',
       format: shares ? value => { const text = (100 * value).toFixed(value < 0.1 && value > 0 ? 1 : 0); return text === '0.0' ? '' : text; } : undefined,
       label: matrices.classes.length < names.length ? `${matrices.classes.length} most confused of ${count(names.length)}` : shares ? 'per cent of the row' : 'samples'});
     element.dataset.matrix = which;
@@ -78,7 +83,7 @@ export function createSide(shared) {
   async function openCell(a, b) {
     const names = shared.about.class_names;
     const words = kind.value === 'confusion' ? (a === b ? `${names[a]}, found` : `${names[a]} taken for ${names[b]}`)
-      : kind.value === 'ambiguity' ? `best label ${names[a]}, ${names[b]} in the set` : `${names[a]} and ${names[b]} in the set`;
+      : kind.value === 'ambiguity' || kind.value === 'set-model' ? `best label ${names[a]}, ${names[b]} in the set` : `${names[a]} and ${names[b]} in the set`;
     await shared.openRows({what: kind.value, a, b}, words);
   }
 
