@@ -79,7 +79,7 @@ def errors(processes: Processes, folder: Path) -> dict[str, str]:
     def full_disk() -> None:
         raise StorageError("No space is left.")
 
-    def spoil(rows, features):
+    def spoil(rows, features, belief):
         return np.full((len(rows), N_CLASSES), np.nan, np.float32)
 
     try:
