@@ -14,6 +14,7 @@ from cad_studio import (
     cli_augment,
     cli_diagnosis,
     cli_jobs,
+    cli_run,
     cli_training,
 )
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 
 cli_training.register(app)
+cli_run.register(app)
 cli_augment.register(app)
 cli_diagnosis.register(app)
 cli_jobs.register(app)
