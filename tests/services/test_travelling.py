@@ -223,10 +223,10 @@ def test_what_does_not_fit_is_refused_in_words(services, tmp_path, monkeypatch):
     pictures(services, tmp_path)
     there, _ = packed(services, tmp_path)
     file = tmp_path / "a.run.zip"
-    with pytest.raises(DatasetFormatError, match="is a packed run. Train it first"):
+    with pytest.raises(DatasetFormatError, match=r"is a packed run\. Train it first"):
         services.travel.take(file, Silent())
     result = trained(file)
-    with pytest.raises(DatasetFormatError, match="trained already. Bring it back"):
+    with pytest.raises(DatasetFormatError, match=r"trained already\. Bring it back"):
         trained(result)
     with pytest.raises(DatasetFormatError, match="There is no file"):
         trained(tmp_path / "b.run.zip")
@@ -268,10 +268,10 @@ def test_what_does_not_fit_is_refused_in_words(services, tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="is a run of this machine"):
         services.travel.pack(own, tmp_path / "d.run.zip", Silent())
     # the data is gone
-    last, _ = packed(services, tmp_path, name="e.run.zip")
+    packed(services, tmp_path, name="e.run.zip")
     result = trained(tmp_path / "e.run.zip")
     services.datasets.remove("shades")
-    with pytest.raises(RecordNotFoundError, match="its dataset was deleted.*packed on shades"):
+    with pytest.raises(RecordNotFoundError, match=r"its dataset was deleted.*packed on shades"):
         services.travel.take(result, Silent())
 
 
@@ -281,7 +281,7 @@ def test_a_result_waits_until_packing_is_done(services, tmp_path):
     result = trained(tmp_path / "a.run.zip")
     job = services.project.jobs.add(
         {"kind": "pack", "title": "Pack", "arguments": {"run": there}, "status": "queued",
-         "fraction": 0.0, "message": "", "attempts": 1, "place": None}
+         "fraction": 0.0, "message": "", "place": None}
     )  # fmt: skip
     services.training.attach(there, job.id)
     with pytest.raises(SettingError, match="is still being packed"):
