@@ -281,7 +281,7 @@ def test_a_result_waits_until_packing_is_done(services, tmp_path):
     result = trained(tmp_path / "a.run.zip")
     job = services.project.jobs.add(
         {"kind": "pack", "title": "Pack", "arguments": {"run": there}, "status": "queued",
-         "fraction": 0.0, "message": "", "place": None}
+         "fraction": 0.0, "message": "", "created_at": "2026-01-01T00:00:00Z"}
     )  # fmt: skip
     services.training.attach(there, job.id)
     with pytest.raises(SettingError, match="is still being packed"):
