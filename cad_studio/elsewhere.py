@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         return told.end(str(error), 2)
     except (JobCancelled, KeyboardInterrupt):
         return told.end("Stopped. Run the same command again to go on.", 130)
+    except OSError as error:
+        return told.end(f"The files of the run cannot be read or written: {error}.", 2)
     except (RuntimeError, MemoryError) as error:
         words = shortage(error)
         if words is None:

@@ -192,7 +192,8 @@ class TravelService:
         found = _opened(path)
         run = self._fitting(found)
         folder = self._project.run_folder(run.id)
-        scratch = folder.with_name(f"{folder.name}.taking-{os.getpid()}")
+        scratch = folder / ".taking"
+        shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
         try:
             for place, name in enumerate(found.files):
                 progress.report(0.9 * place / len(found.files), f"Checking {path.name}")
@@ -298,7 +299,6 @@ def _opened(path: Path) -> "TrainedRun":
 
 def _move_into(folder: Path, scratch: Path) -> None:
     """Put what was unpacked in the place of what was there; other files stay."""
-    folder.mkdir(parents=True, exist_ok=True)
     for each in scratch.iterdir():
         target = folder / each.name
         if target.is_dir():

@@ -23,10 +23,13 @@ from cad_studio.core.errors import (
     SettingError,
 )
 from cad_studio.core.progress import Silent
+from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.services.training import TrainingRequest
 from cad_studio.training import pack as packing
 from tests.services.annotating import request as annotate
+from tests.services.edited import with_editor
+from tests.services.small import noise, picture_folder, store
 from tests.services.test_training import QUICK, pictures, train, vectors
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +41,9 @@ BLOCKED = (
 WITHOUT_TIME = {"samples_per_second", "seconds", "memory_mb"}
 
 
-def request(dataset="shades", method="proden", settings=None, **config):
-    return TrainingRequest(dataset, method, config={**QUICK, **config}, settings=settings or {})
+def request(dataset="shades", method="proden", settings=None, backbone="", **config):
+    config = {**QUICK, **config}
+    return TrainingRequest(dataset, method, backbone, config=config, settings=settings or {})
 
 
 def packed(services, folder, wanted=None, truth=True, name="a.run.zip"):
@@ -107,6 +111,31 @@ def test_vectors_travel_too(services, tmp_path):
     there, _ = packed(services, tmp_path, request("points", **config))
     services.travel.take(trained(tmp_path / "a.run.zip"), Silent())
     assert_as_if_trained_here(services, here, there)
+
+
+def test_stored_edits_travel_and_are_learned_from(services, tmp_path):
+    with_editor(services, tmp_path)
+    services.augmentation.make(AugmentRequest("b", budget={"budget": "all", "limit": 20}), Silent())
+    wanted = request("b", "cad", {"instance_epochs": 0, "warm_up_epochs": 0}, start="uniform")
+    here = services.training.create(wanted)
+    services.training.train(here.id, Silent())
+    there, told = packed(services, tmp_path, wanted)
+    assert "20 of" in told["notes"][-1]
+    assert len(Archive(tmp_path / "a.run.zip").array("edits/images.npy")) == 20
+    services.travel.take(trained(tmp_path / "a.run.zip"), Silent())
+    assert_as_if_trained_here(services, here.id, there)
+
+
+def test_images_that_stay_encoded_travel_too(services, tmp_path):
+    arrays = [noise(30 + row % 3, 40, 3, seed=row) // 2 + 120 * (row % 2) for row in range(24)]
+    store(services, picture_folder(tmp_path / "pictures", arrays), "pictures")
+    assert services.datasets.load("pictures").pixels.native_shape is None
+    wanted = request("pictures", backbone="resnet8", epochs=1, batch_size=8, start="uniform")
+    here = services.training.create(wanted)
+    services.training.train(here.id, Silent())
+    there, _ = packed(services, tmp_path, wanted)
+    services.travel.take(trained(tmp_path / "a.run.zip"), Silent())
+    assert_as_if_trained_here(services, here.id, there)
 
 
 def test_training_elsewhere_needs_the_engine_alone_and_goes_on_after_a_kill(services, tmp_path):
@@ -215,7 +244,7 @@ def test_every_changed_member_of_both_files_is_noticed(services, tmp_path):
             with pytest.raises(DatasetFormatError, match=f"damaged: {name}"):
                 refused(bad) if refused else services.travel.take(bad, Silent())
     assert services.runs.get(there) == before
-    assert not list(services.project.run_folder(there).parent.glob("*taking*"))
+    assert not list(services.project.run_folder(there).glob("*"))
     services.travel.take(result, Silent())
 
 
