@@ -5,15 +5,19 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from cad_studio import __version__
 from cad_studio.core.archive import Archive, writing_archive
 from cad_studio.core.errors import DatasetFormatError, SettingError
+from cad_studio.core.settings import settings_from_json
 from cad_studio.training.environment import describe_environment, engine_digest
 from cad_studio.training.pack import RESULT_KIND, check_kind
+from cad_studio.training.plan import MAY_CHANGE
 from cad_studio.training.report import EpochReport
+from cad_studio.training.settings import TrainConfig
 from cad_studio.training.trainer import MODEL_FILE, FitResult
 
 REPORTS_FILE = "reports.json"
@@ -49,6 +53,12 @@ class TrainedRun:
     best_epoch: int
     damaged: list[str]
     files: list[str]
+
+
+ENVIRONMENT = (
+    "cad_studio", "python", "torch", "system", "device", "cpu_cores", "threads", "processes",
+)  # fmt: skip
+"""What a result tells of the machine it was trained on."""
 
 
 class Reports:
@@ -147,15 +157,14 @@ def open_result(archive: Archive) -> TrainedRun:
         found = TrainedRun(
             archive,
             str(about["pack"]),
-            dict(about["environment"]),
-            dict(about["changes"]),
-            # As its own kind and back: nothing but figures gets into a project.
-            [asdict(EpochReport(**report)) for report in about["reports"]],
+            {name: _plain(about["environment"][name]) for name in ENVIRONMENT},
+            _changes(about["changes"]),
+            [_report(report) for report in about["reports"]],
             int(about["best_epoch"]),
             [str(name) for name in about["damaged"]],
             names,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         found = None
     strange = [name for name in names if not _TAKEN.fullmatch(name)]
     epochs = [] if found is None else [report["epoch"] for report in found.reports]
@@ -171,3 +180,48 @@ def open_result(archive: Archive) -> TrainedRun:
             "python -m cad_studio run train FILE."
         )
     return found
+
+
+def _plain(value: Any) -> Any:
+    """A text or a number, or TypeError."""
+    if not isinstance(value, str | int | float):
+        raise TypeError("neither text nor number")
+    return value
+
+
+def _figure(value: Any) -> float:
+    """A finite number, or TypeError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise TypeError("not a finite number")
+    return value
+
+
+def _report(values: dict[str, Any]) -> dict[str, Any]:
+    """The report of an epoch, of which nothing but figures gets into a project.
+
+    Raises:
+        TypeError, KeyError: It is something else.
+    """
+    report = EpochReport(**values)
+    for value in asdict(report).values():
+        for each in value.values() if isinstance(value, dict) else [value]:
+            if each is not None:
+                _figure(each)
+    if not isinstance(report.epoch, int):
+        raise TypeError("an epoch is a whole number")
+    return asdict(report)
+
+
+def _changes(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the loop that another machine may decide.
+
+    Raises:
+        ValueError: There is another one, or a value is out of range.
+    """
+    if not set(values) <= MAY_CHANGE:
+        raise ValueError("a field that was not to be changed")
+    try:
+        settings_from_json(TrainConfig, values)
+    except SettingError as error:
+        raise ValueError("a value is out of range") from error
+    return dict(values)

@@ -131,7 +131,8 @@ class Until:
 def main(arguments: list[str] | None = None) -> None:
     """Measure what there is time for."""
     begun = time.monotonic()
-    asked = _options().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = _options().parse_args(given)
     lines, end = Lines(asked.out), begun + asked.seconds
     images, labels, n_train = read_images(asked.data, asked.n_train, asked.n_test)
     sets_folder, epochs = asked.sets_folder or asked.data, asked.annotator_epochs
@@ -156,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
         if part in ("speed", "compiled"):
             _speeds(asked, part, data, lines, part_end)
         else:
-            _learning(asked, part, data, lines, end, part_end)
+            _learning(asked, given, part, data, lines, part_end)
     lines.add("machine", "end", seconds=round(time.monotonic() - begun, 1))
 
 
@@ -192,9 +193,13 @@ def _speed_cases(asked: argparse.Namespace, part: str) -> Iterator[tuple[str, st
 
 
 def _learning(
-    asked: argparse.Namespace, part: str, data: TrainingData, lines: Lines, end: float,
+    asked: argparse.Namespace,
+    given: list[str],
+    part: str,
+    data: TrainingData,
+    lines: Lines,
     part_end: float,
-) -> None:  # fmt: skip
+) -> None:
     """Train the runs of a part, several at once where that was asked for."""
     cases = [
         case
@@ -208,15 +213,15 @@ def _learning(
         elif asked.together == 1:
             _learn(asked, case, part, data, lines, part_end)
         else:
-            _learn_beside(case, part, lines, part_end)
+            _learn_beside(given, case, part, lines, part_end)
 
     with ThreadPoolExecutor(asked.together) as pool:
         list(pool.map(one, cases))
 
 
-def _learn_beside(case: Case, part: str, lines: Lines, end: float) -> None:
+def _learn_beside(given: list[str], case: Case, part: str, lines: Lines, end: float) -> None:
     """Train a run in a process of its own, and pass its lines on."""
-    command = [sys.executable, "-m", "tests.benchmarks.gpu", *sys.argv[1:]]
+    command = [sys.executable, "-m", "tests.benchmarks.gpu", *given]
     command += ["--only", case.name, "--parts", part, "--out", ""]
     command += ["--seconds", str(max(1.0, end - time.monotonic()))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -98,6 +98,16 @@ def test_what_is_done_is_not_done_again_and_what_is_left_out_is_said(folder, cap
     assert lines_of(out.read_text())[0] == known
 
 
+@pytest.mark.slow
+def test_several_runs_are_trained_at_the_same_time(folder, capsys):
+    runs = ["PRODEN", "DIRK-REF"]
+    small = ["--data", str(folder), *SMALL, "--parts", "learning", "--runs", *runs]
+    gpu.main([*small, "--together", "2"])
+    told = lines_of(capsys.readouterr().out)
+    assert {line["key"] for line in told if line["is_final"]} == set(runs)
+    assert not [line for line in told if "left_out" in line]
+
+
 def test_no_time_is_said_and_a_run_that_is_cut_short_too(folder, capsys):
     small = ["--data", str(folder), *SMALL]
     gpu.main([*small, "--parts", "speed", "learning", "--seconds", "0.05", "--runs", "PRODEN"])

@@ -374,7 +374,18 @@ def test_a_result_cannot_write_outside_its_run(services, tmp_path):
             file.finish("trained run", about)
         with pytest.raises(DatasetFormatError, match="does not hold the result of a run"):
             services.travel.take(tmp_path / "evil.result.zip", Silent())
-    for key, value in (("best_epoch", 7), ("reports", []), ("reports", [{"epoch": 0}])):
+    first = archive.about["reports"][0]
+    for key, value in (
+        ("best_epoch", 7),
+        ("reports", []),
+        ("reports", [{"epoch": 0}]),
+        ("reports", [{**first, "seconds": "<b>"}]),
+        ("reports", [{**first, "losses": {"loss": float("nan")}}]),
+        ("changes", {"epochs": 3}),
+        ("changes", {"threads": -1}),
+        ("environment", {}),
+        ("environment", {**archive.about["environment"], "device": {"packed": {}}}),
+    ):
         with writing_archive(tmp_path / "evil.result.zip") as file:
             for own in archive.names():
                 file.add_bytes(own, archive.bytes(own))
