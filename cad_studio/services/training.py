@@ -120,8 +120,9 @@ class TrainingService:
             RecordNotFoundError, SettingError: As `create`, or too many jobs wait.
         """
         run = self.create(request)
+        title = f"Train {name_of(run)} on {request.dataset}"
         try:
-            job = self._jobs.submit("train", self._title(run), {"run": run.id})
+            job = self._jobs.submit("train", title, {"run": run.id})
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise
@@ -379,9 +380,6 @@ class TrainingService:
             "settings": settings_to_json(settings),
             "environment": {},
         }
-
-    def _title(self, run: Run) -> str:
-        return f"Train {name_of(run)} on {self._runs.dataset_of(run).name}"
 
     def _open(self, run: Run, progress: Progress) -> RunInputs:
         data = self._load(run)
