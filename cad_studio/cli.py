@@ -15,6 +15,7 @@ from cad_studio import (
     cli_diagnosis,
     cli_jobs,
     cli_project,
+    cli_run,
     cli_training,
 )
 from cad_studio.cli_words import description_text, synthesis_text
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 
 cli_training.register(app)
+cli_run.register(app)
 cli_augment.register(app)
 cli_diagnosis.register(app)
 cli_jobs.register(app)

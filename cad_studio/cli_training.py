@@ -73,7 +73,7 @@ def train(
     finally:
         line.clear()
     if result is not None:
-        show(result, as_json, _result_text)
+        show(result, as_json, result_text)
 
 
 def _train_here(services: Services, request: TrainingRequest, line: Line) -> dict[str, Any] | None:
@@ -256,7 +256,8 @@ def _background_text(started: dict[str, Any]) -> str:
     )
 
 
-def _result_text(result: dict[str, Any]) -> str:
+def result_text(result: dict[str, Any]) -> str:
+    """The figures of a finished run."""
     lines = [
         f"{result['name']}: {result['epochs']} epochs in {result['seconds']:.0f} s, "
         f"{result['samples_per_second']:,.0f} samples/s, data {result['data_version']}"

@@ -40,6 +40,7 @@ from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
+from cad_studio.services.travelling import TravelService
 from cad_studio.services.verifying import VerifyService
 from cad_studio.store.database import is_writable
 from cad_studio.store.projects import Project
@@ -95,6 +96,9 @@ class Services:
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
         self.training = TrainingService(
             self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets
+        )
+        self.travel = TravelService(
+            self.project, self.datasets, self.mining, self.training, self.runs, self.jobs, self.sets
         )
         self.publishing = PublishingService(self.runs)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)

@@ -13,13 +13,14 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import EditModel
 from cad_studio.core.settings import settings_from_json, settings_to_json
+from cad_studio.mining.spreading import propagated
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
-from cad_studio.services.run_inputs import propagated, split_rows
+from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.array_files import BrokenFile, open_array
 from cad_studio.store.database import now
 from cad_studio.store.derived import Replacing

@@ -97,6 +97,15 @@ def _train(services: "Services", arguments: dict[str, Any], progress: Progress) 
     return services.training.train(arguments["run"], progress)
 
 
+def _pack(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    out = arguments.get("out")
+    return services.travel.pack(arguments["run"], None if out is None else Path(out), progress)
+
+
+def _take(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    return services.travel.take(Path(arguments["file"]), progress)
+
+
 def _evaluate(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -220,6 +229,8 @@ KINDS = {
     "mine": _mine,
     "export": _export,
     "train": _train,
+    "pack": _pack,
+    "take": _take,
     "evaluate": _evaluate,
     "diagnose": _diagnose,
     "map": _map,

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.progress import Progress, Silent
+from cad_studio.core.progress import Progress
 from cad_studio.mining.entangled import find_pairs
-from cad_studio.mining.neighbours import faiss_neighbours
-from cad_studio.mining.propagation import N_NEIGHBOURS, propagate
 from cad_studio.mining.settings import MiningConfig
+from cad_studio.mining.spreading import propagated, refreshing
 from cad_studio.services.loaded import LoadedDataset
 
 if TYPE_CHECKING:
@@ -126,12 +125,10 @@ def open_run(
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return propagated(np.asarray(features[rows]), candidates.take(rows), balance)
 
-    def refresh(
-        rows: NDArray[np.int64], own: NDArray[np.float32], belief: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        joined = np.hstack([own, features[rows]]) / np.float32(np.sqrt(2.0))
-        return propagated(joined, candidates.take(rows), balance, belief)
+    def graphed(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.asarray(features[rows])
 
+    refresh = refreshing(graphed, candidates, balance)
     outside = Outside(start, refresh) if start_from == "propagation" else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
 
@@ -200,19 +197,3 @@ def closest_pairs(
     found = find_pairs(np.asarray(features[rows]), every, own, config, progress)
     order = np.argsort(-found.similarity, kind="stable")
     return np.stack([rows[found.i[order]], rows[found.j[order]]], axis=1).astype(np.int32)
-
-
-def propagated(
-    features: NDArray[np.float32],
-    candidates: PartialLabels,
-    balance: float | None = None,
-    start: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """Belief spread over the candidates among neighbours, float32 (N, C); see `propagate`."""
-    if len(features) < 2:
-        raise SettingError("A start by propagation needs 2 training samples or more.")
-    own = np.arange(len(features))
-    index, cosine = faiss_neighbours(features, features, N_NEIGHBOURS, own, Silent())
-    return np.asarray(
-        propagate(index, cosine, candidates, balance=balance, start=start).todense(), np.float32
-    )

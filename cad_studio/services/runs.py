@@ -12,6 +12,8 @@ from cad_studio.store.projects import Project, folder_size
 
 MODEL_FILE = "model.safetensors"
 ACTIVE = ("queued", "running", "stopping")
+PACKED = "packed"
+"""Of a run trained on another machine, in its environment and as its status until it is back."""
 _MOST_NAME, _MOST_NOTE = 120, 10_000
 
 
@@ -238,6 +240,8 @@ def name_of(run: Run) -> str:
 def _status(run: Run, job_status: str | None) -> str:
     if run.finished_at is not None:
         return "done"
+    if PACKED in run.environment and job_status in (None, "done"):
+        return PACKED
     return job_status or "interrupted"
 
 

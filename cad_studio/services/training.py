@@ -136,8 +136,9 @@ class TrainingService:
             RecordNotFoundError, SettingError: As `create`, or too many jobs wait.
         """
         run = self.create(request)
+        title = f"Train {name_of(run)} on {request.dataset}"
         try:
-            job = self._jobs.submit("train", self._title(run), {"run": run.id})
+            job = self._jobs.submit("train", title, {"run": run.id})
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise
@@ -191,11 +192,7 @@ class TrainingService:
 
         processes = self._processes or ALONE
         runs, run = self._project.runs, self._project.runs.get(run_id)
-        # The first to open it computes what is missing; the others find it.
-        processes.in_main(lambda: self._extract(run, Part(progress, 0.0, _READING)))
-        choice = processes.in_main(lambda: self._stored_views.fixed(run))
-        opened = self._open(run, Part(progress, _READING, _READING))
-        inputs = self._stored_views.added(choice, opened)
+        inputs = self.inputs(run, Part(progress, 0.0, _READING))
         where = {
             **runs.get(run_id).environment, **describe_environment(),
             "left_out": inputs.left_out, "processes": processes.count,
@@ -205,7 +202,7 @@ class TrainingService:
             _LOG.info("%s", inputs.words)
         processes.in_main(lambda: runs.change(run_id, environment=where, finished_at=None))
         folder = self._project.run_folder(run_id)
-        trainer = Trainer(inputs.data, self._plan(run), folder, inputs.outside, processes)
+        trainer = Trainer(inputs.data, self.plan(run), folder, inputs.outside, processes)
 
         def on_epoch(report: "EpochReport", is_best: bool) -> None:
             runs.save_report(run_id, asdict(report), is_best)
@@ -218,6 +215,31 @@ class TrainingService:
         ending = {"environment": {**where, "words": fitted.words}}
         processes.in_main(lambda: runs.change(run_id, **ending))
         return {**self.result(run_id), "notes": notes}
+
+    def inputs(self, run: Run, progress: Progress) -> RunInputs:
+        """What a run that starts learns from; the first time it fixes the edits it takes."""
+        from cad_studio.training.processes import ALONE
+
+        processes = self._processes or ALONE
+        # The first to open it computes what is missing; the others find it.
+        processes.in_main(lambda: self._extract(run, progress))
+        choice = processes.in_main(lambda: self._stored_views.fixed(run))
+        return self._stored_views.added(choice, self._open(run, Part(progress, 1.0, 1.0)))
+
+    def plan(self, run: Run) -> "Plan":
+        """What a run trains and how."""
+        from cad_studio.algorithms._base import ALGORITHMS
+        from cad_studio.training.plan import Plan
+
+        try:
+            config = settings_from_json(TrainConfig, run.config)
+            settings = settings_from_json(ALGORITHMS.get(run.method).config_type, run.settings)
+        except SettingError as error:
+            raise SettingError(
+                f"{name_of(run)} was made by an earlier version of the studio and cannot be "
+                f"resumed: {error} Start a new run; this one's figures and model stay."
+            ) from error
+        return Plan(run.method, run.backbone, config, settings)
 
     def result(self, run_id: int) -> dict[str, Any]:
         """The figures of a run's model, and what they rest on; oracle figures among them.
@@ -324,7 +346,7 @@ class TrainingService:
         choice = self._stored_views.choose(run)
         inputs = self._stored_views.added(choice, self._open(run, Part(progress, 0.0, 0.5)))
         progress.report(0.5, "Measuring a few steps")
-        found = estimate(inputs.data, self._plan(run), inputs.outside)
+        found = estimate(inputs.data, self.plan(run), inputs.outside)
         return {
             "seconds_per_epoch": found.seconds_per_epoch,
             "seconds": found.seconds,
@@ -390,9 +412,6 @@ class TrainingService:
             "environment": {},
         }
 
-    def _title(self, run: Run) -> str:
-        return f"Train {name_of(run)} on {self._runs.dataset_of(run).name}"
-
     def _open(self, run: Run, progress: Progress) -> RunInputs:
         data = self._load(run)
         data.require_whole()
@@ -413,17 +432,3 @@ class TrainingService:
 
     def _load(self, run: Run) -> LoadedDataset:
         return self._datasets.load_for_run(self._runs.dataset_of(run).name, run.version_hash)
-
-    def _plan(self, run: Run) -> "Plan":
-        from cad_studio.algorithms._base import ALGORITHMS
-        from cad_studio.training.plan import Plan
-
-        try:
-            config = settings_from_json(TrainConfig, run.config)
-            settings = settings_from_json(ALGORITHMS.get(run.method).config_type, run.settings)
-        except SettingError as error:
-            raise SettingError(
-                f"{name_of(run)} was made by an earlier version of the studio and cannot be "
-                f"resumed: {error} Start a new run; this one's figures and model stay."
-            ) from error
-        return Plan(run.method, run.backbone, config, settings)

@@ -64,7 +64,8 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     hue += 6.0 * turn[:, None, None]
     # Travis' closed form: channel n of an HSV colour has k = (n + hue) mod 6 and gives
     # value - chroma * clamp(min(k, 4 - k), 0, 1); here u = k - 2, from -3 to 3.
-    n_less_2 = torch.tensor([3.0, 1.0, -1.0], device=images.device)
+    # 3, 1, -1; made on the device, since a list would have to wait for its copy.
+    n_less_2 = torch.arange(3.0, -2.0, -2.0, device=images.device)
     u = hue.unsqueeze(1) + n_less_2[:, None, None]
     u.sub_((u / 6.0).round_(), alpha=6.0).abs_().neg_().add_(2.0).clamp_(0.0, 1.0)
     return u.mul_(chroma.unsqueeze(1)).neg_().add_(value.unsqueeze(1))

@@ -44,7 +44,8 @@ class Resident:
     def batches(self, parts: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         """One tensor for each array of rows."""
         for rows in parts:
-            yield self._values[torch.from_numpy(rows).to(self._values.device)]
+            place = torch.from_numpy(rows).to(self._values.device, non_blocking=True)
+            yield self._values[place]
 
 
 class Streamed:

@@ -252,7 +252,10 @@ def _edits(outside: Outside, fit_rows: NDArray[np.int64], device: torch.device) 
 
     def edits(row: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         images, found = stored(fit_rows[row.cpu().numpy()], guide.cpu().numpy())
-        return torch.from_numpy(images).to(device), torch.from_numpy(found).to(device)
+        return (
+            torch.from_numpy(images).to(device, non_blocking=True),
+            torch.from_numpy(found).to(device, non_blocking=True),
+        )
 
     return edits
 

@@ -8,7 +8,7 @@ from cad_studio.algorithms._base import ALGORITHMS
 from cad_studio.models.network import PROJECTION_WIDTH
 from cad_studio.training.settings import TrainConfig
 
-_MAY_CHANGE = {
+MAY_CHANGE = {
     "device",
     "threads",
     "loader_workers",
@@ -18,6 +18,7 @@ _MAY_CHANGE = {
     "compile",
     "tensorboard",
 }
+"""Fields of the loop that another session, or another machine, may decide anew."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Plan:
         Where the work is done and how often it is saved may change when a run is resumed.
         """
         loop = {
-            name: value for name, value in asdict(self.config).items() if name not in _MAY_CHANGE
+            name: value for name, value in asdict(self.config).items() if name not in MAY_CHANGE
         }
         whole = {
             "method": self.method,

@@ -192,7 +192,8 @@ class Views:
         centre = _draw_centres(len(images), tuple(images.shape[2:]), generator)
         size = torch.randint(side // 2 + 1, (len(images),), generator=generator)
         device = images.device
-        return cut_out(images, centre.to(device), size.to(device), _GREY_VALUE)
+        centre, size = centre.to(device, non_blocking=True), size.to(device, non_blocking=True)
+        return cut_out(images, centre, size, _GREY_VALUE)
 
     def _cropped(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """A random crop, resized and maybe mirrored."""
@@ -208,8 +209,10 @@ class Views:
         return resample(images, vertical, horizontal).contiguous()
 
     def _normalise(self, images: Tensor) -> Tensor:
-        mean, std = self._mean.to(images.device), self._std.to(images.device)
-        last = (images - mean).div_(std).permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
+        if self._mean.device != images.device:
+            # Once, and then kept there: a copy for every view would be waited for.
+            self._mean, self._std = self._mean.to(images.device), self._std.to(images.device)
+        last = (images - self._mean).div_(self._std).permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
         return last.contiguous().permute(0, 3, 1, 2)
 
 

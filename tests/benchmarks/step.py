@@ -43,14 +43,16 @@ class PlainStep:
     """The step as one would write it down from the paper."""
 
     def __init__(self, network: Network) -> None:
-        """Start with a copy as the slow one and a full queue of random keys."""
+        """Start with a copy as the slow one and a full queue of random keys, where it is."""
         self.network, self.slow = network, deepcopy(network)
         self.optimiser = torch.optim.SGD(
             network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-3, foreach=False
         )
-        self.keys = torch.nn.functional.normalize(torch.randn(QUEUE, 128), dim=1)
-        self.scores = torch.randn(QUEUE, N_CLASSES)
-        self.labels = torch.randint(N_CLASSES, (QUEUE,))
+        device = next(network.parameters()).device
+        keys = torch.nn.functional.normalize(torch.randn(QUEUE, 128), dim=1)
+        self.keys = keys.to(device)
+        self.scores = torch.randn(QUEUE, N_CLASSES).to(device)
+        self.labels = torch.randint(N_CLASSES, (QUEUE,)).to(device)
 
     def __call__(self, batch: Batch) -> float:
         """One step; gives the loss."""
@@ -86,7 +88,7 @@ class PlainStep:
         features = torch.cat([queries, keys, self.keys])
         labels = torch.cat([guide, guide, self.labels])
         all_scores = torch.cat([scores, scores, self.scores])
-        other = ~torch.eye(len(queries), len(features), dtype=torch.bool)
+        other = ~torch.eye(len(queries), len(features), dtype=torch.bool, device=queries.device)
         positive = (guide[:, None] == labels) & other
         alike = cosine_similarity(scores[:, None], all_scores[None], dim=2) / TAU_D
         weights = alike.masked_fill(~positive, -1e9).softmax(1)

@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from cad_studio import elsewhere
 from cad_studio.config import AppConfig
 from cad_studio.services.container import Services
 from tests.browser.part import DATASET, import_part
@@ -66,6 +67,35 @@ def project(studio):
 @pytest.fixture(scope="module", autouse=True)
 def _part(project, tmp_path_factory):
     import_part(project, tmp_path_factory.mktemp("part"))
+
+
+def test_a_run_is_packed_trained_elsewhere_and_taken_back(page, studio, tmp_path):
+    show_train(page, studio.url, DATASET)
+    ask_for(page, name="far away", epochs="2")
+    page.click("#train-elsewhere summary")
+    page.check("#elsewhere-truth")
+    page.click("#elsewhere-pack")
+    expect(page.locator("#elsewhere-command")).to_contain_text("run train far-away", timeout=60_000)
+    expect(page.locator("#elsewhere-packed")).to_contain_text("travels, with everything annotated")
+    reaches(page, "packed")
+    expect(page.locator("#run-status")).to_have_text("packed")
+    run = int(page.get_attribute(".run-panel", "data-run"))
+    with page.expect_download() as waiting:
+        page.click("#elsewhere-download")
+    file = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    page.click("#elsewhere-take")
+    expect(page.locator("#train-problem")).to_contain_text("Give the path of a result file")
+    page.set_input_files("#elsewhere-file", file)
+    page.click("#elsewhere-take")
+    expect(page.locator("#train-problem")).to_contain_text("is a packed run. Train it first")
+    result = elsewhere.train(file, None, {"device": "cpu"}, elsewhere.Told(is_json=True))
+    page.set_input_files("#elsewhere-file", result["out"])
+    page.click("#elsewhere-take")
+    expect(page.locator("#elsewhere-taken")).to_contain_text("far away is back", timeout=60_000)
+    reaches(page, "done")
+    assert int(page.get_attribute(".run-panel", "data-run")) == run
+    has_points(page, 2)
 
 
 def test_a_run_is_started_seen_after_a_reload_stopped_resumed_and_read(page, studio):

@@ -65,13 +65,13 @@ export function createRunPanel({act, take, describes, onLog}) {
   }
 
   function drawProgress() {
-    const done = run.status === 'done' ? 1 : run.fraction ?? run.epochs_done / run.epochs;
+    const done = run.status === 'done' ? 1 : run.status === 'packed' ? 0 : run.fraction ?? run.epochs_done / run.epochs;
     bar.firstChild.style.width = `${(100 * done).toFixed(1)}%`;
     bar.setAttribute('aria-valuenow', Math.round(100 * done));
     bar.dataset.status = run.status;
     const epochs = `${count(run.epochs_done)} of ${count(run.epochs)} epochs`;
     const message = run.status === 'running' && run.message ? ` · ${run.message}` : '';
-    line.textContent = run.status === 'queued' ? `Waits for its turn · ${epochs}` : epochs + message;
+    line.textContent = run.status === 'queued' ? `Waits for its turn · ${epochs}` : run.status === 'packed' ? 'Packed to be trained on another machine; its result can be taken back' : epochs + message;
     const pace = run.samples_per_second ? `${count(Math.round(run.samples_per_second))} samples/s` : '';
     const time = run.status === 'running' && run.seconds_left !== null && run.seconds_left !== undefined ? `${duration(run.seconds_left)} left` : run.seconds ? `${duration(run.seconds)} so far` : '';
     left.textContent = [pace, run.status === 'done' && run.seconds ? `took ${duration(run.seconds)}` : time].filter(Boolean).join(' · ');

@@ -3,6 +3,7 @@
 import {h, fill, count, counted, debounced} from './dom.js';
 import {changedValues, createField, createGroup, createSwitch, fillOptions, readNumber, showField} from './form.js';
 import {choose, current, on, onJobEnd, read, state} from './store.js';
+import {createElsewhere} from './train_elsewhere.js';
 import {duration} from './train_words.js';
 
 const GROUPS = [
@@ -27,8 +28,8 @@ function departuresOf(about) {
     h('dl', {}, ...about.departures.flatMap(row)));
 }
 
-/** A form that owns its element. `ask(name, value)` calls the server; onStarted(run) after a start. */
-export function createTrainForm({ask, onStarted}) {
+/** A form that owns its element. `ask(name, value)` calls the server; onStarted(run) after a start, onPacked(run) when a run was packed or is back. */
+export function createTrainForm({ask, onStarted, onPacked}) {
   const preset = h('select', {id: 'train-preset', on: {change: () => applyPreset(preset.value)}});
   const presetHelp = h('p.help');
   const dataset = h('select', {id: 'train-dataset', on: {change: () => choose(dataset.value)}});
@@ -51,7 +52,8 @@ export function createTrainForm({ask, onStarted}) {
   const go = h('button.btn.primary', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
   const closed = h('p.quiet-text', {id: 'train-closed', hidden: true}, CLOSED);
   const notes = h('p.field-note', {id: 'train-notes', role: 'status', hidden: true});
-  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, go);
+  const elsewhere = createElsewhere({ask, request: () => request(), tellProblem: error => tellProblem(error), onPacked});
+  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, go, elsewhere);
   const element = h('aside.side.train-side', {}, h('div.form-scroll', {}, form), foot);
 
   let offers = null;

@@ -42,7 +42,7 @@ export function mount({element, server}) {
     } catch (error) { tell(error); }
   }
 
-  const form = createTrainForm({ask, onStarted: run => { toast('The run is in the queue.'); chosen = run; refresh(); loadRuns().then(() => pick(run)); }});
+  const form = createTrainForm({ask, onStarted: run => { toast('The run is in the queue.'); chosen = run; refresh(); loadRuns().then(() => pick(run)); }, onPacked: run => { complete.delete(run); loadRuns().then(() => pick(run)); }});
   const panel = createRunPanel({act, take: run => form.take(run), describes: form.describes, onLog: () => kick()});
   const queue = createQueue({act});
   const table = createRunsTable({onPick: pick, onTick: tick, act, onTrash: () => loadRuns(), colourOf});

@@ -38,7 +38,7 @@ export const ACTIVE = ['queued', 'running', 'stopping'];
 export const isActive = run => ACTIVE.includes(run?.status);
 export const canResume = run => ['interrupted', 'failed', 'cancelled'].includes(run?.status) && run.job !== null;
 
-const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted'};
+const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted', packed: 'packed'};
 export const statusWord = status => STATUS[status] || status;
 
 export const ORACLE = 'Oracle: takes true labels. Shown to judge a run; it never influences one.';

@@ -55,6 +55,13 @@ def _actions(services: Services) -> list[Action]:
     def start(wanted: Wanted) -> Wanted:
         return services.training.submit(request_of(wanted))
 
+    def pack(wanted: Wanted) -> Wanted:
+        with_truth = bool(wanted.pop("with_truth", False))
+        return services.travel.submit_pack(request_of(wanted), with_truth)
+
+    def take(wanted: Wanted) -> Wanted:
+        return services.travel.submit_take(str(wanted["path"]))
+
     def estimate(wanted: Wanted) -> Wanted:
         return services.training.submit_estimate(request_of(wanted))
 
@@ -88,7 +95,7 @@ def _actions(services: Services) -> list[Action]:
         )
 
     actions: list[Action] = [
-        start, estimate, stop, resume, move, rename, note, remove, restore, purge, push
+        start, pack, take, estimate, stop, resume, move, rename, note, remove, restore, purge, push
     ]  # fmt: skip
     return [changing(services, action) for action in actions]
 
