@@ -53,8 +53,8 @@ class StepResult:
 
 
 Edits = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Stored edits: row int64 (M,), guide int64 (M,) -> images uint8 (M, H, W, 1 or 3), and bool
-(M,), where there is one."""
+"""Stored edits: row int64 (M,), guide int64 (M,), on the CPU -> images uint8 (M, H, W, 1 or 3), and
+bool (M,), where there is one, on the training device."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,7 @@ class Algorithm(nn.Module, ABC):
         self.set_strength = setup.set_model
         self.sets = SetModel(self.belief, self.candidates) if self.set_strength else None
         self.sureness: Tensor | None = None
+        self._on_host: tuple[Tensor, Tensor] | None = None
 
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:
@@ -169,6 +170,7 @@ class Algorithm(nn.Module, ABC):
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch, counted from 0."""
         self.epoch = epoch
+        self._read_to_host()
         self._write_clock()
         if self.sets is not None:
             # Several processes each moved theirs by their own samples.
@@ -182,18 +184,30 @@ class Algorithm(nn.Module, ABC):
         """Called after the optimiser's step: slow copies move here."""
         return
 
-    def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+    def choose_class_views(self, row: Tensor) -> tuple[Tensor, Tensor]:
         """Which class views of a batch to make: by default one per candidate.
 
+        Chosen on the CPU, so that no step waits for a GPU to tell how many there are.
+
         Args:
-            row: int64 (B,).
-            candidates: bool (B, C).
+            row: int64 (B,), on the CPU.
 
         Returns:
-            source int64 (M,), rising, and guide int64 (M,), as in `Batch`.
+            source int64 (M,), rising, and guide int64 (M,), as in `Batch`, but on the CPU.
         """
-        source, guide = candidates.nonzero(as_tuple=True)
+        _, candidates = self.on_host()
+        source, guide = candidates[row].nonzero(as_tuple=True)
         return source, guide
+
+    def on_host(self) -> tuple[Tensor, Tensor]:
+        """Belief float32 (N, C) and candidates bool (N, C) on the CPU.
+
+        The belief is that of the beginning of the epoch, or of a later moment for samples whose
+        turn is over: a sample's belief moves in its own step alone, which comes once an epoch.
+        """
+        if self._on_host is None:
+            self._on_host = (self.belief.cpu(), self.candidates.cpu())
+        return self._on_host
 
     def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:
         """The images behind the class views, before the random transforms.
@@ -201,13 +215,13 @@ class Algorithm(nn.Module, ABC):
         Only for methods with class views.
 
         Args:
-            images: float32 (B, 3, H, W), 0 to 1, un-augmented.
-            row: int64 (B,).
+            images: float32 (B, 3, H, W), 0 to 1, un-augmented; on the training device.
+            row: int64 (B,), on the CPU, as the next two.
             source: int64 (M,).
             guide: int64 (M,).
 
         Returns:
-            float32 (M, 3, H, W), 0 to 1.
+            float32 (M, 3, H, W), 0 to 1, on the training device.
         """
         raise NotImplementedError(f"{type(self).__name__} has no class views")
 
@@ -220,6 +234,7 @@ class Algorithm(nn.Module, ABC):
             belief: float32 (N, C). Zero outside the candidates, rows sum to 1.
         """
         self.belief.copy_(belief)
+        self._read_to_host()
         if self.sets is not None:
             self.sets.recount(self.belief, self.candidates)
         self.held_until = self.epoch + self.start_epochs
@@ -283,6 +298,12 @@ class Algorithm(nn.Module, ABC):
         """What the optimiser moves."""
         return [weight for weight in self.parameters() if weight.requires_grad]
 
+    def _read_to_host(self) -> None:
+        """Between steps, so that none has to wait for it."""
+        self._on_host = None
+        if self.class_view_names:
+            self.on_host()
+
     def _write_clock(self) -> None:
         self.clock.copy_(torch.tensor([self.epoch, self.held_until]))
 
@@ -309,3 +330,4 @@ def _read_clock(algorithm: nn.Module, _: object) -> None:
     assert isinstance(algorithm, Algorithm)
     # Kept as numbers too, so that a step does not wait for the device to tell them.
     algorithm.epoch, algorithm.held_until = algorithm.clock.tolist()
+    algorithm._on_host = None

@@ -57,11 +57,13 @@ class CamViews(nn.Module):
 
         Args:
             images: float32 (B, 3, H, W), 0 to 1.
-            row: int64 (B,).
+            row: int64 (B,), on the CPU, as the next two.
             source: int64 (M,).
             guide: int64 (M,).
             epoch: The epoch under way.
         """
+        device = images.device
+        row, source, guide = (each.to(device, non_blocking=True) for each in (row, source, guide))
         behind = images[source]
         age = epoch - self.first_epoch
         if age < 0:

@@ -82,7 +82,7 @@ def group_weights(belief: Tensor, predicted: Tensor) -> Tensor:
     """
     weights = belief[:, predicted]
     same = predicted[:, None] == predicted[None, :]
-    counts = torch.bincount(predicted, minlength=belief.shape[1])[predicted]
-    # The anchor is no positive of its own, so its own group is one smaller.
-    sizes = counts[None, :] - same.int()
+    # The anchor is no positive of its own, so its own group is one smaller. Not `bincount`, which
+    # waits for a GPU.
+    sizes = same.sum(dim=1)[None, :] - same.int()
     return (weights / sizes.clamp(min=1)).fill_diagonal_(0.0)

@@ -302,10 +302,11 @@ class CadCam(Algorithm):
         """Move the slow copy; its statistics too, unless it takes those of each batch."""
         update_ema(self.teacher, self.network, self.config.momentum, self.teacher.frozen)
 
-    def choose_class_views(self, row: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+    def choose_class_views(self, row: Tensor) -> tuple[Tensor, Tensor]:
         """As `Algorithm.choose_class_views`, up to the limit that is set."""
         limit, share = self.config.max_class_views, self.config.class_view_share
-        return choose_class_views(candidates, self.belief[row], limit, share, self.generator)
+        belief, candidates = self.on_host()
+        return choose_class_views(candidates[row], belief[row], limit, share, self.generator)
 
     def edit(self, images: Tensor, row: Tensor, source: Tensor, guide: Tensor) -> Tensor:
         """As `Algorithm.edit`: reweighted by the maps."""
@@ -386,8 +387,8 @@ def choose_class_views(
     """All candidates, or the most believed ones and one more at random, of some samples or all.
 
     Args:
-        candidates: bool (B, C).
-        belief: float32 (B, C).
+        candidates: bool (B, C), on the CPU.
+        belief: float32 (B, C), on the CPU.
         limit: How many of the most believed; 0 for all.
         share: How much of the batch, at least one sample: those whose two highest beliefs lie
             closest.
@@ -400,7 +401,7 @@ def choose_class_views(
         best = belief.masked_fill(~candidates, -1.0).topk(limit, dim=1).indices
         chosen = torch.zeros_like(candidates).scatter_(1, best, True) & candidates
         rest = candidates & ~chosen
-        noise = torch.rand(candidates.shape, generator=generator).to(belief.device)
+        noise = torch.rand(candidates.shape, generator=generator)
         extra = noise.masked_fill(~rest, -1.0).argmax(dim=1, keepdim=True)
         candidates = chosen | (torch.zeros_like(candidates).scatter_(1, extra, True) & rest)
     n_chosen = max(1, round(share * len(candidates)))

@@ -14,7 +14,7 @@ from cad_studio.training.views import Views
 
 def make_batch(
     algorithm: Algorithm,
-    row: Tensor,
+    positions: Tensor,
     inputs: Tensor,
     views: Views | None,
     generator: torch.Generator,
@@ -24,12 +24,14 @@ def make_batch(
 
     Args:
         algorithm: Says which views and class views it reads, and edits the latter.
-        row: int64 (B,). Positions in the training data, on the device.
+        positions: int64 (B,). In the training data, on the CPU.
         inputs: uint8 (B, H, W, 1 or 3), or float32 (B, D) without `views`, on the device.
         views: Makes the views; None for vectors, which are given as they are.
         generator: Where the views' chance comes from, on the CPU.
         truth: int64 (N,), for methods that use it; None for all others.
     """
+    device = inputs.device
+    row = positions.to(device, non_blocking=True)
     candidates = algorithm.candidates[row]
     labels = None if truth is None else truth[row]
     if views is None:
@@ -39,15 +41,15 @@ def make_batch(
     made = {name: views.make(name, images, generator) for name in algorithm.view_names}
     if not algorithm.class_view_names:
         return Batch(row=row, candidates=candidates, views=made, truth=labels)
-    source, guide = algorithm.choose_class_views(row, candidates)
-    edited = algorithm.edit(images, row, source, guide)
+    source, guide = algorithm.choose_class_views(positions)
+    edited = algorithm.edit(images, positions, source, guide)
     class_views = {name: views.make(name, edited, generator) for name in algorithm.class_view_names}
     return Batch(
         row=row,
         candidates=candidates,
         views=made,
-        source=source,
-        guide=guide,
+        source=source.to(device, non_blocking=True),
+        guide=guide.to(device, non_blocking=True),
         class_views=class_views,
         truth=labels,
     )

@@ -251,7 +251,7 @@ def _edits(outside: Outside, fit_rows: NDArray[np.int64], device: torch.device) 
         return None
 
     def edits(row: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
-        images, found = stored(fit_rows[row.cpu().numpy()], guide.cpu().numpy())
+        images, found = stored(fit_rows[row.numpy()], guide.numpy())
         return (
             torch.from_numpy(images).to(device, non_blocking=True),
             torch.from_numpy(found).to(device, non_blocking=True),

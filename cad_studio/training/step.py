@@ -34,8 +34,8 @@ def take_step(
             None where there is one.
     """
     algorithm, optimiser = session.algorithm, session.optimiser
-    row = torch.from_numpy(positions).to(session.device, non_blocking=True)
-    batch = make_batch(algorithm, row, inputs, session.views, session.view_chance, session.truth)
+    rows = torch.from_numpy(positions)
+    batch = make_batch(algorithm, rows, inputs, session.views, session.view_chance, session.truth)
     with computing_in(session.precision, session.device):
         result = algorithm.step(batch)
     if average is None:

@@ -114,7 +114,7 @@ def make_batch(method, images, rows=None, seed=0):
     candidates = method.candidates[rows]
     chosen, source, guide, class_views = images[rows], None, None, None
     if method.class_view_names:
-        source, guide = method.choose_class_views(rows, candidates)
+        source, guide = method.choose_class_views(rows)
         edited = method.edit(chosen, rows, source, guide)
         class_views = {name: view(edited) for name in method.class_view_names}
     return Batch(

@@ -33,17 +33,8 @@ _READ = {
     "item", "tolist", "numpy", "cpu", "__float__", "__int__", "__bool__", "__index__", "is_nonzero",
 }  # fmt: skip
 ALLOWED = {
-    # The size of a batch of class views follows from the confidence, which is on the device.
-    "algorithms/_cad_training.py:choose_class_views: nonzero",
-    "algorithms/_cad_training.py:choose_class_views: to",
-    # Class views of stored edits are looked up on the disk.
-    "training/opening.py:edits: cpu",
+    # Stored edits are looked up on the disk, by numbers that are on the CPU anyway.
     "training/opening.py:edits: numpy",
-    # A mean of the slow copy that grows with the steps.
-    "algorithms/_cad_training.py:after_step: __float__",
-    # Counts of samples by class, or of class views by sample.
-    "algorithms/able.py:group_weights: bincount",
-    "algorithms/_cad_losses.py:reduce_contrast: bincount",
 }
 """Where a step waits all the same, each with its reason."""
 
