@@ -12,7 +12,7 @@ from typing import Any
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.datasets._arrays import as_mask, read_npz
+from cad_studio.datasets._arrays import NpzArchive, as_mask
 from cad_studio.datasets._base import ReadOptions, read_source
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.datasets import DatasetService
@@ -127,14 +127,14 @@ def _bundled() -> dict[str, PartialLabels]:
     Raises:
         ResourceError: One of them is not in it.
     """
-    held = read_npz(SAMPLE_FILE, set(SAMPLES.values()))
-    missing = [array for array in SAMPLES.values() if array not in held]
+    archive = NpzArchive(SAMPLE_FILE, set(SAMPLES.values()))
+    missing = [array for array in SAMPLES.values() if array not in archive.announced]
     if missing:
         raise ResourceError(
             f"{SAMPLE_FILE} lacks {', '.join(missing)}: it is of an earlier version. Restore it "
             "from the repository, or rebuild it: python -m cad_studio build-sample FOLDER."
         )
     return {
-        name: PartialLabels.from_dense(as_mask(held[array], array))
+        name: PartialLabels.from_dense(as_mask(archive.read(array), array))
         for name, array in SAMPLES.items()
     }

@@ -13,7 +13,7 @@ from cad_studio.annotators.training import Ask
 from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.datasets._arrays import as_mask, read_npz
+from cad_studio.datasets._arrays import NpzArchive, as_mask
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
@@ -128,12 +128,12 @@ def _kept(path: Path, ids: list[str]) -> tuple[PartialLabels, dict[str, Any]]:
     array, note = SAMPLES[HARD_NAME], path.with_suffix(".json")
     if not path.is_file():
         raise DatasetFormatError(f"{str(path)!r} does not exist.")
-    arrays = read_npz(path, {array, "ids"})
-    if len(arrays) < 2:
+    archive = NpzArchive(path, {array, "ids"})
+    if len(archive.announced) < 2:
         raise DatasetFormatError(
             f"{path.name} was not made by build-sample: the arrays {array} and ids are needed."
         )
-    if [str(name) for name in arrays["ids"].tolist()] != ids:
+    if [str(name) for name in archive.read("ids").tolist()] != ids:
         raise DatasetFormatError(
             f"{path.name} holds other images than this build chooses. Use the seed that it was "
             "built with."
@@ -144,7 +144,7 @@ def _kept(path: Path, ids: list[str]) -> tuple[PartialLabels, dict[str, Any]]:
         raise DatasetFormatError(
             f"{note.name} beside {path.name} does not say how {HARD_NAME} was made."
         ) from error
-    return PartialLabels.from_dense(as_mask(arrays[array], f"{path.name}, {array}")), made
+    return PartialLabels.from_dense(as_mask(archive.read(array), f"{path.name}, {array}")), made
 
 
 def _balanced_rows(data: LoadedDataset, generator: np.random.Generator) -> np.ndarray:
