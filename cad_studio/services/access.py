@@ -52,6 +52,10 @@ class User:
         return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), wanted)
 
 
+_STRANGER = User("nobody", "viewer", f"scrypt${'00' * 16}${'00' * 32}")
+"""Stands in for an unknown name: checking it costs as much, and no password has this hash."""
+
+
 class Access:
     """What the one who acts at this moment may do.
 
@@ -128,12 +132,33 @@ class Access:
             f"{who} has the role {self.role()}; this needs the role {role}. Ask an owner."
         )
 
+    def require_to_reach(self, place: str) -> None:
+        """Refuse a path, or a name on the Hugging Face Hub, from all but owners.
+
+        What such a text reaches lies outside the project: any file that this machine's user can
+        read or write, and any address. On the command line and in jobs it is the user's own, also
+        where the window is read-only.
+
+        Args:
+            place: The text, to name in the refusal.
+
+        Raises:
+            ReadOnlyError: Nobody may change anything here.
+            NotAllowedError: The one who acts is no owner.
+        """
+        if (self.users is None and _acting.get() is None) or self.role() == "owner":
+            return
+        if self.read_only:
+            self.require("owner")
+        raise NotAllowedError(
+            f"{_acting.get() or 'A visitor'} has the role {self.role()}; only an owner may name a "
+            f"file or model such as {place[:80]!r}. Choose what exists already, or ask an owner."
+        )
+
     def may_log_in(self, name: str, password: str) -> bool:
-        """Whether someone is who they say."""
+        """Whether someone is who they say; takes one hash, for an unknown name too."""
         known = (self.users or {}).get(name)
-        # an unknown name takes as long as a known one
-        other = User(name="nobody", role="viewer", password=hashed("no password"))
-        return (known or other).has_password(password) and known is not None
+        return (known or _STRANGER).has_password(password) and known is not None
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def build_sample(source: str, out: Path, seed: int, progress: Progress) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         datasets = DatasetService(project, Access())
-        ImportService(project).import_source(
+        ImportService(project, Access()).import_source(
             source, "whole", ReadOptions(), False, Part(progress, 0.0, 0.3)
         )
         made = SynthesisService(project, datasets).synthesize(
