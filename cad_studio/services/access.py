@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cad_studio.core.errors import NotAllowedError, ReadOnlyError, SettingError, closest
+from cad_studio.services.login_limit import LoginLimit
 
 ROLES = ("viewer", "annotator", "owner")
 """From least to most."""
@@ -19,6 +20,8 @@ _COST, _BLOCK, _LANES = 2**14, 8, 1
 _HASH = re.compile(r"scrypt\$(?:[0-9a-f]{2})+\$[0-9a-f]{64}")
 _MOST_NAME = 60
 _LEAST_PASSWORD = 8
+_HASH_OF_NOTHING = f"scrypt${'00' * 16}${'00' * 32}"
+"""Of an unknown name: to check it costs as much as any other, and no password has it."""
 NOBODY = ""
 """The name of a visitor who has not logged in."""
 
@@ -52,10 +55,6 @@ class User:
         return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), wanted)
 
 
-_STRANGER = User("nobody", "viewer", f"scrypt${'00' * 16}${'00' * 32}")
-"""Stands in for an unknown name: checking it costs as much, and no password has this hash."""
-
-
 class Access:
     """What the one who acts at this moment may do.
 
@@ -78,6 +77,7 @@ class Access:
         """
         self.read_only = read_only
         self.users = users
+        self._limit = LoginLimit()
         self._other_role = other_role
 
     @property
@@ -155,10 +155,25 @@ class Access:
             f"file or model such as {place[:80]!r}. Choose what exists already, or ask an owner."
         )
 
-    def may_log_in(self, name: str, password: str) -> bool:
-        """Whether someone is who they say; takes one hash, for an unknown name too."""
+    def may_log_in(self, name: str, password: str, address: str = "") -> bool:
+        """Whether someone is who they say; takes one hash, for an unknown name too.
+
+        Args:
+            name: As it was typed.
+            password: As it was typed.
+            address: Of the machine it comes from.
+
+        Raises:
+            TooManyTriesError: The name or the address has to wait first.
+        """
+        name = name[:_MOST_NAME]
+        self._limit.begin(name, address)
         known = (self.users or {}).get(name)
-        return (known or _STRANGER).has_password(password) and known is not None
+        user = known or User("nobody", "viewer", _HASH_OF_NOTHING)
+        is_right = user.has_password(password) and known is not None
+        if is_right:
+            self._limit.succeeded(name, address)
+        return is_right
 
 
 @contextmanager
