@@ -32,7 +32,7 @@ Gradio's addresses that this window does not use and that write, or fetch from e
 import ipaddress
 import re
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,8 +40,6 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from cad_studio.config import AppConfig
 
 LOGIN, UPLOAD = "/login", "/gradio_api/upload"
 
@@ -85,19 +83,27 @@ class Sites:
     frames: str = ""
 
 
-def sites_of(config: AppConfig) -> Sites:
-    """Where a studio of these settings is served."""
-    hosts = {"localhost", "127.0.0.1", "::1", *map(_bare, config.allow_hosts)}
-    own = _bare(config.host)
-    hosts.add(own)
+def sites_of(
+    host: str, allow_hosts: Iterable[str], space_hosts: Iterable[str], trust_proxy: bool
+) -> Sites:
+    """Where a studio is served.
+
+    Args:
+        host: The address it listens on.
+        allow_hosts: Further names, as the owner gives them.
+        space_hosts: Names of the Hugging Face Space it runs on; none elsewhere.
+        trust_proxy: Whether a proxy of the owner's is all that can reach it, as on a Space.
+    """
+    space = [name.lower() for name in space_hosts]
+    own = _bare(host)
+    hosts = {"localhost", "127.0.0.1", "::1", own, *map(_bare, [*allow_hosts, *space])}
     if own in {"0.0.0.0", "::"}:
         name = socket.gethostname().lower()
         hosts |= {name, f"{name.partition('.')[0]}.local"}
-    space = config.space_hosts
     return Sites(
-        hosts=frozenset(hosts | set(map(_bare, space))),
-        origins=frozenset(f"https://{host.lower()}" for host in space),
-        trust_proxy=config.trust_proxy or bool(space),
+        hosts=frozenset(hosts),
+        origins=frozenset(f"https://{name}" for name in space),
+        trust_proxy=trust_proxy or bool(space),
         frames=_FRAMES_OF_SPACE if space else "",
     )
 
@@ -252,12 +258,6 @@ class SiteGuard:
             await send(message)
 
         return sending
-
-
-def check_host(text: str) -> str:
-    """The name in `host` or `host:port`, in lower case; empty when it is neither."""
-    found = _split(text.strip())
-    return "" if found is None else found[0]
 
 
 def _refused(scope: Scope, words: str) -> Response:

@@ -94,7 +94,9 @@ def test_nothing_is_done_without_a_login(url, config, services):
 def test_a_wrong_password_is_refused(url):
     with person(url) as asking:
         wrong = {"username": "anna", "password": "guess"}
-        assert asking.post("/login", data=wrong).status_code == 400
+        answer = asking.post("/login", data=wrong)
+    assert answer.status_code == 401
+    assert answer.json() == {"error": "This name and password do not belong together."}
 
 
 def test_roles_hold_for_server_functions(url, config, services):
