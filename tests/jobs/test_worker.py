@@ -1,6 +1,5 @@
 """Real jobs in real worker processes, and how each way to end is told."""
 
-import json
 import logging
 import os
 import signal
