@@ -39,6 +39,7 @@ KNOWN = {
     "given": {}, "key": "k", "run": None, "repository": "a/b", "backbone": "", "split": None,
 }  # fmt: skip
 """What an argument is, or a field of a request, where it is not the one under attack."""
+NAMES = {"name", "title", "who", "password", "address", "given", "template", "text"}
 SPECIAL = {
     "importing.import_source": {"name": "new"}, "annotation_files.export": {"format_name": "sets"},
     "diagnosis.suspects.find": {"run_id": None}, "diagnosis.suspects.submit": {"run_id": None},
@@ -99,8 +100,8 @@ def services(folder):
 def texts(folder, with_hub=True):
     """Paths and names on the Hub."""
     place = folder / TOKEN
-    models = [f"hf:{place}", f"hf:{TOKEN}/model", f"{TOKEN}/model"]
-    return [f"npy:{place}.npy", str(place), f"{place}.npy", *(models if with_hub else [])]
+    hub = [f"hf:{TOKEN}/model", f"hf:{place}"]
+    return [f"npy:{place}.npy", f"{place}.npy", *(hub if with_hub else [])]
 
 
 def methods(services):
@@ -195,6 +196,8 @@ def calls(label, method, text):
     parameters = inspect.signature(method).parameters
     hints = {name: each.annotation for name, each in parameters.items()}  # a quoted one is no text
     for attacked_name in parameters:
+        if attacked_name in NAMES and not text.startswith("/"):
+            continue  # the one plain path is enough for what is no specification
         for value in attacked(hints.get(attacked_name, object), text):
             given = {
                 name: plain(name, hints.get(name, object))
@@ -226,7 +229,7 @@ def walk(services, folder, only=None):
     return n_calls
 
 
-@pytest.mark.parametrize("who", [None, "vera", "anna", "stranger"])
+@pytest.mark.parametrize("who", [None, "vera", "anna"])
 def test_no_service_follows_a_path_of_someone_who_is_no_owner(services, folder, reached, who):
     """An annotator made the server open any file through the features of a queue."""
     labels = [label for label, _ in methods(services)]
@@ -234,7 +237,7 @@ def test_no_service_follows_a_path_of_someone_who_is_no_owner(services, folder, 
     assert {"queues.open", "beliefs.graph", "diagnosis.maps.make", "importing.import_source",
             "editors.open", "publishing.push", "mining.mine"} <= set(labels)  # fmt: skip
     with acting_as(who):
-        assert walk(services, folder) > 1500
+        assert walk(services, folder) > 500
     assert reached == []
     assert not any(TOKEN in str(job.arguments) for job in services.jobs.recent())
     kept = services.project.annotation_queues.of(services.datasets.get(NAME).id)
