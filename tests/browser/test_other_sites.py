@@ -1,6 +1,7 @@
 """Pages of other people in a real browser, with two origins: none of them drives the studio."""
 
 import json
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cad_studio.services.access import user_line
-from tests.browser.conftest import FLAGS, start_studio
+from tests.browser.conftest import FLAGS, Studio, start_studio
 from tests.browser.other_site import (
     ATTACK,
     CALLS,
@@ -18,7 +19,8 @@ from tests.browser.other_site import (
     RESOLVER,
     other_site,
 )
-from tests.browser.steps import READY_MS
+from tests.browser.reverse_proxy import reverse_proxy
+from tests.browser.steps import READY_MS, toast
 from tests.ui.small_project import SHAPES, VECTORS, build_services
 
 WORDS = "owner's word"
@@ -195,3 +197,29 @@ def test_the_login_page_says_what_is_wrong_and_how_long_to_wait(tab, closed_stud
     tab.click("#login button")
     expect(problem).to_contain_text("Too many wrong passwords")
     expect(problem).to_contain_text("then try again.")
+
+
+@pytest.mark.parametrize("keeps_host", [True, False])
+def test_it_works_under_a_path_of_a_proxy(tab, tmp_path, chromium, keeps_host):
+    """Forms, server functions, the login and the log out are below that path."""
+    build_services(tmp_path).close()
+    users = user_line("olga", "owner", WORDS)
+    environment = {"CAD_USERS": users, "GRADIO_ROOT_PATH": "/studio", "CAD_TRUST_PROXY": "1"}
+    with closing(start_studio(tmp_path / "project", **environment)) as starting:
+        studio = next(starting)
+        with reverse_proxy(urlsplit(studio.url).port, "/studio", keeps_host) as url:
+            log_in(tab, Studio(f"{url}/", studio.project))
+            (cookie,) = tab.context.cookies()
+            assert cookie["path"] == "/studio"
+            tab.wait_for_selector(".dataset-page[data-shown] .tile", timeout=READY_MS)
+            tab.on("dialog", lambda dialog: dialog.accept())
+            shown = tab.input_value("#header-dataset")
+            tab.click("#dataset-remove")
+            toast(tab, f"{shown} is removed.")
+            tab.click("#header-log-out")
+            tab.wait_for_selector("#login")
+            # another site is still another site
+            headers = {"Origin": "https://evil.example"}
+            asked = httpx.post(f"{url}/gradio_api/component_server", json={}, headers=headers,
+                               trust_env=False)  # fmt: skip
+            assert asked.status_code == 403
