@@ -26,7 +26,8 @@ A program such as curl or gradio_client sends neither `Origin` nor `Sec-Fetch-Si
 make a browser leave out both on a request that changes something: it passes with the right host
 and content type. A login, where there is one, is asked for behind this door as before.
 
-Gradio's addresses that this window does not use and that write, or fetch from elsewhere, are shut.
+Addresses of Gradio that this window does not use, and that write, fetch from elsewhere or hand out
+the login's token, are shut.
 """
 
 import ipaddress
@@ -53,7 +54,7 @@ URL-encoded form."""
 _PAGES = {"/", "", "/annotate", "/login/huggingface", "/login/callback"}
 """What a link on another page may open."""
 _SHUT = re.compile(
-    r"/monitoring|/gradio_api/(deep_link|proxy=|process_recording|vibe-|undo-vibe-|dev/|run-history"
+    r"/monitoring|/gradio_api/(deep_link|token|proxy=|process_recording|vibe-|undo-vibe-|dev/|run-history"
     r"|profiling|file=(https?:|//)|file/https?:)",
     re.IGNORECASE,
 )

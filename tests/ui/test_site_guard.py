@@ -201,7 +201,7 @@ def test_a_link_on_another_page_opens_the_studio_and_nothing_else(asking):
     [
         "/gradio_api/deep_link?session_hash=s", "/gradio_api/proxy=https://x.hf.space/",
         "/gradio_api/file=https://example.com/a.png", "/gradio_api/file=HTTPS://example.com/a.png",
-        "/monitoring/x", "/gradio_api/dev/reload",
+        "/monitoring/x", "/gradio_api/dev/reload", "/gradio_api/token",
     ],
 )  # fmt: skip
 def test_what_gradio_offers_and_the_studio_does_not_use_is_shut(asking, path):
