@@ -173,6 +173,8 @@ class Access:
         is_right = user.has_password(password) and known is not None
         if is_right:
             self._limit.succeeded(name, address)
+        else:
+            self._limit.failed(name, address)
         return is_right
 
 

@@ -72,6 +72,13 @@ class LoginLimit:
             while len(self._tries) > _MOST_KEPT:
                 self._tries.popitem(last=False)
 
+    def failed(self, name: str, address: str) -> None:
+        """Let the wait after a try begin now that its password is known to be wrong."""
+        with self._lock:
+            for key in self._keys(name, address):
+                if key in self._tries:
+                    self._tries[key].last = self._clock()
+
     def succeeded(self, name: str, address: str) -> None:
         """Forget the tries of someone whose password was right."""
         with self._lock:

@@ -77,6 +77,14 @@ def test_a_refused_try_makes_no_wait_longer(limit, clock):
     limit.begin("olga", HERE)
 
 
+def test_a_wait_begins_when_the_password_was_found_wrong(limit, clock):
+    """On a busy machine a check takes a while, and the wait would be over with it."""
+    fail(limit, FREE_TRIES["name"])
+    clock.now += 5
+    limit.failed("olga", HERE)
+    assert wait(limit, "olga", HERE) == 2
+
+
 def test_a_right_password_starts_anew(limit):
     fail(limit, FREE_TRIES["name"])
     limit.succeeded("olga", HERE)

@@ -19,6 +19,8 @@ from tests.ui.test_read_only import press
 WORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
 ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
 CAD = "/gradio_api/cad"
+FAR = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(3)]
+"""Other machines, as a proxy on this one tells them: wrong passwords hold up an address."""
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +154,14 @@ def test_many_wrong_passwords_are_made_to_wait(url):
     with person(url) as asking:
         tried = {"username": "nobody there", "password": "guess"}
         for _ in range(5):
-            assert asking.post("/login", json=tried).status_code == 401
-        answer = asking.post("/login", json=tried)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+            assert asking.post("/login", json=tried, headers=FAR[0]).status_code == 401
+        answer = asking.post("/login", json=tried, headers=FAR[0])
+    assert answer.status_code == 429
+    seconds = answer.headers["retry-after"]
+    assert seconds in {"1", "2"}
     assert answer.json()["error"] == (
-        "Too many wrong passwords for this name or from this address. Wait 2 s, then try again."
+        "Too many wrong passwords for this name or from this address. "
+        f"Wait {seconds} s, then try again."
     )
 
 
@@ -165,7 +170,8 @@ def test_many_wrong_passwords_are_made_to_wait(url):
 )
 def test_a_login_that_is_none_is_refused(url, body, status):
     with person(url) as asking:
-        answer = asking.post("/login", content=body, headers={"Content-Type": "application/json"})
+        kind = {"Content-Type": "application/json"}
+        answer = asking.post("/login", content=body, headers=kind | FAR[1])
     assert answer.status_code == status
 
 
@@ -182,7 +188,7 @@ def test_wrong_passwords_hold_up_nobody(url, monkeypatch):
     monkeypatch.setattr(hashlib, "scrypt", slow)
     with ThreadPoolExecutor(12) as pool, person(url) as asking:
         tries = [
-            pool.submit(httpx.post, f"{url}/login", json={"username": f"n{n}", "password": "x"},
+            pool.submit(httpx.post, f"{url}/login", json={"username": f"n{n}", "password": "x"}, headers=FAR[2],
                         trust_env=False, timeout=60)
             for n in range(12)
         ]  # fmt: skip
