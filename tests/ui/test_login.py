@@ -188,8 +188,8 @@ def test_wrong_passwords_hold_up_nobody(url, monkeypatch):
     monkeypatch.setattr(hashlib, "scrypt", slow)
     with ThreadPoolExecutor(12) as pool, person(url) as asking:
         tries = [
-            pool.submit(httpx.post, f"{url}/login", json={"username": f"n{n}", "password": "x"}, headers=FAR[2],
-                        trust_env=False, timeout=60)
+            pool.submit(httpx.post, f"{url}/login", json={"username": f"n{n}", "password": "x"},
+                        headers=FAR[2], trust_env=False, timeout=60)
             for n in range(12)
         ]  # fmt: skip
         try:
