@@ -64,7 +64,7 @@ _FOREIGN = (
     "Only the studio's own pages may ask for this; if this is one of them, the proxy before it "
     "must pass on the host and port it was asked for."
 )
-_FRAMES_OF_SPACE = "https://huggingface.co https://*.huggingface.co https://*.hf.space"
+_FRAMES_OF_SPACE = "https://huggingface.co"
 
 
 @dataclass(frozen=True)

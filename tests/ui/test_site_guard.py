@@ -294,7 +294,7 @@ def test_a_space_is_shown_by_hugging_face_alone():
         answer = status(transport, frame, "GET", "/")
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
-    assert policy.startswith("frame-ancestors 'self' https://huggingface.co ")
+    assert policy == "frame-ancestors 'self' https://huggingface.co"
 
 
 def test_a_shared_link_works_once_it_is_known():
