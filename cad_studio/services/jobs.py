@@ -8,7 +8,7 @@ from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
 
 _KINDS_OF_THE_HOUSE = frozenset({"open-sample", "prepare-queue"})
-"""What the studio does for whoever looks or annotates; nothing in their arguments is a path."""
+"""What the studio does for whoever looks or annotates; features are those of a stored queue."""
 
 KINDS_WITH_CHECKPOINT = frozenset({"train", "extract", "edit-model", "augment", "judge-edits"})
 """Kinds of jobs that go on where they were; the others start again."""

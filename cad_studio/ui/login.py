@@ -21,6 +21,7 @@ from cad_studio.ui.site_guard import LOGIN, UPLOAD
 _PAGE = Path(__file__).parent / "components" / "login.html"
 _STYLE = Path(__file__).parent.parent.parent / "assets" / "theme.css"
 _MOST_BYTES = 10_000
+_MOST_WAITING = 50
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -43,6 +44,8 @@ def _log_in(services: Services) -> Any:  # a handler of Starlette
         if not length.isdecimal() or int(length) > _MOST_BYTES:
             return _told("A login is a name and a password.", 413)
         name, password = await _credentials(request)
+        if one_at_a_time.statistics().tasks_waiting >= _MOST_WAITING:
+            return _told("Many people are logging in at once. Try again in a moment.", 429)
         try:
             is_right = await to_thread.run_sync(
                 services.access.may_log_in, name, password, _address(services, request),
