@@ -21,6 +21,7 @@ from cad_studio.core.errors import CadStudioError, NotAllowedError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Login, acting_as, read_users, user_line
+from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
 from cad_studio.store.projects import Project
@@ -39,6 +40,10 @@ KNOWN = {
     "given": {}, "key": "k", "run": None, "repository": "a/b", "backbone": "", "split": None,
 }  # fmt: skip
 """What an argument is, or a field of a request, where it is not the one under attack."""
+READY = {
+    MiningConfig: MiningConfig(quantile=0.1), ActionRequest: ActionRequest("label", key="k"),
+}  # fmt: skip
+"""Requests that say no to what is left out."""
 NAMES = {"name", "title", "who", "password", "address", "given", "template", "text"}
 SPECIAL = {
     "importing.import_source": {"name": "new"}, "annotation_files.export": {"format_name": "sets"},
@@ -178,8 +183,8 @@ def plain(name, hint):
             return False
         if typing.get_origin(kind) in {list, dict, tuple}:
             return typing.get_origin(kind)()
-        if kind is MiningConfig:
-            return MiningConfig(quantile=0.1)
+        if kind in READY:
+            return READY[kind]
         if dataclasses.is_dataclass(kind):
             hints = typing.get_type_hints(kind)
             needed = [
