@@ -29,8 +29,9 @@ def main() -> int:
     arguments = _parse()
     try:
         config = read_config(
-            os.environ, arguments.project, arguments.host, arguments.port, arguments.share
-        )
+            os.environ, arguments.project, arguments.host, arguments.port, arguments.share,
+            arguments.allow_host, arguments.trust_proxy,
+        )  # fmt: skip
         from cad_studio.services.access import login_from
 
         login = login_from(os.environ, arguments.users)
@@ -72,6 +73,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--users", type=Path, help="file of users who may log in (python -m cad_studio users add)"
     )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="a name under which browsers reach the studio, beside localhost and this machine's "
+        "addresses; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust-proxy", action="store_true",
+        help="believe the X-Forwarded-* headers: only a proxy of yours can reach the port",
+    )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="open a public Gradio link")
     return parser.parse_args()
 

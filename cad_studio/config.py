@@ -1,11 +1,15 @@
 """Where the studio works and listens; read once, by the entry points."""
 
 import os
-from collections.abc import Mapping, MutableMapping
+import re
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cad_studio.core.errors import SettingError
+
 _SPACE_FOLDER = Path("/data")
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,9 @@ class AppConfig:
         port: Port to listen on; None takes 7860 or the next free one.
         share: Whether to open a public Gradio link.
         read_only: Whether visitors may only look.
+        allow_hosts: Names under which the studio is served, beside those of this machine.
+        trust_proxy: Whether `X-Forwarded-*` headers are what a proxy of the owner says.
+        space_hosts: Names of the Hugging Face Space it runs on; empty elsewhere.
     """
 
     project: Path
@@ -25,6 +32,9 @@ class AppConfig:
     port: int | None = None
     share: bool = False
     read_only: bool = False
+    allow_hosts: tuple[str, ...] = ()
+    trust_proxy: bool = False
+    space_hosts: tuple[str, ...] = ()
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -44,12 +54,19 @@ def read_config(
     host: str | None = None,
     port: int | None = None,
     share: bool = False,
+    allow_hosts: Sequence[str] = (),
+    trust_proxy: bool = False,
 ) -> AppConfig:
     """Put together arguments, then environment, then defaults.
 
     `CAD_PROJECT` names the project folder and `CAD_READONLY` (1 or 0) closes or opens a studio to
-    changes. On a Hugging Face Space (`SPACE_ID` is set) the project lies in `/data` when that is
-    writable, the studio listens on all addresses, and it is read-only unless `CAD_READONLY=0`.
+    changes; `CAD_ALLOW_HOSTS` (commas between) and `CAD_TRUST_PROXY` (1 or 0) say where it is
+    served, as `--allow-host` and `--trust-proxy` do. On a Hugging Face Space (`SPACE_ID` is set)
+    the project lies in `/data` when that is writable, the studio listens on all addresses and is
+    served under the names in `SPACE_HOST`, and it is read-only unless `CAD_READONLY=0`.
+
+    Raises:
+        SettingError: A name of a host is none.
     """
     on_space = bool(environment.get("SPACE_ID"))
     if project is None and environment.get("CAD_PROJECT"):
@@ -62,4 +79,22 @@ def read_config(
         port=port,
         share=share,
         read_only=environment.get("CAD_READONLY", "1" if on_space else "0") not in {"0", ""},
+        allow_hosts=tuple(
+            map(_checked, (*allow_hosts, *_listed(environment.get("CAD_ALLOW_HOSTS", ""))))
+        ),
+        trust_proxy=trust_proxy or environment.get("CAD_TRUST_PROXY", "0") not in {"0", ""},
+        space_hosts=_listed(environment.get("SPACE_HOST", "")) if on_space else (),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _checked(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise SettingError(
+            f"{host!r} is not the name of a host. Give one such as studio.example.org with "
+            "--allow-host or CAD_ALLOW_HOSTS, without http:// and path."
+        )
+    return host

@@ -71,10 +71,10 @@ def test_a_folder_that_cannot_be_used_is_told_in_words(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_help_names_the_four_arguments(tmp_path):
+def test_help_names_the_arguments(tmp_path):
     done = run(tmp_path, "--help")
     assert done.returncode == 0
-    for option in ("--project", "--host", "--port", "--share"):
+    for option in ("--project", "--host", "--port", "--share", "--allow-host", "--trust-proxy"):
         assert option in done.stdout
 
 
@@ -109,3 +109,24 @@ def test_a_project_folder_is_made_absolute(folder):
     project = read_config({}, project=Path(folder)).project
     assert project.is_absolute()
     assert "~" not in str(project)
+
+
+def test_names_it_is_served_under_come_from_arguments_and_environment():
+    found = read_config({"CAD_ALLOW_HOSTS": "a.example, b.example:8443"}, allow_hosts=["[::1]"])
+    assert found.allow_hosts == ("[::1]", "a.example", "b.example:8443")
+    assert not found.trust_proxy
+    assert read_config({}, trust_proxy=True).trust_proxy
+    assert read_config({"CAD_TRUST_PROXY": "1"}).trust_proxy
+    names = {"SPACE_HOST": "olga-studio.hf.space,cad.example.org"}
+    assert read_config(names).space_hosts == ()  # not on a Space
+    space = read_config(names | {"SPACE_ID": "olga/studio"})
+    assert space.space_hosts == ("olga-studio.hf.space", "cad.example.org")
+
+
+def test_a_name_that_is_an_address_of_a_page_is_told(tmp_path):
+    done = run(tmp_path, "--allow-host", "https://studio.example/x")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "'https://studio.example/x' is not the name of a host. Give one such as "
+        "studio.example.org with --allow-host or CAD_ALLOW_HOSTS, without http:// and path.\n"
+    )

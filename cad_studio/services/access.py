@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cad_studio.core.errors import NotAllowedError, ReadOnlyError, SettingError, closest
+from cad_studio.services.login_limit import LoginLimit
 
 ROLES = ("viewer", "annotator", "owner")
 """From least to most."""
@@ -19,6 +20,8 @@ _COST, _BLOCK, _LANES = 2**14, 8, 1
 _HASH = re.compile(r"scrypt\$(?:[0-9a-f]{2})+\$[0-9a-f]{64}")
 _MOST_NAME = 60
 _LEAST_PASSWORD = 8
+_HASH_OF_NOTHING = f"scrypt${'00' * 16}${'00' * 32}"
+"""Of an unknown name: to check it costs as much as any other, and no password has it."""
 NOBODY = ""
 """The name of a visitor who has not logged in."""
 
@@ -74,6 +77,7 @@ class Access:
         """
         self.read_only = read_only
         self.users = users
+        self._limit = LoginLimit()
         self._other_role = other_role
 
     @property
@@ -128,12 +132,50 @@ class Access:
             f"{who} has the role {self.role()}; this needs the role {role}. Ask an owner."
         )
 
-    def may_log_in(self, name: str, password: str) -> bool:
-        """Whether someone is who they say."""
+    def require_to_reach(self, place: str) -> None:
+        """Refuse a path, or a name on the Hugging Face Hub, from all but owners.
+
+        What such a text reaches lies outside the project: any file that this machine's user can
+        read or write, and any address. On the command line and in jobs it is the user's own, also
+        where the window is read-only.
+
+        Args:
+            place: The text, to name in the refusal.
+
+        Raises:
+            ReadOnlyError: Nobody may change anything here.
+            NotAllowedError: The one who acts is no owner.
+        """
+        if (self.users is None and _acting.get() is None) or self.role() == "owner":
+            return
+        if self.read_only:
+            self.require("owner")
+        raise NotAllowedError(
+            f"{_acting.get() or 'A visitor'} has the role {self.role()}; only an owner may name a "
+            f"file or model such as {place[:80]!r}. Choose what exists already, or ask an owner."
+        )
+
+    def may_log_in(self, name: str, password: str, address: str = "") -> bool:
+        """Whether someone is who they say; takes one hash, for an unknown name too.
+
+        Args:
+            name: As it was typed.
+            password: As it was typed.
+            address: Of the machine it comes from.
+
+        Raises:
+            TooManyTriesError: The name or the address has to wait first.
+        """
+        name = name[:_MOST_NAME]
+        self._limit.begin(name, address)
         known = (self.users or {}).get(name)
-        # an unknown name takes as long as a known one
-        other = User(name="nobody", role="viewer", password=hashed("no password"))
-        return (known or other).has_password(password) and known is not None
+        user = known or User("nobody", "viewer", _HASH_OF_NOTHING)
+        is_right = user.has_password(password) and known is not None
+        if is_right:
+            self._limit.succeeded(name, address)
+        else:
+            self._limit.failed(name, address)
+        return is_right
 
 
 @contextmanager

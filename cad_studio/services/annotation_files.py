@@ -16,6 +16,7 @@ from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotators import AnnotatorService
@@ -44,8 +45,13 @@ class AnnotationFiles:
         sets: AnnotatedSets,
         history: AnnotationHistory,
         annotators: AnnotatorService,
+        access: Access,
     ) -> None:
-        """Read through the other services of the same project."""
+        """Read through the other services of the same project.
+
+        `access` rules on who may name a file to write.
+        """
+        self._access = access
         self._folder = project.folder / "exports"
         self._datasets = datasets
         self._sets = sets
@@ -77,7 +83,10 @@ class AnnotationFiles:
         Raises:
             SettingError: No such format or folder.
             DamageError: A file of the dataset is missing, or not what was written.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose the file.
         """
+        if out is not None:
+            self._access.require_to_reach(str(out))
         if format_name not in FORMATS:
             hint = closest(format_name, FORMATS)
             raise SettingError(f"{format_name!r} is not an export of annotations. {hint}".rstrip())

@@ -210,13 +210,25 @@ class QueueService:
         return items
 
     def is_ready(self, name: str, queue: Queue) -> bool:
-        """Whether it can be filled while the user waits."""
+        """Whether it can be filled while the user waits.
+
+        Raises:
+            NotAllowedError: Its features are not there yet, and only an owner may extract them.
+        """
         if not ORDERS.get(queue.order_name).needs_graph:
             return True
-        return self._beliefs.is_ready(name, queue.settings["features"])
+        features = self._beliefs.features(name, queue.settings["features"])
+        return self._beliefs.is_ready(name, features)
 
     def prepare(self, name: str, features: str, progress: Progress) -> dict[str, Any]:
-        """Find the neighbours that queues need; the work of a job on large datasets."""
+        """Find the neighbours that queues need; the work of a job on large datasets.
+
+        Raises:
+            SettingError: No queue of the dataset is by these features.
+        """
+        queues = self._project.annotation_queues.of(self._datasets.get(name).id)
+        if not any(queue.settings.get("features") == features for queue in queues):
+            raise SettingError(f"No queue of {name} is by the features {features[:80]!r}.")
         graph = self._beliefs.graph(name, features, progress)
         return {"name": name, "features": features, "n": len(graph.index)}
 

@@ -73,16 +73,16 @@ class Services:
             else Access(config.read_only, login.users, login.other_role)
         )
         self.datasets = DatasetService(self.project, self.access)
-        self.importing = ImportService(self.project)
-        self.exporting = ExportService(self.project, self.datasets)
+        self.importing = ImportService(self.project, self.access)
+        self.exporting = ExportService(self.project, self.datasets, self.access)
         self.synthesis = SynthesisService(self.project, self.datasets)
-        self.mining = MiningService(self.project, self.datasets)
+        self.mining = MiningService(self.project, self.datasets, self.access)
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
         self.runs = RunService(self.project, self.access)
         self.sets = AnnotatedSets(self.project, self.datasets)
         self.prompts = PromptService(self.project, self.datasets)
-        self.editors = EditorService(self.project, self.datasets, self.prompts)
+        self.editors = EditorService(self.project, self.datasets, self.prompts, self.access)
         self.judges = JudgeService(self.project, self.datasets, self.runs)
         self.edit_sets = EditSetService(self.project, self.datasets, self.editors)
         self.edit_models = EditModelService(
@@ -100,7 +100,7 @@ class Services:
         self.travel = TravelService(
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs, self.sets
         )
-        self.publishing = PublishingService(self.runs)
+        self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
             self.project, self.datasets, self.sets, self.annotation, self.access
@@ -112,7 +112,7 @@ class Services:
         )
         self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
         self.annotation_files = AnnotationFiles(
-            self.project, self.datasets, self.sets, self.history, self.annotators
+            self.project, self.datasets, self.sets, self.history, self.annotators, self.access
         )
         self.cards = CardService(self.project, self.datasets, self.sets, self.beliefs, self.access)
         self.simulation = SimulationService(
@@ -120,8 +120,9 @@ class Services:
         )
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
-            self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
-        )
+            self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
+            self.access,
+        )  # fmt: skip
         self.suggestions = SuggestionService(
             self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions
         )

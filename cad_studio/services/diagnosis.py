@@ -5,6 +5,7 @@ from typing import Any
 
 from cad_studio.core.errors import CadStudioError
 from cad_studio.core.progress import Progress
+from cad_studio.services.access import Access
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
 from cad_studio.services.datasets import DatasetService
@@ -43,6 +44,7 @@ class Diagnosis:
         runs: RunService,
         jobs: JobService,
         pictures: PictureService,
+        access: Access,
     ) -> None:
         """Build the services over the others of the same project."""
         self._runs = runs
@@ -56,7 +58,7 @@ class Diagnosis:
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
         self.report = ReportService(
             project, self.predictions, self.confusion, self.comparison, pictures, self.suspects,
-            jobs,
+            jobs, access,
         )  # fmt: skip
 
     def submit(self, run_id: int) -> dict[str, int]:

@@ -4,9 +4,16 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cad_studio.core.errors import CadStudioError, ResourceError, SettingError
+from cad_studio.core.errors import (
+    CadStudioError,
+    NotAllowedError,
+    ReadOnlyError,
+    ResourceError,
+    SettingError,
+)
 from cad_studio.core.records import EditModel
 from cad_studio.core.settings import describe_settings, settings_from_json, settings_to_json
+from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.prompts import PromptService
@@ -23,8 +30,11 @@ BUNDLED_EDITOR = Path(__file__).parent.parent.parent / "assets" / "sample-editor
 class EditorService:
     """Gets editors ready; one that was loaded stays, as long as no other is asked for."""
 
-    def __init__(self, project: Project, datasets: DatasetService, prompts: PromptService) -> None:
-        """Read from `project`; texts come from `prompts`."""
+    def __init__(
+        self, project: Project, datasets: DatasetService, prompts: PromptService, access: Access
+    ) -> None:
+        """Read from `project`; texts come from `prompts`, `access` rules on who names a model."""
+        self._access = access
         self._project = project
         self._datasets = datasets
         self._prompts = prompts
@@ -71,9 +81,12 @@ class EditorService:
         Raises:
             SettingError: No such editor, or a setting that is out of range.
             ResourceError: There is no in-domain editor for the dataset yet.
+            NotAllowedError, ReadOnlyError: A model is named, and the one who acts is no owner.
         """
         from cad_studio.augment._base import EDITORS
 
+        if given.get("model"):
+            self._access.require_to_reach(str(given["model"]))
         member = EDITORS.get(editor)
         data = self._datasets.load(name)
         if data.pixels is None:
@@ -91,9 +104,12 @@ class EditorService:
         Raises:
             ResourceError: What it needs cannot be had here; the text says how to get it.
             SettingError: It does not know the dataset's classes.
+            NotAllowedError, ReadOnlyError: It is not the project's own in-domain editor, and the
+                one who acts is no owner.
         """
         from cad_studio.augment._base import EDITORS, ClassText
 
+        self._require_own_model(name, editor, str(settings["model"]))
         names = self._datasets.get(name).class_names
         prompts = self._prompts.texts(name)
         content = _content(Path(str(settings["model"])))
@@ -113,6 +129,14 @@ class EditorService:
         if EDITORS.get(editor).uses_text:
             return self._prompts.texts(name)
         return list(self._datasets.get(name).class_names)
+
+    def _require_own_model(self, name: str, editor: str, model: str) -> None:
+        try:
+            self._access.require_to_reach(model)
+        except (NotAllowedError, ReadOnlyError):
+            own = editor == IN_DOMAIN and model == str(self._model_file(self._datasets.load(name)))
+            if not own:
+                raise
 
     def _model_file(self, data: LoadedDataset) -> Path:
         """The in-domain editor of a dataset that is taken when none is asked for.

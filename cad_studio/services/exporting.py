@@ -24,6 +24,7 @@ from cad_studio.core.errors import (
 )
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
+from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.pixels import EncodedPixels
@@ -36,10 +37,14 @@ _ROWS_PER_CHUNK = 1024
 class ExportService:
     """Exports of one project."""
 
-    def __init__(self, project: Project, datasets: DatasetService) -> None:
-        """Read through `datasets`; files for the window go to the project's folder `exports`."""
+    def __init__(self, project: Project, datasets: DatasetService, access: Access) -> None:
+        """Read through `datasets`; files for the window go to the project's folder `exports`.
+
+        `access` rules on who may name another file.
+        """
         self._folder = project.folder / "exports"
         self._datasets = datasets
+        self._access = access
 
     def export(
         self, name: str, format_name: str, out: Path | None, progress: Progress
@@ -63,7 +68,10 @@ class ExportService:
                 held by the format.
             DamageError: A file of the dataset is missing, or not what was written.
             StorageError: The disk is full.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose the file.
         """
+        if out is not None:
+            self._access.require_to_reach(str(out))
         if format_name not in FORMATS:
             hint = closest(format_name, FORMATS)
             raise SettingError(f"{format_name!r} is not an export format. {hint}".rstrip())

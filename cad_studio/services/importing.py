@@ -15,6 +15,7 @@ from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Dataset
 from cad_studio.datasets._base import READERS, ReadOptions, read_source
 from cad_studio.datasets.checks import Report, check, without
+from cad_studio.services.access import Access
 from cad_studio.services.image_files import ImageFiles
 from cad_studio.store.datasets import name_taken
 from cad_studio.store.projects import Project
@@ -25,9 +26,10 @@ _NAME = re.compile(r"[\w][\w .+-]{0,79}")
 class ImportService:
     """Imports of one project."""
 
-    def __init__(self, project: Project) -> None:
-        """Store into `project`."""
+    def __init__(self, project: Project, access: Access) -> None:
+        """Store into `project`; `access` rules on who may name a source."""
         self._project = project
+        self._access = access
 
     def import_source(
         self,
@@ -53,7 +55,9 @@ class ImportService:
             SettingError: The name is taken or not usable.
             DatasetFormatError: The source is not what its format asks for, or some of its samples
                 cannot be imported and `skip_bad` is False.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose what is read.
         """
+        self._access.require_to_reach(source)
         check_name(name)
         if name in self._project.datasets.names():
             raise name_taken(name)

@@ -7,6 +7,9 @@ from cad_studio.core.records import Job
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
 
+_KINDS_OF_THE_HOUSE = frozenset({"open-sample", "prepare-queue"})
+"""What the studio does for whoever looks or annotates; features are those of a stored queue."""
+
 KINDS_WITH_CHECKPOINT = frozenset({"train", "extract", "edit-model", "augment", "judge-edits"})
 """Kinds of jobs that go on where they were; the others start again."""
 
@@ -31,7 +34,13 @@ class JobService:
         return self._queue.submit(kind, title, arguments)
 
     def submit_for_the_house(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
-        """Start work that the studio itself needs, read-only or not."""
+        """Start work that the studio itself needs, read-only or not.
+
+        Raises:
+            ReadOnlyError, NotAllowedError: It is work of another kind, which only owners start.
+        """
+        if kind not in _KINDS_OF_THE_HOUSE:
+            self._require_writable()
         return self._queue.submit(kind, title, arguments)
 
     def run_here(

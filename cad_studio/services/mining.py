@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
-from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.errors import (
+    NotAllowedError,
+    ReadOnlyError,
+    RecordNotFoundError,
+    SettingError,
+    closest,
+)
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
-from cad_studio.extractors._base import make_extractor
+from cad_studio.extractors._base import make_extractor, parse
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs
 from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
@@ -61,13 +68,16 @@ class MiningRequest:
 class MiningService:
     """Features and pairs of one project."""
 
-    def __init__(self, project: Project, datasets: DatasetService) -> None:
-        """Store into `project`, read datasets through `datasets`."""
+    def __init__(self, project: Project, datasets: DatasetService, access: Access) -> None:
+        """Store into `project`, read datasets through `datasets`; `access` rules on new specs."""
         self._project = project
         self._datasets = datasets
+        self._access = access
 
     def extract(self, name: str, spec: str, progress: Progress, renew: bool = False) -> FeatureSet:
         """Features of a dataset, from the cache when they were made before.
+
+        Who is no owner gets a stored set under its spec, and no file or model is opened for that.
 
         Args:
             name: The dataset.
@@ -79,8 +89,13 @@ class MiningService:
             SettingError: No such extractor.
             ResourceError: What it needs from outside cannot be had.
             DamageError: What they are computed from is damaged.
+            NotAllowedError: The spec names a file or model, there are no such features yet, and
+                the one who acts is no owner.
         """
         data = self._datasets.load(name)
+        stored = self._stored_for_others(name, spec)
+        if stored is not None:
+            return stored
         extractor = make_extractor(spec)
         key = extractor.key()
         found = self._project.features.find(data.record.content_hash, key)
@@ -109,9 +124,11 @@ class MiningService:
 
         Raises:
             SettingError: There is no such extractor.
+            NotAllowedError: As `extract`.
         """
         spec = spec.strip()
-        make_extractor(spec)
+        if self._stored_for_others(name, spec) is None:
+            make_extractor(spec)
         return spec
 
     def load_features(self, feature_set: FeatureSet) -> NDArray[np.float32]:
@@ -243,6 +260,24 @@ class MiningService:
     def feature_set(self, feature_set_id: int) -> FeatureSet:
         """One feature set."""
         return self._project.features.get(feature_set_id)
+
+    def _stored_for_others(self, name: str, spec: str) -> FeatureSet | None:
+        """The newest stored set of a spec that reaches outside, for who is no owner, else None.
+
+        Raises:
+            NotAllowedError: There is none.
+        """
+        _, argument = parse(spec)
+        if not argument:
+            return None
+        try:
+            self._access.require_to_reach(spec)
+        except (NotAllowedError, ReadOnlyError):
+            for found in reversed(self.feature_sets(name)):
+                if found.spec == spec:
+                    return found
+            raise
+        return None
 
     def _rows(self, data: LoadedDataset, split: str | None) -> NDArray[np.int64]:
         if split is None:

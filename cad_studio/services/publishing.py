@@ -9,6 +9,7 @@ from typing import Any
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
+from cad_studio.services.access import Access
 from cad_studio.services.runs import MODEL_FILE, RunService
 
 _ORACLE = "took true labels"
@@ -17,9 +18,10 @@ _ORACLE = "took true labels"
 class PublishingService:
     """Uploads of runs."""
 
-    def __init__(self, runs: RunService) -> None:
-        """Read runs through `runs`."""
+    def __init__(self, runs: RunService, access: Access) -> None:
+        """Read runs through `runs`; `access` rules on who may say where they go."""
         self._runs = runs
+        self._access = access
 
     def push(
         self, run_id: int, repository: str, private: bool, progress: Progress
@@ -42,7 +44,9 @@ class PublishingService:
             RecordNotFoundError: The run has no model yet.
             SettingError: The name is not `owner/name`.
             ResourceError: The Hub cannot be reached or refuses.
+            NotAllowedError, ReadOnlyError: The one who acts may not upload.
         """
+        self._access.require_to_reach(repository)
         hub = require("huggingface_hub", "huggingface_hub", "Uploading to the Hub")
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -75,7 +79,9 @@ class PublishingService:
 
         Raises:
             RecordNotFoundError: The run has no model yet.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose the folder.
         """
+        self._access.require_to_reach(str(folder))
         run = self._runs.get(run_id)
         shutil.copyfile(self._runs.model_path(run_id), folder / MODEL_FILE)
         kept = ("method", "backbone", "features", "config", "settings", "environment",

@@ -11,6 +11,7 @@ from cad_studio import __version__
 from cad_studio.core.errors import SettingError, StorageError, is_disk_full
 from cad_studio.core.progress import Progress
 from cad_studio.diagnosis.suspects import KINDS
+from cad_studio.services.access import Access
 from cad_studio.services.answers import Predictions
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
@@ -39,11 +40,13 @@ class ReportService:
         pictures: PictureService,
         suspects: SuspectService,
         jobs: JobService,
+        access: Access,
     ) -> None:
         """Read through the other services; reports for the window go to the folder `exports`.
 
-        `jobs` writes them in the background.
+        `jobs` writes them in the background; `access` rules on who may name another file.
         """
+        self._access = access
         self._jobs = jobs
         self._project = project
         self._predictions = predictions
@@ -79,7 +82,10 @@ class ReportService:
         Raises:
             SettingError: The folder of `out` is missing, or both runs are the same.
             StorageError: The disk is full.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose the file.
         """
+        if out is not None:
+            self._access.require_to_reach(str(out))
         if against == run_id:
             raise SettingError(f"Run {run_id} is held against itself. Name another with --against.")
         if out is None:

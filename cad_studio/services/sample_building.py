@@ -53,7 +53,7 @@ def build_sample(
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         datasets = DatasetService(project, Access())
-        ImportService(project).import_source(
+        ImportService(project, Access()).import_source(
             source, "whole", ReadOptions(), False, Part(progress, 0.0, 0.1)
         )
         data = datasets.load("whole")

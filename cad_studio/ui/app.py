@@ -1,20 +1,24 @@
 """Assemble the window from its pages and launch it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from cad_studio.services.container import Services
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.login import RoleGate, login_routes
 from cad_studio.ui.routes import PREFIX, build_routes, static_version
+from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tabs._base import TABS
 
 _ASSETS = Path(__file__).parent.parent.parent / "assets"
 _STYLES = ("viewers", "annotate", "diagnose")
 _LARGEST_UPLOAD = "2gb"
-_LARGEST_UPLOAD_OF_VISITORS = "1kb"  # Gradio's upload address is open even where no form is
 
 
 def build_window(services: Services) -> gr.Blocks:
@@ -34,7 +38,7 @@ def build_window(services: Services) -> gr.Blocks:
         title="CAD Studio", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
     ) as window:
         if services.login is not None and services.login.by_hub:
-            gr.LoginButton(elem_id="login", size="sm")
+            gr.LoginButton(visible=False)  # brings Gradio's routes; the header has the buttons
         viewer("header", "header", [stop, resume])
         with gr.Tabs(elem_id="pages"):
             tabs = sorted(
@@ -62,21 +66,34 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
     config = services.config
     login = services.login
     asks = login is not None and not login.by_hub
-    # where everybody may look, everybody could fill the disk
-    is_open = config.read_only or (login is not None and login.by_hub)
-    if asks:
-        options = {"auth": services.access.may_log_in, "auth_message": "CAD Studio", **options}
+    if asks:  # Gradio then asks for a login everywhere; `login_routes` are where one logs in
+        options = {"auth": lambda _name, _password: False, **options}
+
+    @asynccontextmanager
+    async def guarded(app: Any) -> AsyncIterator[None]:
+        # In front of Gradio's own middleware, which answers other sites' preflights. What Gradio
+        # adds itself it adds before the server starts, and this runs as the first thing after.
+        sites = sites_of(config.host, config.allow_hosts, config.space_hosts, config.trust_proxy)
+        app.middleware_stack = SiteGuard(
+            app.middleware_stack, sites, lambda: window.share_url, window.root_path
+        )
+        yield
+
     return window.launch(
         server_name=config.host,
         server_port=config.port,
         share=config.share,
         theme=_theme(),
         head=_head(),
-        app_kwargs={"routes": build_routes(services)},
+        app_kwargs={
+            "routes": [*login_routes(services), *build_routes(services)],
+            "middleware": [Middleware(RoleGate, services=services)],
+            "lifespan": guarded,
+        },
         ssr_mode=False,
         run_history=False,
         footer_links=[],
-        max_file_size=_LARGEST_UPLOAD_OF_VISITORS if is_open else _LARGEST_UPLOAD,
+        max_file_size=_LARGEST_UPLOAD,
         show_error=True,
         **options,
     )

@@ -18,16 +18,22 @@ def visitor(request: Any) -> str | None:
         return getattr(request, "username", None)
     app = scope.get("app")
     tokens = getattr(app, "tokens", None) or {}
-    cookie = getattr(app, "cookie_id", None)
-    if cookie is not None:
-        for name in (f"access-token-{cookie}", f"access-token-unsecure-{cookie}"):
-            token = inner.cookies.get(name)
-            if token and token in tokens:
-                return str(tokens[token])
+    for name in login_cookies(app):
+        token = inner.cookies.get(name)
+        if token and token in tokens:
+            return str(tokens[token])
     info = (scope.get("session") or {}).get("oauth_info") or {}
     if info.get("expires_at") is not None and info["expires_at"] < time.time():
         return None
     return (info.get("userinfo") or {}).get("preferred_username")
+
+
+def login_cookies(app: Any) -> tuple[str, ...]:
+    """Names of the cookies Gradio looks for: over HTTPS, and else; none where it has no login."""
+    cookie = getattr(app, "cookie_id", None)
+    if cookie is None:
+        return ()
+    return (f"access-token-{cookie}", f"access-token-unsecure-{cookie}")
 
 
 def visitor_of_event() -> str | None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from cad_studio.core.errors import SettingError
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
+from cad_studio.ui.identity import login_cookies
 
 _LONGEST_TEXT = 200
 _WHOLE = re.compile(r"-?[0-9]{1,15}")  # what a database and an array index can hold
@@ -21,11 +22,7 @@ def is_allowed(request: Request) -> bool:
     app = request.app
     if getattr(app, "auth", None) is None:
         return True
-    cookie = app.cookie_id
-    tokens = (
-        request.cookies.get(f"access-token-{cookie}"),
-        request.cookies.get(f"access-token-unsecure-{cookie}"),
-    )
+    tokens = map(request.cookies.get, login_cookies(app))
     return any(token in app.tokens for token in tokens if token)
 
 

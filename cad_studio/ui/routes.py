@@ -113,6 +113,8 @@ def _state(services: Services, _request: Request) -> Response:
             "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
             "jobs": [views.job_entry(job) for job in services.jobs.recent()],
             "read_only": services.access.role() != "owner",
+            "login": services.access.checked_name(),
+            "hub_login": services.login is not None and services.login.by_hub,
         }
     )
 

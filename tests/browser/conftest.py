@@ -139,20 +139,26 @@ def watch():
 
 
 @pytest.fixture(scope="package")
-def visitor(chromium, tmp_path_factory):
-    """One visitor for all tests, whose profile keeps the scripts compiled after the first page."""
+def playwright():
+    """What starts browsers; a process has one."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("visitor"),
-            executable_path=chromium,
-            args=list(FLAGS),
-            viewport=VIEWPORT,
-        )
-        context.set_default_timeout(20_000)
-        yield context
-        context.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def visitor(chromium, playwright, tmp_path_factory):
+    """One visitor for all tests, whose profile keeps the scripts compiled after the first page."""
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("visitor"),
+        executable_path=chromium,
+        args=list(FLAGS),
+        viewport=VIEWPORT,
+    )
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture

@@ -324,7 +324,7 @@ def test_the_newest_model_suggests_and_one_that_saw_true_labels_does_not(project
     services, first, second, *_ = project
     row = int(np.flatnonzero(services.datasets.load("shades").candidates.sizes() > 1)[0])
     held = services.datasets.load("shades").candidates.of(row)
-    services.queues.prepare("shades", services.beliefs.features("shades"), Silent())
+    services.beliefs.graph("shades", services.beliefs.features("shades"), Silent())
     told = services.suggestions.of("shades", row)["model"]
     assert told["run"] == second
     logits = diagnosis.predictions.load(second).logits[row][held].astype(float)

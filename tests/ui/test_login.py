@@ -1,5 +1,8 @@
 """With a login, every way in asks for it: pages, routes, server functions, the queue, uploads."""
 
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -16,6 +19,8 @@ from tests.ui.test_read_only import press
 WORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
 ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
 CAD = "/gradio_api/cad"
+FAR = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(3)]
+"""Other machines, as a proxy on this one tells them: wrong passwords hold up an address."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +99,123 @@ def test_nothing_is_done_without_a_login(url, config, services):
 def test_a_wrong_password_is_refused(url):
     with person(url) as asking:
         wrong = {"username": "anna", "password": "guess"}
-        assert asking.post("/login", data=wrong).status_code == 400
+        answer = asking.post("/login", data=wrong)
+    assert answer.status_code == 401
+    assert answer.json() == {"error": "This name and password do not belong together."}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookie_is_as_strict_as_the_way_it_is_served(url, scheme):
+    """It was SameSite=None, which other sites' requests carry too."""
+    with person(url) as asking:
+        # as a TLS proxy on this machine tells it
+        known = {"username": "vera", "password": WORDS["vera"]}
+        answer = asking.post("/login", data=known, headers={"X-Forwarded-Proto": scheme})
+    (cookie,) = answer.headers.get_list("set-cookie")
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert parts == {
+        "httponly",
+        "path=/",
+        "samesite=lax",
+        *(["secure"] if scheme == "https" else []),
+    }
+
+
+def test_logging_out_ends_one_session_and_only_by_post(url):
+    """It ended every session of the person, on a GET that any page can cause."""
+    with person(url, "olga") as here, person(url, "olga") as there:
+        assert here.get("/logout").status_code == 405
+        assert here.get("/config").status_code == 200
+        old = dict(here.cookies)
+        assert here.post("/logout", json={}).json() == {"success": True}
+        assert dict(here.cookies) == {}
+        assert there.get("/config").status_code == 200
+        here.cookies.update(old)
+        assert here.get("/config").status_code == 401
+
+
+@pytest.mark.parametrize(("name", "status"), [(None, 401), ("vera", 403), ("anna", 403),
+                                              ("olga", 200)])  # fmt: skip
+def test_only_owners_upload(url, name, status):
+    with person(url, name) as asking:
+        for path in ("/gradio_api/upload", "/gradio_api/upload?upload_id=x"):
+            answer = asking.post(path, files={"files": ("a.npz", b"\0" * 50)})
+            assert answer.status_code == status, answer.text
+
+
+def test_gradio_client_logs_in_on_the_same_machine(url):
+    from gradio_client import Client
+
+    client = Client(url, auth=("olga", WORDS["olga"]), verbose=False)
+    assert client.view_api(return_format="dict")["named_endpoints"] == {}
+
+
+def test_many_wrong_passwords_are_made_to_wait(url):
+    with person(url) as asking:
+        tried = {"username": "nobody there", "password": "guess"}
+        for _ in range(5):
+            assert asking.post("/login", json=tried, headers=FAR[0]).status_code == 401
+        answer = asking.post("/login", json=tried, headers=FAR[0])
+    assert answer.status_code == 429
+    seconds = answer.headers["retry-after"]
+    assert seconds in {"1", "2"}
+    assert answer.json()["error"] == (
+        "Too many wrong passwords for this name or from this address. "
+        f"Wait {seconds} s, then try again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"x" * 20_000, 413), (b"[]", 401), (b"no json", 401), (b'{"a": 1}', 401)]
+)
+def test_a_login_that_is_none_is_refused(url, body, status):
+    with person(url) as asking:
+        kind = {"Content-Type": "application/json"}
+        answer = asking.post("/login", content=body, headers=kind | FAR[1])
+    assert answer.status_code == status
+
+
+def test_wrong_passwords_hold_up_nobody(url, monkeypatch):
+    """A dozen at once stalled the whole server for seconds: each was hashed in its event loop."""
+    began, go_on = threading.Event(), threading.Event()
+    scrypt = hashlib.scrypt
+
+    def slow(*given, **settings):
+        began.set()
+        go_on.wait(20)
+        return scrypt(*given, **settings)
+
+    monkeypatch.setattr(hashlib, "scrypt", slow)
+    with ThreadPoolExecutor(12) as pool, person(url) as asking:
+        tries = [
+            pool.submit(httpx.post, f"{url}/login", json={"username": f"n{n}", "password": "x"},
+                        headers=FAR[2], trust_env=False, timeout=60)
+            for n in range(12)
+        ]  # fmt: skip
+        try:
+            assert began.wait(20)
+            assert asking.get(f"{CAD}/state").status_code == 401  # answered while all of them wait
+            assert not any(each.done() for each in tries)
+        finally:
+            go_on.set()
+        assert {each.result().status_code for each in tries} <= {401, 429}
+
+
+def test_an_annotator_cannot_name_a_file_as_the_features_of_a_queue(url, config, services):
+    """The server opened whatever path was given."""
+    wanted = {
+        "dataset": SHAPES,
+        "order": "expected-gain",
+        "settings": {"features": "npy:/etc/passwd"},
+    }
+    with person(url, "anna") as annotator:
+        refused = ask(annotator, config, "open_queue", wanted).json()["error"]
+        wanted["settings"]["features"] = "pixels"
+        assert "queue" in ask(annotator, config, "open_queue", wanted).json()
+    assert refused == (
+        "anna has the role annotator; only an owner may name a file or model such as "
+        "'npy:/etc/passwd'. Choose what exists already, or ask an owner."
+    )
 
 
 def test_roles_hold_for_server_functions(url, config, services):

@@ -1,7 +1,7 @@
 // The right end of the header: which dataset, what is running, and the name on the left.
 
 import {h, fill, count} from './dom.js';
-import {choose, current, isActive, on, onJobEnd, refresh, state} from './store.js';
+import {choose, current, isActive, on, onJobEnd, refresh, root, state} from './store.js';
 import {toast} from './dom.js';
 
 export function mount({element, server}) {
@@ -9,9 +9,10 @@ export function mount({element, server}) {
   const facts = h('span.num', {});
   const jobs = h('span.jobs', {'aria-live': 'polite'});
   const closed = h('span.pill', {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import, search or train.'}, 'read-only');
+  const person = h('span.person', {});
   fill(element.querySelector('.mount'), 
     h('div.brand', {}, 'CAD ', h('b', {}, 'Studio')),
-    h('div.status', {}, jobs, closed, h('label.pill.dataset', {}, picker, facts)));
+    h('div.status', {}, jobs, closed, h('label.pill.dataset', {}, picker, facts), person));
 
   function drawDatasets() {
     fill(picker, ...state.datasets.map(data => h('option', {value: data.name}, data.name)));
@@ -37,6 +38,18 @@ export function mount({element, server}) {
       state.readOnly ? null : h('button.quiet', {type: 'button', id: 'header-stop', on: {click: () => ask('stop', job)}}, {queued: 'Cancel', running: 'Stop', stopping: 'Stop now'}[job.status])));
   }
 
+  function drawPerson() {
+    const out = () => h('button.quiet', {type: 'button', id: 'header-log-out', title: `Logged in as ${state.login}`, on: {click: logOut}}, 'Log out');
+    const into = () => h('a', {id: 'header-log-in', href: `${root}/login/huggingface`}, 'Log in with Hugging Face');
+    fill(person, state.login ? out() : state.hubLogin ? into() : null);
+  }
+
+  async function logOut() {
+    const answer = await fetch(`${root}/logout`, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'}).catch(() => null);
+    if (answer?.ok) location.reload();
+    else toast('The studio does not answer. You are still logged in; try again.', 'error');
+  }
+
   async function ask(what, job) {
     const answer = await server[what]({job: job.id});
     if (answer?.error) toast(answer.error, 'error');
@@ -56,6 +69,7 @@ export function mount({element, server}) {
   }, 1000));
   on('datasets dataset', drawDatasets);
   on('jobs readOnly', drawJobs);
+  on('login hubLogin', drawPerson);
   on('readOnly', () => { closed.hidden = !state.readOnly; });
   onJobEnd(job => {
     if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
