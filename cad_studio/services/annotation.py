@@ -99,8 +99,9 @@ class AnnotationService:
         base, book = self._sets.base(name), self._project.annotations.find(data.record.id)
         states = {} if book is None else self._project.annotations.states(book.id, request.rows)
         classes = ClassMap.from_json(None if book is None else book.classes)
-        held = _Held(states, base)
-        desk = Desk(held, data.record.class_names, classes, "preview", 1 << 60, "", {})
+        held, who = _Held(states, base), self._access.name(request.who)
+        blind = self._project.annotation_queues.blind_rows(data.record.id, who, request.rows)
+        desk = Desk(held, data.record.class_names, classes, who, 1 << 60, "", {}, blind)
         changes = KINDS[request.kind].decide(desk, request.rows, request.arguments)
         named = request.arguments.get("class")
         of = f" {data.record.class_names[named]!r}" if isinstance(named, int) else ""
@@ -151,7 +152,9 @@ class AnnotationService:
             draft.columns["why"] = str(request.arguments["text"])
             draft.details["arguments"] = {}
         if request.kind == "toggle":
-            draft.note = _left_out(draft.changes[0], draft.log.class_names)
+            [change] = draft.changes
+            if change.row not in draft.log.blind_rows(draft.who, [change.row]):
+                draft.note = _left_out(change, draft.log.class_names)
         if kind.can_undo:
             draft.log.forget_redo(draft.who)
         draft.finishes_item = "passed" if request.kind == "skip" else "done"
@@ -213,6 +216,7 @@ class AnnotationService:
         changed = action.parsed_changes()
         rows = list(dict.fromkeys([*action.details.get("rows", []), *(c.row for c in changed)]))
         classes = ClassMap.from_json(log.book.classes)
+        blind = log.blind_rows(who, rows[:100])
         return {
             "number": action.number,
             "digest": action.digest,
@@ -222,7 +226,8 @@ class AnnotationService:
             "changed": len({change.row for change in changed}),
             "classes": "classes" in action.details,
             "rows": {
-                str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]
+                str(row): brief(log.state(row), row, base, classes, who, row in blind)
+                for row in rows[:100]
             },
             "undo": told(log.last_undoable(who, UNDOABLE)),
             "redo": told(log.last_undone(who)),
@@ -257,6 +262,7 @@ class _Draft:
             _Held(self.log, self.base), self.log.class_names,
             ClassMap.from_json(self.log.book.classes), self.who, self.log.book.head + 1,
             self.request.window, self.request.seen,
+            self.log.blind_rows(self.who, self.request.rows),
         )  # fmt: skip
 
     def write(self) -> Action:
@@ -292,14 +298,20 @@ class _Held:
 
 
 def brief(
-    state: RowState, row: int, base: PartialLabels, classes: ClassMap, who: str
+    state: RowState,
+    row: int,
+    base: PartialLabels,
+    classes: ClassMap,
+    who: str,
+    is_blind: bool,
 ) -> dict[str, Any]:
-    """What holds of a sample, for a window.
+    """What holds of a sample, for a window; `is_blind` leaves out what others did to it.
 
     Returns:
         `candidates`, `flagged`, `last` (number of the last action on it), `contradicts`, `mine`
         (this annotator's statement or None) and `said` (annotator to set).
     """
+    state = state.alone(who) if is_blind else state
     mine = state.statements.get(who)
     return {
         "candidates": list(classes.apply(state.effective(tuple(base.of(row))))),

@@ -16,6 +16,7 @@ from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.diagnosis import Diagnosis
@@ -68,6 +69,7 @@ class Services:
             if login is None
             else Access(config.read_only, login.users, login.other_role)
         )
+        self.blindness = Blindness(self.project, self.access)
         self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project)
         self.exporting = ExportService(self.project, self.datasets)
@@ -96,10 +98,12 @@ class Services:
         self.publishing = PublishingService(self.runs)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
-            self.project, self.datasets, self.sets, self.annotation, self.access
+            self.project, self.datasets, self.sets, self.annotation, self.access, self.blindness
         )
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
-        self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
+        self.annotators = AnnotatorService(
+            self.project, self.datasets, self.sets, self.blindness
+        )
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
         )
@@ -107,7 +111,9 @@ class Services:
         self.annotation_files = AnnotationFiles(
             self.project, self.datasets, self.sets, self.history, self.annotators
         )
-        self.cards = CardService(self.project, self.datasets, self.sets, self.beliefs, self.access)
+        self.cards = CardService(
+            self.project, self.datasets, self.sets, self.beliefs, self.access, self.blindness
+        )
         self.simulation = SimulationService(
             self.project.folder, self.datasets, self.sets, self.beliefs
         )
@@ -116,7 +122,8 @@ class Services:
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
         )
         self.suggestions = SuggestionService(
-            self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions
+            self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions,
+            self.blindness,
         )
         self.sample = SampleService(self.importing, self.datasets, self.mining)
 

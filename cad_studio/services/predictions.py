@@ -96,14 +96,14 @@ class PredictionService:
         key = self._key(run, data).text()
         with self._lock:
             held = self._held.get(run_id)
-            if held is None or held[:2] != (key, data.record.version.hash):
+            if held is None or held[:2] != (key, data.view):
                 if self._known(run_id) != key:
                     raise RecordNotFoundError(
                         f"The network of {name_of(run)} was not asked about the samples of "
                         f"{data.record.name} yet. {_AGAIN.replace('RUN', str(run_id))}"
                     )
                 made = self._open(run, data)
-                held = self._held[run_id] = (key, data.record.version.hash, made)
+                held = self._held[run_id] = (key, data.view, made)
             self._held.move_to_end(run_id)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)

@@ -7,6 +7,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.queues import Item, Queue, Ranked, Selection
+from cad_studio.store.blind_rows import blind_rows
 from cad_studio.store.database import Database, now
 from cad_studio.store.tables import (
     ANNOTATION_BOOK,
@@ -202,6 +203,13 @@ class AnnotationQueues:
         if row is None:
             raise RecordNotFoundError(f"Queue {queue_id} has no item {position}.")
         return Item(**row._mapping)
+
+    def blind_rows(
+        self, dataset_id: int, who: str, rows: list[int] | None = None
+    ) -> frozenset[int]:
+        """Samples whose answers by others are hidden from an annotator; see `blind_rows`."""
+        with self._database.read() as connection:
+            return blind_rows(connection, dataset_id, who, rows)
 
     def release(self, queue_id: int, who: str) -> None:
         """Give back what an annotator has in hand and has not done."""

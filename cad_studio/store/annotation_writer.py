@@ -15,6 +15,7 @@ from cad_studio.core.annotation import (
     Statement,
     packed_set,
 )
+from cad_studio.store.blind_rows import blind_rows
 from cad_studio.store.tables import (
     ANNOTATION_ACTION,
     ANNOTATION_BOOK,
@@ -55,6 +56,11 @@ class LogWriter:
         if row not in self._states:
             self.load([row])
         return self._states[row]
+
+    def blind_rows(self, who: str, rows: list[int]) -> frozenset[int]:
+        """Those of some samples whose answers by others are hidden from an annotator."""
+        assert self.book.dataset_id is not None
+        return blind_rows(self._connection, self.book.dataset_id, who, rows)
 
     def by_key(self, key: str) -> Action | None:
         """The action a client has sent before under a key."""

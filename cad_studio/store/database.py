@@ -1,6 +1,7 @@
 """The project's database: one SQLite file, opened, migrated, and spoken to in transactions."""
 
 import errno
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,10 @@ class Database:
     """A project's SQLite file in WAL mode.
 
     Reads never wait. Writes of several processes take turns; a writer waits up to a minute.
+
+    Attributes:
+        writes: Transactions of this process that were written so far; another number than before
+            says that something may have changed.
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,6 +41,8 @@ class Database:
                 version of the studio.
         """
         self.file = file
+        self.writes = 0
+        self._counting = threading.Lock()
         self._engine = _connect(file)
         self._migrate()
 
@@ -60,6 +67,8 @@ class Database:
                 connection.rollback()
                 raise
             connection.commit()
+        with self._counting:
+            self.writes += 1
 
     def close(self) -> None:
         """Let go of the file."""

@@ -77,10 +77,7 @@ export function mount({element, server}) {
   const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why];
   viewer.element.querySelector('.cards').after(bar.actions, notes.element);
 
-  const ask = async (what, wanted) => {
-    const answer = await server[what]({dataset: state.dataset, who, ...wanted}).catch(() => ({error: 'The studio does not answer. Look whether it still runs.'}));
-    return answer || {error: 'The studio gave no answer.'};
-  };
+  const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
 
   // ---- opening ----
   async function reload() {

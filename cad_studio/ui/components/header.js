@@ -39,7 +39,7 @@ export function mount({element, server}) {
 
   async function ask(what, job) {
     const answer = await server[what]({job: job.id});
-    if (answer?.error) toast(answer.error, 'error');
+    if (answer.error) toast(answer.error, 'error');
     refresh();
   }
 
