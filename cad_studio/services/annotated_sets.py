@@ -14,6 +14,7 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import ANNOTATION, in_classes
 from cad_studio.store.projects import Project
 
+
 class AnnotatedSets:
     """Effective candidate sets of one project's datasets.
 
@@ -65,7 +66,9 @@ class AnnotatedSets:
     def original(self, name: str) -> PartialLabels:
         """The sets before anybody said anything, in the classes of now."""
         book = self.book(name)
-        return in_classes(self.base(name), ClassMap.from_json(None if book is None else book.classes))
+        return in_classes(
+            self.base(name), ClassMap.from_json(None if book is None else book.classes)
+        )
 
     def lists_without(
         self, name: str, rows: NDArray[np.int64], blind: frozenset[int]

@@ -1,6 +1,7 @@
 """Annotate: act on samples, undo and redo, and read what holds."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,13 +30,19 @@ class AnnotationService:
     """The annotation of one project's datasets."""
 
     def __init__(
-        self, project: Project, datasets: DatasetService, sets: AnnotatedSets, access: Access
+        self,
+        project: Project,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        access: Access,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Write through `project`, read through the other services of the same project."""
         self._project = project
         self._datasets = datasets
         self._sets = sets
         self._access = access
+        self._clock = clock
 
     def act(self, name: str, request: ActionRequest) -> dict[str, Any]:
         """Do something, durably: when this returns, it is on the disk.
@@ -138,6 +145,7 @@ class AnnotationService:
 
     def _row_action(self, draft: "_Draft") -> None:
         request, kind = draft.request, KINDS[draft.request.kind]
+        _check_item(draft.log, request, draft.who, self._clock())
         draft.log.load(request.rows)
         draft.changes = kind.decide(draft.desk(), request.rows, request.arguments)
         draft.touched = list(request.rows)
@@ -350,6 +358,27 @@ def _check_known(log: LogWriter, request: ActionRequest) -> None:
         raise RecordNotFoundError(
             f"This project was put back to an older copy: action {number}, saved before, is not "
             "in its log. What this window saved since can be sent again."
+        )
+
+
+def _check_item(log: LogWriter, request: ActionRequest, who: str, at: float) -> None:
+    """Hold an answer against the item it is given for.
+
+    Raises:
+        SettingError: The item is about other samples, or is somebody else's by now.
+    """
+    if request.queue is None or request.position is None:
+        return
+    item = log.item_of(request.queue, request.position)
+    if item is None or not set(request.rows) <= {item.row, item.other}:
+        raise SettingError(
+            f"Item {request.position + 1} of queue {request.queue} is not about sample "
+            f"{request.rows[0]}, so this was not saved. Reload the page."
+        )
+    if request.kind not in _OPEN_AFTER and not log.is_held(item.queue_id, item.position, who, at):
+        raise SettingError(
+            f"Item {request.position + 1} went to somebody else, because it waited too long for "
+            "your answer. Yours was not saved; go on with the next item."
         )
 
 

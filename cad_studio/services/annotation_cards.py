@@ -129,7 +129,8 @@ class CardService:
         """The reason of an item, unless it may rest on answers that are hidden."""
         queue = self._project.annotation_queues.get(item.queue_id)
         order = ORDERS.get(queue.order_name)
-        return "" if is_blind and (order.needs_graph or order.again) else item.why
+        is_telling = order.needs_graph or order.needs_rows or order.again
+        return "" if is_blind and is_telling else item.why
 
     def _side(
         self, name: str, row: int, state: RowState, who: str, near: bool, is_blind: bool

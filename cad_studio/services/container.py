@@ -101,9 +101,7 @@ class Services:
             self.project, self.datasets, self.sets, self.annotation, self.access, self.blindness
         )
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
-        self.annotators = AnnotatorService(
-            self.project, self.datasets, self.sets, self.blindness
-        )
+        self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
         )
@@ -122,7 +120,11 @@ class Services:
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures
         )
         self.suggestions = SuggestionService(
-            self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions,
+            self.project,
+            self.datasets,
+            self.sets,
+            self.beliefs,
+            self.diagnosis.predictions,
             self.blindness,
         )
         self.sample = SampleService(self.importing, self.datasets, self.mining)

@@ -80,6 +80,14 @@ class DatasetService:
         blind = self._blindness.rows_for_reader(record)
         return data.without(blind) if blind else data
 
+    def require_nothing_hidden(self, name: str, what: str) -> None:
+        """Refuse what rests on answers of annotators that are hidden from the one who asks.
+
+        Raises:
+            NotAllowedError: Some are; `what` begins the sentence.
+        """
+        self._blindness.require_nothing_hidden(self.get(name), what)
+
     def annotated_versions(self, name: str) -> frozenset[str]:
         """Hashes of the versions that hold what annotators said."""
         versions = self._project.datasets.versions(name)

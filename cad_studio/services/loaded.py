@@ -16,7 +16,6 @@ from cad_studio.datasets.decoding import decode
 from cad_studio.store.pixels import EncodedPixels, MappedPixels
 from cad_studio.store.projects import Project
 
-
 ANNOTATION = "annotation"
 """Reason of the versions that hold what annotators said."""
 

@@ -90,9 +90,12 @@ class PredictionService:
 
         Raises:
             RecordNotFoundError: There is no model, or it was not asked yet.
+            NotAllowedError: It learned from answers that are hidden from the one who asks.
         """
         run = self._project.runs.get(run_id)
         data = self._data(run)
+        if run.version_hash in self._datasets.annotated_versions(data.record.name):
+            self._datasets.require_nothing_hidden(data.record.name, name_of(run))
         key = self._key(run, data).text()
         with self._lock:
             held = self._held.get(run_id)

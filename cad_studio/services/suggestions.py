@@ -59,7 +59,11 @@ class SuggestionService:
                 "The neighbours are not found yet. Open a queue by neighbours."
             )
         belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind)
-        return {"belief": belief, "features": features, "model": self._by_model(name, row, is_blind)}
+        return {
+            "belief": belief,
+            "features": features,
+            "model": self._by_model(name, row, is_blind),
+        }
 
     def _by_model(self, name: str, row: int, is_blind: bool) -> dict[str, Any] | None:
         """The softmax of the network's answer over the candidates, in the classes of now."""

@@ -15,6 +15,9 @@ from cad_studio.store.tables import (
 NO_ANSWER = ("toggle",)
 """Kinds of actions that make a statement and leave the question open."""
 
+OPEN_ORDERS = ("disagreement",)
+"""Queues of what annotators have answered already: there, the answers are the question."""
+
 _ROWS_AT_ONCE = 500
 
 
@@ -32,30 +35,46 @@ def blind_rows(
         who: The annotator; an empty name has never answered anything.
         rows: Only these; None for all.
     """
-    queue, item = ANNOTATION_QUEUE, ANNOTATION_ITEM
-    several = (queue.c.dataset_id == dataset_id) & (queue.c.overlap > 1)
-    if connection.execute(sql.select(queue.c.id).where(several).limit(1)).first() is None:
+    if connection.execute(_several(dataset_id).limit(1)).first() is None:
         return frozenset()
-    found: set[int] = set()
     parts: list[Sequence[int] | None] = [None]
     if rows is not None:
         parts = [rows[at : at + _ROWS_AT_ONCE] for at in range(0, len(rows), _ROWS_AT_ONCE)]
-    for part in parts:
-        for column in (item.c.row, item.c.other):
-            query = (
-                sql.select(column)
-                .join(queue, queue.c.id == item.c.queue_id)
-                .where(several, column.is_not(None), _is_open(dataset_id, who, column))
+    found = (connection.scalars(blind_rows_query(dataset_id, who, part)) for part in parts)
+    return frozenset(row for each in found for row in each)
+
+
+def blind_rows_query(
+    dataset_id: int, who: str, rows: Sequence[int] | None = None
+) -> sql.CompoundSelect[tuple[int]]:
+    """The query behind `blind_rows`, to be part of another; few `rows`, or None for all."""
+    queue, item = ANNOTATION_QUEUE, ANNOTATION_ITEM
+    parts = []
+    for column in (item.c.row, item.c.other):
+        query = (
+            sql.select(column)
+            .join(queue, queue.c.id == item.c.queue_id)
+            .where(
+                queue.c.id.in_(_several(dataset_id)),
+                column.is_not(None),
+                _is_open(dataset_id, who, column),
             )
-            if part is not None:
-                query = query.where(column.in_(part))
-            found.update(connection.scalars(query.distinct()))
-    return frozenset(found)
+        )
+        parts.append(query if rows is None else query.where(column.in_(rows)))
+    return sql.union(*parts)
 
 
-def _is_open(
-    dataset_id: int, who: str, row: sql.ColumnElement[int]
-) -> sql.ColumnElement[bool]:
+def _several(dataset_id: int) -> sql.Select[tuple[int]]:
+    """The queues of a dataset that show each item to several annotators."""
+    queue = ANNOTATION_QUEUE
+    return sql.select(queue.c.id).where(
+        queue.c.dataset_id == dataset_id,
+        queue.c.overlap > 1,
+        queue.c.order_name.not_in(OPEN_ORDERS),
+    )
+
+
+def _is_open(dataset_id: int, who: str, row: sql.ColumnElement[int]) -> sql.ColumnElement[bool]:
     """Whether neither this annotator nor enough of them have answered a sample of a queue."""
     said, action = ANNOTATION_STATEMENT, ANNOTATION_ACTION
     book = (

@@ -66,7 +66,8 @@ def _item(services: Services, request: Request) -> Response:
 
 
 def _suggestions(services: Services, request: Request) -> Response:
-    return _json(services.suggestions.of(_name(request), requests.path_number(request, "row")))
+    row = requests.path_number(request, "row")
+    return _json(services.suggestions.of(_name(request), row, _who(request)))
 
 
 def _history(services: Services, request: Request) -> Response:

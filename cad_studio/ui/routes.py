@@ -134,6 +134,8 @@ def _job(services: Services, request: Request) -> Response:
 
 def _job_file(services: Services, request: Request) -> Response:
     job = services.jobs.get(requests.path_number(request, "job"))
+    for record in services.datasets.all():  # it may hold anything of any of them
+        services.datasets.require_nothing_hidden(record.name, "This file")
     file = services.exporting.finished(job.result or {})
     return FileResponse(file, filename=file.name, headers=_CHANGING)
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from cad_studio.services.container import Services
 
 KEPT_SECONDS = 0.5
-"""How old an answer may be: what another process writes, such as a training, shows so much later."""
+"""How old an answer may be: what another process writes (a training) shows so much later."""
 
 _MOST_HELD = 256
 

@@ -231,7 +231,7 @@ export function mount({element, server}) {
     const now = card();
     if (!now) return;
     try {
-      const found = await Promise.all(now.sides.map(each => read(`${path()}/suggestions/${each.row}`)));
+      const found = await Promise.all(now.sides.map(each => read(`${path()}/suggestions/${each.row}`, {who})));
       if (card() !== now) return;
       belief = Object.fromEntries(now.sides.map((each, place) => [each.row, found[place]]));
       paint();
