@@ -1,7 +1,7 @@
 // The right end of the header: which dataset, what is running, and the name on the left.
 
 import {h, fill, count} from './dom.js';
-import {choose, current, isActive, on, onJobEnd, refresh, state} from './store.js';
+import {choose, current, isActive, isOwn, on, onJobEnd, refresh, state} from './store.js';
 import {toast} from './dom.js';
 
 export function mount({element, server}) {
@@ -65,7 +65,7 @@ export function mount({element, server}) {
     else if (job.status === 'cancelled' && job.kind === 'edit-model') toast(`${job.title}: stopped. Resume it under Editors on the Augmentations page.`);
     else if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
     if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
-    if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);
+    if (job.status === 'done' && job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
   });
   drawDatasets();
   refresh();

@@ -147,10 +147,19 @@ export function choose(name) {
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
 onReturn(refresh);
 
+const ownJobs = () => (sessionStorage.getItem('cad-started') || '').split(',').filter(Boolean);
+
+/** Whether a form of this window started a job; what other windows start must not move this one. */
+export const isOwn = job => ownJobs().includes(String(job.id));
+
 /** What Gradio's forms need of the viewers. */
 window.cadStudio = {
   dataset: () => state.dataset || '',
-  started: () => { closeDrawers(); refresh(); },
+  started: job => {
+    if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
+    closeDrawers();
+    refresh();
+  },
 };
 
 /** Open a form; focus goes to its first field. */
