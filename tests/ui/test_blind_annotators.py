@@ -106,7 +106,9 @@ def asked(services, queue, who):
     answers = {}
     with acting_as(who):
         for name, parts in wanted.items():
-            answers[name] = plain(json.dumps(functions[name]({"dataset": NAME, "who": who, **parts})))
+            answers[name] = plain(
+                json.dumps(functions[name]({"dataset": NAME, "who": who, **parts}))
+            )
         for kind in ("same", "swap"):
             try:
                 made = annotating.act(services, kind, [0, 1], who, key=kind)
@@ -138,7 +140,9 @@ def test_no_function_of_the_page_tells_it_before_the_own_answer(worlds):
 def test_owners_see_everything_on_their_pages(worlds):
     (one, queue), (other, _) = worlds
     first, second = reached(one, queue, "olga"), reached(other, queue, "olga")
-    differing = {path.split(" ")[0].removeprefix(PREFIX) for path in first if first[path] != second[path]}
+    differing = {
+        path.split(" ")[0].removeprefix(PREFIX) for path in first if first[path] != second[path]
+    }
     assert {f"/annotate/{NAME}/history", f"/annotate/{NAME}/history.jsonl",
             f"/datasets/{NAME}/instance/0"} <= differing  # fmt: skip
 

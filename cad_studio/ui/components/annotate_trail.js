@@ -98,8 +98,13 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
     askAgain() { more = true; isWaiting = false; },
     /** The card that what is done now is about; none while the next one is on its way. */
     card: () => (isLeaving ? null : cards[at] || null),
-    /** An answer was not accepted: its card comes again at the end, and the one on the screen stays. */
-    refuse(position) { if (cards[position]) cards[position].isRefused = true; },
+    /** An answer was not accepted: its card comes once more at the end, and the one on the screen stays. */
+    refuse(position) {
+      const each = cards[position];
+      if (!each) return;
+      each.isRefused = !each.wasRefused;
+      each.wasRefused = true;
+    },
     cards: () => cards,
     at: () => at,
     get queue() { return queue; },
