@@ -31,7 +31,7 @@ export function createAnswers(page) {
       now.decided = '';
       if (counts) queue.done--;
     }});
-    if (advances) page.step(1); else page.paint();
+    if (advances) page.step(1, true); else page.paint();
     page.onChange();
     return true;
   }

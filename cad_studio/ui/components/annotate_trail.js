@@ -58,8 +58,13 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
     if (cards.length - at <= AHEAD) grow();
   }
 
-  async function step(by) {
-    const isPast = () => by > 0 && at + by >= cards.length;
+  /** Go on or back; `toOpen` passes over what was decided, as after a decision. */
+  async function step(by, toOpen = false) {
+    const target = () => {
+      const open = cards.findIndex((each, place) => place > at && !each.decided);
+      return !toOpen ? at + by : open >= 0 ? open : cards.length;
+    };
+    const isPast = () => by > 0 && target() >= cards.length;
     const mine = ++moves;
     if (isPast()) {
       isLeaving = true;
@@ -69,7 +74,7 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
       if (fetching === here) fetching = null;
       if (mine !== moves) return;
     }
-    if (!isPast()) { goTo(Math.max(0, at + by)); return; }
+    if (!isPast()) { goTo(Math.max(0, target())); return; }
     if (isWaiting) return;
     const refused = cards.findIndex(each => each.isRefused);
     if (refused >= 0 && refused !== at) { goTo(refused); return; }
