@@ -67,9 +67,11 @@ class Asked:
         """The figures, by kind."""
         return {
             kind: {
-                "n": len(spent), "errors": len(self.errors[kind]), "first_error": next(iter(self.errors[kind]), None),
+                "n": len(spent), "errors": len(self.errors[kind]),
+                "first_error": next(iter(self.errors[kind]), None),
                 "median_ms": round(float(np.median(spent)), 1),
-                "p95_ms": round(float(np.quantile(spent, 0.95)), 1), "longest_ms": round(max(spent), 1),
+                "p95_ms": round(float(np.quantile(spent, 0.95)), 1),
+                "longest_ms": round(max(spent), 1),
             }
             for kind, spent in sorted(self.milliseconds.items())
         }  # fmt: skip
@@ -81,8 +83,8 @@ async def read(client: httpx.AsyncClient, asked: Asked, who: int, until: float) 
         if time.monotonic() > until:
             return
         page = await asked.ask(
-            "rows", client.get(f"{CAD}/datasets/{SHAPES}/rows", params={"offset": turn % 7 * 20, "limit": 20})
-        )  # fmt: skip
+            "rows", client.get(f"{CAD}/datasets/{SHAPES}/rows?offset={turn % 7 * 20}&limit=20")
+        )
         if page is not None:
             await asked.ask("sprite", client.get(page.json()["sprite"]["url"]))
         await asked.ask("sample", client.get(f"{CAD}/datasets/{SHAPES}/instance/{turn % 40}"))
@@ -90,7 +92,9 @@ async def read(client: httpx.AsyncClient, asked: Asked, who: int, until: float) 
         await asyncio.sleep(0.5)
 
 
-async def annotate(client: httpx.AsyncClient, asked: Asked, who: int, queue: int, part: int, until: float) -> None:  # fmt: skip  # noqa: E501
+async def annotate(
+    client: httpx.AsyncClient, asked: Asked, who: int, queue: int, part: int, until: float
+) -> None:
     """An annotator who takes items and answers them, one key after the other."""
     name = f"annotator {who}"
 
@@ -141,15 +145,20 @@ async def load(url: str, queue: int, runs: list[int], arguments: argparse.Namesp
     """Everybody at once."""
     asked, until = Asked(), time.monotonic() + arguments.seconds
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=120, limits=limits) as client:  # fmt: skip  # noqa: E501
+    async with httpx.AsyncClient(
+        base_url=url, trust_env=False, timeout=120, limits=limits
+    ) as client:
         if arguments.followers:
             people = [follow(client, asked, runs, until) for _ in range(arguments.followers)]
             people.append(beside(client, asked, until))
         else:
             config = (await client.get("/config")).json()["components"]
-            part = next(each["id"] for each in config if each["props"].get("elem_id") == "annotate-page")  # fmt: skip  # noqa: E501
+            pages = {each["props"].get("elem_id"): each["id"] for each in config}
+            part = pages["annotate-page"]
             people = [read(client, asked, who, until) for who in range(N_READERS)]
-            people += [annotate(client, asked, who, queue, part, until) for who in range(N_ANNOTATORS)]  # fmt: skip  # noqa: E501
+            people += [
+                annotate(client, asked, who, queue, part, until) for who in range(N_ANNOTATORS)
+            ]
             people += [follow(client, asked, runs, until) for _ in range(2)]
         await asyncio.gather(*people)
     return asked

@@ -1,4 +1,4 @@
-"""Two annotators of one item: whatever one of them can reach is the same whatever the other said."""
+"""Two annotators of one item: what one can reach is the same whatever the other said."""
 
 import json
 import re
@@ -65,56 +65,63 @@ def plain(text):
     return TIME.sub("TIME", HEX.sub("HASH", text))
 
 
+def filled(path, parts):
+    """A route's path with a value for each of its parts; 1 where there is none."""
+    return re.sub(r"\{(\w+)\}", lambda match: str(parts.get(match[1], 1)), path)
+
+
 def reached(services, queue, who):
-    """Every route with every sample of the queue, and every function of the page, as one person."""
+    """What every route answers one person about samples of the queue."""
     app = Starlette(routes=build_routes(services))
     app.auth, app.cookie_id, app.tokens = True, COOKIE, {"token": who}
     asking = TestClient(app, cookies={f"access-token-{COOKIE}": "token"})
     version = services.datasets.get(NAME).version.hash
     found = {}
     for route in app.routes:
-        if "/static/" in route.path or "/image/" in route.path or "/sprite/" in route.path:
+        if any(part in route.path for part in ("/static/", "/image/", "/sprite/")):
             continue
-        for row in ROWS[:2] if "{row}" in route.path or "{position}" in route.path else ROWS[:1]:
+        is_of_row = "{row}" in route.path or "{position}" in route.path
+        for row in ROWS[:2] if is_of_row else ROWS[:1]:
             parts = {"name": NAME, "row": row, "queue": queue, "position": row, "version": version}
-            path = re.sub(r"\{(\w+)\}", lambda match: str(parts.get(match[1], 1)), route.path)
-            query = {"who": "bob", "rows": f"{row},{(row + 1) % 4}", "holds": "cat", "limit": 50}
-            for given in ({"who": who, "rows": row}, query):
+            path = filled(route.path, parts)
+            # a name in the query is not a name that was checked
+            other = {"who": "bob", "rows": f"{row},{row + 1}", "holds": "cat", "limit": 50}
+            for given in ({"who": who, "rows": row}, other):
                 answer = asking.get(path, params=given, follow_redirects=False)
-                found[f"{path} {given}"] = plain(f"{answer.status_code} {answer.text} "
-                                                 f"{sorted(answer.headers.items())}")  # fmt: skip
+                told = f"{answer.status_code} {answer.text} {sorted(answer.headers.items())}"
+                found[f"{path} {given}"] = plain(told)
     return found
 
 
 def asked(services, queue, who):
     """What the functions of the Annotate page answer before an own answer is given."""
-    functions = {action.__name__: action for action in map(annotate._answering, annotate._actions(services))}  # fmt: skip  # noqa: SLF001,E501
+    made = map(annotate._answering, annotate._actions(services))
+    functions = {action.__name__: action for action in made}
     action = {"who": who, "window": "a"}
     selection = services.queues.selections(NAME)[-1].id
+    given = {"class": 3}
+    many = {**action, "kind": "set", "key": "p", "arguments": {"class": 0}}
+    actions = [
+        {**action, "kind": "toggle", "rows": [0], "arguments": given, "key": "t0"},
+        {**action, "kind": "flag", "rows": [1], "key": "f1"},
+        {**action, "kind": "comment", "rows": [2], "arguments": {"text": "hm"}, "key": "c2"},
+        {**action, "kind": "skip", "rows": [3], "queue": queue, "position": 3, "key": "s3"},
+    ]
     wanted = {
         "take": {"queue": queue, "count": 4},
         "open_queue": {"order": "selection", "settings": {"selection": selection}},
-        "preview": {"selection": selection, "action": {**action, "kind": "set", "key": "p",
-                                                       "arguments": {"class": 0}}},  # fmt: skip
-        "act": {"actions": [
-            {**action, "kind": "toggle", "rows": [0], "arguments": {"class": 3}, "key": "t0"},
-            {**action, "kind": "flag", "rows": [1], "key": "f1"},
-            {**action, "kind": "comment", "rows": [2], "arguments": {"text": "hm"}, "key": "c2"},
-            {**action, "kind": "skip", "rows": [3], "queue": queue, "position": 3, "key": "s3"},
-        ]},
-    }  # fmt: skip
+        "preview": {"selection": selection, "action": many},
+        "act": {"actions": actions},
+    }
     answers = {}
     with acting_as(who):
         for name, parts in wanted.items():
-            answers[name] = plain(
-                json.dumps(functions[name]({"dataset": NAME, "who": who, **parts}))
-            )
-        for kind in ("same", "swap"):
-            try:
-                made = annotating.act(services, kind, [0, 1], who, key=kind)
-                answers[kind] = plain(json.dumps(made["number"]))
-            except CadStudioError as error:
-                answers[kind] = str(error)
+            answer = functions[name]({"dataset": NAME, "who": who, **parts})
+            answers[name] = plain(json.dumps(answer))
+        try:
+            annotating.act(services, "swap", [0, 1], who, key="swap")
+        except CadStudioError as error:
+            answers["swap"] = str(error)
     return answers
 
 

@@ -1,4 +1,4 @@
-"""All scripts of the window ask the studio through one module, which knows what to do without an answer."""
+"""All scripts of the window ask the studio through one module."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ import cad_studio.ui
 FOLDER = Path(cad_studio.ui.__file__).parent
 SCRIPTS = sorted(FOLDER.rglob("*.js"))
 RAW = re.compile(
-    r"(?<![\w.])fetch\s*\(|window\.fetch|globalThis\.fetch|XMLHttpRequest|EventSource|WebSocket|sendBeacon"
+    r"(?<![\w.])fetch\s*\(|\b(window|globalThis|self)\.fetch"
+    r"|XMLHttpRequest|EventSource|WebSocket|sendBeacon"
 )
 MOUNTS = re.compile(r"\.mount\s*\(\s*\{\s*element")
 
