@@ -85,12 +85,12 @@ def start_button(
     close = gr.Button("Close", elem_id=f"{prefix}-close")
     close.click(None, js="() => window.cadStudio.close()", api_visibility="private")
     dataset = [gr.Textbox(visible=False)] if about_dataset else []
-    started = gr.Textbox(visible=False)
+    started = gr.Textbox(visible="hidden", elem_id=f"{prefix}-started")
 
     @wraps(handler)
-    def submitted(*values: Any) -> list[Any]:
-        job = handler(*values)
-        return [str(job.id), *([None] * len(cleared))]
+    def submitted(*values: Any) -> Any:
+        job = str(handler(*values).id)
+        return [job, *([None] * len(cleared))] if cleared else job
 
     start.click(
         shows_errors(submitted),
