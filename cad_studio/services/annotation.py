@@ -317,7 +317,7 @@ def brief(
 
     Returns:
         `candidates`, `flagged`, `last` (number of the last action on it), `contradicts`, `mine`
-        (this annotator's statement or None) and `said` (annotator to set).
+        (this annotator's statement or None), `said` (annotator to set) and `blind`.
     """
     state = state.alone(who) if is_blind else state
     mine = state.statements.get(who)
@@ -326,6 +326,7 @@ def brief(
         "flagged": state.flagged,
         "last": state.last,
         "contradicts": state.contradicts(),
+        "blind": is_blind,
         "mine": None if mine is None else list(classes.apply(mine.classes)),
         "said": {
             name: list(classes.apply(said.classes)) for name, said in state.statements.items()
