@@ -68,9 +68,10 @@ class AnnotationHistory:
     def everything(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first, complete but for what is hidden from this reader."""
         book = self._sets.book(name)
-        if book is not None:
-            one, other = itertools.tee(self._project.annotations.all_actions(book.id))
-            yield from self._told(name, one, map(_whole, other))
+        if book is None:
+            return iter(())
+        one, other = itertools.tee(self._project.annotations.all_actions(book.id))
+        return self._told(name, one, map(_whole, other))
 
     def removed(self) -> list[dict[str, Any]]:
         """Logs whose dataset was removed: `book`, `dataset`, `actions`."""
@@ -210,13 +211,19 @@ class AnnotationHistory:
     def _told(
         self, name: str, actions: Iterable[Action], lines: Iterable[dict[str, Any]]
     ) -> Iterator[dict[str, Any]]:
-        """Actions as lines, without what the reader may not know yet."""
+        """Actions as lines, without what the reader may not know yet.
+
+        Who reads is settled now: the lines may be drawn when nobody acts any more.
+        """
         hidden = self._blindness.rows_for_reader(self._datasets.get(name))
         reader = self._blindness.person(NOBODY)
-        for action, told in zip(actions, lines, strict=True):
+
+        def told(action: Action, line: dict[str, Any]) -> dict[str, Any]:
             if hidden and action.who != reader and hidden & _touched(action):
-                told = {**_HIDDEN, "number": action.number, "at": action.at}
-            yield told
+                return {**_HIDDEN, "number": action.number, "at": action.at}
+            return line
+
+        return (told(action, line) for action, line in zip(actions, lines, strict=True))
 
 
 _HIDDEN: dict[str, Any] = {

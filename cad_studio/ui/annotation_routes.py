@@ -84,9 +84,10 @@ def _row_history(services: Services, request: Request) -> Response:
 def _log(services: Services, request: Request) -> Response:
     name = _name(request)
     services.datasets.get(name)
+    actions = services.history.everything(name)  # here, where it is known who asks
 
     def lines() -> Iterator[str]:
-        for action in services.history.everything(name):
+        for action in actions:
             yield json.dumps(action, ensure_ascii=False) + "\n"
 
     headers = {

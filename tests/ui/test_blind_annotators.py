@@ -11,6 +11,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import CadStudioError
 from cad_studio.services.access import Login, acting_as, read_users, user_line
 from cad_studio.services.container import Services
+from cad_studio.ui import errors
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs import annotate
@@ -94,8 +95,9 @@ def reached(services, queue, who):
     return found
 
 
-def asked(services, queue, who):
+def asked(services, queue, who, monkeypatch):
     """What the functions of the Annotate page answer before an own answer is given."""
+    monkeypatch.setattr(errors, "visitor_of_event", lambda: who)
     made = map(annotate._answering, annotate._actions(services))
     functions = {action.__name__: action for action in made}
     action = {"who": who, "window": "a"}
@@ -136,9 +138,10 @@ def test_no_route_tells_what_another_annotator_said(worlds, who):
     assert [path for path in first if first[path] != second[path]] == []
 
 
-def test_no_function_of_the_page_tells_it_before_the_own_answer(worlds):
+def test_no_function_of_the_page_tells_it_before_the_own_answer(worlds, monkeypatch):
     (one, queue), (other, _) = worlds
-    first, second = asked(one, queue, "anna"), asked(other, queue, "anna")
+    first = asked(one, queue, "anna", monkeypatch)
+    second = asked(other, queue, "anna", monkeypatch)
     assert '"candidates": [0, 1' in first["take"]
     assert "bob" not in first["take"]
     assert first == second
