@@ -219,9 +219,11 @@ class AnnotationHistory:
         reader = self._blindness.person(NOBODY)
 
         def told(action: Action, line: dict[str, Any]) -> dict[str, Any]:
-            if hidden and action.who != reader and hidden & _touched(action):
-                return {**_HIDDEN, "number": action.number, "at": action.at}
-            return line
+            if not hidden & _touched(action):
+                return line
+            if action.who == reader:  # what changed follows from what others said too
+                return {**line, "changes": []}
+            return {**_HIDDEN, "number": action.number, "at": action.at}
 
         return (told(action, line) for action, line in zip(actions, lines, strict=True))
 
