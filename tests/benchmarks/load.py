@@ -85,7 +85,7 @@ async def read(client: httpx.AsyncClient, asked: Asked, who: int, until: float) 
         page = await asked.ask(
             "rows", client.get(f"{CAD}/datasets/{SHAPES}/rows?offset={turn % 7 * 20}&limit=20")
         )
-        if page is not None:
+        if page is not None and page.json()["sprite"]:  # none for a page behind the last
             await asked.ask("sprite", client.get(page.json()["sprite"]["url"]))
         await asked.ask("sample", client.get(f"{CAD}/datasets/{SHAPES}/instance/{turn % 40}"))
         await asked.ask("state", client.get(f"{CAD}/state"))
