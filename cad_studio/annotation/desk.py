@@ -39,6 +39,7 @@ class Desk:
         number: The number the action will have.
         window: Which window it comes from.
         seen: Number of the last action on a row that the window knew of, by row.
+        blind: Rows that the annotator sees as imported, without what others did to them.
     """
 
     states: States
@@ -48,10 +49,18 @@ class Desk:
     number: int
     window: str
     seen: dict[int, int]
+    blind: frozenset[int] = frozenset()
 
     def sets(self, row: int, state: RowState | None = None) -> tuple[int, ...]:
-        """The effective candidates of a sample, in the classes of now."""
-        state = self.states.state(row) if state is None else state
+        """The candidates of a sample as the annotator sees them, in the classes of now.
+
+        Args:
+            row: The sample.
+            state: Instead, the effective candidates that follow from this state.
+        """
+        if state is None:
+            state = self.states.state(row)
+            state = state.alone(self.who) if row in self.blind else state
         return self.class_map.apply(state.effective(self.states.base(row)))
 
     def say(self, row: int, classes: tuple[int, ...]) -> Change:

@@ -74,6 +74,13 @@ class RowState:
         sets = [set(said.classes) for said in self.counted()]
         return len(sets) > 1 and not set.intersection(*sets)
 
+    def alone(self, who: str) -> "RowState":
+        """The state with nothing in it that anybody else did."""
+        own = self.statements.get(who)
+        if own is None:
+            return RowState()
+        return RowState({who: own}, last=own.number, last_who=who)
+
     def with_change(self, change: "Change", who: str, number: int, window: str) -> "RowState":
         """The state after one change of an action."""
         found = replace(self, last=number, last_window=window, last_who=who)

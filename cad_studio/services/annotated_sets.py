@@ -11,10 +11,8 @@ from cad_studio.core.annotation import Book, ClassMap
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset, DatasetVersion
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.loaded import ANNOTATION, in_classes
 from cad_studio.store.projects import Project
-
-REASON = "annotation"
-"""Reason of the versions made here."""
 
 
 class AnnotatedSets:
@@ -35,10 +33,10 @@ class AnnotatedSets:
     def base_version(self, name: str) -> DatasetVersion:
         """The newest version that was imported or synthesised."""
         current = self._datasets.get(name).version
-        if current.reason != REASON:
+        if current.reason != ANNOTATION:
             return current
         versions = self._project.datasets.versions(name)
-        return [version for version in versions if version.reason != REASON][-1]
+        return [version for version in versions if version.reason != ANNOTATION][-1]
 
     def base(self, name: str) -> PartialLabels:
         """The sets before anybody said anything."""
@@ -63,7 +61,27 @@ class AnnotatedSets:
         if book is None or book.head == 0:
             return base
         classes = ClassMap.from_json(book.classes)
-        return _mapped(PartialLabels(self._stated(name, base, book), base.n_classes), classes)
+        return in_classes(PartialLabels(self._stated(name, base, book), base.n_classes), classes)
+
+    def original(self, name: str) -> PartialLabels:
+        """The sets before anybody said anything, in the classes of now."""
+        book = self.book(name)
+        return in_classes(
+            self.base(name), ClassMap.from_json(None if book is None else book.classes)
+        )
+
+    def lists_without(
+        self, name: str, rows: NDArray[np.int64], blind: frozenset[int]
+    ) -> list[list[int]]:
+        """The sets of some rows as they are now, of those in `blind` as they were imported."""
+        found = self.effective(name).lists(rows)
+        if not blind:
+            return found
+        before = self.original(name).lists(rows)
+        return [
+            old if row in blind else new
+            for row, old, new in zip(rows.tolist(), before, found, strict=True)
+        ]
 
     def changed_rows(self, name: str) -> NDArray[np.int64]:
         """Rows whose set is not the imported one, ascending, int64 (M,)."""
@@ -75,7 +93,7 @@ class AnnotatedSets:
         packed = np.array(base.packed)
         if book is not None:
             _lay_over(packed, *self._project.annotations.effective(book.id))
-        return _mapped(PartialLabels(packed, base.n_classes), classes)
+        return in_classes(PartialLabels(packed, base.n_classes), classes)
 
     def settle(self, name: str) -> Dataset:
         """Make the sets as they are now the dataset's current version, when they are not yet.
@@ -102,7 +120,7 @@ class AnnotatedSets:
             held = ClassMap.from_json(record.version.details.get("classes"))
             if blob == record.version.candidates and held == ClassMap.from_json(book.classes):
                 return record
-            return self._project.datasets.add_version(name, blob, REASON, details)
+            return self._project.datasets.add_version(name, blob, ANNOTATION, details)
 
     def is_ahead(self, record: Dataset) -> bool:
         """Whether something was done since the current version was made."""
@@ -110,7 +128,7 @@ class AnnotatedSets:
         if book is None or book.head == 0:
             return False
         version = record.version
-        return version.reason != REASON or version.details.get("action") != book.head
+        return version.reason != ANNOTATION or version.details.get("action") != book.head
 
     def _stated(self, name: str, base: PartialLabels, book: Book) -> NDArray[np.uint8]:
         """Packed sets before the class map; kept, and brought up to date by what is new."""
@@ -143,19 +161,3 @@ def _lay_over(
     joined = b"".join(each for each in sets if each is not None)
     if joined:
         packed[rows[stated]] = np.frombuffer(joined, np.uint8).reshape(-1, packed.shape[1])
-
-
-def _mapped(sets: PartialLabels, classes: ClassMap) -> PartialLabels:
-    """Sets in the classes of now."""
-    if classes.is_plain():
-        return sets
-    packed = sets.packed.copy()
-    for index in range(sets.n_classes):
-        target = classes.target(index)
-        if target == index:
-            continue
-        holding = sets.has(index)
-        packed[holding, index // 8] &= np.uint8(~(128 >> (index % 8)) & 255)
-        if target is not None:
-            packed[holding, target // 8] |= np.uint8(128 >> (target % 8))
-    return PartialLabels(packed, sets.n_classes)

@@ -1,6 +1,7 @@
 """Annotate: act on samples, undo and redo, and read what holds."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,13 +30,19 @@ class AnnotationService:
     """The annotation of one project's datasets."""
 
     def __init__(
-        self, project: Project, datasets: DatasetService, sets: AnnotatedSets, access: Access
+        self,
+        project: Project,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        access: Access,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Write through `project`, read through the other services of the same project."""
         self._project = project
         self._datasets = datasets
         self._sets = sets
         self._access = access
+        self._clock = clock
 
     def act(self, name: str, request: ActionRequest) -> dict[str, Any]:
         """Do something, durably: when this returns, it is on the disk.
@@ -99,8 +106,9 @@ class AnnotationService:
         base, book = self._sets.base(name), self._project.annotations.find(data.record.id)
         states = {} if book is None else self._project.annotations.states(book.id, request.rows)
         classes = ClassMap.from_json(None if book is None else book.classes)
-        held = _Held(states, base)
-        desk = Desk(held, data.record.class_names, classes, "preview", 1 << 60, "", {})
+        held, who = _Held(states, base), self._access.name(request.who)
+        blind = self._project.annotation_queues.blind_rows(data.record.id, who, request.rows)
+        desk = Desk(held, data.record.class_names, classes, who, 1 << 60, "", {}, blind)
         changes = KINDS[request.kind].decide(desk, request.rows, request.arguments)
         named = request.arguments.get("class")
         of = f" {data.record.class_names[named]!r}" if isinstance(named, int) else ""
@@ -137,6 +145,7 @@ class AnnotationService:
 
     def _row_action(self, draft: "_Draft") -> None:
         request, kind = draft.request, KINDS[draft.request.kind]
+        _check_item(draft.log, request, draft.who, self._clock())
         draft.log.load(request.rows)
         draft.changes = kind.decide(draft.desk(), request.rows, request.arguments)
         draft.touched = list(request.rows)
@@ -151,7 +160,9 @@ class AnnotationService:
             draft.columns["why"] = str(request.arguments["text"])
             draft.details["arguments"] = {}
         if request.kind == "toggle":
-            draft.note = _left_out(draft.changes[0], draft.log.class_names)
+            [change] = draft.changes
+            if change.row not in draft.log.blind_rows(draft.who, [change.row]):
+                draft.note = _left_out(change, draft.log.class_names)
         if kind.can_undo:
             draft.log.forget_redo(draft.who)
         draft.finishes_item = "passed" if request.kind == "skip" else "done"
@@ -213,6 +224,7 @@ class AnnotationService:
         changed = action.parsed_changes()
         rows = list(dict.fromkeys([*action.details.get("rows", []), *(c.row for c in changed)]))
         classes = ClassMap.from_json(log.book.classes)
+        blind = log.blind_rows(who, rows[:100])
         return {
             "number": action.number,
             "digest": action.digest,
@@ -222,7 +234,8 @@ class AnnotationService:
             "changed": len({change.row for change in changed}),
             "classes": "classes" in action.details,
             "rows": {
-                str(row): brief(log.state(row), row, base, classes, who) for row in rows[:100]
+                str(row): brief(log.state(row), row, base, classes, who, row in blind)
+                for row in rows[:100]
             },
             "undo": told(log.last_undoable(who, UNDOABLE)),
             "redo": told(log.last_undone(who)),
@@ -257,6 +270,7 @@ class _Draft:
             _Held(self.log, self.base), self.log.class_names,
             ClassMap.from_json(self.log.book.classes), self.who, self.log.book.head + 1,
             self.request.window, self.request.seen,
+            self.log.blind_rows(self.who, self.request.rows),
         )  # fmt: skip
 
     def write(self) -> Action:
@@ -292,20 +306,27 @@ class _Held:
 
 
 def brief(
-    state: RowState, row: int, base: PartialLabels, classes: ClassMap, who: str
+    state: RowState,
+    row: int,
+    base: PartialLabels,
+    classes: ClassMap,
+    who: str,
+    is_blind: bool,
 ) -> dict[str, Any]:
-    """What holds of a sample, for a window.
+    """What holds of a sample, for a window; `is_blind` leaves out what others did to it.
 
     Returns:
         `candidates`, `flagged`, `last` (number of the last action on it), `contradicts`, `mine`
-        (this annotator's statement or None) and `said` (annotator to set).
+        (this annotator's statement or None), `said` (annotator to set) and `blind`.
     """
+    state = state.alone(who) if is_blind else state
     mine = state.statements.get(who)
     return {
         "candidates": list(classes.apply(state.effective(tuple(base.of(row))))),
         "flagged": state.flagged,
         "last": state.last,
         "contradicts": state.contradicts(),
+        "blind": is_blind,
         "mine": None if mine is None else list(classes.apply(mine.classes)),
         "said": {
             name: list(classes.apply(said.classes)) for name, said in state.statements.items()
@@ -338,6 +359,27 @@ def _check_known(log: LogWriter, request: ActionRequest) -> None:
         raise RecordNotFoundError(
             f"This project was put back to an older copy: action {number}, saved before, is not "
             "in its log. What this window saved since can be sent again."
+        )
+
+
+def _check_item(log: LogWriter, request: ActionRequest, who: str, at: float) -> None:
+    """Hold an answer against the item it is given for.
+
+    Raises:
+        SettingError: The item is about other samples, or is somebody else's by now.
+    """
+    if request.queue is None or request.position is None:
+        return
+    item = log.item_of(request.queue, request.position)
+    if item is None or not set(request.rows) <= {item.row, item.other}:
+        raise SettingError(
+            f"Item {request.position + 1} of queue {request.queue} is not about sample "
+            f"{request.rows[0]}, so this was not saved. Reload the page."
+        )
+    if request.kind not in _OPEN_AFTER and not log.is_held(item.queue_id, item.position, who, at):
+        raise SettingError(
+            f"Item {request.position + 1} went to somebody else, because it waited too long for "
+            "your answer. Yours was not saved; go on with the next item."
         )
 
 

@@ -9,11 +9,13 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.core.queues import Item
 from cad_studio.mining.propagation import best_labels
+from cad_studio.queues._base import ORDERS
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import UNDOABLE, brief, told
 from cad_studio.services.annotation_history import line
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
 
@@ -31,6 +33,7 @@ class CardService:
         sets: AnnotatedSets,
         beliefs: BeliefService,
         access: Access,
+        blindness: Blindness,
     ) -> None:
         """Read through the other services of the same project."""
         self._project = project
@@ -38,6 +41,7 @@ class CardService:
         self._sets = sets
         self._beliefs = beliefs
         self._access = access
+        self._blindness = blindness
 
     def overview(self, name: str, who: str) -> dict[str, Any]:
         """What holds of a dataset's annotation as a whole.
@@ -61,6 +65,9 @@ class CardService:
             found |= {"head": book.head, "digest": book.digest, **annotations.counts(book.id)}
             undo, redo = annotations.next_steps(book, self._access.name(who or "owner"), UNDOABLE)
             found |= {"undo": told(undo), "redo": told(redo)}
+            if hidden := self._blindness.rows_for_reader(record):
+                for name, marked in (("flagged", "flagged"), ("contradict", "contradict")):
+                    found[name] = len(set(annotations.marked(book.id, marked)) - hidden)
         return {
             **found,
             "class_names": record.class_names,
@@ -95,17 +102,22 @@ class CardService:
             check_row(data, row)
         if len(rows) not in {1, 2} or len(set(rows)) != len(rows):
             raise SettingError("A card shows one sample, or two different ones.")
+        who = self._blindness.person(who)
         book = self._sets.book(name)
         states = {} if book is None else self._project.annotations.states(book.id, rows)
-        sides = [self._side(name, row, states.get(row, RowState()), who, near) for row in rows]
+        blind = self._blindness.rows(data.record, who, rows)
+        sides = [
+            self._side(name, row, states.get(row, RowState()), who, near, row in blind)
+            for row in rows
+        ]
         found: dict[str, Any] = {
             "rows": rows, "sides": sides,
             "queue": None if item is None else item.queue_id,
             "position": None if item is None else item.position,
-            "why": "" if item is None else item.why,
+            "why": "" if item is None else self._why(item, bool(blind)),
         }  # fmt: skip
         if len(rows) == 2:
-            found |= self._between(name, rows, sides)
+            found |= self._between(name, rows, sides, bool(blind))
         return found
 
     def of_item(self, name: str, item: Item, who: str) -> dict[str, Any]:
@@ -113,7 +125,16 @@ class CardService:
         rows = [item.row] if item.other is None else [item.row, item.other]
         return self.card(name, rows, who, item)
 
-    def _side(self, name: str, row: int, state: RowState, who: str, near: bool) -> dict[str, Any]:
+    def _why(self, item: Item, is_blind: bool) -> str:
+        """The reason of an item, unless it may rest on answers that are hidden."""
+        queue = self._project.annotation_queues.get(item.queue_id)
+        order = ORDERS.get(queue.order_name)
+        is_telling = order.needs_graph or order.needs_rows or order.again
+        return "" if is_blind and is_telling else item.why
+
+    def _side(
+        self, name: str, row: int, state: RowState, who: str, near: bool, is_blind: bool
+    ) -> dict[str, Any]:
         data, book = self._datasets.load(name), self._sets.book(name)
         base = self._sets.base(name)
         classes = ClassMap.from_json(None if book is None else book.classes)
@@ -123,33 +144,37 @@ class CardService:
             comments = [
                 {"who": each["who"], "at": each["at"], "text": each["why"]}
                 for each in map(line, self._project.annotations.comments_on(book.id, row))
+                if not is_blind or each["who"] == who
             ][-_COMMENTS:]
         return {
             "row": row, "id": data.ids[row], "split": instance["split"],
             "votes": instance["votes"], "imported": list(classes.apply(tuple(base.of(row)))),
-            "comments": comments, **brief(state, row, base, classes, who),
-            "neighbours": self._near(name, row) if near else None,
+            "comments": comments, **brief(state, row, base, classes, who, is_blind),
+            "neighbours": self._near(name, row, who) if near else None,
         }  # fmt: skip
 
-    def _near(self, name: str, row: int) -> dict[str, Any]:
+    def _near(self, name: str, row: int, who: str) -> dict[str, Any]:
         features = self._beliefs.features(name)
         if not self._beliefs.is_ready(name, features):
             return {"rows": [], "similarity": [], "candidates": []}
         graph = self._beliefs.graph(name, features, Silent())
         rows = graph.index[row][:_NEIGHBOURS]
         kept = rows >= 0
+        blind = self._blindness.rows(self._datasets.get(name), who, rows[kept].tolist())
         return {
             "rows": rows[kept].tolist(),
             "similarity": np.round(graph.cosine[row][:_NEIGHBOURS][kept].astype(float), 4).tolist(),
-            "candidates": self._sets.effective(name).lists(rows[kept]),
+            "candidates": self._sets.lists_without(name, rows[kept], blind),
         }
 
-    def _between(self, name: str, rows: list[int], sides: list[dict[str, Any]]) -> dict[str, Any]:
+    def _between(
+        self, name: str, rows: list[int], sides: list[dict[str, Any]], is_blind: bool
+    ) -> dict[str, Any]:
         features = self._beliefs.features(name)
         shared = sorted(set(sides[0]["candidates"]) & set(sides[1]["candidates"]))
         if not self._beliefs.is_ready(name, features):
             return {"similarity": None, "shared": shared, "classes": None}
-        belief = self._beliefs.belief(name, features, Silent())
+        belief = self._beliefs.belief(name, features, Silent(), is_blind)
         best = best_labels(belief[rows]).tolist()
         held = [set(side["candidates"]) for side in sides]
         can_be = best[0] != best[1] and all(

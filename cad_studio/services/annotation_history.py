@@ -1,15 +1,17 @@
 """Read the log back: who did what when, a sample's own history, earlier states, verification."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cad_studio.annotation.replay import Replayed, replay
 from cad_studio.core.annotation import Action, Book, ClassMap, RowState, packed_set
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
-from cad_studio.services.access import Access
+from cad_studio.services.access import NOBODY, Access
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
 
@@ -26,9 +28,11 @@ class AnnotationHistory:
         sets: AnnotatedSets,
         annotation: AnnotationService,
         access: Access,
+        blindness: Blindness,
     ) -> None:
         """Read through `project`; write through `annotation`."""
         self._access = access
+        self._blindness = blindness
         self._project = project
         self._datasets = datasets
         self._sets = sets
@@ -38,7 +42,9 @@ class AnnotationHistory:
         """The newest actions, or those before a number.
 
         Returns:
-            `head`, `digest`, `actions` (newest first, with the changes of at most ten samples).
+            `head`, `digest`, `actions` (newest first, with the changes of at most ten samples). Of
+            an action about samples whose answers are hidden from this reader, only its place in
+            the log is told.
         """
         book = self._sets.book(name)
         if book is None:
@@ -46,7 +52,8 @@ class AnnotationHistory:
         limit = min(max(1, limit), _MOST_LINES)
         actions = self._project.annotations.actions(book.id, before, limit, newest=True)
         return {
-            "head": book.head, "digest": book.digest, "actions": [line(each) for each in actions],
+            "head": book.head, "digest": book.digest,
+            "actions": list(self._told(name, actions, map(line, actions))),
         }  # fmt: skip
 
     def of_row(self, name: str, row: int) -> list[dict[str, Any]]:
@@ -55,13 +62,16 @@ class AnnotationHistory:
         book = self._sets.book(name)
         if book is None:
             return []
-        return [line(action, row) for action in self._project.annotations.actions_on(book.id, row)]
+        actions = self._project.annotations.actions_on(book.id, row)
+        return list(self._told(name, actions, (line(action, row) for action in actions)))
 
     def everything(self, name: str) -> Iterator[dict[str, Any]]:
-        """The whole log, oldest first, complete."""
+        """The whole log, oldest first, complete but for what is hidden from this reader."""
         book = self._sets.book(name)
-        if book is not None:
-            yield from self._complete(book)
+        if book is None:
+            return iter(())
+        one, other = itertools.tee(self._project.annotations.all_actions(book.id))
+        return self._told(name, one, map(_whole, other))
 
     def removed(self) -> list[dict[str, Any]]:
         """Logs whose dataset was removed: `book`, `dataset`, `actions`."""
@@ -196,8 +206,42 @@ class AnnotationHistory:
         return states
 
     def _complete(self, book: Book) -> Iterator[dict[str, Any]]:
-        for action in self._project.annotations.all_actions(book.id):
-            yield {**line(action), "changes": [_change(change) for change in action.changes]}
+        return map(_whole, self._project.annotations.all_actions(book.id))
+
+    def _told(
+        self, name: str, actions: Iterable[Action], lines: Iterable[dict[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """Actions as lines, without what the reader may not know yet.
+
+        Who reads is settled now: the lines may be drawn when nobody acts any more.
+        """
+        hidden = self._blindness.rows_for_reader(self._datasets.get(name))
+        reader = self._blindness.person(NOBODY)
+
+        def told(action: Action, line: dict[str, Any]) -> dict[str, Any]:
+            if not hidden & _touched(action):
+                return line
+            if action.who == reader:  # what changed follows from what others said too
+                return {**line, "changes": []}
+            return {**_HIDDEN, "number": action.number, "at": action.at}
+
+        return (told(action, line) for action, line in zip(actions, lines, strict=True))
+
+
+_HIDDEN: dict[str, Any] = {
+    "who": "", "kind": "hidden", "rows": [], "n_rows": 0, "details": {}, "changes": [],
+    "why": "Shown when you have answered it yourself.", "version": "", "seconds": None,
+    "queue": None, "position": None, "reverses": None, "digest": "", "key": "",
+}  # fmt: skip
+"""What is told of an action about samples whose answers are hidden."""
+
+
+def _touched(action: Action) -> set[int]:
+    return {*action.details.get("rows", []), *(change[0] for change in action.changes)}
+
+
+def _whole(action: Action) -> dict[str, Any]:
+    return {**line(action), "changes": [_change(change) for change in action.changes]}
 
 
 def line(action: Action, row: int | None = None) -> dict[str, Any]:

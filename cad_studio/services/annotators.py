@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cad_studio.annotation.agreement import Agreement, agreement, class_pair_agreement
 from cad_studio.core.annotation import ClassMap
 from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService
 from cad_studio.store.projects import Project
 
@@ -21,11 +22,18 @@ class AnnotatorService:
     other where both are by the same name. A statement of several classes is no vote.
     """
 
-    def __init__(self, project: Project, datasets: DatasetService, sets: AnnotatedSets) -> None:
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        sets: AnnotatedSets,
+        blindness: Blindness,
+    ) -> None:
         """Read through the other services of the same project."""
         self._project = project
         self._datasets = datasets
         self._sets = sets
+        self._blindness = blindness
 
     def votes(self, name: str) -> list[tuple[int, str, int]]:
         """Row, annotator and class of every vote, by row and name."""
@@ -45,14 +53,15 @@ class AnnotatorService:
         return sorted((row, who, c) for (row, who), c in found.items() if c is not None)
 
     def agreement(self, name: str) -> dict[str, Any]:
-        """How far the annotators of a dataset agree.
+        """How far the annotators of a dataset agree, on samples whose answers are not hidden.
 
         Returns:
             `votes`, `items` (with two votes or more), `raw`, `alpha`, `people` (name, votes, share
             of couples with others that agree), `class_pairs` (class indices, couples that confuse
             the two, items, raw, alpha), `disputed` (how many samples).
         """
-        votes = self.votes(name)
+        hidden = self._blindness.rows_for_reader(self._datasets.get(name))
+        votes = [vote for vote in self.votes(name) if vote[0] not in hidden]
         counts = _counted(votes, self._datasets.get(name).n_classes)
         pairs = class_pair_agreement(counts, _MOST_CLASS_PAIRS) if len(counts) else []
         return {
@@ -62,7 +71,7 @@ class AnnotatorService:
             "class_pairs": [
                 {"classes": [a, b], "confused": n, **_plain(found)} for a, b, n, found in pairs
             ],
-            "disputed": len(self.disputed(name)),
+            "disputed": sum(row not in hidden for row, _ in self.disputed(name)),
         }
 
     def disputed(self, name: str) -> list[tuple[int, str]]:

@@ -1,5 +1,6 @@
 """What the neighbours of each sample make of its candidates, for queues and suggestions."""
 
+import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class BeliefService:
         self._mining = mining
         self._sets = sets
         self._graphs: OrderedDict[str, Graph] = OrderedDict()
-        self._beliefs: OrderedDict[tuple[int, str, str], tuple[int, csr_array]] = OrderedDict()
+        self._beliefs: OrderedDict[tuple[int, str, str, str], tuple[int, csr_array]] = OrderedDict()
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
@@ -105,29 +106,43 @@ class BeliefService:
         """The features themselves, rows of unit length, float32 (N, D)."""
         return self._mining.load_features(self._mining.extract(name, features, Silent()))
 
-    def belief(self, name: str, features: str, progress: Progress) -> "csr_array":
-        """Belief over the candidates as they are, or were a few actions ago, CSR float32 (N, C)."""
+    def belief(
+        self, name: str, features: str, progress: Progress, original: bool = False
+    ) -> "csr_array":
+        """Belief over the candidates as they are, or were a few actions ago, CSR float32 (N, C).
+
+        Args:
+            name: The dataset.
+            features: What the neighbours are found by.
+            progress: Told how far finding them is.
+            original: Over the imported sets instead, without what any annotator said.
+        """
         graph = self.graph(name, features, progress)
         with self._lock:
             book = self._sets.book(name)
             head = 0 if book is None else book.head
+            classes = ""
+            if original:
+                head, classes = 0, json.dumps(None if book is None else book.classes)
             # Equal files may be annotated apart, each in a book of its own.
             record = self._datasets.get(name)
-            key = (record.id, self._sets.base_version(name).hash, features)
+            base = self._sets.base_version(name).hash
+            key = (record.id, base, features, f"original {classes}" if original else "")
             if key in self._beliefs and 0 <= head - self._beliefs[key][0] < ACTIONS_BETWEEN:
                 return self._beliefs[key][1]
-            made = propagate(graph.index, graph.cosine, self._sets.effective(name))
+            sets = self._sets.original(name) if original else self._sets.effective(name)
+            made = propagate(graph.index, graph.cosine, sets)
             self._beliefs[key] = (head, made)
             self._beliefs.move_to_end(key)
-            while len(self._beliefs) > 2:
+            while len(self._beliefs) > 3:
                 self._beliefs.popitem(last=False)
             return made
 
     def suggestion(
-        self, name: str, features: str, row: int, progress: Progress
+        self, name: str, features: str, row: int, progress: Progress, original: bool = False
     ) -> dict[int, float]:
-        """Belief in each candidate of one sample, sum 1."""
-        belief = self.belief(name, features, progress)
+        """Belief in each candidate of one sample, sum 1; `original` as in `belief`."""
+        belief = self.belief(name, features, progress, original)
         part = slice(int(belief.indptr[row]), int(belief.indptr[row + 1]))
         return {
             int(c): round(float(w), 4)

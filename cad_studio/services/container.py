@@ -16,6 +16,7 @@ from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.copying import CopyService
 from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
@@ -72,6 +73,7 @@ class Services:
             if login is None
             else Access(config.read_only, login.users, login.other_role)
         )
+        self.blindness = Blindness(self.project, self.access)
         self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project, self.access)
         self.exporting = ExportService(self.project, self.datasets, self.access)
@@ -103,10 +105,10 @@ class Services:
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
-            self.project, self.datasets, self.sets, self.annotation, self.access
+            self.project, self.datasets, self.sets, self.annotation, self.access, self.blindness
         )
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
-        self.annotators = AnnotatorService(self.project, self.datasets, self.sets)
+        self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
         )
@@ -114,7 +116,9 @@ class Services:
         self.annotation_files = AnnotationFiles(
             self.project, self.datasets, self.sets, self.history, self.annotators, self.access
         )
-        self.cards = CardService(self.project, self.datasets, self.sets, self.beliefs, self.access)
+        self.cards = CardService(
+            self.project, self.datasets, self.sets, self.beliefs, self.access, self.blindness
+        )
         self.simulation = SimulationService(
             self.project.folder, self.datasets, self.sets, self.beliefs
         )
@@ -124,7 +128,12 @@ class Services:
             self.access,
         )  # fmt: skip
         self.suggestions = SuggestionService(
-            self.project, self.datasets, self.sets, self.beliefs, self.diagnosis.predictions
+            self.project,
+            self.datasets,
+            self.sets,
+            self.beliefs,
+            self.diagnosis.predictions,
+            self.blindness,
         )
         self.copying = CopyService(self.project)
         self.verifying = VerifyService(self.project, self.history, self.jobs)

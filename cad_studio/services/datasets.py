@@ -14,7 +14,8 @@ from cad_studio.core.records import Dataset
 from cad_studio.core.settings import check_settings
 from cad_studio.services import set_figures
 from cad_studio.services.access import Access
-from cad_studio.services.loaded import Cache, LoadedDataset
+from cad_studio.services.blindness import Blindness
+from cad_studio.services.loaded import ANNOTATION, Cache, LoadedDataset
 from cad_studio.store.projects import Project
 
 MAX_MATRIX_CLASSES = 60
@@ -49,6 +50,7 @@ class DatasetService:
         """Read from `project`; `access` says who may remove something."""
         self._project = project
         self._access = access
+        self._blindness = Blindness(project, access)
         self._cache = Cache()
 
     def all(self) -> list[Dataset]:
@@ -68,8 +70,30 @@ class DatasetService:
         return self._project.datasets.get(name)
 
     def load(self, name: str) -> LoadedDataset:
-        """A dataset with its arrays at hand."""
-        return self._cache.get(self._project, self.get(name))
+        """A dataset with its arrays at hand.
+
+        Its sets are those of the current version, but for samples whose answers by others are
+        hidden from the one who asks: of these, those of the version before anybody annotated.
+        """
+        record = self.get(name)
+        data = self._cache.get(self._project, record)
+        if record.version.reason != ANNOTATION:
+            return data
+        blind = self._blindness.rows_for_reader(record)
+        return data.without(blind) if blind else data
+
+    def require_nothing_hidden(self, name: str, what: str) -> None:
+        """Refuse what rests on answers of annotators that are hidden from the one who asks.
+
+        Raises:
+            NotAllowedError: Some are; `what` begins the sentence.
+        """
+        self._blindness.require_nothing_hidden(self.get(name), what)
+
+    def annotated_versions(self, name: str) -> frozenset[str]:
+        """Hashes of the versions that hold what annotators said."""
+        versions = self._project.datasets.versions(name)
+        return frozenset(version.hash for version in versions if version.reason == ANNOTATION)
 
     def first_sets(self, name: str) -> PartialLabels:
         """The candidate sets a dataset was imported with."""
@@ -86,7 +110,7 @@ class DatasetService:
             if version.hash == version_hash:
                 classes = ClassMap.from_json(version.details.get("classes"))
                 if classes != data.classes:
-                    return LoadedDataset(self._project, data.record, classes)
+                    return LoadedDataset(self._project, data.record, classes).without(data.blind)
         return data
 
     def remove(self, name: str) -> dict[str, Any]:

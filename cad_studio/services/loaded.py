@@ -1,5 +1,6 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
+import copy
 import math
 from collections import OrderedDict
 from functools import cached_property
@@ -19,6 +20,9 @@ from cad_studio.diagnosis.set_model import SetModel, fit_set_model
 from cad_studio.store.pixels import EncodedPixels, MappedPixels
 from cad_studio.store.projects import Project
 
+ANNOTATION = "annotation"
+"""Reason of the versions that hold what annotators said."""
+
 
 class LoadedDataset:
     """One version of a dataset.
@@ -27,11 +31,14 @@ class LoadedDataset:
         record: Its row in the project.
         classes: What became of the imported classes, in this version; sets, true labels and votes
             are all in the classes that are left.
+        blind: Rows whose sets are those of the version before anybody annotated.
     """
 
     def __init__(self, project: Project, record: Dataset, classes: ClassMap | None = None) -> None:
         """Read from the files the record names; `classes` None takes those of its version."""
+        self._project = project
         self._blobs = project.blobs
+        self.blind: frozenset[int] = frozenset()
         self.record = record
         self.classes = classes or ClassMap.from_json(record.version.details.get("classes"))
 
@@ -51,13 +58,37 @@ class LoadedDataset:
 
     @cached_property
     def candidates(self) -> PartialLabels:
-        """The current candidate sets."""
+        """The current candidate sets; of rows in `blind`, the imported ones."""
         packed = self._blobs.load_array(self.record.version.candidates)
+        if self.blind:
+            rows = sorted(self.blind)
+            packed = np.array(packed)
+            packed[rows] = in_classes(self._imported, self.classes).packed[rows]
         try:
             return PartialLabels(packed, self.record.n_classes)
         except ValueError:
             self._blobs.check([self.record.version.candidates])
             raise
+
+    @property
+    def view(self) -> str:
+        """Which of the ways to see this version it is, for keys of what is made of its sets."""
+        return f"{self.record.version.hash} {hash(self.blind) if self.blind else ''}".rstrip()
+
+    def without(self, blind: frozenset[int]) -> "LoadedDataset":
+        """This version with the imported sets of some rows; files are shared."""
+        _ = self.ids, self.splits  # read once for all views
+        found = copy.copy(self)
+        found.blind = blind
+        found.__dict__.pop("candidates", None)
+        return found
+
+    @property
+    def _imported(self) -> PartialLabels:
+        """The sets of the newest version that was not made of annotations."""
+        versions = self._project.datasets.versions(self.record.name)
+        before = [version for version in versions if version.reason != ANNOTATION][-1]
+        return PartialLabels(self._blobs.load_array(before.candidates), self.record.n_classes)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -212,3 +243,19 @@ def _majority(votes: Votes, n_samples: int, n_classes: int) -> NDArray[np.int32]
     tied = np.bincount(samples[winners], minlength=n_samples) > 1
     out[tied] = UNKNOWN
     return out
+
+
+def in_classes(sets: PartialLabels, classes: ClassMap) -> PartialLabels:
+    """Sets in the classes of now."""
+    if classes.is_plain():
+        return sets
+    packed = sets.packed.copy()
+    for index in range(sets.n_classes):
+        target = classes.target(index)
+        if target == index:
+            continue
+        holding = sets.has(index)
+        packed[holding, index // 8] &= np.uint8(~(128 >> (index % 8)) & 255)
+        if target is not None:
+            packed[holding, target // 8] |= np.uint8(128 >> (target % 8))
+    return PartialLabels(packed, sets.n_classes)

@@ -350,7 +350,7 @@ class PairService:
 
     def _label_sharing(self, name: str, mining: Mining, held: _Held) -> NDArray[np.float64]:
         data = self._datasets.load(name)
-        key = (data.record.version.hash, mining.id)
+        key = (data.view, mining.id)
         with self._lock:
             if key not in self._sharing:
                 self._sharing[key] = label_sharing(data.candidates, held.labels)

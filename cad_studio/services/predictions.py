@@ -98,20 +98,23 @@ class PredictionService:
 
         Raises:
             RecordNotFoundError: There is no model, or it was not asked yet.
+            NotAllowedError: It learned from answers that are hidden from the one who asks.
         """
         run = self._project.runs.get(run_id)
         data = self._data(run)
+        if run.version_hash in self._datasets.annotated_versions(data.record.name):
+            self._datasets.require_nothing_hidden(data.record.name, name_of(run))
         key = self._key(run, data).text()
         with self._lock:
             held = self._held.get(run_id)
-            if held is None or held[:2] != (key, data.record.version.hash):
+            if held is None or held[:2] != (key, data.view):
                 if self._known(run_id) != key:
                     raise RecordNotFoundError(
                         f"The network of {name_of(run)} was not asked about the samples of "
                         f"{data.record.name} yet. {_AGAIN.replace('RUN', str(run_id))}"
                     )
                 made = self._open(run, data)
-                held = self._held[run_id] = (key, data.record.version.hash, made)
+                held = self._held[run_id] = (key, data.view, made)
             self._held.move_to_end(run_id)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)

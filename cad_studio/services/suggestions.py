@@ -9,6 +9,7 @@ from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.progress import Silent
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import name_of
@@ -25,6 +26,7 @@ class SuggestionService:
         sets: AnnotatedSets,
         beliefs: BeliefService,
         predictions: PredictionService,
+        blindness: Blindness,
     ) -> None:
         """Read through the other services of the same project."""
         self._project = project
@@ -32,9 +34,13 @@ class SuggestionService:
         self._sets = sets
         self._beliefs = beliefs
         self._predictions = predictions
+        self._blindness = blindness
 
-    def of(self, name: str, row: int) -> dict[str, Any]:
+    def of(self, name: str, row: int, who: str = "") -> dict[str, Any]:
         """What is made of a sample's candidates.
+
+        While the answers of others are hidden from `who`, it rests on the imported sets alone:
+        neighbours as they were imported, and networks that learned from no annotation.
 
         Returns:
             `belief` by its neighbours (class to weight, sum 1), `features` (what they are
@@ -44,23 +50,34 @@ class SuggestionService:
         Raises:
             RecordNotFoundError: No such row, or the neighbours are not found yet.
         """
-        check_row(self._datasets.load(name), row)
+        data = self._datasets.load(name)
+        check_row(data, row)
+        is_blind = bool(self._blindness.rows(data.record, self._blindness.person(who), [row]))
         features = self._beliefs.features(name)
         if not self._beliefs.is_ready(name, features):
             raise RecordNotFoundError(
                 "The neighbours are not found yet. Open a queue by neighbours."
             )
-        belief = self._beliefs.suggestion(name, features, row, Silent())
-        return {"belief": belief, "features": features, "model": self._by_model(name, row)}
+        belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind)
+        return {
+            "belief": belief,
+            "features": features,
+            "model": self._by_model(name, row, is_blind),
+        }
 
-    def _by_model(self, name: str, row: int) -> dict[str, Any] | None:
+    def _by_model(self, name: str, row: int, is_blind: bool) -> dict[str, Any] | None:
         """The softmax of the network's answer over the candidates, in the classes of now."""
         from cad_studio.algorithms._base import ALGORITHMS
 
-        record, held = self._datasets.get(name), self._sets.effective(name).of(row)
+        record = self._datasets.get(name)
+        sets = self._sets.original(name) if is_blind else self._sets.effective(name)
+        held = sets.of(row)
+        annotated = self._datasets.annotated_versions(name) if is_blind else frozenset()
         for run in self._project.runs.all():
             is_own = run.dataset_id == record.id and run.removed_at is None
-            if not is_own or not self._predictions.is_ready(run.id):
+            if not is_own or run.version_hash in annotated:
+                continue
+            if not self._predictions.is_ready(run.id):
                 continue
             if ALGORITHMS.get(run.method).uses_truth:
                 continue

@@ -7,6 +7,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.queues import Item, Queue, Ranked, Selection
+from cad_studio.store.blind_rows import OPEN_ORDERS, blind_rows, blind_rows_query
 from cad_studio.store.database import Database, now
 from cad_studio.store.tables import (
     ANNOTATION_BOOK,
@@ -152,7 +153,8 @@ class AnnotationQueues:
         """Items for an annotator, who has them in hand until they are done or the time is up.
 
         What the annotator already has in hand comes first. An item goes to at most `overlap`
-        annotators at a time or ever.
+        annotators at a time or ever. A queue of answers leaves out those that are hidden from
+        this annotator.
 
         Args:
             queue: The queue.
@@ -176,6 +178,12 @@ class AnnotationQueues:
         query = sql.select(item).where(item.c.queue_id == queue.id, ~ended, others < queue.overlap)
         if not again:
             query = query.where(mine | ~_is_settled(queue, who))
+        if queue.order_name in OPEN_ORDERS:
+            hidden = blind_rows_query(queue.dataset_id, who)
+            query = query.where(
+                item.c.row.not_in(hidden),
+                item.c.other.is_(None) | item.c.other.not_in(hidden),
+            )
         with self._database.write() as connection:
             rows = connection.execute(
                 query.order_by(sql.desc(mine), item.c.position).limit(count)
@@ -202,6 +210,13 @@ class AnnotationQueues:
         if row is None:
             raise RecordNotFoundError(f"Queue {queue_id} has no item {position}.")
         return Item(**row._mapping)
+
+    def blind_rows(
+        self, dataset_id: int, who: str, rows: list[int] | None = None
+    ) -> frozenset[int]:
+        """Samples whose answers by others are hidden from an annotator; see `blind_rows`."""
+        with self._database.read() as connection:
+            return blind_rows(connection, dataset_id, who, rows)
 
     def release(self, queue_id: int, who: str) -> None:
         """Give back what an annotator has in hand and has not done."""

@@ -15,10 +15,14 @@ from cad_studio.core.annotation import (
     Statement,
     packed_set,
 )
+from cad_studio.core.queues import Item
+from cad_studio.store.blind_rows import blind_rows
 from cad_studio.store.tables import (
     ANNOTATION_ACTION,
     ANNOTATION_BOOK,
+    ANNOTATION_ITEM,
     ANNOTATION_LEASE,
+    ANNOTATION_QUEUE,
     ANNOTATION_ROW,
     ANNOTATION_STATEMENT,
     ANNOTATION_TOUCH,
@@ -55,6 +59,11 @@ class LogWriter:
         if row not in self._states:
             self.load([row])
         return self._states[row]
+
+    def blind_rows(self, who: str, rows: list[int]) -> frozenset[int]:
+        """Those of some samples whose answers by others are hidden from an annotator."""
+        assert self.book.dataset_id is not None
+        return blind_rows(self._connection, self.book.dataset_id, who, rows)
 
     def by_key(self, key: str) -> Action | None:
         """The action a client has sent before under a key."""
@@ -208,6 +217,44 @@ class LogWriter:
             .values(classes=classes)
         )
         self.book, self.class_names = replace(self.book, classes=classes), names
+
+    def item_of(self, queue_id: int, position: int) -> Item | None:
+        """An item of a queue of this dataset, or None."""
+        item, queue = ANNOTATION_ITEM, ANNOTATION_QUEUE
+        row = self._connection.execute(
+            sql.select(item)
+            .join(queue, queue.c.id == item.c.queue_id)
+            .where(
+                item.c.queue_id == queue_id,
+                item.c.position == position,
+                queue.c.dataset_id == self.book.dataset_id,
+            )
+        ).first()
+        return None if row is None else Item(**row._mapping)
+
+    def is_held(self, queue_id: int, position: int, who: str, at: float) -> bool:
+        """Whether an item is an annotator's: in hand, answered before, or still to be had.
+
+        Args:
+            queue_id: The queue.
+            position: The item.
+            who: The annotator.
+            at: The time now, in seconds.
+        """
+        lease = ANNOTATION_LEASE
+        held = self._connection.execute(
+            sql.select(lease.c.who, lease.c.status, lease.c.until).where(
+                lease.c.queue_id == queue_id, lease.c.position == position
+            )
+        ).all()
+        active = {each.who for each in held if each.status == "done" or each.until > at}
+        own = [each for each in held if each.who == who]
+        if who in active or any(each.status == "passed" for each in own):
+            return True
+        overlap = self._connection.scalar(
+            sql.select(ANNOTATION_QUEUE.c.overlap).where(ANNOTATION_QUEUE.c.id == queue_id)
+        )
+        return len(active) < int(overlap or 0)
 
     def mark_item(self, queue_id: int, position: int, who: str, status: str, until: float) -> None:
         """Say how far an annotator is with an item of a queue."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,10 @@ class Database:
     """A project's SQLite file in WAL mode.
 
     Reads never wait. Writes of several processes take turns; a writer waits up to a minute.
+
+    Attributes:
+        writes: Transactions of this process that were written so far; another number than before
+            says that something may have changed.
     """
 
     def __init__(self, file: Path, read_only: bool = False, way_out: str = "") -> None:
@@ -47,6 +52,8 @@ class Database:
         self.read_only = read_only
         self._way_out = way_out or "Restore it from a copy."
         self._refusal = ""
+        self.writes = 0
+        self._counting = threading.Lock()
         self._engine = _connect(file, read_only)
         self._opened_with = self._state()
         if read_only:
@@ -84,6 +91,8 @@ class Database:
                 connection.rollback()
                 raise
             connection.commit()
+        with self._counting:
+            self.writes += 1
 
     def close(self) -> None:
         """Let go of the file."""

@@ -66,7 +66,8 @@ def _item(services: Services, request: Request) -> Response:
 
 
 def _suggestions(services: Services, request: Request) -> Response:
-    return _json(services.suggestions.of(_name(request), requests.path_number(request, "row")))
+    row = requests.path_number(request, "row")
+    return _json(services.suggestions.of(_name(request), row, _who(request)))
 
 
 def _history(services: Services, request: Request) -> Response:
@@ -83,9 +84,10 @@ def _row_history(services: Services, request: Request) -> Response:
 def _log(services: Services, request: Request) -> Response:
     name = _name(request)
     services.datasets.get(name)
+    actions = services.history.everything(name)  # here, where it is known who asks
 
     def lines() -> Iterator[str]:
-        for action in services.history.everything(name):
+        for action in actions:
             yield json.dumps(action, ensure_ascii=False) + "\n"
 
     headers = {

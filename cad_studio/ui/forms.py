@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
+from functools import wraps
 from typing import Any, TypeVar, get_type_hints
 
 import gradio as gr
 
+from cad_studio.core.records import Job
 from cad_studio.core.settings import settings_from_json
 from cad_studio.ui.errors import shows_errors
 
@@ -63,32 +65,44 @@ class SettingsForm:
 def start_button(
     text: str,
     prefix: str,
-    handler: Callable[..., None],
+    handler: Callable[..., Job],
     inputs: Sequence[gr.components.Component],
     about_dataset: bool = True,
+    cleared: Sequence[gr.components.Component] = (),
 ) -> None:
     """The buttons at the end of a form: one that starts its job, one that closes it.
 
     Args:
         text: What the first says.
         prefix: Start of their `elem_id`.
-        handler: Submits the job; an error it raises is shown and the form stays open.
+        handler: Submits the job and returns it; an error it raises is shown and the form stays
+            open.
         inputs: What the handler is given.
         about_dataset: Whether it is given the name of the selected dataset first.
+        cleared: Fields to empty once the job has started.
     """
     start = gr.Button(text, variant="primary", elem_id=f"{prefix}-start")
     close = gr.Button("Close", elem_id=f"{prefix}-close")
     close.click(None, js="() => window.cadStudio.close()", api_visibility="private")
     dataset = [gr.Textbox(visible=False)] if about_dataset else []
+    started = gr.Textbox(visible="hidden", elem_id=f"{prefix}-started")
+
+    @wraps(handler)
+    def submitted(*values: Any) -> Any:
+        job = str(handler(*values).id)
+        return [job, *([None] * len(cleared))] if cleared else job
+
     start.click(
-        shows_errors(handler),
+        shows_errors(submitted),
         [*dataset, *inputs],
-        None,
+        [started, *cleared],
         js=_WITH_DATASET if about_dataset else None,
         api_visibility="private",
         concurrency_id="jobs",
         concurrency_limit=1,
-    ).success(None, js="() => window.cadStudio.started()", api_visibility="private")
+    ).success(
+        None, started, js="job => window.cadStudio.started(job)", api_visibility="private"
+    )  # the window that asked knows its job
 
 
 def _component(field: Field[Any], hint: Any, prefix: str, start: Any) -> gr.components.Component:

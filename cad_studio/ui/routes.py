@@ -21,12 +21,16 @@ from cad_studio.ui.annotation_routes import ANNOTATION_ROUTES, to_annotate_page
 from cad_studio.ui.augment_routes import AUGMENT_ROUTES
 from cad_studio.ui.diagnosis_routes import DIAGNOSIS_ROUTES
 from cad_studio.ui.errors import route_errors
+from cad_studio.ui.shared_answers import SharedAnswers, shared
 from cad_studio.ui.training_routes import TRAINING_ROUTES
 
 STATIC_FOLDER = Path(__file__).parent / "components"
 _MAX_ROWS = 500
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
 _CHANGING = {"Cache-Control": "no-store"}
+
+_SHARED = ("/state", "/jobs/{job}", "/training/runs", "/training/runs/{run}", "/training/follow")
+"""What every open window asks for again and again; nothing in it depends on who asks."""
 
 Handler = Callable[[Services, Request], Response]
 
@@ -42,6 +46,7 @@ def static_version() -> str:
 def build_routes(services: Services) -> list[Route]:
     """All routes over one project."""
     table: dict[str, Handler] = {
+        "/alive": _alive,
         "/static/{version}/{file}": _static,
         "/state": _state,
         "/jobs/{job}": _job,
@@ -65,6 +70,8 @@ def build_routes(services: Services) -> list[Route]:
         **DIAGNOSIS_ROUTES,
         **ANNOTATION_ROUTES,
     }
+    answers = SharedAnswers(lambda: services.project.database.writes)
+    table |= {path: shared(answers, table[path]) for path in _SHARED}
     return [
         Route("/annotate", to_annotate_page),
         *_guarded_routes(services, table),
@@ -107,6 +114,11 @@ def _static(_services: Services, request: Request) -> Response:
     return Response(file.read_bytes(), media_type=kind, headers=headers)
 
 
+def _alive(_services: Services, _request: Request) -> Response:
+    """The shortest answer there is, to see whether there is one."""
+    return _json({})
+
+
 def _state(services: Services, _request: Request) -> Response:
     return _json(
         {
@@ -125,6 +137,8 @@ def _job(services: Services, request: Request) -> Response:
 
 def _job_file(services: Services, request: Request) -> Response:
     job = services.jobs.get(requests.path_number(request, "job"))
+    for record in services.datasets.all():  # it may hold anything of any of them
+        services.datasets.require_nothing_hidden(record.name, "This file")
     file = services.exporting.finished(job.result or {})
     return FileResponse(file, filename=file.name, headers=_CHANGING)
 

@@ -179,3 +179,37 @@ def test_suspects_come_with_their_reasons(queues):
 def test_what_is_wrong_is_told(queues, call, words):
     with pytest.raises((SettingError, RecordNotFoundError), match=words):
         call(queues)
+
+
+def test_an_answer_is_held_against_the_item_it_was_given_for(project, queues, clock, monkeypatch):
+    """An answer to an item that had gone to others was written down beside theirs."""
+    monkeypatch.setattr(project.annotation, "_clock", clock)
+    queue = queues.open(NAME, "selection", settings={"selection": selection(queues, [50, 51])})
+    [item] = queues.take(NAME, queue.id, "eva", 1)
+    place = {"queue": queue.id, "position": item.position}
+    with pytest.raises(SettingError, match="is not about sample 51"):
+        label(project, 51, 0, "eva", **place)
+    with pytest.raises(SettingError, match="is not about sample 50"):
+        label(project, 50, 0, "eva", queue=queue.id, position=7)
+    with pytest.raises(SettingError, match="went to somebody else"):
+        label(project, 50, 0, "finn", **place)
+    clock.at += LEASE_SECONDS + 1
+    assert taken(queues.take(NAME, queue.id, "finn", 1)) == [item.position]
+    head = project.history.newest(NAME)["head"]
+    with pytest.raises(SettingError, match="went to somebody else"):
+        label(project, 50, 0, "eva", **place)
+    assert project.history.newest(NAME)["head"] == head
+    label(project, 50, 0, "finn", **place)
+    label(project, 50, 1, "finn", **place)  # one's own answer may be changed
+    book = project.sets.book(NAME)
+    [state] = project.project.annotations.states(book.id, [50]).values()
+    assert state.statements.keys() == {"finn"}
+
+
+def test_a_late_answer_counts_while_the_item_is_free(project, queues, clock, monkeypatch):
+    monkeypatch.setattr(project.annotation, "_clock", clock)
+    queue = queues.open(NAME, "selection", settings={"selection": selection(queues, [52, 53])})
+    [item] = queues.take(NAME, queue.id, "gil", 1)
+    clock.at += LEASE_SECONDS + 1
+    label(project, item.row, 0, "gil", queue=queue.id, position=item.position)
+    assert queues.describe(queue, "gil")["mine"] == 1

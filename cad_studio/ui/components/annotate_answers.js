@@ -24,14 +24,14 @@ export function createAnswers(page) {
     if (kind === 'flag') { const one = now.sides.find(each => each.row === rows[0]); one.flagged = !one.flagged; }
     if (now.shared) now.shared = now.sides[0].candidates.filter(index => now.sides[1].candidates.includes(index));
     const counts = advances && queue && now.queue === queue.id && kind !== 'skip';
-    if (advances) { now.decided = words; page.onDecision(kind, seconds); }
+    if (advances) { now.isRefused = false; now.decided = words; page.onDecision(kind, seconds); }
     if (counts) queue.done++;
     page.decisions.push(action, {words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: page.trailAt(), undoes() {
       before.forEach((set, place) => { now.sides[place].candidates = set; now.sides[place].flagged = flags[place]; });
       now.decided = '';
       if (counts) queue.done--;
     }});
-    if (advances) page.step(1); else page.paint();
+    if (advances) page.step(1, true); else page.paint();
     page.onChange();
     return true;
   }

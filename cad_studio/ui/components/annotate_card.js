@@ -47,7 +47,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     for (const [label, n] of [...byLabel].sort((a, b) => b[1] - a[1])) lines.push(h('li', {}, `${counted(n, 'imported vote')} for `, view.names[label]));
     for (const note of side.comments) lines.push(h('li.note', {title: note.at.slice(0, 16).replace('T', ' ')}, h('b', {}, note.who), ': ', note.text));
     return h('div.said', {}, side.contradicts ? h('p.warn', {}, 'Annotators contradict each other; everything said is kept.') : null,
-      lines.length ? h('ul', {}, ...lines) : h('p.quiet-text', {}, 'Nobody has said anything yet.'));
+      lines.length ? h('ul', {}, ...lines) : h('p.quiet-text', {}, side.blind ? 'What others answer is shown after your own answer.' : 'Nobody has said anything yet.'));
   }
 
   function article(view, at, first) {

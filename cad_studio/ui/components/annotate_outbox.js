@@ -1,5 +1,7 @@
 // Actions on their way to the disk: sent in order, again after a failure, kept across a reload.
 
+import {isAway, keep, keptWords, onReturn} from './studio.js';
+
 const AT_ONCE = 20;
 
 /** A name for this window; a tab that was duplicated or opened again has another. */
@@ -40,6 +42,7 @@ export function createOutbox({send, onAnswer, onRefusal, onState}) {
   const tell = () => {
     if (waiting.length) localStorage.setItem(place(dataset), JSON.stringify(waiting));
     else localStorage.removeItem(place(dataset));
+    keep(waiting.length);
     onState({unsaved: waiting.length, saving: sending, trouble, savedAt});
     if (!waiting.length && !sending) { for (const done of idle) done(); idle = []; }
   };
@@ -69,7 +72,7 @@ export function createOutbox({send, onAnswer, onRefusal, onState}) {
         } else { savedAt = Date.now(); onAnswer(action, answer); }
       }
     } catch (error) {
-      trouble = error.message || 'The studio does not answer.';
+      trouble = isAway() ? keptWords : error.message;
       wait = Math.min(30000, 1000 * 2 ** failures++);
     } finally {
       sending = false;
@@ -78,6 +81,7 @@ export function createOutbox({send, onAnswer, onRefusal, onState}) {
     }
   }
 
+  onReturn(() => { failures = 0; go(); });
   window.addEventListener('beforeunload', event => { if (waiting.length) event.preventDefault(); });
 
   return {

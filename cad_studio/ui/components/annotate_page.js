@@ -16,6 +16,7 @@ import {createTrail} from './annotate_trail.js';
 import {exportSheet} from './annotate_export.js';
 import {imageOf} from './instance.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
+import {untilAnswered} from './studio.js';
 
 const OPENING = new Set(['comment', 'none', 'add']);
 
@@ -36,14 +37,14 @@ export function mount({element, server}) {
   const ctx = () => ({dataset: state.dataset, names: overview.class_names, classes: overview.classes, merged: overview.merged, removed: overview.removed, role: overview.role, queue: trail.queue});
 
   const trail = createTrail({
-    take: (queue, count) => ask('take', {queue, count}), settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
+    take: (queue, count) => untilAnswered(() => ask('take', {queue, count})), settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
     onShow: () => { picks = [null, null]; side = 0; belief = {}; paint(true); if (showModel) suggest(); },
     onQueue: () => drawSide(), onEnd: finished, onWait: () => { bare('Annotate', blank.waiting()); page.dataset.shown = 'waiting'; refresh(); }, onRefusal: words => toast(words, 'error'),
   });
   const decisions = createDecisions({
     server, ctx: () => ({dataset: state.dataset, who, overview}),
     onSaved: showSaved, onRecent: list => aside.recent(list), onRows: takeOver, onClasses: () => { refresh(); reload(); },
-    onRefusal: (action, words) => { toast(words, 'error'); if (action.trailAt !== undefined) trail.goTo(action.trailAt); },
+    onRefusal: refused,
     onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); },
   });
 
@@ -77,10 +78,7 @@ export function mount({element, server}) {
   const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why];
   viewer.element.querySelector('.cards').after(bar.actions, notes.element);
 
-  const ask = async (what, wanted) => {
-    const answer = await server[what]({dataset: state.dataset, who, ...wanted}).catch(() => ({error: 'The studio does not answer. Look whether it still runs.'}));
-    return answer || {error: 'The studio gave no answer.'};
-  };
+  const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
 
   // ---- opening ----
   async function reload() {
@@ -99,6 +97,16 @@ export function mount({element, server}) {
       if (first) { trail.begin(null); decisions.open(data.name); await arrive(); } else if (isOther && trail.queue) await startQueue(trail.queue.id, trail.queue);
       drawSide(); drawSteps();
     } catch (error) { tell(error); }
+  }
+
+  /** What was not accepted is told, with the way back; the card on the screen stays where it is. */
+  function refused({trailAt}, words) {
+    toast(words, 'error', trailAt !== undefined);
+    if (trailAt === undefined) return;
+    trail.refuse(trailAt);
+    const note = document.querySelector('.cad-toast');
+    note.lastChild.before(h('button.quiet', {type: 'button', id: 'annotate-back', on: {click: () => { note.remove(); trail.goTo(trailAt); }}}, 'Go back to it'));
+    if (trail.at() === trailAt) paint();
   }
 
   const classesOf = found => JSON.stringify([found.class_names, found.merged, found.removed]);
@@ -132,7 +140,7 @@ export function mount({element, server}) {
 
   async function startOrder(order, settings = {}) {
     bare('Filling the queue', blank.filling());
-    const answer = await ask('open_queue', {order, settings});
+    const answer = await untilAnswered(() => ask('open_queue', {order, settings}));
     if (answer.error) { toast(answer.error, 'error'); choose(); return; }
     await startQueue(answer.queue.id, answer.queue);
   }
@@ -234,7 +242,7 @@ export function mount({element, server}) {
     const now = card();
     if (!now) return;
     try {
-      const found = await Promise.all(now.sides.map(each => read(`${path()}/suggestions/${each.row}`)));
+      const found = await Promise.all(now.sides.map(each => read(`${path()}/suggestions/${each.row}`, {who})));
       if (card() !== now) return;
       belief = Object.fromEntries(now.sides.map((each, place) => [each.row, found[place]]));
       paint();

@@ -19,6 +19,8 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
   let moving = null;
   let fetching = null;
   let isOpening = false;
+  let moves = 0;          // every change of place has a number; one that is overtaken ends without effect
+  let isLeaving = false;  // the card on the screen is left, and nothing is done to it any more
 
   async function grow() {
     if (taking || !more || !queue) return taking;
@@ -49,21 +51,33 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
 
   function goTo(to) {
     if (to < 0 || to >= cards.length) return;
+    moves++;
+    isLeaving = false;
     at = to;
     onShow(cards[at]);
     if (cards.length - at <= AHEAD) grow();
   }
 
-  async function step(by) {
-    const isPast = () => by > 0 && at + by >= cards.length;
+  /** Go on or back; `toOpen` passes over what was decided, as after a decision. */
+  async function step(by, toOpen = false) {
+    const target = () => {
+      const open = cards.findIndex((each, place) => place > at && !each.decided);
+      return !toOpen ? at + by : open >= 0 ? open : cards.length;
+    };
+    const isPast = () => by > 0 && target() >= cards.length;
+    const mine = ++moves;
     if (isPast()) {
+      isLeaving = true;
       const here = fetching = settled().then(grow);
-      if (!moving) { const mine = moving = here.finally(() => { if (moving === mine) moving = null; }); }
+      if (!moving) { const last = moving = here.finally(() => { if (moving === last) moving = null; }); }
       await here;
       if (fetching === here) fetching = null;
+      if (mine !== moves) return;
     }
-    if (!isPast()) { goTo(Math.max(0, at + by)); return; }
+    if (!isPast()) { goTo(Math.max(0, target())); return; }
     if (isWaiting) return;
+    const refused = cards.findIndex(each => each.isRefused);
+    if (refused >= 0 && refused !== at) { goTo(refused); return; }
     at = cards.length;
     onEnd(cards.length > 0);
   }
@@ -82,12 +96,20 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
       return true;
     },
     /** Leave what there was; `next` is the queue to go through, or null. */
-    begin(next) { queue = next; cards = []; at = -1; more = true; isWaiting = false; },
+    begin(next) { moves++; isLeaving = false; queue = next; cards = []; at = -1; more = true; isWaiting = false; },
     /** Show a card from elsewhere behind the one that is shown. */
     insert(card) { prefetch(card); cards.splice(at + 1, 0, card); goTo(at + 1); },
     /** There may be more than was said. */
     askAgain() { more = true; isWaiting = false; },
-    card: () => cards[at] || null,
+    /** The card that what is done now is about; none while the next one is on its way. */
+    card: () => (isLeaving ? null : cards[at] || null),
+    /** An answer was not accepted: its card comes once more at the end, and the one on the screen stays. */
+    refuse(position) {
+      const each = cards[position];
+      if (!each) return;
+      each.isRefused = !each.wasRefused;
+      each.wasRefused = true;
+    },
     cards: () => cards,
     at: () => at,
     get queue() { return queue; },

@@ -13,7 +13,6 @@ const KINDS = ['augment', 'edit-model', 'judge-edits'];
 export function mount({element, server}) {
   async function ask(name, value) {
     const answer = await server[name](value);
-    if (!answer) throw new Error('The studio does not answer. Look whether it still runs, then reload.');
     if (answer.error) throw new Error(answer.error);
     refresh();
     return answer;

@@ -224,7 +224,7 @@ export function mount({element, server}) {
 
   async function check() {
     const answer = await server.check({});
-    if (!answer || answer.error) toast(answer?.error || 'The studio does not answer.', 'error');
+    if (answer.error) toast(answer.error, 'error');
     refresh();
   }
 
@@ -243,7 +243,7 @@ export function mount({element, server}) {
     const {name} = about;
     if (!window.confirm(`Remove ${name} with its versions and pairs from this project? The files it was imported from stay.`)) return;
     const answer = await server.remove({name});
-    if (!answer || answer.error) toast(answer?.error || 'The studio does not answer.', 'error');
+    if (answer.error) toast(answer.error, 'error');
     else toast(`${name} is removed.`);
     refresh();
   }

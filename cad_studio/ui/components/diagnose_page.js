@@ -17,7 +17,6 @@ const MOST_ANNOTATED = 5000;
 export function mount({element, server}) {
   const ask = async (name, value) => {
     const answer = await server[name](value);
-    if (!answer) throw new Error('The studio does not answer. Look whether it still runs, then reload.');
     if (answer.error) throw new Error(answer.error);
     return answer;
   };

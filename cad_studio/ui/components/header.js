@@ -1,7 +1,8 @@
 // The right end of the header: which dataset, what is running, and the name on the left.
 
 import {h, fill, count} from './dom.js';
-import {choose, current, isActive, on, onJobEnd, refresh, root, state} from './store.js';
+import {send} from './studio.js';
+import {choose, current, isActive, isOwn, on, onJobEnd, refresh, root, state} from './store.js';
 import {toast} from './dom.js';
 
 export function mount({element, server}) {
@@ -45,14 +46,12 @@ export function mount({element, server}) {
   }
 
   async function logOut() {
-    const answer = await fetch(`${root}/logout`, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'}).catch(() => null);
-    if (answer?.ok) location.reload();
-    else toast('The studio does not answer. You are still logged in; try again.', 'error');
+    try { await send('/logout', {}); location.reload(); } catch (error) { toast(error.message, 'error'); }
   }
 
   async function ask(what, job) {
     const answer = await server[what]({job: job.id});
-    if (answer?.error) toast(answer.error, 'error');
+    if (answer.error) toast(answer.error, 'error');
     refresh();
   }
 
@@ -80,7 +79,7 @@ export function mount({element, server}) {
     else if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
     if (job.status === 'done' && job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
     else if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
-    if (job.status === 'done' && job.kind === 'import' && job.result) choose(job.result.name);
+    if (job.status === 'done' && job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
   });
   drawDatasets();
   refresh();

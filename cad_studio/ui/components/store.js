@@ -1,47 +1,9 @@
-// What all viewers share: the address of the server, what is selected, and what the project holds.
+// What all viewers share: what is selected, and what the project holds.
 
 import {toast} from './dom.js';
+import {onReturn, read} from './studio.js';
 
-export const root = (window.gradio_config?.root || '').replace(/\/$/, '');
-const base = root + '/gradio_api/cad';
-
-/** A path of the studio as an address, with query values; empty ones are left out. */
-export function address(path, query = {}) {
-  const parts = new URLSearchParams();
-  for (const [key, value] of Object.entries(query))
-    for (const each of [value].flat())
-      if (each !== null && each !== undefined && each !== '') parts.append(key, each);
-  const text = parts.toString();
-  return base + path + (text ? '?' + text : '');
-}
-
-/** An address the server gave, seen from this page. */
-export const given = url => root + url;
-
-async function fetched(path, query, signal) {
-  try {
-    return await fetch(address(path, query), {signal});
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Error('The studio does not answer. Look whether it still runs, then reload.');
-  }
-}
-
-/** Read JSON; a refusal becomes an Error in the server's words. */
-export async function read(path, query = {}, signal = undefined) {
-  const answer = await fetched(path, query, signal);
-  const value = await answer.json().catch(() => ({error: `The studio answered with status ${answer.status}.`}));
-  if (!answer.ok) throw new Error(value.error || `The studio answered with status ${answer.status}.`);
-  return value;
-}
-
-/** Read an array of numbers as it lies in memory; a refusal becomes an Error in the server's words. */
-export async function readBytes(path, query = {}) {
-  const answer = await fetched(path, query);
-  if (answer.ok) return answer.arrayBuffer();
-  const value = await answer.json().catch(() => ({}));
-  throw new Error(value.error || `The studio answered with status ${answer.status}.`);
-}
+export {address, given, read, readBytes, root} from './studio.js';
 
 /** Show an error unless it only says that a newer request took over. */
 export function tell(error) {
@@ -168,6 +130,7 @@ export async function refresh() {
     if (state.ready) tell(error);
     wait = 8000;
   }
+  clearTimeout(timer);  // of another that began meanwhile
   timer = setTimeout(refresh, wait);
 }
 
@@ -182,11 +145,21 @@ export function choose(name) {
 }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
+onReturn(refresh);
+
+const ownJobs = () => (sessionStorage.getItem('cad-started') || '').split(',').filter(Boolean);
+
+/** Whether a form of this window started a job; what other windows start must not move this one. */
+export const isOwn = job => ownJobs().includes(String(job.id));
 
 /** What Gradio's forms need of the viewers. */
 window.cadStudio = {
   dataset: () => state.dataset || '',
-  started: () => { closeDrawers(); refresh(); },
+  started: job => {
+    if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
+    closeDrawers();
+    refresh();
+  },
 };
 
 /** Open a form; focus goes to its first field. */

@@ -1,7 +1,8 @@
 // Train on another machine: pack the run of the form into a file, and take its result back.
 
 import {h, fill} from './dom.js';
-import {address, given, on, onJobEnd, read, refresh, state} from './store.js';
+import {send} from './studio.js';
+import {address, on, onJobEnd, read, refresh, state} from './store.js';
 import {megabytes} from './train_words.js';
 
 const CLOSED = 'This studio is read-only. Run your own copy to train.';
@@ -56,9 +57,7 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
   async function upload(chosen) {
     const body = new FormData();
     body.append('files', chosen);
-    const answer = await fetch(given(UPLOAD), {method: 'POST', body}).catch(() => null);
-    if (!answer?.ok) throw new Error('The file could not be uploaded; up to 2 GB fit. Copy it to the machine of the studio and give its path.');
-    return (await answer.json())[0];
+    return (await send(UPLOAD, body))[0];
   }
 
   function showPacked(result) {

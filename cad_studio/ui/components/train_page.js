@@ -19,7 +19,6 @@ export function mount({element, server}) {
   /** Call a function of the server; its error is thrown in its words. */
   async function ask(name, value) {
     const answer = await server[name](value);
-    if (!answer) throw new Error('The studio does not answer. Look whether it still runs, then reload.');
     if (answer.error) throw new Error(answer.error);
     return answer;
   }

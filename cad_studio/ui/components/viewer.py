@@ -22,13 +22,13 @@ def viewer(
         elem_id: Id in the page.
         server_functions: What the script may call, each with one argument.
     """
-    script = f"{PREFIX}/static/{static_version()}/{module}.js"
+    script = f"{PREFIX}/static/{static_version()}/studio.js"
     return gr.HTML(
         value="",
         html_template=_TEMPLATE,
         js_on_load=(
             "const root = (window.gradio_config?.root || '').replace(/\\/$/, '');"
-            f"import(root + '{script}').then(module => module.mount({{element, server}}));"
+            f"import(root + '{script}').then(studio => studio.mount('{module}', element, server));"
         ),
         apply_default_css=False,
         server_functions=list(server_functions) or None,

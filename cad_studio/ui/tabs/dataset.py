@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cad_studio.core.errors import SettingError
+from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.exporting import FORMATS
 from cad_studio.services.importing import check_name, formats, resolved_source
@@ -95,13 +96,19 @@ def _import_form(services: Services) -> None:
         classes: str | None,
         images: str | None,
         skip_bad: bool,
-    ) -> None:
-        chosen = upload or (source or "").strip()
+    ) -> Job:
+        typed = (source or "").strip()
+        if upload and typed:
+            raise SettingError(
+                f"Two sources are given: the uploaded file {Path(upload).name} and {typed}. "
+                "Remove one of them."
+            )
+        chosen = upload or typed
         if not chosen:
             raise SettingError("Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file.")
         name = (name or "").strip() or Path(chosen.partition(":")[2] or chosen).stem
         check_name(name)
-        services.jobs.submit(
+        return services.jobs.submit(
             "import",
             f"Import {name}",
             {
@@ -120,14 +127,20 @@ def _import_form(services: Services) -> None:
 
     with form:
         inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad]
-        start_button("Import", "import", on_import, inputs, about_dataset=False)
+        # the source that was given last is the only one that is shown, and the one that is imported
+        upload.upload(None, None, source, js="() => ''", api_visibility="private")
+        source.input(None, None, upload, js="() => null", api_visibility="private")
+        start_button(
+            "Import", "import", on_import, inputs, about_dataset=False,
+            cleared=[source, upload, name],
+        )  # fmt: skip
 
 
 def _synthesis_form(services: Services) -> None:
-    def on_synthesize(name: str, *values: object) -> None:
+    def on_synthesize(name: str, *values: object) -> Job:
         services.datasets.get(name)
         config = form.to_json(values)
-        services.jobs.submit(
+        return services.jobs.submit(
             "synthesize", f"Synthesize sets of {name}", {"name": name, "config": config}
         )
 
@@ -141,9 +154,10 @@ def _synthesis_form(services: Services) -> None:
 
 
 def _export_form(services: Services) -> None:
-    def on_export(name: str, format_name: str) -> None:
+    def on_export(name: str, format_name: str) -> Job:
         services.datasets.get(name)
-        services.jobs.submit("export", f"Export {name}", {"name": name, "format": format_name})
+        arguments = {"name": name, "format": format_name}
+        return services.jobs.submit("export", f"Export {name}", arguments)
 
     with gr.Column(elem_id="dataset-export", elem_classes="drawer"):
         gr.Markdown(

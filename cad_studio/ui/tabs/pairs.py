@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.mining import LABEL_CHOICES, OFFERED, MiningConfig
 from cad_studio.ui.components.viewer import viewer
@@ -12,9 +13,9 @@ from cad_studio.ui.tabs._base import TABS, Tab
 def build(services: Services) -> None:
     """Make the page."""
 
-    def on_mine(name: str, features: str, labels: str, split: str | None, *values: object) -> None:
+    def on_mine(name: str, features: str, labels: str, split: str | None, *values: object) -> Job:
         services.datasets.get(name)
-        services.jobs.submit(
+        return services.jobs.submit(
             "mine",
             f"Find pairs of {name}",
             {
