@@ -92,6 +92,8 @@ class Told:
         figures = [f"loss {report['losses']['loss']:.4f}"]
         if report["approximated_accuracy"] is not None:
             figures.append(f"approximated accuracy {report['approximated_accuracy']:.1%}")
+        if report["mean_confidence"] is not None:
+            figures.append(f"mean confidence {report['mean_confidence']:.2f}")
         if "test_accuracy" in report["oracle"]:
             figures.append(f"test accuracy (oracle) {report['oracle']['test_accuracy']:.1%}")
         figures.append(f"{report['samples_per_second']:,.0f} samples/s")
@@ -108,6 +110,8 @@ class Told:
             f"Result: {result['out']}, {result['bytes'] / 1e6:.1f} MB.\n"
             f"Where it was packed: python -m cad_studio run take {Path(result['out']).name}"
         )
+        for note in result["notes"]:
+            print(note)
 
     def end(self, words: str, status: int) -> int:
         """Print why it ended; returns the exit status."""
@@ -203,7 +207,10 @@ def train(
         "seconds": last["seconds"],
         "best_epoch": best["epoch"],
         "approximated_accuracy": best["approximated_accuracy"],
+        "mean_confidence": best["mean_confidence"],
+        "epochs_in_force": last["epochs_in_force"],
         "test_accuracy": best["oracle"].get("test_accuracy"),
+        "notes": fitted.words,
         "resumed": fitted.resumed,
     }
 

@@ -60,7 +60,8 @@ class Case:
         name: What it is called.
         method: A registered method.
         changes: Settings of the loop or the method, as `--set` takes them: name to value.
-        warm: Whether `--warm` holds for it; `sets`: whether `--sets` does.
+        warm: Whether the uniform start is held for a while.
+        sets: Whether it has the set model and averaged confidence.
     """
 
     name: str
@@ -285,16 +286,13 @@ def _plan(asked: argparse.Namespace, case: Case) -> Plan:
     changes = {
         "epochs": asked.epochs, "batch_size": asked.batch_size, "seed": asked.seed,
         "learning_rate": asked.learning_rate, "start": "uniform", "device": asked.device,
-        "snapshots": 1, "checkpoint_epochs": asked.epochs, **case.changes,
+        "snapshots": 1, "checkpoint_epochs": asked.epochs,
+        "uniform_epochs": "10%" if case.warm else "0",
+        "set_model": 1.0 if case.sets else 0.0,
+        "confidence_momentum": 0.9 if case.sets else 0.0,
+        **case.changes,
     }  # fmt: skip
-    for is_meant, pairs in (
-        (True, asked.changes),
-        (case.warm, asked.warm),
-        (not case.warm, asked.cold),
-        (case.sets, asked.sets),
-    ):
-        if is_meant:
-            changes.update(_pair(pair) for pair in pairs)
+    changes.update(_pair(pair) for pair in asked.changes)
     loop = {field.name for field in fields(TrainConfig)}
     member = ALGORITHMS.get(case.method)
     return Plan(
@@ -349,9 +347,6 @@ def _options() -> argparse.ArgumentParser:
     add("--n-train", type=int, help="only the first so many training samples")
     add("--n-test", type=int, help="only the first so many test samples")
     add("--set", dest="changes", action="append", default=[], help="name=value, for all runs")
-    add("--warm", action="append", default=[], help="name=value, for the warmed runs")
-    add("--cold", action="append", default=[], help="name=value, for those that are not warmed")
-    add("--sets", action="append", default=[], help="name=value, for runs with the set model")
     return parser
 
 

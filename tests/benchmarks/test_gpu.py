@@ -87,14 +87,13 @@ def test_what_is_done_is_not_done_again_and_what_is_left_out_is_said(folder, cap
     out.write_text(json.dumps(known) + "\n")
     arguments = [
         "--data", str(folder), "--out", str(out), *SMALL, "--parts", "learning",
-        "--runs", first, "CA, warmed", "CA, warmed, set model", "DIRK-REF",
-        "--warm", "no_such_field=3",
+        "--runs", first, "CA, warmed", "DIRK-REF", "--set", "beta=0.5",
     ]  # fmt: skip
     gpu.main(arguments)
     found = {line["key"]: line for line in lines_of(capsys.readouterr().out)}
     assert first not in found
-    assert "'no_such_field' is not a setting here" in found["CA, warmed"]["left_out"]
-    assert found["DIRK-REF"]["is_final"]
+    assert "'beta' is not a setting here" in found["DIRK-REF"]["left_out"]
+    assert found["CA, warmed"]["is_final"]
     assert lines_of(out.read_text())[0] == known
 
 
