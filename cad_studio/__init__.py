@@ -1,3 +1,3 @@
 """CAD Studio: see and disentangle the look-alikes in partial-label image datasets."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
