@@ -92,8 +92,23 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="package")
 def studio(chromium, tmp_path_factory):
-    """One studio over a new project, which opens the bundled sample by itself."""
-    yield from start_studio(tmp_path_factory.mktemp("studio") / "project")
+    """One studio over a new project, which opens the bundled samples by itself, and has."""
+    for started in start_studio(tmp_path_factory.mktemp("studio") / "project"):
+        wait_for_samples(started.url)
+        yield started
+
+
+def wait_for_samples(url: str) -> None:
+    """Both samples are there, with their pairs; no job is left."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        state = httpx.get(f"{url}/gradio_api/cad/state", timeout=30, trust_env=False).json()
+        names = {data["name"] for data in state["datasets"]}
+        active = [job for job in state["jobs"] if job["status"] in ("queued", "running")]
+        if names >= {"sample", "sample-hard"} and not active:
+            return
+        time.sleep(0.1)
+    pytest.fail("The bundled samples were not made ready.")
 
 
 @dataclass

@@ -7,7 +7,7 @@ import psutil
 from playwright.sync_api import expect
 
 from cad_studio.store.projects import Project
-from tests.browser.conftest import start_studio
+from tests.browser.conftest import start_studio, wait_for_samples
 from tests.browser.steps import fill_field, show_dataset, toast, total
 
 
@@ -112,6 +112,7 @@ def test_a_killed_job_says_why_and_is_resumed_from_where_that_is_said(page, stud
 def test_a_job_outlives_a_killed_studio_and_the_next_one_shows_it(context, tmp_path):
     with closing(start_studio(tmp_path / "project")) as first:
         studio, page = next(first), context.new_page()
+        wait_for_samples(studio.url)  # a job of the studio's own, which comes first
         show_dataset(page, studio.url)
         pill = start_synthesis(page, epochs=900)  # still at work when the next studio is up
         expect(pill).to_contain_text("%", timeout=30_000)
