@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
+START_SECONDS = 180
 VIEWPORT = {"width": 1366, "height": 860}
 FLAGS = (
     "--no-sandbox",
