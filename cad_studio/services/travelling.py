@@ -219,7 +219,7 @@ class TravelService:
                 for report in found.reports:
                     is_best = report["epoch"] == found.best_epoch
                     self._project.runs.save_report(run.id, report, is_best)
-                environment = {**run.environment, **found.environment}
+                environment = {**run.environment, **found.environment, "words": found.words}
                 environment[PACKED] = {**environment[PACKED], "taken_at": now()}
                 self._project.runs.change(
                     run.id, environment=environment, config={**run.config, **found.changes},
@@ -228,7 +228,7 @@ class TravelService:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         notes = [f"Checkpoint {name} was damaged and passed over." for name in found.damaged]
-        notes.append(f"Trained on {found.environment['device']}.")
+        notes += [*found.words, f"Trained on {found.environment['device']}."]
         return {**self._training.result(run.id), "notes": notes}
 
     def _fitting(self, found: "TrainedRun") -> Run:
