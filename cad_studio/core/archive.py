@@ -8,8 +8,11 @@ the SHA-256 of every other; nothing in it is ever executed or unpickled.
 import hashlib
 import io
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +29,12 @@ FORMAT = 1
 _BLOCK = 1 << 22
 _LOCAL_HEADER_BYTES = 30  # of a member, before its name and extra field (APPNOTE.TXT, 4.3.7)
 _MOST_ABOUT_BYTES = 256 << 20
+_BROKEN = (
+    zipfile.BadZipFile, EOFError, OverflowError, RuntimeError, struct.error, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What a damaged zip raises; RuntimeError of one that says it is encrypted, or packed in a way
+Python does not know, and of JSON that is nested without end."""
 
 
 class ArchiveWriter:
@@ -151,7 +160,7 @@ class Archive:
                 for name, known in self.about["files"].items()
             }
             self.kind, self.format = str(self.about["kind"]), int(self.about["format"])
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError):
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, *_BROKEN):
             raise DatasetFormatError(
                 f"{path.name} was not written by CAD Studio, or it was cut short on its way. "
                 "Copy it again."
@@ -253,7 +262,7 @@ class Archive:
         try:
             with zipfile.ZipFile(self.path) as file, file.open(name) as member:
                 yield from _read(member)
-        except (zipfile.BadZipFile, KeyError, EOFError):
+        except (KeyError, ValueError, *_BROKEN):
             raise self._damaged(name) from None
 
     def _damaged(self, name: str) -> DatasetFormatError:

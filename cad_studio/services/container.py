@@ -100,8 +100,9 @@ class Services:
             self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets
         )
         self.travel = TravelService(
-            self.project, self.datasets, self.mining, self.training, self.runs, self.jobs, self.sets
-        )
+            self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
+            self.sets, self.access,
+        )  # fmt: skip
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(

@@ -1,6 +1,5 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
-import copy
 import math
 from collections import OrderedDict
 from functools import cached_property
@@ -22,6 +21,12 @@ from cad_studio.store.projects import Project
 
 ANNOTATION = "annotation"
 """Reason of the versions that hold what annotators said."""
+
+_OF_NO_SET = (
+    "ids", "rows_by_id", "splits", "truth", "votes", "imported_votes", "_targets", "features",
+    "pixels",
+)  # fmt: skip
+"""What is equal in all views of a version. All else follows from the sets, and is of one view."""
 
 
 class LoadedDataset:
@@ -78,9 +83,11 @@ class LoadedDataset:
     def without(self, blind: frozenset[int]) -> "LoadedDataset":
         """This version with the imported sets of some rows; files are shared."""
         _ = self.ids, self.splits  # read once for all views
-        found = copy.copy(self)
+        found = LoadedDataset(self._project, self.record, self.classes)
         found.blind = blind
-        found.__dict__.pop("candidates", None)
+        found.__dict__ |= {
+            name: self.__dict__[name] for name in _OF_NO_SET if name in self.__dict__
+        }
         return found
 
     @property

@@ -241,10 +241,13 @@ class MiningService:
 
         Raises:
             RecordNotFoundError: There is none of this id on this dataset.
+            NotAllowedError: It was made of answers that are hidden from the one who asks.
         """
         mining = self._project.pairs.get(mining_id)
         if mining.dataset_id != self._datasets.get(name).id:
             raise RecordNotFoundError(f"Mining {mining_id} belongs to another dataset than {name}.")
+        if mining.version_hash in self._datasets.annotated_versions(name):
+            self._datasets.require_nothing_hidden(name, "This search for pairs")
         return mining
 
     def feature_sets(self, name: str) -> list[FeatureSet]:

@@ -104,8 +104,14 @@ class SuspectService:
         return self._shown(data, run_id, self._project.derived.load_json(file))
 
     def known(self, name: str, run_id: int | None) -> dict[str, Any] | None:
-        """What the last search of the present sets found, or None."""
+        """What the last search of the present sets found, or None.
+
+        Raises:
+            NotAllowedError: Answers that are hidden from the one who asks are among these sets.
+        """
         data = self._datasets.load(name)
+        if data.blind:
+            self._datasets.require_nothing_hidden(name, "The list of suspects")
         run = None
         if run_id is not None:
             try:

@@ -1,5 +1,6 @@
 """Runs that are trained on another machine: packed into one file, and taken back from another."""
 
+import math
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from cad_studio.core.archive import Archive
 from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Run
+from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
@@ -42,8 +44,12 @@ class TravelService:
         runs: RunService,
         jobs: JobService,
         sets: AnnotatedSets,
+        access: Access,
     ) -> None:
-        """Read from `project` through the other services; `jobs` works in the background."""
+        """Read from `project` through the other services; `jobs` works in the background.
+
+        `access` says who may name a file.
+        """
         self._project = project
         self._folder = project.folder / "exports"
         self._datasets = datasets
@@ -52,6 +58,7 @@ class TravelService:
         self._runs = runs
         self._jobs = jobs
         self._sets = sets
+        self._access = access
 
     def create(self, request: TrainingRequest, with_truth: bool) -> Run:
         """Write down a run that is to be trained elsewhere, on the newest version of its dataset.
@@ -91,9 +98,11 @@ class TravelService:
         Raises:
             SettingError: No path is given.
             DatasetFormatError, RecordNotFoundError: As `take`; all but damage is told at once.
+            NotAllowedError, ReadOnlyError: The one who acts may not name a file.
         """
         if not path.strip():
             raise SettingError("Give the path of a result file, or upload one.")
+        self._access.require_to_reach(path.strip())
         file = Path(path.strip()).expanduser().absolute()
         run = self._fitting(_opened(file))
         title = f"Take back {name_of(run)}"
@@ -123,9 +132,12 @@ class TravelService:
         Raises:
             SettingError: The run was not made to be packed, or was taken back already.
             StorageError: The disk is full, or the file cannot be written.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose the file.
         """
         from cad_studio.training.pack import write_pack
 
+        if out is not None:
+            self._access.require_to_reach(str(out))
         run = self._project.runs.get(run_id)
         if PACKED not in run.environment:
             raise SettingError(
@@ -188,7 +200,9 @@ class TravelService:
             RecordNotFoundError: It belongs to no run of this project.
             SettingError: The run was taken back already, or is being packed, or is in the trash.
             StorageError: The disk is full.
+            NotAllowedError, ReadOnlyError: The one who acts may not name a file.
         """
+        self._access.require_to_reach(str(path))
         found = _opened(path)
         run = self._fitting(found)
         folder = self._project.run_folder(run.id)
@@ -205,7 +219,7 @@ class TravelService:
                 for report in found.reports:
                     is_best = report["epoch"] == found.best_epoch
                     self._project.runs.save_report(run.id, report, is_best)
-                environment = {**run.environment, **found.environment}
+                environment = {**run.environment, **found.environment, "words": found.words}
                 environment[PACKED] = {**environment[PACKED], "taken_at": now()}
                 self._project.runs.change(
                     run.id, environment=environment, config={**run.config, **found.changes},
@@ -214,7 +228,7 @@ class TravelService:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         notes = [f"Checkpoint {name} was damaged and passed over." for name in found.damaged]
-        notes.append(f"Trained on {found.environment['device']}.")
+        notes += [*found.words, f"Trained on {found.environment['device']}."]
         return {**self._training.result(run.id), "notes": notes}
 
     def _fitting(self, found: "TrainedRun") -> Run:
@@ -282,11 +296,13 @@ class TravelService:
         if "pixels" in files:
             record = data.record
             shape = (record.n_samples, record.height, record.width, record.channels)
-            return {"pixels": blobs.map_bytes(files["pixels"]).reshape(shape)}
+            flat = blobs.map_bytes(files["pixels"], math.prod(map(int, shape)))
+            return {"pixels": flat.reshape(shape)}
         if "encoded" in files:
+            offsets = np.asarray(blobs.load_array(files["offsets"]))
             return {
-                "encoded": blobs.map_bytes(files["encoded"]),
-                "offsets": np.asarray(blobs.load_array(files["offsets"])),
+                "encoded": blobs.map_bytes(files["encoded"], int(offsets[-1])),
+                "offsets": offsets,
             }
         return {}
 

@@ -42,6 +42,7 @@ class TrainedRun:
         reports: One per epoch, in order.
         best_epoch: Epoch the model was taken from.
         damaged: Checkpoints that were passed over.
+        words: What should be known of how it went, sentences.
         files: Names of the run's files.
     """
 
@@ -52,6 +53,7 @@ class TrainedRun:
     reports: list[dict[str, Any]]
     best_epoch: int
     damaged: list[str]
+    words: list[str]
     files: list[str]
 
 
@@ -140,6 +142,7 @@ def write_result(
                 "changes": dict(changes),
                 "best_epoch": fitted.best.epoch,
                 "damaged": fitted.damaged,
+                "words": fitted.words,
                 "reports": [reports.all[epoch] for epoch in epochs if epoch in reports.all],
             },
         )
@@ -162,6 +165,7 @@ def open_result(archive: Archive) -> TrainedRun:
             [_report(report) for report in about["reports"]],
             int(about["best_epoch"]),
             [str(name) for name in about["damaged"]],
+            [str(sentence) for sentence in about["words"]],
             names,
         )
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -29,8 +29,9 @@ _MAX_ROWS = 500
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable"}
 _CHANGING = {"Cache-Control": "no-store"}
 
-_SHARED = ("/state", "/jobs/{job}", "/training/runs", "/training/runs/{run}", "/training/follow")
-"""What every open window asks for again and again; nothing in it depends on who asks."""
+_SHARED = ("/jobs/{job}", "/training/runs", "/training/runs/{run}", "/training/follow")
+"""What every open window asks for again and again; nothing in it depends on who asks, nor in what
+`/state` shares."""
 
 Handler = Callable[[Services, Request], Response]
 
@@ -45,10 +46,11 @@ def static_version() -> str:
 
 def build_routes(services: Services) -> list[Route]:
     """All routes over one project."""
+    answers = SharedAnswers(lambda: services.project.database.writes)
     table: dict[str, Handler] = {
         "/alive": _alive,
         "/static/{version}/{file}": _static,
-        "/state": _state,
+        "/state": partial(_state, answers),
         "/jobs/{job}": _job,
         "/jobs/{job}/file": _job_file,
         "/datasets/{name}": _dataset,
@@ -70,7 +72,6 @@ def build_routes(services: Services) -> list[Route]:
         **DIAGNOSIS_ROUTES,
         **ANNOTATION_ROUTES,
     }
-    answers = SharedAnswers(lambda: services.project.database.writes)
     table |= {path: shared(answers, table[path]) for path in _SHARED}
     return [
         Route("/annotate", to_annotate_page),
@@ -119,11 +120,16 @@ def _alive(_services: Services, _request: Request) -> Response:
     return _json({})
 
 
-def _state(services: Services, _request: Request) -> Response:
-    return _json(
-        {
+def _state(answers: SharedAnswers, services: Services, _request: Request) -> Response:
+    def of_all() -> dict[str, object]:
+        return {
             "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
             "jobs": [views.job_entry(job) for job in services.jobs.recent()],
+        }
+
+    return _json(
+        {
+            **answers.get("/state", of_all),
             "read_only": services.access.role() != "owner",
             "login": services.access.checked_name(),
             "hub_login": services.login is not None and services.login.by_hub,

@@ -17,6 +17,17 @@ def dataset_entry(data: Dataset) -> dict[str, Any]:
     }
 
 
+_SHOWN = {"mine": {"name", "mining"}, "suspects": {"name", "run"}}
+"""By kind of job, what a window takes of a result that tells of single samples. A command prints
+all of it; a window asks for the rest where it is known who may see it."""
+
+
+def _result(job: Job) -> dict[str, Any] | None:
+    if job.result is None or job.kind not in _SHOWN:
+        return job.result
+    return {name: value for name, value in job.result.items() if name in _SHOWN[job.kind]}
+
+
 def job_entry(job: Job) -> dict[str, Any]:
     """A job as the window follows it."""
     return {
@@ -29,7 +40,7 @@ def job_entry(job: Job) -> dict[str, Any]:
         "error": job.error,
         "position": job.position,
         "attempts": job.attempts,
-        "result": job.result,
+        "result": _result(job),
         "dataset": job.arguments.get("name"),
         "run": job.arguments.get("run"),
         "features": job.arguments.get("features"),

@@ -86,7 +86,7 @@ def assert_as_if_trained_here(services, here, there):
     [
         ("proden", {"start": "uniform"}),
         ("proden", {"start": "propagation", "epochs": 4, "refresh_epochs": "1, 2"}),
-        ("cad-cam", {"start": "propagation", "epochs": 3, "refresh_epochs": "2"}),
+        ("cad-cam", {"start": "propagation", "epochs": 3, "refresh_epochs": "1"}),
         ("supervised", {"epochs": 1}),
     ],
 )

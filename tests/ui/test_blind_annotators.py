@@ -7,8 +7,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from cad_studio.command_line import Line, run_as_job
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import CadStudioError
+from cad_studio.core.settings import settings_to_json
+from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Login, acting_as, read_users, user_line
 from cad_studio.services.container import Services
 from cad_studio.ui import errors
@@ -24,6 +27,7 @@ VARIANTS = ("cat", "dog")
 COOKIE = "test"
 HEX = re.compile(r"\b[0-9a-f]{12,64}\b")
 SPENT = re.compile(r'"(ms|seconds)":[0-9.]+')
+COUNT = re.compile(r'"(n_pairs|threshold)":[0-9.]+')  # of a whole search, listed by name
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.+]+")
 
 
@@ -49,8 +53,13 @@ def world(folder, users, said):
                        key="none 1", **common)  # fmt: skip
         annotating.act(services, "comment", [0], "bob", given={"text": f"surely {said}"},
                        key="comment 0", window="w")  # fmt: skip
-    with acting_as("olga"):
-        services.sets.settle(NAME)
+    with acting_as("olga"):  # the owner searches what was said, and has looked at all of it before
+        features = {"name": NAME, "features": "pixels"}
+        config = settings_to_json(MiningConfig(quantile=0.5))
+        run_as_job(services, "mine", "Find pairs", {**features, "config": config}, Line())
+        suspects = {**features, "run": None, "seed": 0, "limit": 100}
+        run_as_job(services, "suspects", "Find suspects", suspects, Line())
+    reached(services, queue.id, "olga")
     return services, queue.id
 
 
@@ -64,7 +73,7 @@ def worlds(tmp_path, users):
 
 def plain(text):
     """An answer without what differs in every project: hashes, times and durations."""
-    return SPENT.sub("MS", TIME.sub("TIME", HEX.sub("HASH", text)))
+    return COUNT.sub("N", SPENT.sub("MS", TIME.sub("TIME", HEX.sub("HASH", text))))
 
 
 def filled(path, parts):

@@ -9,6 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from cad_studio.config import AppConfig
+from cad_studio.services.access import Login, read_users, user_line
+from cad_studio.services.container import Services
 from cad_studio.services.runs import RunService
 from cad_studio.ui import routes
 from cad_studio.ui.addresses import PREFIX
@@ -84,3 +87,23 @@ def test_what_every_window_asks_for_is_shared(services, monkeypatch):
         got = list(pool.map(lambda _: asking.get(path).json(), range(CLIENTS)))
     assert all(answer == got[0] for answer in got)
     assert len(counted) == 1
+
+
+def test_a_name_is_told_to_nobody_else(tmp_path):
+    """Of two who asked within half a second, the second window took the name of the first."""
+    names = {"anna": "annotator", "bob": "annotator", "olga": "owner"}
+    lines = "\n".join(user_line(name, role, "a long word") for name, role in names.items())
+    services = Services(AppConfig(tmp_path / "project"), login=Login(read_users(lines, "users")))
+    app = Starlette(routes=routes.build_routes(services))
+    app.auth, app.cookie_id, app.tokens = True, "test", {name: name for name in names}
+    for path in routes.build_routes(services):
+        if "{" in path.path:
+            continue
+        told = {}
+        for name in ("olga", "anna", "bob"):
+            asking = TestClient(app, cookies={"access-token-test": name})
+            told[name] = asking.get(path.path, follow_redirects=False).text
+        assert "anna" not in told["bob"], path.path
+        if path.path.endswith("/state"):
+            assert '"login":"bob"' in told["bob"]
+    services.close()
