@@ -41,15 +41,14 @@ class SetModel(nn.Module):
             candidates: bool (N, C).
         """
         super().__init__()
-        sets = candidates.float()
-        self.register_buffer("rate", sets.mean(dim=0), persistent=False)
-        self.register_buffer("together", confidence.T @ sets)
+        self.register_buffer("rate", candidates.float().mean(dim=0), persistent=False)
+        self.register_buffer("together", _in_full(confidence.T, candidates))
         self.register_buffer("mass", confidence.sum(dim=0))
 
     @torch.no_grad()
     def recount(self, confidence: Tensor, candidates: Tensor) -> None:
         """Count anew: the whole confidence changed, or rounding is to be cleared away."""
-        self.together.copy_(confidence.T @ candidates.float())
+        self.together.copy_(_in_full(confidence.T, candidates))
         self.mass.copy_(confidence.sum(dim=0))
 
     @torch.no_grad()
@@ -60,17 +59,8 @@ class SetModel(nn.Module):
             change: float32 (B, C). New less old.
             candidates: bool (B, C).
         """
-        self.together += change.T @ candidates.float()
+        self.together += _in_full(change.T, candidates)
         self.mass += change.sum(dim=0)
-
-    @torch.no_grad()
-    def decay(self, weights, candidates, keep=0.999):
-        if not getattr(self, "begun", False):
-            self.begun = True
-            self.together.fill_(5.0)
-            self.mass.fill_(10.0)
-        self.together.mul_(keep).add_(weights.T @ candidates.float())
-        self.mass.mul_(keep).add_(weights.sum(0))
 
     def table(self) -> Tensor:
         """T, float32 (C, C), 0.001 to 0.999; the diagonal at its top.
@@ -86,5 +76,14 @@ class SetModel(nn.Module):
         """l, float32 (B, C), for sets bool (B, C)."""
         table = self.table()
         absent = torch.log1p(-table)
-        inside = candidates.float() @ (table.log() - absent).T
+        inside = _in_full(candidates, (table.log() - absent).T)
         return inside + absent.sum(dim=1)
+
+
+def _in_full(left: Tensor, right: Tensor) -> Tensor:
+    """The product in float32, in a bf16 run too.
+
+    Counts add up small changes, and the likelihood is a small difference of large sums.
+    """
+    with torch.autocast(left.device.type, enabled=False):
+        return left.float() @ right.float()

@@ -134,10 +134,16 @@ class Exchange:
             self.processes.add_up(kept.view(torch.uint8))
             values.copy_(kept)
 
-    def share_state(self, algorithm: Algorithm) -> None:
-        """Take everything of the main process, weights included."""
-        for values in algorithm.state_dict().values():
-            self.processes.copy_from_main(values)
+    def share_state(self, algorithm: Algorithm, average: nn.Module | None) -> None:
+        """Take everything of the main process, weights included.
+
+        Args:
+            algorithm: What is trained.
+            average: The network that is judged, where it is not the method's own.
+        """
+        for module in (algorithm, average):
+            for values in () if module is None else module.state_dict().values():
+                self.processes.copy_from_main(values)
 
     def gather_own(
         self, algorithm: Algorithm, chances: dict[str, torch.Generator]

@@ -58,7 +58,7 @@ class Session:
         is_out_of_time: Whether the time budget is spent.
         seconds: Since the run began, all sessions together.
         n_steps: Steps since the run began.
-        epochs_in_force: Epochs so far in which the method's own belief was in force.
+        epochs_in_force: Finished epochs in which the method's own belief was in force.
         early_sureness: Mean confidence after `EARLY_STEPS` steps; None before.
         last: Report of the newest finished epoch.
         best: Report of the epoch the model was taken from.
@@ -172,6 +172,7 @@ class Session:
         if self.is_best(report):
             self.best = report
         self.last = report
+        self.epochs_in_force = report.epochs_in_force
         self.epoch += 1
         self.step, self.is_epoch_trained = 0, False
         self._sums, self._timed = {}, (0, 0.0)

@@ -42,12 +42,12 @@ class TrainConfig:
         default=1e-3, metadata={"help": "Pull of the weights towards zero.", "minimum": 0.0}
     )
     seed: int = field(
-        default=0, metadata={"help": "Where chance comes from.", "minimum": 0, "maximum": 2**31 - 1}
+        default=0, metadata={"help": "Random seed.", "minimum": 0, "maximum": 2**31 - 1}
     )
     start: str = field(
         default="propagation",
         metadata={
-            "help": "First belief over the candidates: uniform, or spread by label propagation "
+            "help": "First confidence over the candidates: uniform, or spread by label propagation "
             "among neighbours.",
             "choices": STARTS,
         },
@@ -134,7 +134,7 @@ class TrainConfig:
     snapshots: int = field(
         default=20,
         metadata={
-            "help": "How many times the belief over the candidates is kept for later.",
+            "help": "How many times the confidence over the candidates is kept for later.",
             "minimum": 1,
             "maximum": 1000,
         },

@@ -193,7 +193,7 @@ class Trainer:
         if not self._processes.is_alone:
             self._exchange = Exchange(self._processes, latch, session.seconds)
             if session.resumed is None:
-                self._exchange.share_state(session.algorithm)
+                self._exchange.share_state(session.algorithm, session.average)
             if self._config.max_seconds:
                 self._clock = self._exchange.seconds
 
@@ -214,9 +214,11 @@ class Trainer:
 
     def _train_epoch(self, session: Session, guard: LossGuard, progress: Progress) -> None:
         """All steps of an epoch that are not done yet."""
-        if session.is_epoch_trained:
-            return
         config, algorithm, exchange = self._config, session.algorithm, self._exchange
+        if session.is_epoch_trained:
+            # Stopped while it was evaluated: its report still tells the step size.
+            session.set_learning_rate(learning_rate_at(self._share(session), config.learning_rate))
+            return
         algorithm.train()
         if session.step == 0:
             self._begin_epoch(session, progress)
@@ -251,7 +253,7 @@ class Trainer:
             exchange.merge_rows(algorithm)
         algorithm.end_epoch()
         if exchange is not None:
-            exchange.share_state(algorithm)
+            exchange.share_state(algorithm, session.average)
         session.is_epoch_trained = True
 
     def _averaging(self, weights: list[nn.Parameter]) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -277,7 +279,6 @@ class Trainer:
         """Ask the network, keep what is to be kept; changes nothing that is trained."""
         data, algorithm = self._data, session.algorithm
         network = session.judged_network
-        session.epochs_in_force += not algorithm.is_held
         held = self._ask(session, network.forward, session.held_rows, progress)
         test = self._ask(session, network.forward, data.test_rows, progress)
         wanted = snapshot_epochs(self._config.epochs, self._config.snapshots)
@@ -302,7 +303,7 @@ class Trainer:
                 approximated_accuracy=judged.approximated_accuracy,
                 set_likelihood=judged.set_likelihood,
                 mean_confidence=confidence,
-                epochs_in_force=session.epochs_in_force,
+                epochs_in_force=session.epochs_in_force + (not algorithm.is_held),
                 oracle=judged.oracle,
                 samples_per_second=session.samples_per_second,
                 seconds=self._own_clock(),

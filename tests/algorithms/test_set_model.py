@@ -66,6 +66,26 @@ def test_moving_some_samples_is_counting_anew():
     assert_near(model.table(), SetModel(CONFIDENCE, CANDIDATES).table())
 
 
+def test_in_a_bf16_run_the_sets_are_counted_in_full():
+    """Counts of thousands with changes far below one, and sums over a thousand classes."""
+    generator = torch.Generator().manual_seed(3)
+    candidates = torch.rand((64, 1000), generator=generator) < 0.2
+    candidates[:, 0] = True
+    before, after = (
+        torch.rand((64, 1000), generator=generator).masked_fill(~candidates, 0.0) for _ in range(2)
+    )
+    found = []
+    for is_half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+            model = SetModel(before / before.sum(dim=1, keepdim=True), candidates)
+            model.move(after / after.sum(dim=1, keepdim=True) - 1e-3, candidates)
+            found.append([model.together.clone(), model.log_likelihood(candidates)])
+            model.recount(before, candidates)
+            found[-1].append(model.together)
+    for full, half in zip(*found, strict=True):
+        assert torch.equal(full, half)
+
+
 def test_a_class_of_which_nothing_is_known_says_nothing():
     """Many classes and few samples: its row is the share of all sets, whatever they are."""
     candidates = torch.zeros((6, 50), dtype=torch.bool)

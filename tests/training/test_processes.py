@@ -87,6 +87,11 @@ def test_a_stop_reaches_all_and_the_resumed_run_equals_one_that_was_not_stopped(
         assert resuming["different"] == []
 
 
+def test_the_network_that_is_judged_is_the_same_in_all(found):
+    """Each asks it about a part of the samples, and the main one keeps it."""
+    assert [each["judged"] for each in found] == [[], []]
+
+
 def test_a_time_budget_ends_all_at_one_step(found):
     """Step sizes follow the clock, which only the main process reads."""
     first, second = (each["budget"] for each in found)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,16 @@ from cad_studio.algorithms._base import ALGORITHMS
 from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.training.checkpoint import Checkpoints
+from cad_studio.training.report import EpochReport
 from cad_studio.training.trainer import Trainer
 from tests.training.runs import StopsAfter, small_images, small_plan
 
-FIGURES = ("epoch", "learning_rate", "losses", "approximated_accuracy", "covering_rate", "oracle")
+# Not all: speed, time and memory are a machine's.
+FIGURES = tuple(
+    each.name
+    for each in fields(EpochReport)
+    if each.name not in ("samples_per_second", "seconds", "memory_mb")
+)
 METHODS = ["cad-cam", "pico", "cel", "proden"]
 
 
@@ -77,6 +83,30 @@ def test_a_run_stopped_while_it_is_evaluated_loses_no_step(tmp_path):
     assert [report.epoch for report in reports] == [1, 2]
     assert figures(resumed.last) == figures(whole.last)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("word", "n_reports", "n_stops"), [("Epoch", 4, 4), ("Asking", 3, 2)])
+def test_wherever_a_run_is_stopped_its_state_is_that_of_one_that_was_not(
+    tmp_path, word, n_reports, n_stops
+):
+    """Plain values of the checkpoint too: counts and curves, not weights alone."""
+    data = small_images()
+    plan = small_plan(start="uniform", uniform_epochs="1", set_model=1.0, judged_average=0.9)
+    Trainer(data, plan, tmp_path / "whole").fit(Silent())
+    for _ in range(n_stops):
+        with pytest.raises(JobCancelled):
+            Trainer(data, plan, tmp_path / "parts").fit(StopsAfter(n_reports, lambda m: word in m))
+    Trainer(data, plan, tmp_path / "parts").fit(Silent())
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    ours, theirs = (
+        Checkpoints(tmp_path / each / "checkpoints").load().state for each in ("parts", "whole")
+    )
+    for state in (ours, theirs):
+        for key in ("seconds", "samples_per_second", "memory_mb"):
+            for held in (state, state["last"], state["best"]):
+                held.pop(key, None)
+    assert ours == theirs
+    assert ours["epochs_in_force"] == 2
 
 
 def test_a_stop_takes_effect_before_the_next_step(tmp_path):

@@ -12,12 +12,15 @@ import json
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 
 from cad_studio.core.errors import JobCancelled, SettingError, StorageError
 from cad_studio.core.progress import Silent
+from cad_studio.training import batching
+from cad_studio.training import trainer as trainer_module
 from cad_studio.training.exchange import Exchange, Latch
 from cad_studio.training.opening import Outside
 from cad_studio.training.processes import Processes, is_launched, join_processes
@@ -72,6 +75,21 @@ def stop_and_resume(processes: Processes, folder: Path) -> dict[str, object]:
     }
 
 
+def differing_when_judged(processes: Processes, folder: Path) -> list[str]:
+    """What of the judged network is not the same in all processes, at each evaluation."""
+    found = []
+
+    def asked(network, *rest):
+        ours = {name: float(value.double().sum()) for name, value in network.state_dict().items()}
+        mains = processes.in_main(lambda: ours)
+        found.extend(name for name in ours if ours[name] != mains[name])
+        return batching.ask(network, *rest)
+
+    with mock.patch.object(trainer_module, "ask", asked):
+        fit(processes, folder, small_plan(epochs=2, judged_average=0.9))
+    return found
+
+
 def errors(processes: Processes, folder: Path) -> dict[str, str]:
     """What each process is told when the main one, or a loss, goes wrong."""
     told = {}
@@ -115,6 +133,7 @@ def main() -> None:
         "figures": figures(result.last),
         "n_reports": len(reports),
         "resuming": stop_and_resume(processes, folder),
+        "judged": differing_when_judged(processes, folder / "judged"),
         "errors": errors(processes, folder),
         "budget": figures(fit(processes, folder / "budget", budget)[0].last),
     }

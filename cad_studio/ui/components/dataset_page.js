@@ -213,13 +213,13 @@ export function mount({element, server}) {
       line('Full sets', count(about.full), 'Samples that hold every class'),
       line('Classes', count(about.k)), line(about.kind === 'features' ? 'Content' : 'Images', shape),
       about.votes ? line('Votes', count(about.votes)) : null,
-      line('Truth in the set', inside === null ? 'truth not known' : `${inside} · oracle`, 'Share of the samples with a known true label whose set holds it'),
+      line(inside === null ? 'Truth in the set' : 'Truth in the set (uses true labels)', inside === null ? 'truth not known' : inside, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
       about.worst_distractor?.warning ? h('p.warn', {id: 'dataset-distractor-warning', title: 'Uses true labels'}, about.worst_distractor.warning) : null,
       about.note ? h('p.warn', {id: 'dataset-note'}, about.note) : null,
       about.singletons === about.n ? h('p.warn', {}, 'Only labelled: every set has one candidate. Synthesize sets to make it ambiguous.') : null,
-      h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'),
-      h('button.link.act', {type: 'button', id: 'project-check', title: 'The database, every stored file and every log of the whole project, against what was written', on: {click: check}}, 'Check the stored files'));
+      h('div.row.acts', {}, h('button.link.act', {type: 'button', id: 'dataset-remove', on: {click: remove}}, 'Remove this dataset'),
+        h('button.link.act', {type: 'button', id: 'project-check', title: 'The database, every stored file and every log of the whole project, against what was written', on: {click: check}}, 'Check the stored files')));
   }
 
   async function check() {

@@ -101,7 +101,7 @@ export function mount({element, server}) {
   }
 
   function drawPicks() {
-    const option = run => h('option', {value: run.id}, `run ${run.id} · ${run.name}${run.is_ready ? '' : ' (not asked yet)'}`);
+    const option = run => h('option', {value: run.id}, `run ${run.id} · ${run.name}${run.is_ready ? '' : ' (not diagnosed yet)'}`);
     fill(runPick, ...runs.map(option));
     runPick.value = chosen.run;
     fill(againstPick, h('option', {value: ''}, 'no other run'), ...runs.filter(run => run.id !== chosen.run && run.is_ready).map(option));
@@ -167,7 +167,7 @@ export function mount({element, server}) {
     if (job) { nothing('Asking the network', `${job.message || 'Waiting for its turn'} · ${percent(job.fraction)}. This page fills by itself.`, h('div.progress', {style: {width: '260px'}}, h('i', {style: {width: `${100 * job.fraction}%`}}))); return; }
     const pick = runs.length > 1 ? h('select', {'aria-label': 'Run', on: {change: event => choose({run: +event.target.value})}}, ...runs.map(each => h('option', {value: each.id}, `run ${each.id} · ${each.name}`))) : null;
     if (pick) pick.value = run.id;
-    nothing(`${run.name} was not asked yet`, `Its network is asked once about every sample of ${state.dataset}, in the background; all figures here rest on the answers. It is about as long as one epoch of training.`,
+    nothing(`${run.name} has not been diagnosed yet`, `Its network is asked once about every sample of ${state.dataset}, in the background; all figures here rest on the answers. It is about as long as one epoch of training.`,
       pick, state.readOnly ? h('span.warn', {}, 'This studio is read-only.') : h('button.btn.primary', {type: 'button', id: 'diagnose-start', on: {click: () => begin(run)}}, `Diagnose ${run.name}`));
   }
 

@@ -65,7 +65,7 @@ function inputOf(about, id) {
     return h('select', {id}, about.optional ? h('option', {value: ''}, 'none') : null, ...about.choices.map(each => h('option', {value: each}, String(each))));
   const numeric = about.type !== 'str';
   return h('input.entry', {type: 'text', id, autocomplete: 'off', spellcheck: 'false', class: `entry ${numeric ? 'number' : ''}`,
-    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'by itself' : null});
+    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'automatic' : null});
 }
 
 /** Many fields under one title, folded; those marked advanced are folded once more. */
