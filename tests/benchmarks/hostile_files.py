@@ -301,7 +301,9 @@ def _computed() -> float:
 def _left(work: Path) -> list[str]:
     found = [path for path in (work / "tmp").rglob("*") if path.is_file()]
     project = work / "project"
-    found += [path for path in project.rglob(f"{os.getpid()}-*") if path.is_file()]
+    mine = project.rglob(f"{os.getpid()}-*")
+    # What says that the project is open is meant to be there.
+    found += [path for path in mine if path.is_file() and path.parent.name != "open"]
     children = [child.cmdline() for child in psutil.Process().children()]
     return [*map(str, found), *(f"process {words}" for words in children)]
 

@@ -437,7 +437,7 @@ def mat_bomb(folder: Path, chance: Random) -> Source:
     from scipy.sparse import coo_matrix
 
     path = folder / "bomb.mat"
-    side = chance.choice((10**5, 10**6, 2 * 10**9))
+    side = chance.choice((10**5, 10**6, 10**7))
     which = chance.randrange(4)
     data, sets = np.eye(4), mask() * 1.0
     if which == 0:

@@ -247,5 +247,6 @@ def test_a_read_only_studio_takes_no_jobs_but_those_of_the_house(tmp_path, small
         with pytest.raises(ReadOnlyError, match="read-only"):
             change()
     assert wait(services, job.id, ended).status == "done"
-    assert services.jobs.recent()[0].result == {"name": "sample"}
+    made = services.jobs.recent()[0].result
+    assert made == {"name": "sample", "names": ["sample", "sample-hard"]}
     services.close()

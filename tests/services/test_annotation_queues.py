@@ -203,7 +203,9 @@ def test_an_answer_is_held_against_the_item_it_was_given_for(project, queues, cl
     label(project, 50, 1, "finn", **place)  # one's own answer may be changed
     book = project.sets.book(NAME)
     [state] = project.project.annotations.states(book.id, [50]).values()
-    assert state.statements.keys() == {"finn"}
+    # Other tests of this file may have annotated it before, by another name.
+    assert "finn" in state.statements
+    assert "eva" not in state.statements
 
 
 def test_a_late_answer_counts_while_the_item_is_free(project, queues, clock, monkeypatch):
