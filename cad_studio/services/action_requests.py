@@ -58,6 +58,9 @@ class ActionRequest:
             raise SettingError(f"A reason has at most {_MOST_WHY:,} characters.")
         if self.seconds is not None and not 0 <= self.seconds <= _MOST_SECONDS:
             raise SettingError("The time spent on an action is 0 seconds to a day.")
+        if self.seconds is not None:
+            # A window sends 2 for 2.0; the log's digest covers the number as it is read again.
+            object.__setattr__(self, "seconds", float(self.seconds))
         if self.kind not in INNER:
             given = json.dumps([self.arguments, self.shown], default=str)
             if len(given) > _MOST_GIVEN + len(str(self.arguments.get("text", ""))):

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cad_studio.annotation.replay import digest_of
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
@@ -320,3 +321,23 @@ def test_editors_and_suspects_take_what_was_annotated_until_then(services):
     arguments = {"name": NAME, "run": None, "features": "pixels", "seed": 0, "limit": 1}
     run_operation(services, "suspects", arguments, Silent())
     assert services.datasets.get(NAME).version.number == 3
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2.0, 0.25, 3600, None])
+def test_the_log_agrees_whatever_time_an_action_took(services, seconds):
+    """A window that took exactly two seconds sent 2, the log held 2.0, and verify saw damage."""
+    act(services, "label", [3], given={"class": 1}, seconds=seconds)
+    assert services.history.verify(NAME)["agrees"]
+
+
+def test_a_log_written_before_whole_seconds_were_told_apart_is_whole_too(services, monkeypatch):
+    from cad_studio.services import annotation
+
+    def as_before(digest, columns):
+        return digest_of(digest, {**columns, "seconds": int(columns["seconds"])})
+
+    monkeypatch.setattr(annotation, "digest_of", as_before)
+    act(services, "label", [3], given={"class": 1}, seconds=2.0)
+    monkeypatch.undo()
+    act(services, "label", [4], given={"class": 1}, seconds=2.0)
+    assert services.history.verify(NAME)["agrees"]
