@@ -98,6 +98,7 @@ def test_scripts_outside_the_folder_of_scripts_are_not_served(client):
 
 
 ANSWERED = [
+    "/alive",
     "/state",
     S,
     f"{S}/co-occurrence",
