@@ -75,7 +75,9 @@ def test_a_run_is_packed_trained_elsewhere_and_taken_back(page, studio, tmp_path
     page.click("#train-elsewhere summary")
     page.check("#elsewhere-truth")
     page.click("#elsewhere-pack")
-    expect(page.locator("#elsewhere-command")).to_contain_text("run train far-away", timeout=60_000)
+    expect(page.locator("#elsewhere-command")).to_contain_text(
+        "run train far-away", timeout=240_000
+    )
     expect(page.locator("#elsewhere-packed")).to_contain_text("travels, with everything annotated")
     reaches(page, "packed")
     expect(page.locator("#run-status")).to_have_text("packed")
@@ -92,7 +94,7 @@ def test_a_run_is_packed_trained_elsewhere_and_taken_back(page, studio, tmp_path
     result = elsewhere.train(file, None, {"device": "cpu"}, elsewhere.Told(is_json=True))
     page.set_input_files("#elsewhere-file", result["out"])
     page.click("#elsewhere-take")
-    expect(page.locator("#elsewhere-taken")).to_contain_text("far away is back", timeout=60_000)
+    expect(page.locator("#elsewhere-taken")).to_contain_text("far away is back", timeout=240_000)
     reaches(page, "done")
     assert int(page.get_attribute(".run-panel", "data-run")) == run
     has_points(page, 2)
