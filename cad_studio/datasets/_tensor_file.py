@@ -283,7 +283,7 @@ def _sparse(name: str, layout: Any, data: Any, *_: Any) -> StoredTensor:
     if not all(isinstance(part, StoredTensor) for part in (*places, values)):
         raise ValueError("a sparse tensor that is none")
     if not _are_sides(size) or len(size) != 2:
-        raise DatasetFormatError(f"{name} holds a sparse tensor that is no matrix.")
+        raise DatasetFormatError(f"{name} holds a sparse tensor that is not a matrix.")
 
     def load() -> NDArray[np.generic]:
         n_entries = math.prod(values.shape)

@@ -26,7 +26,7 @@ from cad_studio.datasets.npz import to_features
 
 Array = NDArray[np.generic]
 Matrix = Any
-"""An array, a SciPy sparse matrix, or None for what is no matrix; Any, for SciPy has no types."""
+"""An array, a SciPy sparse matrix, or None for anything else; Any, for SciPy has no types."""
 
 FEATURES = ("data", "x", "features", "fea")
 PARTIAL = ("partial_target", "y_p", "partialtarget", "candidates", "partial_labels")

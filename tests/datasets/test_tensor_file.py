@@ -1,4 +1,4 @@
-"""`.pt` files without torch: equal to what torch reads, and words for what is no matrix."""
+"""`.pt` files without torch: equal to what torch reads, and words for what is not a matrix."""
 
 import warnings
 
