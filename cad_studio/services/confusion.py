@@ -187,7 +187,9 @@ class ConfusionService:
             split: As in `overview`.
         """
         if matrix not in MATRICES:
-            raise SettingError(f"{matrix!r} is not a valid matrix. {closest(matrix, MATRICES)}".rstrip())
+            raise SettingError(
+                f"{matrix!r} is not a valid matrix. {closest(matrix, MATRICES)}".rstrip()
+            )
         found = self._predictions.load(run_id)
         n_classes = found.data.record.n_classes
         if not (0 <= a < n_classes and 0 <= b < n_classes):

@@ -220,7 +220,7 @@ class TrainConfig:
         """Epochs for which the first confidence, and a refreshed one, is held.
 
         Raises:
-            SettingError: It is neither a number of epochs nor a share, or is longer than allowed.
+            SettingError: It is neither epochs nor a share, or is longer than allowed.
         """
         is_uniform = self.start == "uniform"
         name = "uniform_epochs" if is_uniform else "start_epochs"

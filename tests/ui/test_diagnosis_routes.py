@@ -106,7 +106,12 @@ def test_single_samples_pairs_tables_and_comparisons(runs, client):
         ("/diagnosis/x/overview", {}, 400, "whole number"),
         ("/diagnosis/{run}/overview", {"split": "nowhere"}, 400, "'nowhere' is not a split"),
         ("/diagnosis/{run}/overview", {"order": "up"}, 400, "is not an order"),
-        ("/diagnosis/{run}/rows", {"what": "secrets", "a": 0, "b": 0}, 400, "is not a valid matrix"),
+        (
+            "/diagnosis/{run}/rows",
+            {"what": "secrets", "a": 0, "b": 0},
+            400,
+            "is not a valid matrix",
+        ),
         ("/diagnosis/{run}/rows", {"what": "confusion", "a": 0, "b": 4}, 400, "0 to 3"),
         ("/diagnosis/{run}/tiles", {"rows": "1,999"}, 404, "has no row 999"),
         ("/diagnosis/{run}/tiles", {"rows": ",".join("1" * 201)}, 400, "At most 200 tiles"),
