@@ -344,7 +344,7 @@ def test_texts_are_readable_in_both_themes_and_controls_have_names(
         assert least_contrast(page, f".train-page {part}") >= [4.5, ""], part
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('.train-page :is(button, a, select, input)')]
-          .filter(each => each.offsetParent && !(each.innerText || each.title
+          .filter(each => each.offsetParent && !(each.textContent.trim() || each.title
             || each.getAttribute('aria-label') || each.labels?.[0]?.textContent))
           .map(each => each.outerHTML.slice(0, 120))"""
     )
