@@ -1,7 +1,7 @@
 // What all viewers share: what is selected, and what the project holds.
 
 import {toast} from './dom.js';
-import {onReturn, read} from './studio.js';
+import {answering, onReturn, read} from './studio.js';
 
 export {address, given, read, readBytes, root} from './studio.js';
 
@@ -154,6 +154,7 @@ export const isOwn = job => ownJobs().includes(String(job.id));
 
 /** What Gradio's forms need of the viewers. */
 window.cadStudio = {
+  answering,
   dataset: () => state.dataset || '',
   started: job => {
     if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());

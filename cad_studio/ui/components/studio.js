@@ -98,6 +98,11 @@ export async function untilAnswered(ask) {
   }
 }
 
+/** Wait until the studio answers, saying so while it does not. */
+export async function answering() {
+  while (await probe() === null) { lost(); await away.back; }
+}
+
 /** Draw a page into its component; its script comes from the studio too. */
 export async function mount(module, element, server) {
   for (;;) {
