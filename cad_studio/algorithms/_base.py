@@ -156,7 +156,7 @@ class Algorithm(nn.Module, ABC):
         self.register_buffer("candidates", setup.candidates, persistent=False)
         self.register_buffer("belief", setup.start.clone())
         self.register_buffer("clock", torch.tensor([self.epoch, self.held_until]))
-        self.register_load_state_dict_post_hook(_read_clock)
+        self.register_load_state_dict_post_hook(_read_clock)  # type: ignore[no-untyped-call]
         self.confidence_momentum = setup.confidence_momentum
         self.set_strength = setup.set_model
         self.sets = SetModel(self.belief, self.candidates) if self.set_strength else None

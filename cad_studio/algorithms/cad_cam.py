@@ -34,7 +34,7 @@ from cad_studio.algorithms._losses import restricted_softmax, soft_cross_entropy
 from cad_studio.core.settings import check_settings
 from cad_studio.models.ema import copy_network, fresh_copy, update_ema
 
-CLASS_VIEW_NAMES = ("cls", "weak", "strong")
+CLASS_VIEW_NAMES: tuple[str, ...] = ("cls", "weak", "strong")
 REDUCTIONS = ("per_augmentation", "per_instance")
 SCORES = ("cls", "key")
 TEACHER_STARTS = ("copy", "random")

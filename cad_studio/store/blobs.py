@@ -117,7 +117,7 @@ class Blobs:
             np.lib.format.write_array_header_1_0(
                 writer, np.lib.format.header_data_from_array_1_0(contiguous)
             )
-            flat = memoryview(contiguous.reshape(-1).view(np.uint8))
+            flat = contiguous.reshape(-1).view(np.uint8).data
             for start in range(0, len(flat), 1 << 24):
                 writer.write(flat[start : start + (1 << 24)])
             return self.keep(writer, "npy")
