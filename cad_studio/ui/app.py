@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
@@ -16,7 +16,6 @@ from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tabs._base import TABS
 
-_ASSETS = Path(__file__).parent.parent.parent / "assets"
 _STYLES = ("viewers", "annotate", "diagnose")
 _LARGEST_UPLOAD = "2gb"
 
@@ -108,7 +107,7 @@ def _theme() -> gr.themes.Base:
 
 
 def _head() -> str:
-    css = (_ASSETS / "theme.css").read_text(encoding="utf-8")
+    css = (ASSETS / "theme.css").read_text(encoding="utf-8")
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
     links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
     return f"<style>{css}</style>" + "".join(links)
