@@ -167,6 +167,11 @@ class Algorithm(nn.Module, ABC):
     def step(self, batch: Batch) -> StepResult:
         """The loss of a batch; updates what the method remembers, but no weight."""
 
+    @classmethod
+    def reads_images(cls, config: Any) -> bool:
+        """Whether feature vectors alone will not do, with these settings of the method."""
+        return cls.needs_images
+
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch, counted from 0."""
         self.epoch = epoch

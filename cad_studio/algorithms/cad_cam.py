@@ -260,6 +260,11 @@ class CadCam(Algorithm):
         elif config.scores_from == "key":
             self.class_view_names = CLASS_VIEW_NAMES[1:]
 
+    @classmethod
+    def reads_images(cls, config: CadCamConfig) -> bool:
+        """As `Algorithm.reads_images`: without the contrast there are no class views."""
+        return not config.without_rl
+
     @property
     def first_class_epoch(self) -> int:
         """From when on class views of one class attract each other.

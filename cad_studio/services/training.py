@@ -1,7 +1,7 @@
 """Train networks on partial labels, ask them, and hand them on."""
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
+from cad_studio.services.presets import HEAD_LOOP, head_settings
 from cad_studio.services.publishing import check_repository
 from cad_studio.services.run_inputs import (
+    HEADS,
     RunInputs,
     default_backbone,
+    extractor_of,
     open_run,
     rows_of_split,
 )
@@ -385,13 +388,21 @@ class TrainingService:
 
         data = self._datasets.load(request.dataset)
         member = ALGORITHMS.get(request.method)
-        reason = why_not(member, data)
+        backbone = request.backbone.strip() or default_backbone(data)
+        if backbone in HEADS:
+            backbone = f"{backbone}:{self._mining.best_features(request.dataset)}"
+        check_backbone(backbone, data)
+        if extractor_of(backbone):
+            self._mining.check_spec(request.dataset, extractor_of(backbone))
+            settings = {**head_settings(member.config_type), **request.settings}
+            request = replace(request, config={**HEAD_LOOP, **request.config}, settings=settings)
+        reason = why_not(
+            member, data, settings_from_json(member.config_type, request.settings), backbone
+        )
         if reason:
             raise SettingError(reason)
-        backbone = request.backbone.strip() or default_backbone(data)
-        check_backbone(backbone, data)
         offered = self._mining.offered(request.dataset)
-        plain = "hog" if data.pixels is not None else "raw"
+        plain = extractor_of(backbone) or ("hog" if data.pixels is not None else "raw")
         features = self._mining.check_spec(request.dataset, request.features or plain)
         if data.pixels is None and features not in offered and features in ("hog", "pixels"):
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
@@ -422,13 +433,16 @@ class TrainingService:
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
+            self._mining.vectors_of(data.record.name, run.backbone, Part(progress, 0.8, 0.8)),
             run.config["start"],
             run.config.get("class_balance"),
             Part(progress, 0.8, 1.0),
         )
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
-        return self._mining.extract(self._load(run).record.name, run.features, progress)
+        name = self._load(run).record.name
+        self._mining.vectors_of(name, run.backbone, Part(progress, 0.0, 0.5))
+        return self._mining.extract(name, run.features, Part(progress, 0.5, 1.0))
 
     def _load(self, run: Run) -> LoadedDataset:
         return self._datasets.load_for_run(self._runs.dataset_of(run).name, run.version_hash)
