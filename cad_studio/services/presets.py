@@ -5,6 +5,7 @@ from typing import Any
 
 from cad_studio.algorithms._cad_paper import PAPER, PAPER_LOOP
 
+FROZEN = "Frozen features"
 HEAD_LOOP: dict[str, Any] = {
     "epochs": 20, "optimiser": "adamw", "learning_rate": 1e-3, "weight_decay": 1e-2,
 }  # fmt: skip
@@ -55,7 +56,7 @@ PRESETS = (
         settings={"without_rl": True},
     ),
     Preset(
-        "Frozen features",
+        FROZEN,
         "A small head on features that are computed once: seconds a run. Takes the best features "
         "there are; with those of a pretrained network it is the way for photographs.",
         method="cad-cam",

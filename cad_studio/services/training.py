@@ -99,7 +99,8 @@ class TrainingService:
 
     def offers(self, name: str) -> dict[str, Any]:
         """What a form needs to know to ask for a run on a dataset; see `training_choices`."""
-        return offers(self._datasets.load(name), self._mining.offered(name))
+        stored = [found.spec for found in self._mining.feature_sets(name)]
+        return offers(self._datasets.load(name), self._mining.offered(name), stored)
 
     def create(self, request: TrainingRequest) -> Run:
         """Write down a run on the current version of a dataset, ready to be trained.
@@ -394,8 +395,10 @@ class TrainingService:
         check_backbone(backbone, data)
         if extractor_of(backbone):
             self._mining.check_spec(request.dataset, extractor_of(backbone))
+            request = replace(request, config={**HEAD_LOOP, **request.config})
+        if extractor_of(backbone) or data.pixels is None:
             settings = {**head_settings(member.config_type), **request.settings}
-            request = replace(request, config={**HEAD_LOOP, **request.config}, settings=settings)
+            request = replace(request, settings=settings)
         reason = why_not(
             member, data, settings_from_json(member.config_type, request.settings), backbone
         )

@@ -45,17 +45,19 @@ _CIFAR_TRAIN, _CIFAR_TEST = 10_000, 2_000
 
 
 class Configuration(NamedTuple):
-    """A method with what it changes of the defaults of loop and method."""
+    """A method with what it changes of the defaults of loop and method, and its backbone."""
 
     method: str
     config: Mapping[str, Any] = MappingProxyType({})
     settings: Mapping[str, Any] = MappingProxyType({})
+    backbone: str = ""
 
 
 _NO_SETS = {"set_model": 0.0, "confidence_momentum": 0.0}
 _AS_PUBLISHED = {**_NO_SETS, "uniform_epochs": "0"}
 _AUTHORS_TEACHER = {"teacher_start": "random", "teacher_mode": "train", "anchor": 0.0}
 _CA = {"without_rl": True}
+_HEAD = "features:hog"
 
 CONFIGURATIONS = {
     **{name: Configuration(name) for name in ALGORITHMS.names() if name != "cad"},
@@ -68,7 +70,15 @@ CONFIGURATIONS = {
     "ca warmed": Configuration("cad-cam", _NO_SETS, _CA),
     "ca averaged": Configuration("cad-cam", {"set_model": 0.0}, _CA),
     "cad-cam warmed": Configuration("cad-cam", _NO_SETS),
-}
+    **{f"head {name}": Configuration(name, backbone=_HEAD)
+       for name in ("cad-cam", "proden", "cc", "supervised")},
+    "head proden without set model": Configuration("proden", _NO_SETS, backbone=_HEAD),
+    "head cad-cam without set model": Configuration("cad-cam", _NO_SETS, backbone=_HEAD),
+    "head cad-cam teacher .99": Configuration("cad-cam", {}, {"momentum": 0.99}, _HEAD),
+    "head cad-cam teacher 0": Configuration("cad-cam", {}, {"momentum": 0.0}, _HEAD),
+    "linear cad-cam": Configuration("cad-cam", backbone="features-linear:hog"),
+    "linear proden": Configuration("proden", backbone="features-linear:hog"),
+}  # fmt: skip
 FIGURES = {
     "test_accuracy": "test",
     "0.1": "entangled 0.1 %",
@@ -127,6 +137,7 @@ def _train(
     request = TrainingRequest(
         dataset,
         chosen.method,
+        chosen.backbone,
         config={**config, "epochs": asked.epochs},
         settings=dict(chosen.settings),
     )
