@@ -120,7 +120,9 @@ def main() -> None:
         for seed in asked.seeds:
             for name in asked.configurations or CONFIGURATIONS:
                 for dataset in asked.sets:
-                    for start in asked.starts if name != "supervised" else asked.starts[:1]:
+                    for start in (
+                        asked.starts if not name.endswith("supervised") else asked.starts[:1]
+                    ):
                         _train(services, asked, dataset, name, start, seed)
         services.close()
 
@@ -228,7 +230,9 @@ def ranking(rows: list[dict[str, Any]]) -> str:
 
     lines = ["Rank correlation with test accuracy, over all runs but the supervised:", ""]
     for dataset in sorted({row["set"] for row in rows}):
-        own = [row for row in rows if row["set"] == dataset and row["name"] != "supervised"]
+        own = [
+            row for row in rows if row["set"] == dataset and not row["name"].endswith("supervised")
+        ]
         told = []
         for figure in ("set_likelihood", "approximated_accuracy", "mean_confidence"):
             known = [row for row in own if row[figure] is not None]
