@@ -65,6 +65,7 @@ PUTS_TOGETHER = {
 HOMES = {
     "gradio": {"ui"},
     "sqlalchemy": {"store"},
+    "sqlite3": {"store"},
     "alembic": {"store"},
     "faiss": {"mining"},
     "diffusers": {"augment", "models"},

@@ -167,6 +167,10 @@ class Algorithm(nn.Module, ABC):
     def step(self, batch: Batch) -> StepResult:
         """The loss of a batch; updates what the method remembers, but no weight."""
 
+    def forget_host(self) -> None:
+        """The belief has changed: what `on_host` gave is read anew."""
+        self._on_host = None
+
     @classmethod
     def reads_images(cls, config: Any) -> bool:
         """Whether feature vectors alone will not do, with these settings of the method."""
@@ -335,4 +339,4 @@ def _read_clock(algorithm: nn.Module, _: object) -> None:
     assert isinstance(algorithm, Algorithm)
     # Kept as numbers too, so that a step does not wait for the device to tell them.
     algorithm.epoch, algorithm.held_until = algorithm.clock.tolist()
-    algorithm._on_host = None
+    algorithm.forget_host()

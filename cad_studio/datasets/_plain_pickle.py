@@ -113,14 +113,14 @@ _OBJECT_BYTES = {
 
 # The unpickler written in Python: the one in C takes memory for a memo index as large as a hostile
 # file likes. Ten votes for each of 50,000 images take a few seconds.
-class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # noqa: SLF001
     """Puts harmless stand-ins in the place of the few names that plain data needs.
 
     Attributes:
         has_repeated: Whether a list, tuple, dict or set was referred to again.
     """
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def __init__(self, file: BinaryIO, name: str, size_bytes: int) -> None:
         """Read from a file.

@@ -49,8 +49,9 @@ def build_window(services: Services) -> gr.Blocks:
     window.queue(default_concurrency_limit=4, max_size=64)
     # Gradio looks a thousand times a second whether something waits, 7 % of a core; where it can be
     # told to look less often, a hundred times do.
-    if hasattr(window._queue, "sleep_when_free"):
-        window._queue.sleep_when_free = 0.01
+    queue = window._queue  # noqa: SLF001
+    if hasattr(queue, "sleep_when_free"):
+        queue.sleep_when_free = 0.01
     return window
 
 
