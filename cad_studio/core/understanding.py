@@ -46,7 +46,7 @@ class LeftOut:
     how: str = ""
 
     def line(self) -> str:
-        """One sentence, e.g. `3 links to other folders (first: rust/a.png, rust/b.png).`"""
+        """One sentence, e.g. `3 links to other folders (first: rust/a.png).`."""
         names = ", ".join(self.names)
         first = f" (first: {names})" if self.count > len(self.names) else f" ({names})"
         return (

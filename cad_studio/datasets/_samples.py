@@ -119,10 +119,7 @@ def _truth(
     known: dict[Label, int] = {}
     for row, label in enumerate(samples.labels):
         if label is None or label == UNKNOWN:
-            if samples.sets is None:
-                message = f"{samples.where(row)}: there is neither a label nor a candidate."
-                problems.append(Problem("empty-set", row, message))
-            continue
+            continue  # an unlabelled sample; what becomes of it is up to the user
         if label not in known:
             known[label] = table.find(label)
         truth[row] = known[label]
