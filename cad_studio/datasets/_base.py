@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -150,8 +151,9 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
-    if Path(source).expanduser().is_dir():
-        source = str(hub_snapshot(Path(source).expanduser()))
+    with suppress(OSError, ValueError):  # no path at all; said where it is recognised
+        if Path(source).expanduser().is_dir():
+            source = str(hub_snapshot(Path(source).expanduser()))
     read = read_in_process if is_fragile(source, options) else read_here
     return read(source, options, progress)
 

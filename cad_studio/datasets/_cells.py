@@ -156,9 +156,11 @@ def candidate_column(
             texts[row] = str(cell).strip()
     if chosen is None:
         chosen = _separator(texts, names, where)
-        if told is not None and chosen not in (_ONE, "|"):
-            words = f"{LIST_SEPARATORS[chosen]} between the candidates in a cell"
-            told.take("lists", words, OPTION)
+        if told is not None and texts:
+            words = (
+                f"{LIST_SEPARATORS[chosen]} between" if chosen != _ONE else "no separator between"
+            )
+            told.take("lists", f"{words} the candidates in a cell", OPTION)
     for row, text in texts.items():
         parts = [text] if chosen == _ONE or text in names else text.split(chosen)
         found[row] = [part.strip() for part in parts if part.strip()]

@@ -76,26 +76,21 @@ def rows_of_tables(
     told.layout = "a table of images" if len(read) == 1 else "a table of images in each folder"
     images: list[str] = []
     finder = _Finder(tree, pictures)
-    known = _known_names(read, roles, class_names)
+    labels = [
+        label_column(_cells(table, role, "label"), table.where, class_names or (), told)
+        for table, role in zip(read, roles, strict=True)
+    ]
+    # A listed class counts; else what stands alone as a label is a class name.
+    known = class_names or [label for column in labels for label in column if label is not None]
+    if samples.labels is not None:
+        samples.labels += [label for column in labels for label in column]
     for table, role in zip(read, roles, strict=True):
-        _add_table(table, role, samples, images, finder, known, options)
+        _add_table(table, role, samples, images, finder, options)
+        if samples.sets is not None:
+            samples.sets += _sets(table, role, {str(name) for name in known}, options, told)
     for way, names in finder.used.items():
         told.take("image files", f"{len(names):,} found {way} (first: {names[0]})")
     return samples, images
-
-
-def _known_names(
-    tables: list[Table], roles: list[Roles], class_names: Sequence[str] | None
-) -> list[str]:
-    """Class names as far as they are known before the sets are read: listed ones, else labels."""
-    if class_names:
-        return list(class_names)
-    found: dict[str, None] = {}
-    for table, role in zip(tables, roles, strict=True):
-        if "candidates" in role.column and "label" in role.column:
-            texts = table.texts(role.column["label"])
-            found |= dict.fromkeys(text for text in texts if not is_missing(text))
-    return list(found)
 
 
 def _add_table(
@@ -104,7 +99,6 @@ def _add_table(
     samples: Samples,
     images: list[str],
     finder: "_Finder",
-    known: list[str],
     options: ReadOptions,
 ) -> None:
     folder = str(PurePosixPath(table.name).parent)
@@ -121,21 +115,25 @@ def _add_table(
         images.append(image or prefix + file)
         samples.ids.append(ids[row] or plain_path(prefix + file))
         samples.splits.append(splits[row] or split)
-    told = samples.understanding
-    if samples.sets is not None:
-        if role.classes:
-            samples.sets += sets_of_columns(table, role.classes, table.where)
-        elif "candidates" in role.column:
-            cells = table.columns[role.column["candidates"]]
-            found = candidate_column(cells, table.where, known, options.list_separator, told)
-            samples.sets += [[] if members is None else members for members in found]
-        else:
-            samples.sets += [None] * len(table)
-    if samples.labels is not None:
-        labels: list[Label | None] = [None] * len(table)
-        if "label" in role.column:
-            labels = label_column(table.columns[role.column["label"]], table.where, known, told)
-        samples.labels += labels
+
+
+def _sets(
+    table: Table, role: Roles, known: set[str], options: ReadOptions, told: Understanding
+) -> list[list[Label] | None]:
+    """The candidates of each row; None for a table that has none, so that labels stand alone."""
+    if role.classes:
+        marked = sets_of_columns(table, role.classes, table.where)
+        return [[] if members is None else [*members] for members in marked]
+    if "candidates" not in role.column:
+        return [None] * len(table)
+    cells = _cells(table, role, "candidates")
+    found = candidate_column(cells, table.where, known, options.list_separator, told)
+    return [[] if members is None else members for members in found]
+
+
+def _cells(table: Table, role: Roles, name: str) -> list[object]:
+    column = role.column.get(name)
+    return [None] * len(table) if column is None else table.columns[column]
 
 
 def _texts(table: Table, column: str | None) -> list[str]:

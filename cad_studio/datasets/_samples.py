@@ -63,6 +63,9 @@ def build_dataset(
             "'label', or name the classes and give a candidate file."
         )
     table = ClassTable(class_names if class_names else names_of(_written(samples)), samples.source)
+    if not class_names and all(item.what != "class names" for item in samples.understanding.taken):
+        words = f"{len(table.names):,} found in the labels"
+        samples.understanding.take("class names", words, "--class-names")
     for split in set(samples.splits):
         if not is_text(split):
             raise DatasetFormatError(f"{samples.source}: the split {shown(split)} is not Unicode.")

@@ -175,8 +175,9 @@ def _cost_bytes(data: bytes) -> int:
 
 def _read_csv(text: str, name: str, separator: str | None, told: Understanding | None) -> Table:
     found = separator or _separator(text, name)
-    if told is not None and (separator is None and found != ","):
-        told.take("separator", f"{SEPARATORS[found]} between columns of {name}", "--separator")
+    if told is not None:
+        words = SEPARATORS.get(found, repr(found))
+        told.take("separator", f"{words} between columns of {name}", "--separator")
     return _from_cells(_csv_rows(text, name, found), name, told)
 
 

@@ -33,7 +33,7 @@ def decoded(
         data: The file.
         name: What to call it in a message.
         encoding: What the user says it is.
-        told: Takes down the encoding where it is not UTF-8.
+        told: Takes down the encoding.
 
     Raises:
         SettingError: There is no such encoding.
@@ -41,6 +41,8 @@ def decoded(
         DoubtfulSourceError: It may be in several encodings, none of them Unicode.
     """
     if encoding is not None:
+        if told is not None:
+            told.take("encoding", f"{encoding} in {name}", OPTION)
         return _as_given(data, name, encoding)
     found = next((named for mark, named in _MARKS if data.startswith(mark)), None)
     found = found or _without_mark(data[:_LOOKED_AT]) or "utf-8"
@@ -50,8 +52,9 @@ def decoded(
         if found != "utf-8":
             raise _not_text(data, name, found, error) from error
         text, found = _western(data, name, error), _WESTERN
-    if told is not None and not found.startswith("utf-8"):
-        words = "cp1252 (Western European Windows)" if found == _WESTERN else found
+    if told is not None:
+        words = "cp1252 (Western European Windows)" if found == _WESTERN else found.upper()
+        words = words.removesuffix("-SIG")
         told.take("encoding", f"{words} in {name}", OPTION)
     return text
 

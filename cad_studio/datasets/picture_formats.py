@@ -4,7 +4,6 @@ Formats that Pillow hands to another program (EPS to Ghostscript) or only recogn
 HEIC is read where the package `pillow-heif` is installed.
 """
 
-import os
 from functools import cache
 from importlib import import_module
 
@@ -48,7 +47,8 @@ def known_suffixes() -> frozenset[str]:
 
 def suffix_of(name: str) -> str:
     """The ending of a file name in lower case with the dot; empty without one."""
-    return os.path.splitext(name)[1].lower()
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f"{dot}{ending}".lower() if stem else ""
 
 
 def is_heic_name(name: str) -> bool:

@@ -92,6 +92,8 @@ def settle_unlabelled(source: SourceDataset, choice: str | None, name: str) -> S
     if choice is not None and choice not in UNLABELLED:
         raise SettingError(f"unlabelled is {choice!r}. {closest(choice, UNLABELLED)}".rstrip())
     n_samples = len(source.ids)
+    if choice is None and source.candidates is not None:
+        return source
     bare = np.full(n_samples, True) if source.truth is None else source.truth == UNKNOWN
     if source.candidates is not None:
         bare = bare & (source.candidates.sizes() == 0)
