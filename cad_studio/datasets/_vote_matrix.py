@@ -135,13 +135,19 @@ def with_votes(
         names = list(names or [f"annotator {column + 1}" for column in range(values.shape[1])])
         labels = _labels(source, values, rows, where, problems)
         place, column = np.nonzero(labels != UNKNOWN)
-        votes = Votes(_int32(rows[place]), _int32(column), _int32(labels[place, column]), names)
+        votes = Votes(
+            _int32(rows[place]),
+            _int32(column),
+            _int32(labels[place, column]),
+            names,
+            threshold=threshold,
+        )
     else:
         given = _amounts(values, where)
         place, column = np.nonzero(given)
         nobody = np.full(len(place), UNKNOWN, np.int32)
         weight = given[place, column].astype(np.float32)
-        votes = Votes(_int32(rows[place]), nobody, _int32(column), [], weight)
+        votes = Votes(_int32(rows[place]), nobody, _int32(column), [], weight, threshold)
     n_samples, n_classes = len(source.ids), len(source.class_names)
     sets, thin = sets_of_votes(votes, n_samples, n_classes, threshold)
     others = np.ones(n_samples, bool)

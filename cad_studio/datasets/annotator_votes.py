@@ -9,6 +9,7 @@ for beside the table, or in a folder or zip that is given.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ class AnnotatorVotes(DatasetReader):
         dataset = build_dataset(
             samples, names, descriptions, TreeImages(tree, gathered.images, MAX_FILE_BYTES)
         )
-        dataset.votes = gathered.votes(ClassTable(dataset.class_names, path.name))
+        votes = gathered.votes(ClassTable(dataset.class_names, path.name))
+        dataset.votes = replace(votes, threshold=options.threshold)
         _apply_threshold(dataset, options.threshold)
         return dataset
 
