@@ -13,6 +13,7 @@ from cad_studio import (
     cli_annotate,
     cli_augment,
     cli_diagnosis,
+    cli_fields,
     cli_jobs,
     cli_project,
     cli_run,
@@ -40,6 +41,7 @@ cli_diagnosis.register(app)
 cli_jobs.register(app)
 cli_annotate.register(app)
 cli_project.register(app)
+cli_fields.register(app)
 
 
 def main() -> None:
@@ -84,7 +86,10 @@ def import_dataset(
         str | None, typer.Option("--format", help="Format; recognised by itself when left out.")
     ] = None,
     candidates: Annotated[
-        Path | None, typer.Option(help="Candidate sets: .npy .npz .csv .pt or PLCIFAR10 pickle.")
+        Path | None,
+        typer.Option(
+            help="Candidate sets or votes: .npy .npz .csv .pt, or PLCIFAR10 pickle of sets."
+        ),
     ] = None,
     candidates_mode: Annotated[
         str | None, typer.Option(help="aggregate (union) or vaguest (largest set).")
@@ -97,6 +102,14 @@ def import_dataset(
     ] = None,
     class_names: Annotated[
         str | None, typer.Option(help="Class names in order, separated by commas.")
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(help="Share of a sample's votes that makes a class a candidate; 0: any vote."),
+    ] = 0.0,
+    votes_as: Annotated[
+        str | None,
+        typer.Option(help="What a matrix of votes holds: counts, shares or annotators."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where downloads are kept.")] = None,
     skip_bad: Annotated[
@@ -116,6 +129,8 @@ def import_dataset(
             "splits": split or [],
             "images_dir": None if images is None else str(images.absolute()),
             "class_names": None if class_names is None else class_names.split(","),
+            "threshold": threshold,
+            "votes_as": votes_as,
             "cache_dir": None if cache is None else str(cache.absolute()),
         },
     }

@@ -16,6 +16,7 @@ from cad_studio.datasets._reader_process import read_in_process
 from cad_studio.datasets._roles import ROLES, TableChoices
 from cad_studio.datasets._tables import TextForm
 from cad_studio.datasets._trees import hub_snapshot
+from cad_studio.datasets._vote_matrix import VOTES_AS
 
 DEFAULT_SPLIT = "train"
 
@@ -46,6 +47,9 @@ class ReadOptions:
             candidate, `leave-out` (also None) leaves them out.
         follow_links: Whether links that lead out of the source are followed.
         bit_depth: Bits that pixels of more than 8 bits use, or None to find out.
+        votes_as: What a matrix of votes holds: `counts` or `shares` for each class, or the choice
+            of `annotators`, a column each; None to find out.
+        threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
     """
 
     format: str | None = None
@@ -65,6 +69,10 @@ class ReadOptions:
     unlabelled: str | None = None
     follow_links: bool = False
     bit_depth: int | None = None
+    votes_as: str | None = field(
+        default=None, metadata={"choices": VOTES_AS, "help": "What a matrix of votes holds."}
+    )
+    threshold: float = 0.0
 
     def tables(self) -> TableChoices:
         """What is said about tables."""
@@ -191,9 +199,14 @@ def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDatase
         raise DatasetFormatError(f"{source!r} cannot be read: {error}.") from error
     dataset = selection.only_splits(dataset, options.splits, source)
     if options.candidates is not None:
-        path = Path(options.candidates).expanduser()
-        mode = options.candidates_mode
-        dataset = candidate_file.apply_candidates(dataset, path, mode, options.tables())
+        dataset = candidate_file.apply_candidates(
+            dataset,
+            Path(options.candidates).expanduser(),
+            options.candidates_mode,
+            options.votes_as,
+            options.threshold,
+            options.tables(),
+        )
     _require_columns(options, dataset)
     if dataset.candidates is None and dataset.truth is None and options.unlabelled != "keep":
         raise DatasetFormatError(

@@ -51,6 +51,9 @@ def take_rows(source: SourceDataset, rows: NDArray[np.integer]) -> SourceDataset
             if position[problem.row] >= 0
         ],
         understanding=source.understanding,
+        fields={
+            name: [values[row] for row in rows.tolist()] for name, values in source.fields.items()
+        },
     )
 
 
@@ -141,10 +144,5 @@ def _with_every_class(source: SourceDataset, rows: NDArray[np.int64]) -> Partial
 
 
 def _take_votes(votes: Votes, position: NDArray[np.int64]) -> Votes:
-    kept = position[votes.sample] >= 0
-    return Votes(
-        sample=position[votes.sample[kept]].astype(np.int32),
-        annotator=votes.annotator[kept],
-        label=votes.label[kept],
-        annotators=list(votes.annotators),
-    )
+    kept = votes.take(position[votes.sample] >= 0)
+    return replace(kept, sample=position[kept.sample].astype(np.int32))

@@ -16,6 +16,7 @@ from cad_studio.core.records import Dataset
 from cad_studio.datasets._base import READERS, ReadOptions, read_source
 from cad_studio.datasets.checks import Report, check, without
 from cad_studio.services.access import Access
+from cad_studio.services.fields import save_fields
 from cad_studio.services.image_files import ImageFiles
 from cad_studio.store.datasets import name_taken
 from cad_studio.store.projects import Project
@@ -91,7 +92,10 @@ class ImportService:
                 files, shape = images.keep(kept)
                 columns = self._columns(found, name, origin, report, files, shape)
                 candidates = blobs.save_array(found.candidates.packed)
-                dataset = self._project.datasets.add(columns, candidates, {"source": origin})
+                details: dict[str, Any] = {"source": origin}
+                if found.votes is not None:
+                    details["threshold"] = found.votes.threshold
+                dataset = self._project.datasets.add(columns, candidates, details)
         return _result(dataset, report, bad)
 
     def _columns(
@@ -116,6 +120,8 @@ class ImportService:
             votes = found.votes
             table = np.stack([votes.sample, votes.annotator, votes.label]).astype(np.int32)
             files["votes"] = blobs.save_array(table)
+            if votes.weight is not None:
+                files["vote_weights"] = blobs.save_array(votes.weight.astype(np.float32))
         height, width, channels = shape or (None, None, None)
         return {
             "name": name,
@@ -131,6 +137,7 @@ class ImportService:
             "files": files,
             "source": origin,
             "report": report.to_json(),
+            "fields": save_fields(blobs, found.fields),
         }
 
 
