@@ -38,8 +38,8 @@ class AnnotatorVotes(DatasetReader):
 
     name = "annotator-votes"
     wants = (
-        "a table (.csv, .tsv, .xlsx, .parquet) with the columns image, annotator and label, one row a "
-        "vote; or image and a column for each annotator"
+        "a table (.csv, .tsv, .xlsx, .parquet) with the columns image, annotator and label, one "
+        "row a vote; or image and a column for each annotator"
     )
 
     def recognises(self, source: str) -> bool:

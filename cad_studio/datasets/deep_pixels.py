@@ -78,12 +78,12 @@ class ValueRange:
         said = []
         if self.n_whole:
             said.append(
-                f"{self.n_whole:,} images with more than 8 bits hold values {self._whole[0]:,} to "
+                f"images with more than 8 bits: {self.n_whole:,}, values {self._whole[0]:,} to "
                 f"{self._whole[1]:,}; {_span(scale.whole)} becomes 0 to 255"
             )
         if self.n_real:
             said.append(
-                f"{self.n_real:,} images with floating-point values hold {self._real[0]:.6g} to "
+                f"images with floating-point values: {self.n_real:,}, {self._real[0]:.6g} to "
                 f"{self._real[1]:.6g}; {_span(scale.real)} becomes 0 to 255"
             )
         return said
