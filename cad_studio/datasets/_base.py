@@ -3,15 +3,16 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
-from cad_studio.core.progress import Progress
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.registry import Registry
 from cad_studio.datasets import candidate_file, selection
+from cad_studio.datasets._addresses import fetch, is_address
 from cad_studio.datasets._reader_process import read_in_process
 from cad_studio.datasets._roles import ROLES, TableChoices
 from cad_studio.datasets._tables import TextForm
@@ -139,7 +140,8 @@ def recognise(source: str) -> str:
         )
     if not Path(source).expanduser().exists():
         raise DatasetFormatError(
-            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME or torchvision:NAME."
+            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME, torchvision:NAME, "
+            "or an address that starts with https://, s3://, gs:// or hf://."
         )
     wanted = "\n".join(f"- {name}: {READERS.get(name).wants}" for name in READERS.names())
     raise DatasetFormatError(f"{_found(source)} Known formats:\n{wanted}")
@@ -149,7 +151,7 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
     """Read a source with the reader that fits, its splits chosen and its candidates put in.
 
     Args:
-        source: A path, `hf:owner/name` or `torchvision:NAME`.
+        source: A path, an address, `hf:owner/name` or `torchvision:NAME`.
         options: What the user said about it.
         progress: Told how far the reading is.
 
@@ -159,11 +161,28 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    source, options, progress = _fetched(source, options, progress)
     with suppress(OSError, ValueError):  # no path at all; said where it is recognised
         if Path(source).expanduser().is_dir():
             source = str(hub_snapshot(Path(source).expanduser()))
     read = read_in_process if is_fragile(source, options) else read_here
     return read(source, options, progress)
+
+
+def _fetched(
+    source: str, options: ReadOptions, progress: Progress
+) -> tuple[str, ReadOptions, Progress]:
+    """A source and its files where they can be read, and the progress that is left for that."""
+    places = {"candidates": options.candidates, "images_dir": options.images_dir}
+    far = {name: place for name, place in places.items() if place and is_address(place)}
+    if not far and not is_address(source):
+        return source, options, progress
+    cache = Path(options.cache_dir) / "downloads" if options.cache_dir else None
+    way = Part(progress, 0.0, 0.8)
+    if is_address(source):
+        source = str(fetch(source, cache, way))
+    local = {name: str(fetch(place, cache, way)) for name, place in far.items()}
+    return source, replace(options, **local), Part(progress, 0.8, 1.0)
 
 
 def is_fragile(source: str, options: ReadOptions) -> bool:

@@ -13,6 +13,7 @@ from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.partial_labels import MAX_CLASSES, PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Dataset
+from cad_studio.datasets._addresses import check_address, is_address
 from cad_studio.datasets._base import READERS, ReadOptions, read_source
 from cad_studio.datasets.checks import Report, check, without
 from cad_studio.services.access import Access
@@ -100,6 +101,7 @@ class ImportService:
         for place in (source, options.candidates, options.images_dir):
             if place is not None:
                 self._access.require_to_reach(place)
+                check_address(place)
 
     def store(
         self,
@@ -254,7 +256,12 @@ def formats() -> list[str]:
 
 
 def resolved_source(source: str) -> str:
-    """A path made absolute, so that it means the same in another process."""
-    if re.match(r"(hf|torchvision):", source):
+    """A path made absolute, so that it means the same in another process.
+
+    Raises:
+        SettingError: It is an address that holds a credential, which would be stored.
+    """
+    check_address(source)
+    if re.match(r"(hf|torchvision):", source) or is_address(source):
         return source
     return str(Path(source).expanduser().absolute())
