@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from cad_studio.core.dataset import Problem
+from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.understanding import Understanding
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._cells import Label, candidate_column, is_missing, label_column
@@ -57,6 +58,8 @@ def rows_of_tables(
     """
     choices = options.tables()
     read = [read_text_table(data, name, choices.form, told) for name, data in tables]
+    if options.candidates is None:  # else they may be columns of that file
+        _require_given(read, options)
     roles = [find_roles(table, choices.columns, class_names) for table in read]
     for table, role in zip(read, roles, strict=True):
         if "image" not in role.column:
@@ -92,6 +95,22 @@ def rows_of_tables(
     for way, names in finder.used.items():
         told.take("image files", f"{len(names):,} found {way} (first: {names[0]})")
     return samples, images
+
+
+def _require_given(tables: list[Table], options: ReadOptions) -> None:
+    """Make sure that a table has each column that the user names.
+
+    Raises:
+        SettingError: None has it.
+    """
+    there = [name for table in tables for name in table.columns]
+    for role, names in options.columns.items():
+        odd = next((name for name in names if name not in there), None)
+        if odd is not None:
+            raise SettingError(
+                f"--columns {role}={odd}: {tables[0].name} has no such column. "
+                f"{closest(odd, there)}".rstrip()
+            )
 
 
 def _add_table(
