@@ -1,13 +1,14 @@
 """A partial-label dataset, as a reader finds it and as everything else sees it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.understanding import Understanding
 
 UNKNOWN = -1
 """The label index that stands for "not known"."""
@@ -33,15 +34,28 @@ class Votes:
 
     Attributes:
         sample: int32 (M,). Row of the sample.
-        annotator: int32 (M,). Index into `annotators`.
+        annotator: int32 (M,). Index into `annotators`; `UNKNOWN` where it is not known who.
         label: int32 (M,). Class index.
         annotators: Names.
+        weight: float32 (M,), above 0. How many votes, or which share of them, an entry stands
+            for; None where each is one vote.
+        threshold: Share of a sample's votes that made a class a candidate; 0 is any vote.
     """
 
     sample: NDArray[np.int32]
     annotator: NDArray[np.int32]
     label: NDArray[np.int32]
     annotators: list[str]
+    weight: NDArray[np.float32] | None = None
+    threshold: float = 0.0
+
+    def take(self, kept: NDArray[np.bool_]) -> "Votes":
+        """Some of the votes, bool (M,)."""
+        weight = None if self.weight is None else self.weight[kept]
+        return replace(
+            self, sample=self.sample[kept], annotator=self.annotator[kept],
+            label=self.label[kept], weight=weight,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class SourceDataset:
         votes: Who said what, or None.
         class_descriptions: Free text by class name; may be empty.
         problems: Samples that cannot be imported as they stand.
+        understanding: How the source was read, and what of it is left out.
+        fields: N values as written by name, of every further column of the source (camera,
+            patient, date); None where a sample has none. What kind each is, `core.fields` finds
+            out.
     """
 
     class_names: list[str]
@@ -97,6 +115,8 @@ class SourceDataset:
     votes: Votes | None = None
     class_descriptions: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
+    fields: dict[str, Sequence[object]] = field(default_factory=dict)
 
 
 class PixelSource(Protocol):

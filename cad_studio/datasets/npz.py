@@ -77,6 +77,11 @@ class NpzFile(DatasetReader):
         if "features" in arrays:
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
+        told = dataset.understanding
+        main = "images" if "images" in arrays else "features"
+        told.layout = f"arrays of {main} in a NumPy archive"
+        told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
+        told.leave_out("arrays that are not read", archive.others)
         return dataset
 
 
