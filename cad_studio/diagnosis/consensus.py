@@ -106,7 +106,7 @@ def dawid_skene(
     belief = np.zeros((len(voted), n_classes))
     np.add.at(belief, (row, label), 1.0)
     belief /= belief.sum(axis=1, keepdims=True)
-    for rounds in range(1, MOST_ROUNDS + 1):
+    for rounds in range(1, MOST_ROUNDS + 1):  # noqa: B007  # told when it is over
         confusion, shares = _matrices(votes, belief, n_annotators, pseudo_count)
         # (A, C true, C said) to (A and said, true)
         flat = confusion.transpose(0, 2, 1).reshape(-1, n_classes)
