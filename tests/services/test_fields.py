@@ -1,10 +1,15 @@
 """Fields, tags, splits and votes of a small dataset, through the services."""
 
+import csv
+
 import numpy as np
 import pytest
 
 from cad_studio.annotation.splitting import SplitConfig
 from cad_studio.core.errors import NotAllowedError, SettingError
+from cad_studio.core.fields import make_field
+from cad_studio.core.progress import Silent
+from cad_studio.datasets._base import ReadOptions, read_here
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.run_inputs import split_rows
 from tests.datasets.sources import png, write_csv
@@ -224,3 +229,46 @@ def test_viewer_changes_neither_splits_nor_sets(pets, monkeypatch):
 def _only_annotates(role):
     if role == "owner":
         raise NotAllowedError("Only an owner.")
+
+
+@pytest.mark.parametrize("form", ["npz", "csv", "parquet"])
+def test_fields_and_tags_are_columns_of_exports(pets, tmp_path, form):
+    act(pets, "tag", [0, 2], given={"tag": "odd"})
+    act(pets, "tag", [2], given={"tag": "dark"})
+    out = tmp_path / f"out.{form}"
+    pets.exporting.export(NAME, form, out, Silent())
+    data = pets.datasets.load(NAME)
+    wanted = pets.datasets.fields.columns(data)
+    assert list(wanted) == ["camera", "patient", "age", "taken", "tags"]
+    assert wanted["tags"][:3] == ["odd", None, "dark|odd"]
+    if form == "csv":
+        with out.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert [line["age"] for line in lines[4:7]] == ["24", "", "26"]
+        assert lines[2]["tags"] == "dark|odd"
+    elif form == "parquet":
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(out).to_pydict()
+        assert {name: table[name] for name in wanted} == wanted
+    else:
+        store(pets, out, "again")
+        assert pets.datasets.get("again").version.hash != ""
+        again = pets.datasets.load("again").fields
+        for name in ("camera", "patient", "age", "taken"):
+            assert again[name].kind == data.fields[name].kind
+            assert [again[name].shown(row) for row in range(N)] == wanted[name]
+
+
+def test_other_arrays_of_an_archive_are_left_out_with_a_word(tmp_path):
+    np.savez(
+        tmp_path / "a.npz", images=np.zeros((3, 4, 4), np.uint8), labels=np.arange(3) % 2,
+        when=np.array(["2024-05-31", "2024-06-01", "NaT"], "datetime64[ns]"),
+        site=np.array(["x", "", "y"]), boxes=np.zeros((3, 4)), more=np.array([{}, 1, 2], object),
+    )  # fmt: skip
+    found = read_here(str(tmp_path / "a.npz"), ReadOptions(), Silent())
+    assert make_field("when", found.fields["when"]).kind == "date"
+    assert found.fields["site"] == ["x", "", "y"]
+    assert set(found.fields) == {"when", "site"}
+    [left] = found.understanding.left_out
+    assert set(left.names) == {"boxes", "more"}

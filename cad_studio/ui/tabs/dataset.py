@@ -14,6 +14,7 @@ from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.forms import SettingsForm, start_button
+from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
@@ -29,7 +30,7 @@ def build(services: Services) -> None:
     def check(_wanted: dict[str, Any]) -> dict[str, Any]:
         return services.verifying.submit()
 
-    viewer("dataset_page", "dataset-page", [remove, check])
+    viewer("dataset_page", "dataset-page", [remove, check, *division_actions(services)])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
@@ -62,6 +63,11 @@ def _import_form(services: Services) -> None:
             max_lines=1,
             elem_id="import-candidates",
         )
+        threshold = gr.Number(
+            label="Vote threshold",
+            info="Share of a sample's votes that makes a class a candidate; 0: any vote is enough.",
+            value=0.0, minimum=0.0, maximum=1.0, step=0.05, elem_id="import-threshold",
+        )  # fmt: skip
         with gr.Accordion("More", open=False, elem_id="import-more"):
             format_name = gr.Dropdown(
                 ["recognise by itself", *formats()],
@@ -96,6 +102,7 @@ def _import_form(services: Services) -> None:
         classes: str | None,
         images: str | None,
         skip_bad: bool,
+        threshold: float | None,
     ) -> Job:
         typed = (source or "").strip()
         if upload and typed:
@@ -121,12 +128,14 @@ def _import_form(services: Services) -> None:
                     "splits": _words(splits),
                     "class_names": _words(classes) or None,
                     "images_dir": _path(images),
+                    "threshold": float(threshold or 0.0),
                 },
             },
         )
 
     with form:
-        inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad]
+        inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad,
+                  threshold]  # fmt: skip
         # the source that was given last is the only one that is shown, and the one that is imported
         upload.upload(None, None, source, js="() => ''", api_visibility="private")
         source.input(None, None, upload, js="() => null", api_visibility="private")
