@@ -12,9 +12,9 @@ from cad_studio.services.exporting import FORMATS
 from cad_studio.services.importing import check_name, formats, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.forms import SettingsForm, start_button
-from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
