@@ -10,9 +10,9 @@ from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
+from cad_studio.core.vote_sets import VOTES_AS
 from cad_studio.datasets import candidate_file, selection
 from cad_studio.datasets._reader_process import read_in_process
-from cad_studio.datasets._vote_matrix import VOTES_AS
 
 DEFAULT_SPLIT = "train"
 

@@ -7,6 +7,7 @@ import gradio as gr
 
 from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
+from cad_studio.core.vote_sets import VOTES_AS
 from cad_studio.services.container import Services
 from cad_studio.services.exporting import FORMATS
 from cad_studio.services.importing import check_name, formats, resolved_source
@@ -16,6 +17,8 @@ from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.tabs._base import TABS, Tab
+
+_FIND_OUT = "find out"
 
 
 def build(services: Services) -> None:
@@ -84,6 +87,13 @@ def _import_form(services: Services) -> None:
                 info="In order, separated by commas, when the source has none.",
                 max_lines=1, elem_id="import-classes",
             )  # fmt: skip
+            votes_as = gr.Dropdown(
+                [_FIND_OUT, *VOTES_AS],
+                value=_FIND_OUT,
+                label="A matrix of votes holds",
+                info="For each class counts or shares of votes, or a column for each annotator.",
+                elem_id="import-votes-as",
+            )
             images = gr.Textbox(
                 label="Image folder of a votes table", max_lines=1, elem_id="import-images"
             )
@@ -103,6 +113,7 @@ def _import_form(services: Services) -> None:
         images: str | None,
         skip_bad: bool,
         threshold: float | None,
+        votes_as: str | None,
     ) -> Job:
         typed = (source or "").strip()
         if upload and typed:
@@ -129,13 +140,14 @@ def _import_form(services: Services) -> None:
                     "class_names": _words(classes) or None,
                     "images_dir": _path(images),
                     "threshold": float(threshold or 0.0),
+                    "votes_as": votes_as if votes_as in VOTES_AS else None,
                 },
             },
         )
 
     with form:
         inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad,
-                  threshold]  # fmt: skip
+                  threshold, votes_as]  # fmt: skip
         # the source that was given last is the only one that is shown, and the one that is imported
         upload.upload(None, None, source, js="() => ''", api_visibility="private")
         source.input(None, None, upload, js="() => null", api_visibility="private")
