@@ -64,6 +64,18 @@ def test_good_annotators_are_told_from_bad_ones_and_the_intervals_hold_what_is_t
     assert np.argsort([-each.accuracy for each in judged]).tolist() == [0, 1, 2, 3]
 
 
+def test_interval_is_that_of_jeffreys():
+    """Nine of ten right: the 2.5 and 97.5 % points of Beta(9.5, 1.5), from tables."""
+    sample, annotator = np.repeat(np.arange(10), 2), np.tile(np.arange(2), 10)
+    label = np.zeros(20, int)
+    confidence = np.zeros((10, 2))
+    confidence[:9, 0] = 1.0
+    confidence[9, 1] = 1.0
+    [one, _] = qualities(sample, annotator, label, confidence, 2)
+    assert (one.n_votes, one.accuracy) == (10, pytest.approx(0.9))
+    assert (one.low, one.high) == (pytest.approx(0.6188, abs=1e-3), pytest.approx(0.9889, abs=1e-3))
+
+
 def test_samples_with_one_vote_say_nothing_of_who_gave_it():
     sample, annotator, label = np.array([0, 0, 1]), np.array([0, 1, 2]), np.array([1, 1, 0])
     found = dawid_skene(sample, annotator, label, 3, 3, 2)

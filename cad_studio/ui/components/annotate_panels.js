@@ -17,6 +17,7 @@ export function sheet(label, load) {
 }
 
 const MOST_PEOPLE = 100;
+const tenth = share => `${(100 * share).toFixed(1)} %`;
 
 const set = (classes, names) => classes.length ? classes.map(index => h('i.square', {title: names[index], style: {'--k': colour(index)}})) : ['none'];
 
@@ -89,7 +90,7 @@ function qualityTable({people, samples, sure}) {
   return h('section', {id: 'agreement-quality'}, h('h2', {title: 'Estimated from the votes alone (Dawid-Skene); no true label is used'}, 'How often each annotator is right'),
     h('p.quiet-text', {}, `By the consensus of all, in which good annotators count more. It is sure (95 % or more) of ${count(sure)} of ${counted(samples, 'sample')}.`),
     h('div.scroll', {}, h('table.runs', {}, h('thead', {}, h('tr', {}, ...['Annotator', 'Right', '95 % interval', '', 'Votes'].map(text => h('th', {}, text)))),
-      h('tbody', {}, ...known.map(each => h('tr', {data: {who: each.who}}, h('td', {}, each.who), h('td.number', {}, percent(each.accuracy)), h('td.number', {}, `${percent(each.low)} to ${percent(each.high)}`), h('td', {}, span(each)), h('td.number', {}, count(each.n_votes))))))),
+      h('tbody', {}, ...known.map(each => h('tr', {data: {who: each.who}}, h('td', {}, each.who), h('td.number', {}, tenth(each.accuracy)), h('td.number', {}, `${tenth(each.low)} to ${tenth(each.high)}`), h('td', {}, span(each)), h('td.number', {}, count(each.n_votes))))))),
     people.length > known.length ? h('p.quiet-text', {}, `${counted(people.length - known.length, 'annotator')} more: python -m cad_studio annotate agreement.`) : null);
 }
 

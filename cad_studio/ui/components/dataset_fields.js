@@ -16,7 +16,7 @@ export function createFieldFilter(onAdd) {
   const field = h('select', {id: 'dataset-field', 'aria-label': 'Field', on: {change: drawValues}});
   const value = h('select', {id: 'dataset-value', 'aria-label': 'Value', on: {change: () => { if (value.value) onAdd(value.value); }}});
   const range = h('input.field', {type: 'text', id: 'dataset-range', 'aria-label': 'Value or range', on: {change: () => { if (range.value.trim()) onAdd(`${field.value}=${range.value.trim()}`); range.value = ''; }}});
-  const element = h('span.row', {hidden: true}, field, value, range);
+  const element = h('span.fields', {hidden: true}, field, value, range);
   let known = [];
 
   function drawValues() {

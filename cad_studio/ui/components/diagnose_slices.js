@@ -1,10 +1,10 @@
 // The slices view: a run's figures for each value of a field, and the way into one of them.
 
-import {h, fill, count, percent} from './dom.js';
+import {h, fill, count} from './dom.js';
 import {conditionText} from './dataset_fields.js';
 import {read, tell} from './store.js';
 
-const share = value => (value === null ? 'n/a' : percent(value));
+const share = value => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
 
 /** `about` tells which fields there are; `onSlice(condition)` narrows the whole page to one value. */
 export function createSlicesView(shared, onSlice) {
