@@ -98,22 +98,28 @@ function qualityTable({people, samples, sure}) {
 export function bulkSheet(ctx, preview, act) {
   return sheet('All samples of this selection', async body => {
     const {names, classes, queue} = ctx();
-    const what = h('select', {id: 'bulk-what', 'aria-label': 'What to do'}, ...[['add', 'Add a class to every set'], ['remove', 'Remove a class from every set'], ['set', 'Leave only one class in every set']].map(([value, text]) => h('option', {value}, text)));
+    const what = h('select', {id: 'bulk-what', 'aria-label': 'What to do'}, ...[['add', 'Add a class to every set'], ['remove', 'Remove a class from every set'], ['set', 'Leave only one class in every set'], ['tag', 'Put a tag on every sample'], ['untag', 'Take a tag off every sample']].map(([value, text]) => h('option', {value}, text)));
     const which = h('select', {id: 'bulk-class', 'aria-label': 'Class'}, ...classes.map(index => h('option', {value: index}, names[index])));
+    const tag = h('input.field', {type: 'text', id: 'bulk-tag', maxlength: 60, 'aria-label': 'Tag', hidden: true});
+    const isTag = () => ['tag', 'untag'].includes(what.value);
     const skip = h('input', {type: 'checkbox', id: 'bulk-skip'});
     const words = h('p', {id: 'bulk-says', role: 'status'});
     const go = h('button.btn.primary', {type: 'button', id: 'bulk-do', disabled: true}, 'Do it');
-    const wanted = () => ({kind: what.value, arguments: {class: +which.value, ...(skip.checked ? {skip_last: true} : {})}, queue});
+    const wanted = () => ({kind: what.value, arguments: isTag() ? {tag: tag.value} : {class: +which.value, ...(skip.checked ? {skip_last: true} : {})}, queue});
     async function look() {
+      which.hidden = isTag();
+      tag.hidden = !isTag();
+      if (isTag() && !tag.value.trim()) { go.disabled = true; words.textContent = ''; return; }
       go.disabled = true;
       const answer = await preview(wanted());
       words.className = answer.error ? 'warn' : '';
       words.textContent = answer.error || answer.says;
       go.disabled = !!answer.error || !answer.changed;
     }
+    tag.addEventListener('input', look);
     for (const each of [what, which, skip]) each.addEventListener('change', look);
     go.addEventListener('click', async () => { go.disabled = true; if (await act(wanted())) body.closest('dialog').close(); });
-    fill(body, h('div.row', {}, what, which), h('label.keys', {}, skip, 'Leave out samples that would lose their last candidate'), words, h('div.row', {}, go, h('span.quiet-text', {}, 'One step of undo takes all of it back.')));
+    fill(body, h('div.row', {}, what, which, tag), h('label.keys', {}, skip, 'Leave out samples that would lose their last candidate'), words, h('div.row', {}, go, h('span.quiet-text', {}, 'One step of undo takes all of it back.')));
     await look();
   });
 }

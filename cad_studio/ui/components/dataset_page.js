@@ -48,7 +48,7 @@ export function mount({element, server}) {
     act('dataset-export-open', 'Export', 'dataset-export'), act('dataset-synthesize-open', 'Synthesize sets', 'dataset-synthesize'),
     h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
   const fix = h('button.btn.act', {type: 'button', id: 'dataset-annotate', title: 'Decide the samples of this filter on the Annotate page', on: {click: () => annotate({filter: state.filter, source: 'filter', title: filterName()})}}, 'Annotate these');
-  const tagThese = h('button.btn', {type: 'button', id: 'dataset-tag', title: 'Put a tag on the samples of this filter, or take it off', on: {click: () => tagging.open(shown ? shown.total : 0, about.tags)}}, 'Tag these');
+  const tagThese = h('button.btn.act', {type: 'button', id: 'dataset-tag', title: 'Put a tag on the samples of this filter, or take it off', on: {click: () => tagging.open(shown ? shown.total : 0, about.tags)}}, 'Tag these');
   const fieldFilter = createFieldFilter(condition => { filter({where: [...new Set([...(state.filter.where || []), condition])]}); fieldFilter.reset(); });
   const filterName = () => [...(state.filter.holds || []), ...(state.filter.where || []).map(conditionText), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
   const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fieldFilter.element, fix, tagThese, h('span.grow'), place, previous, next);
