@@ -2,9 +2,11 @@
 
 Arrays: `images` uint8 (N, H, W) or (N, H, W, 3), or `features` (N, D), or both; `candidates` bool
 (N, C) and/or `labels` (N,), class indices or names; optionally `ids` (N,), `class_names` (C,),
-`class_descriptions` (C,) and `split`, one text or (N,).
+`class_descriptions` (C,) and `split`, one text or (N,). Further arrays (N,) become fields.
 """
 
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,12 @@ ARRAYS = frozenset(
         "split",
     }
 )
+
+
+FIELD_PREFIX = "field:"
+"""What our exports put before the name of a field, which may be called anything."""
+
+_PLAIN = "biufUM"
 
 
 @READERS.register("npz")
@@ -82,7 +90,37 @@ class NpzFile(DatasetReader):
         told.layout = f"arrays of {main} in a NumPy archive"
         told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
         told.leave_out("arrays that are not read", archive.others)
+        dataset.fields = _fields(path, n_samples, dataset)
         return dataset
+
+
+def _fields(path: Path, n_samples: int, dataset: SourceDataset) -> dict[str, Sequence[object]]:
+    """Further arrays with a value for each sample; others are left out with a word."""
+    found: dict[str, Sequence[object]] = {}
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+    for name in names:
+        if name in ARRAYS:
+            continue
+        try:
+            opened = NpzArchive(path, {name})
+            announced = opened.announced[name]
+            fits = announced.shape == (n_samples,) and announced.dtype.kind in _PLAIN
+        except DatasetFormatError:
+            fits = False
+        if not fits:
+            dataset.understanding.leave_out(
+                "arrays that are neither known nor one plain value for each sample", [name]
+            )
+            continue
+        require_memory(3 * announced.size_bytes + 100 * announced.size, f"{path.name}, {name}")
+        values = opened.read(name)
+        if values.dtype.kind == "M":
+            values = values.astype("datetime64[us]")
+        field_name = name.removeprefix(FIELD_PREFIX)
+        found[field_name] = values.tolist()
+        dataset.understanding.use_column("field", field_name)
+    return found
 
 
 def to_features(values: Array, where: str) -> NDArray[np.float32]:
