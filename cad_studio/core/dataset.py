@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.understanding import Understanding
 
 UNKNOWN = -1
 """The label index that stands for "not known"."""
@@ -85,6 +86,7 @@ class SourceDataset:
         votes: Who said what, or None.
         class_descriptions: Free text by class name; may be empty.
         problems: Samples that cannot be imported as they stand.
+        understanding: How the source was read, and what of it is left out.
     """
 
     class_names: list[str]
@@ -97,6 +99,7 @@ class SourceDataset:
     votes: Votes | None = None
     class_descriptions: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
 
 
 class PixelSource(Protocol):

@@ -17,6 +17,10 @@ class DatasetFormatError(CadStudioError):
     """A source of data is not what its format asks for."""
 
 
+class DoubtfulSourceError(DatasetFormatError):
+    """A source can be read in two ways that give different datasets; the user has to choose."""
+
+
 class ReaderEndedError(CadStudioError):
     """The process that read a source crashed, or went past its memory or its time."""
 

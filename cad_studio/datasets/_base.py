@@ -30,6 +30,18 @@ class ReadOptions:
         images_dir: Folder or zip with the images of a votes table.
         class_names: C names in the order of the indices, when the source has none or lacks some.
         cache_dir: Where downloads are kept.
+        columns: Column names of a table by role, where its names do not tell: `image`, `id`,
+            `candidates`, `label`, `split`, `annotator`, `class` (one 0/1 column each), ...
+        separator: What separates the columns of a text table, such as `;`, or None to find out.
+        list_separator: What separates the candidates in one cell of a table; `none` where a cell
+            is one class name; or None to find out.
+        encoding: Encoding of text tables, or None to find out.
+        split_from: `folders` where the top folders are the splits, `none` where there are no
+            splits in the source, or None to find out.
+        unlabelled: `keep` takes samples without label and candidates with every class as a
+            candidate, `leave-out` (also None) leaves them out.
+        follow_links: Whether links that lead out of the source are followed.
+        bit_depth: Bits that pixels of more than 8 bits use, or None to find out.
     """
 
     format: str | None = None
@@ -41,6 +53,14 @@ class ReadOptions:
     images_dir: str | None = None
     class_names: tuple[str, ...] | None = None
     cache_dir: str | None = None
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    separator: str | None = None
+    list_separator: str | None = None
+    encoding: str | None = None
+    split_from: str | None = None
+    unlabelled: str | None = None
+    follow_links: bool = False
+    bit_depth: int | None = None
 
     def only_split(self) -> str:
         """The split of a source that has none itself."""

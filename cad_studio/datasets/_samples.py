@@ -8,6 +8,7 @@ import numpy as np
 from cad_studio.core.dataset import UNKNOWN, Images, Problem, SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.understanding import Understanding
 from cad_studio.datasets._classes import ClassTable, Label, is_text, names_of, shown
 
 
@@ -24,6 +25,7 @@ class Samples:
         labels: N true labels, None where not known; or None for all.
         where: Says where a row is written.
         problems: Found so far.
+        understanding: Filled by the reader; the dataset takes it over.
     """
 
     source: str
@@ -33,6 +35,7 @@ class Samples:
     labels: list[Label | None] | None
     where: Callable[[int], str]
     problems: list[Problem] = field(default_factory=list)
+    understanding: Understanding = field(default_factory=Understanding)
 
 
 def build_dataset(
@@ -76,6 +79,7 @@ def build_dataset(
         images=images,
         class_descriptions={name: text for name, text in descriptions.items() if text},
         problems=problems,
+        understanding=samples.understanding,
     )
 
 

@@ -48,6 +48,7 @@ def take_rows(source: SourceDataset, rows: NDArray[np.integer]) -> SourceDataset
             for problem in source.problems
             if position[problem.row] >= 0
         ],
+        understanding=source.understanding,
     )
 
 
