@@ -728,7 +728,7 @@ def votes_bomb(folder: Path, chance: Random) -> Source:
 def json_bomb(folder: Path, chance: Random) -> Source:
     """Exports of annotation tools in which every few bytes are a record."""
     kind = chance.choice(("tasks", "records", "coco"))
-    n_records = 10**6
+    n_records = 3 * 10**5
     if kind == "coco":
         text = b'{"categories":[{"id":1,"name":"a"}],"annotations":[],"images":[%s{}]}'
         data = text % (b"{}," * n_records)
@@ -746,7 +746,7 @@ def xml_bomb(folder: Path, chance: Random) -> Source:
     path = folder / "annotations.xml"
     inner = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
     texts = (
-        b"<annotations>" + b"<image/>" * 10**6 + b"</annotations>",
+        b"<annotations>" + b"<image/>" * 3 * 10**5 + b"</annotations>",
         b"<annotations>" + b"<a>" * 10**5,
         f'<!DOCTYPE x [<!ENTITY e0 "x">{inner}]><annotations>&e11;</annotations>'.encode(),
     )

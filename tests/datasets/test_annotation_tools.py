@@ -211,8 +211,13 @@ def test_the_options_of_an_argilla_question_are_the_classes(tmp_path):
     options = [{"value": name} for name in ("owl", "cat", "dog")]
     question = {"name": "kind", "settings": {"type": "label_selection", "options": options}}
     (root / ".argilla" / "settings.json").write_text(json.dumps({"questions": [question]}))
-    record = {"id": "x", "fields": {"image": "0.png"}, "metadata": {"day": 3},
-              "suggestions": {}, "responses": {"kind": [{"value": "cat", "user_id": "u"}]}}  # fmt: skip
+    record = {
+        "id": "x",
+        "fields": {"image": "0.png"},
+        "metadata": {"day": 3},
+        "suggestions": {},
+        "responses": {"kind": [{"value": "cat", "user_id": "u"}]},
+    }
     (root / "records.json").write_text(json.dumps([record]))
     found = read(root)
     assert found.class_names == ["owl", "cat", "dog"]
