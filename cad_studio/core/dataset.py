@@ -1,6 +1,6 @@
 """A partial-label dataset, as a reader finds it and as everything else sees it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -97,9 +97,6 @@ class SourceDataset:
         class_descriptions: Free text by class name; may be empty.
         problems: Samples that cannot be imported as they stand.
         understanding: How the source was read, and what of it is left out.
-        fields: N values as written by name, of every further column of the source (camera,
-            patient, date); None where a sample has none. What kind each is, `core.fields` finds
-            out.
     """
 
     class_names: list[str]
@@ -113,7 +110,6 @@ class SourceDataset:
     class_descriptions: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
-    fields: dict[str, Sequence[object]] = field(default_factory=dict)
 
 
 class PixelSource(Protocol):

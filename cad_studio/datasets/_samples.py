@@ -26,7 +26,6 @@ class Samples:
         where: Says where a row is written.
         problems: Found so far.
         understanding: Filled by the reader; the dataset takes it over.
-        fields: N values as written by name, of further columns; the dataset takes them over.
     """
 
     source: str
@@ -37,7 +36,6 @@ class Samples:
     where: Callable[[int], str]
     problems: list[Problem] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
-    fields: dict[str, Sequence[object]] = field(default_factory=dict)
 
 
 def build_dataset(
@@ -82,7 +80,6 @@ def build_dataset(
         class_descriptions={name: text for name, text in descriptions.items() if text},
         problems=problems,
         understanding=samples.understanding,
-        fields=samples.fields,
     )
 
 

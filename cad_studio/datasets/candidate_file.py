@@ -78,7 +78,7 @@ def apply_candidates(
     how = _Votes(votes_as, threshold)
     if suffix == ".npy":
         return _matrix_by_row(source, read_npy(path), path.name, how)
-    stored = vote_file.read(path, annotators)
+    stored = vote_file.read(path, set(annotators))
     if stored.ids is None:
         return _matrix_by_row(source, stored.values, path.name, how.of(stored))
     return _matrix_by_id(source, stored, path.name, how.of(stored))

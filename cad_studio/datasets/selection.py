@@ -50,9 +50,6 @@ def take_rows(source: SourceDataset, rows: NDArray[np.integer]) -> SourceDataset
             if position[problem.row] >= 0
         ],
         understanding=source.understanding,
-        fields={
-            name: [values[row] for row in rows.tolist()] for name, values in source.fields.items()
-        },
     )
 
 
