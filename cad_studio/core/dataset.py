@@ -34,25 +34,15 @@ class Votes:
 
     Attributes:
         sample: int32 (M,). Row of the sample.
-        annotator: int32 (M,). Index into `annotators`; `UNKNOWN` where it is not known who.
+        annotator: int32 (M,). Index into `annotators`.
         label: int32 (M,). Class index.
         annotators: Names.
-        weight: float32 (M,), above 0. How many votes, or which share of them, an entry stands
-            for; None where each is one vote.
     """
 
     sample: NDArray[np.int32]
     annotator: NDArray[np.int32]
     label: NDArray[np.int32]
     annotators: list[str]
-    weight: NDArray[np.float32] | None = None
-
-    def take(self, kept: NDArray[np.bool_]) -> "Votes":
-        """Some of the votes, bool (M,)."""
-        weight = None if self.weight is None else self.weight[kept]
-        return Votes(
-            self.sample[kept], self.annotator[kept], self.label[kept], list(self.annotators), weight
-        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
 from cad_studio.datasets import candidate_file, selection
 from cad_studio.datasets._reader_process import read_in_process
-from cad_studio.datasets._vote_matrix import VOTES_AS
 
 DEFAULT_SPLIT = "train"
 
@@ -43,9 +42,6 @@ class ReadOptions:
             candidate, `leave-out` (also None) leaves them out.
         follow_links: Whether links that lead out of the source are followed.
         bit_depth: Bits that pixels of more than 8 bits use, or None to find out.
-        votes_as: What a matrix of votes holds: `counts` or `shares` for each class, or the choice
-            of `annotators`, a column each; None to find out.
-        threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
     """
 
     format: str | None = None
@@ -65,10 +61,6 @@ class ReadOptions:
     unlabelled: str | None = None
     follow_links: bool = False
     bit_depth: int | None = None
-    votes_as: str | None = field(
-        default=None, metadata={"choices": VOTES_AS, "help": "What a matrix of votes holds."}
-    )
-    threshold: float = 0.0
 
     def only_split(self) -> str:
         """The split of a source that has none itself."""
@@ -197,9 +189,8 @@ def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDatase
     dataset = selection.only_splits(dataset, options.splits, source)
     if options.candidates is not None:
         dataset = candidate_file.apply_candidates(
-            dataset, Path(options.candidates).expanduser(), options.candidates_mode,
-            options.votes_as, options.threshold, options.columns.get("annotator", ()),
-        )  # fmt: skip
+            dataset, Path(options.candidates).expanduser(), options.candidates_mode
+        )
     if dataset.candidates is None and dataset.truth is None:
         raise DatasetFormatError(
             f"{source} has neither candidates nor labels. Give a candidate file."

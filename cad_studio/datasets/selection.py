@@ -1,7 +1,6 @@
 """Some samples of a dataset, with everything that belongs to them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,5 +71,10 @@ def only_splits(source: SourceDataset, splits: Sequence[str], name: str) -> Sour
 
 
 def _take_votes(votes: Votes, position: NDArray[np.int64]) -> Votes:
-    kept = votes.take(position[votes.sample] >= 0)
-    return replace(kept, sample=position[kept.sample].astype(np.int32))
+    kept = position[votes.sample] >= 0
+    return Votes(
+        sample=position[votes.sample[kept]].astype(np.int32),
+        annotator=votes.annotator[kept],
+        label=votes.label[kept],
+        annotators=list(votes.annotators),
+    )
