@@ -1,6 +1,6 @@
 """A partial-label dataset, as a reader finds it and as everything else sees it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,15 +34,25 @@ class Votes:
 
     Attributes:
         sample: int32 (M,). Row of the sample.
-        annotator: int32 (M,). Index into `annotators`.
+        annotator: int32 (M,). Index into `annotators`; `UNKNOWN` where it is not known who.
         label: int32 (M,). Class index.
         annotators: Names.
+        weight: float32 (M,), above 0. How many votes, or which share of them, an entry stands
+            for; None where each is one vote.
     """
 
     sample: NDArray[np.int32]
     annotator: NDArray[np.int32]
     label: NDArray[np.int32]
     annotators: list[str]
+    weight: NDArray[np.float32] | None = None
+
+    def take(self, kept: NDArray[np.bool_]) -> "Votes":
+        """Some of the votes, bool (M,)."""
+        weight = None if self.weight is None else self.weight[kept]
+        return Votes(
+            self.sample[kept], self.annotator[kept], self.label[kept], list(self.annotators), weight
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,9 @@ class SourceDataset:
         class_descriptions: Free text by class name; may be empty.
         problems: Samples that cannot be imported as they stand.
         understanding: How the source was read, and what of it is left out.
+        fields: N values as written by name, of every further column of the source (camera,
+            patient, date); None where a sample has none. What kind each is, `core.fields` finds
+            out.
     """
 
     class_names: list[str]
@@ -100,6 +113,7 @@ class SourceDataset:
     class_descriptions: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
+    fields: dict[str, Sequence[object]] = field(default_factory=dict)
 
 
 class PixelSource(Protocol):

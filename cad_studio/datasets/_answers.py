@@ -7,6 +7,7 @@ several classes is one vote that is shared among them.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from cad_studio.core.vote_sets import sets_of_votes
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._classes import ClassTable, Label
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._trees import Tree
+from cad_studio.datasets._trees import Tree, open_tree
 from cad_studio.datasets._written_images import WrittenImages, WrittenNames, is_embedded
 
 ITEM_BYTES = 2000
@@ -96,7 +97,7 @@ def build_answered(
     """
     if not items:
         raise DatasetFormatError(f"{source} holds no images with answers.")
-    items = [_with_last_answers(item, told) for item in items]
+    items = _answered([_with_last_answers(item, told) for item in items], source, options, told)
     problems: list[Problem] = []
     files = [item.image for item in items]
     if images is None:
@@ -121,6 +122,12 @@ def build_answered(
     if dataset.votes is not None and dataset.candidates is not None and options.threshold:
         _apply_threshold(dataset, dataset.votes, options.threshold)
     return dataset
+
+
+def image_tree(beside: Path, options: ReadOptions) -> Tree:
+    """Where the images of an export are looked for: the folder given, or that of the export."""
+    folder = Path(options.images_dir).expanduser() if options.images_dir else beside
+    return open_tree(folder, options.follow_links)
 
 
 def as_labels(items: Sequence[Item], told: Understanding) -> None:
@@ -168,6 +175,20 @@ def person(value: object) -> str:
         keys = ("email", "username", "name", "id")
         value = next((value[key] for key in keys if value.get(key)), "")
     return "" if value is None else str(value).strip()
+
+
+def _answered(
+    items: list[Item], source: str, options: ReadOptions, told: Understanding
+) -> list[Item]:
+    """Items less those nobody has said anything of, unless the user keeps such."""
+    if options.unlabelled == "keep" or options.candidates is not None:
+        return items
+    open_ones = [i.where for i in items if not i.answers and not i.proposed and i.truth is None]
+    how = "Give --unlabelled keep to take them with every class as a candidate."
+    if len(open_ones) == len(items):
+        raise DatasetFormatError(f"{source}: none of its {len(items):,} images has a class. {how}")
+    told.leave_out("images without a class", open_ones, how)
+    return [i for i in items if i.answers or i.proposed or i.truth is not None]
 
 
 def _files(

@@ -2,16 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from cad_studio.core.dataset import SourceDataset
-from cad_studio.core.errors import DatasetFormatError
+from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
 from cad_studio.datasets import candidate_file, selection
 from cad_studio.datasets._reader_process import read_in_process
+from cad_studio.datasets._roles import ROLES, TableChoices
+from cad_studio.datasets._tables import TextForm
+from cad_studio.datasets._trees import hub_snapshot
 
 DEFAULT_SPLIT = "train"
 
@@ -42,6 +46,7 @@ class ReadOptions:
             candidate, `leave-out` (also None) leaves them out.
         follow_links: Whether links that lead out of the source are followed.
         bit_depth: Bits that pixels of more than 8 bits use, or None to find out.
+        threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
     """
 
     format: str | None = None
@@ -61,6 +66,12 @@ class ReadOptions:
     unlabelled: str | None = None
     follow_links: bool = False
     bit_depth: int | None = None
+    threshold: float = 0.0
+
+    def tables(self) -> TableChoices:
+        """What is said about tables."""
+        form = TextForm(self.separator, self.encoding)
+        return TableChoices(form, self.columns, self.list_separator)
 
     def only_split(self) -> str:
         """The split of a source that has none itself."""
@@ -151,6 +162,9 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    with suppress(OSError, ValueError):  # no path at all; said where it is recognised
+        if Path(source).expanduser().is_dir():
+            source = str(hub_snapshot(Path(source).expanduser()))
     read = read_in_process if is_fragile(source, options) else read_here
     return read(source, options, progress)
 
@@ -188,14 +202,33 @@ def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDatase
         raise DatasetFormatError(f"{source!r} cannot be read: {error}.") from error
     dataset = selection.only_splits(dataset, options.splits, source)
     if options.candidates is not None:
-        dataset = candidate_file.apply_candidates(
-            dataset, Path(options.candidates).expanduser(), options.candidates_mode
-        )
-    if dataset.candidates is None and dataset.truth is None:
+        path = Path(options.candidates).expanduser()
+        mode = options.candidates_mode
+        dataset = candidate_file.apply_candidates(dataset, path, mode, options.tables())
+    _require_columns(options, dataset)
+    if dataset.candidates is None and dataset.truth is None and options.unlabelled != "keep":
         raise DatasetFormatError(
-            f"{source} has neither candidates nor labels. Give a candidate file."
+            f"{source} has neither candidates nor labels. Give a candidate file, or take all "
+            "classes as candidates with --unlabelled keep."
         )
-    return dataset
+    return selection.settle_unlabelled(dataset, options.unlabelled, source)
+
+
+def _require_columns(options: ReadOptions, dataset: SourceDataset) -> None:
+    """Make sure that no column the user names was passed over.
+
+    Raises:
+        SettingError: One was.
+    """
+    used = dataset.understanding.columns
+    for role, names in options.columns.items():
+        for name in names:
+            if name not in used.get(role, ()):
+                there = [column for columns in used.values() for column in columns]
+                hint = closest(name, there) if role in ROLES else closest(role, ROLES)
+                raise SettingError(
+                    f"--columns {role}={name}: no such column is read as {role}. {hint}".rstrip()
+                )
 
 
 def source_path(source: str) -> Path:

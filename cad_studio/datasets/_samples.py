@@ -26,6 +26,7 @@ class Samples:
         where: Says where a row is written.
         problems: Found so far.
         understanding: Filled by the reader; the dataset takes it over.
+        fields: N values as written by name, of further columns; the dataset takes them over.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Samples:
     where: Callable[[int], str]
     problems: list[Problem] = field(default_factory=list)
     understanding: Understanding = field(default_factory=Understanding)
+    fields: dict[str, Sequence[object]] = field(default_factory=dict)
 
 
 def build_dataset(
@@ -63,6 +65,9 @@ def build_dataset(
             "'label', or name the classes and give a candidate file."
         )
     table = ClassTable(class_names if class_names else names_of(_written(samples)), samples.source)
+    if not class_names and all(item.what != "class names" for item in samples.understanding.taken):
+        words = f"{len(table.names):,} found in the labels"
+        samples.understanding.take("class names", words, "--class-names")
     for split in set(samples.splits):
         if not is_text(split):
             raise DatasetFormatError(f"{samples.source}: the split {shown(split)} is not Unicode.")
@@ -80,6 +85,7 @@ def build_dataset(
         class_descriptions={name: text for name, text in descriptions.items() if text},
         problems=problems,
         understanding=samples.understanding,
+        fields=samples.fields,
     )
 
 
@@ -119,10 +125,7 @@ def _truth(
     known: dict[Label, int] = {}
     for row, label in enumerate(samples.labels):
         if label is None or label == UNKNOWN:
-            if samples.sets is None:
-                message = f"{samples.where(row)}: there is neither a label nor a candidate."
-                problems.append(Problem("empty-set", row, message))
-            continue
+            continue  # an unlabelled sample; what becomes of it is up to the user
         if label not in known:
             known[label] = table.find(label)
         truth[row] = known[label]

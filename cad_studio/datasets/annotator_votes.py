@@ -14,10 +14,11 @@ from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
 from cad_studio.datasets._arrow import ParquetPart, column
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
+from cad_studio.datasets._cells import plain_label
 from cad_studio.datasets._classes import ClassTable, Label
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import Table, plain_label, read_table_file, read_text_table
-from cad_studio.datasets._trees import Tree, TreeImages, is_inside, open_tree
+from cad_studio.datasets._tables import Table, read_table_file, read_text_table
+from cad_studio.datasets._trees import Tree, TreeImages, is_inside, open_tree, without_top
 from cad_studio.datasets.decoding import MAX_FILE_BYTES
 from cad_studio.datasets.image_folder import class_list
 
@@ -47,7 +48,8 @@ class AnnotatorVotes(DatasetReader):
         table = _read(path)
         table.require(*COLUMNS)
         folder = Path(options.images_dir).expanduser() if options.images_dir else path.parent
-        tree = open_tree(folder)
+        tree = open_tree(folder, options.follow_links)
+        tree = tree if folder.is_dir() else without_top(tree)
         names, descriptions = class_list(open_tree(path.parent), options.class_names)
         progress.report(0.5, "Gathering the votes by image")
         gathered = _Gathered(table, options.only_split())

@@ -18,17 +18,17 @@ from cad_studio.datasets._answers import (
     Item,
     build_answered,
     chosen_key,
+    image_tree,
     person,
 )
 from cad_studio.datasets._arrow import ParquetPart, column
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
+from cad_studio.datasets._cells import plain_label
 from cad_studio.datasets._classes import Label
 from cad_studio.datasets._json_files import Json, load_json, starts_of
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._tables import plain_label
-from cad_studio.datasets._trees import open_tree
 from cad_studio.datasets._written_images import is_embedded, plain_path
-from cad_studio.datasets.decoding import SUFFIXES
+from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
 _RECORDS, _SETTINGS = "records.json", ".argilla/settings.json"
 _KEYS = (b'"fields"', b'"responses"', b'"suggestions"')
@@ -86,11 +86,9 @@ class Argilla(DatasetReader):
             _item(record, place, question, f"{file.name}, record {at}", told)
             for at, record in enumerate(records, 1)
         ]
-        folder = Path(options.images_dir).expanduser() if options.images_dir else file.parent
+        tree = image_tree(file.parent, options)
         names = classes.get(question)
-        return build_answered(
-            path.name, items, open_tree(folder), names, options, told, images=images
-        )
+        return build_answered(path.name, items, tree, names, options, told, images=images)
 
 
 def _holds_records(path: Path) -> bool:
@@ -186,7 +184,7 @@ def _image_field(records: Sequence[Json], options: ReadOptions, name: str) -> st
 
 def _is_picture(value: object) -> bool:
     return isinstance(value, str) and (
-        is_embedded(value) or plain_path(value).lower().endswith(tuple(SUFFIXES))
+        is_embedded(value) or suffix_of(plain_path(value)) in known_suffixes()
     )
 
 

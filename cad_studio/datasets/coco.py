@@ -13,13 +13,13 @@ from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
 from cad_studio.core.understanding import Understanding
-from cad_studio.datasets._answers import ITEM_BYTES, Item, as_labels, build_answered
+from cad_studio.datasets._answers import ITEM_BYTES, Item, as_labels, build_answered, image_tree
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._classes import shown
 from cad_studio.datasets._json_files import Json, parse_json, starts_of
 from cad_studio.datasets._markers import marker_files
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._trees import SPLIT_WORDS, open_tree, read_table
+from cad_studio.datasets._trees import SPLIT_WORDS, open_tree, read_table, without_top
 
 _PARTS = (b'"categories"', b'"images"', b'"annotations"', b'"image_id"', b'"category_id"')
 _PLACE = re.compile(r"(annotations/[^/]+\.json|([^/]+/)?_annotations\.coco\.json)")
@@ -54,7 +54,9 @@ class Coco(DatasetReader):
         path = source_path(source)
         progress.report(0.0, f"Reading {path.name}")
         is_file = path.is_file() and path.suffix.lower() != ".zip"
-        tree = open_tree(path.parent if is_file else path)
+        folder = path.parent if is_file else path
+        tree = open_tree(folder, options.follow_links)
+        tree = tree if is_file else without_top(tree)
         found = (
             [path.name] if is_file
             else marker_files(path, lambda name: bool(_PLACE.fullmatch(name)))
@@ -77,8 +79,7 @@ class Coco(DatasetReader):
             items += _images(value, table, name, "" if is_file else _split_of(name), told)
         told.leave_out("JSON files without images", others)
         as_labels(items, told)
-        if options.images_dir:
-            tree = open_tree(Path(options.images_dir).expanduser())
+        tree = image_tree(folder, options) if options.images_dir else tree
         return build_answered(path.name, items, tree, names, options, told)
 
 

@@ -13,11 +13,11 @@ from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
 from cad_studio.core.understanding import Understanding
-from cad_studio.datasets._answers import ITEM_BYTES, Item, as_labels, build_answered
+from cad_studio.datasets._answers import ITEM_BYTES, Item, as_labels, build_answered, image_tree
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._markers import marker_files
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._trees import open_tree, read_table
+from cad_studio.datasets._trees import open_tree, read_table, without_top
 
 _NAME = "annotations.xml"
 _SHAPES = {"box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton"}
@@ -52,7 +52,8 @@ class Cvat(DatasetReader):
         path = source_path(source)
         progress.report(0.0, f"Reading {path.name}")
         folder, name = (path.parent, path.name) if path.suffix.lower() == ".xml" else (path, "")
-        tree = open_tree(folder)
+        tree = open_tree(folder, options.follow_links)
+        tree = tree if name else without_top(tree)
         found = [name] if name else _marked(path)
         if not found:
             raise DatasetFormatError(f"{path.name} holds no {_NAME}.")
@@ -61,8 +62,7 @@ class Cvat(DatasetReader):
         read = _Read(found[0])
         read.gather(read_table(tree, found[0]), told)
         as_labels(read.items, told)
-        if options.images_dir:
-            tree = open_tree(Path(options.images_dir).expanduser())
+        tree = image_tree(folder, options) if options.images_dir else tree
         return build_answered(path.name, read.items, tree, read.class_names or None, options, told)
 
 

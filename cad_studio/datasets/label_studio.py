@@ -22,16 +22,17 @@ from cad_studio.datasets._answers import (
     Item,
     build_answered,
     chosen_key,
+    image_tree,
     person,
 )
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
+from cad_studio.datasets._cells import plain_label
 from cad_studio.datasets._classes import Label
 from cad_studio.datasets._json_files import Json, load_json, starts_of
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._tables import plain_label, read_table_file
-from cad_studio.datasets._trees import open_tree
+from cad_studio.datasets._tables import SUFFIXES, Table, header_of, read_table_file
 from cad_studio.datasets._written_images import is_embedded, plain_path
-from cad_studio.datasets.decoding import SUFFIXES
+from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
 WRITER = "cad-studio"
 """How the `model_version` of predictions begins that hold sets of CAD Studio."""
@@ -42,7 +43,6 @@ _OF_ANNOTATION = frozenset(
     {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}
 )
 _TASK = re.compile(rb'"(annotations|predictions|completed_by|annotation_id|was_cancelled)"\s*:')
-_TABLES = (".csv", ".tsv")
 
 
 @READERS.register("label-studio")
@@ -57,9 +57,8 @@ class LabelStudio(DatasetReader):
         path = Path(source).expanduser()
         if not path.is_file():
             return False
-        if path.suffix.lower() in _TABLES:
-            header = starts_of(path)[0].split(b"\n")[0]
-            return b"annotation_id" in header and b"annotator" in header
+        if path.suffix.lower() in SUFFIXES:
+            return {"annotation_id", "annotator"} <= set(header_of(path)[0])
         if path.suffix.lower() != ".json":
             return False
         head, tail = starts_of(path)
@@ -69,7 +68,7 @@ class LabelStudio(DatasetReader):
 
     def is_sure(self, source: str) -> bool:
         """Ids of annotations in the header of a table; a table of votes has none."""
-        return Path(source).suffix.lower() in _TABLES
+        return Path(source).suffix.lower() in SUFFIXES
 
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read all annotations and gather them by image."""
@@ -78,9 +77,10 @@ class LabelStudio(DatasetReader):
         told = Understanding()
         names: list[str] | None = None
         descriptions: dict[str, str] = {}
-        if path.suffix.lower() in _TABLES:
+        if path.suffix.lower() in SUFFIXES:
             told.layout = "a Label Studio table, one row for each annotation"
-            items = _gathered(_rows_of(path), options, told, path.name)
+            table = read_table_file(path, options.tables().form, told)
+            items = _gathered(_rows_of(table), options, told, path.name)
         else:
             records = _records(path)
             if any("data" in record for record in records):
@@ -91,11 +91,9 @@ class LabelStudio(DatasetReader):
                 told.layout = "a Label Studio JSON-MIN export, one record for each annotation"
                 numbered = ((f"{path.name}, record {n}", r) for n, r in enumerate(records, 1))
                 items = _gathered(numbered, options, told, path.name)
-        folder = Path(options.images_dir).expanduser() if options.images_dir else path.parent
+        tree = image_tree(path.parent, options)
         progress.report(0.5, "Gathering the answers by image")
-        return build_answered(
-            path.name, items, open_tree(folder), names, options, told, descriptions
-        )
+        return build_answered(path.name, items, tree, names, options, told, descriptions)
 
 
 def _records(path: Path) -> list[Json]:
@@ -106,9 +104,8 @@ def _records(path: Path) -> list[Json]:
     return value
 
 
-def _rows_of(path: Path) -> Iterator[tuple[str, Json]]:
+def _rows_of(table: Table) -> Iterator[tuple[str, Json]]:
     """The rows of a table as records, each with its place."""
-    table = read_table_file(path)
     for row in range(len(table)):
         yield table.where(row), {name: cells[row] for name, cells in table.columns.items()}
 
@@ -291,7 +288,7 @@ def _label_key(contents: Sequence[Json], image: str, options: ReadOptions, name:
 def _is_picture(value: object) -> bool:
     if not isinstance(value, str):
         return False
-    return is_embedded(value) or plain_path(value).lower().endswith(tuple(SUFFIXES))
+    return is_embedded(value) or suffix_of(plain_path(value)) in known_suffixes()
 
 
 def _written_classes(record: Json) -> tuple[list[str] | None, dict[str, str]]:

@@ -21,8 +21,8 @@ from cad_studio.datasets._answers import Item, as_labels, build_answered
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
 from cad_studio.datasets._json_files import parse_json
 from cad_studio.datasets._markers import marker_files
-from cad_studio.datasets._trees import SPLIT_WORDS, Tree, open_tree, read_table
-from cad_studio.datasets.decoding import SUFFIXES
+from cad_studio.datasets._trees import SPLIT_WORDS, Tree, open_tree, read_table, without_top
+from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _LISTS = "labels.json"
@@ -49,11 +49,12 @@ class Yolo(DatasetReader):
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Find the classes of all images."""
         path = source_path(source)
-        tree = open_tree(path)
+        tree = without_top(open_tree(path, options.follow_links))
         progress.report(0.0, f"Listing {tree.label}")
         files = tree.names()
-        images = [name for name in files if os.path.splitext(name)[1].lower() in SUFFIXES]
+        images = [name for name in files if suffix_of(name) in known_suffixes()]
         told = Understanding()
+        tree.tell(told)
         names = _class_names(tree, files)
         lists = [name for name in files if PurePosixPath(name).name == _LISTS]
         if lists:

@@ -317,7 +317,7 @@ def test_yolo_lists_of_several_labels_are_sets(tmp_path):
     assert found.candidates.lists() == [[0, 1], [0], [1]]
     assert found.splits == ["train", "train", "val"]
     [left] = found.understanding.left_out
-    assert left.line() == "1 images that labels.json does not list (train/no_label/d.png)."
+    assert left.line() == "images that labels.json does not list: 1 (train/no_label/d.png)."
 
 
 def test_yolo_boxes_name_the_classes_of_an_image(tmp_path):
