@@ -6,12 +6,14 @@ cache of the `datasets` library, and `save_to_disk` folders.
 """
 
 import json
+import lzma
 import mmap
 import re
 import shutil
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +30,11 @@ DATA = (".parquet", ".arrow")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
 _CONVERTED = re.compile(r"\d{4,}")  # how the Hub's conversion names the shards of a split
 _PARTIAL = "partial-"
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError,
+    RuntimeError,  # an encrypted entry
+    NotImplementedError,  # an unknown compression
+)  # fmt: skip
 _LOCAL_HEADER = struct.Struct("<26xHH")  # lengths of the name and of the extra field behind it
 
 
@@ -190,7 +197,7 @@ def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str) -> m
                 shutil.copyfileobj(packed, unpacked)
             unpacked.flush()
             return memoryview(mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except _DAMAGE as error:
         raise DatasetFormatError(
             f"{entry.filename!r} in {label} is damaged or encrypted ({error})."
         ) from error

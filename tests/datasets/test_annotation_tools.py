@@ -7,7 +7,7 @@ import pytest
 
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError
 from cad_studio.core.progress import Silent
-from cad_studio.datasets._base import ReadOptions, read_source, recognise
+from cad_studio.datasets._base import ReadOptions, read_here, recognise
 from cad_studio.datasets._written_images import plain_path
 from tests.datasets.sources import png
 
@@ -21,7 +21,8 @@ SAID = {
 
 
 def read(path, **options):
-    return read_source(str(path), ReadOptions(**options), Silent())
+    """In this process; a process apart for each file would take most of the test's time."""
+    return read_here(str(path), ReadOptions(**options), Silent())
 
 
 def said(found):

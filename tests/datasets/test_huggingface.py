@@ -15,7 +15,7 @@ from cad_studio.core.errors import (
     ResourceError,
 )
 from cad_studio.core.progress import Silent
-from cad_studio.datasets._base import ReadOptions, read_source, recognise
+from cad_studio.datasets._base import ReadOptions, read_here, read_source, recognise
 from tests.datasets.sources import png
 
 
@@ -149,6 +149,11 @@ def hub_table(labels: list, **columns: list) -> pa.Table:
     return made.replace_schema_metadata({"huggingface": json.dumps(info)})
 
 
+def read_at_once(path, **options):
+    """In this process; a process apart for each file would take most of the test's time."""
+    return read_here(str(path), ReadOptions(**options), Silent())
+
+
 def counts(found):
     return {split: found.splits.count(split) for split in sorted(set(found.splits))}
 
@@ -166,9 +171,9 @@ def test_folders_of_the_hubs_conversion_are_splits(prefix, tmp_path):
         pq.write_table(hub_table([row % 3 for row in range(n_rows)]), folder / "0000.parquet")
     for place in (tmp_path, tmp_path / "default"):
         assert recognise(str(place)) == "huggingface"
-        found = read(place)
+        found = read_at_once(place)
         assert counts(found) == {"extra_hard": 1, "test": 3, "train": 6, "validation": 2}
-    one = read(tmp_path / "default" / f"{prefix}test" / "0000.parquet")
+    one = read_at_once(tmp_path / "default" / f"{prefix}test" / "0000.parquet")
     assert one.splits == ["test"] * 3
 
 
@@ -177,16 +182,16 @@ def test_the_same_split_in_several_configurations_is_asked_about(tmp_path):
         (tmp_path / place).mkdir(parents=True)
         pq.write_table(hub_table([0, 1]), tmp_path / place / "0000.parquet")
     with pytest.raises(DoubtfulSourceError, match="train several times, in large and in small"):
-        read(tmp_path)
-    assert len(read(tmp_path / "small").ids) == 2
+        read_at_once(tmp_path)
+    assert len(read_at_once(tmp_path / "small").ids) == 2
 
 
 def test_labels_that_are_not_known_are_unlabelled(tmp_path):
     pq.write_table(hub_table([0, 1, 2, -1, None, 0]), tmp_path / "train.parquet")
-    found = read(tmp_path / "train.parquet")
+    found = read_at_once(tmp_path / "train.parquet")
     assert found.truth.tolist() == [0, 1, 2, 0]
     assert left_out(found) == {"samples without label and candidates": 2}
-    kept = read(tmp_path / "train.parquet", unlabelled="keep")
+    kept = read_at_once(tmp_path / "train.parquet", unlabelled="keep")
     assert kept.truth.tolist() == [0, 1, 2, -1, -1, 0]
     assert kept.candidates.lists() == [[0], [1], [2], [0, 1, 2], [0, 1, 2], [0]]
 
@@ -198,13 +203,13 @@ def test_images_may_be_names_of_files(tmp_path):
     paths = ["img/0.png", "/home/me/1.png", "img\\2.png", "img/3.png"]
     file = tmp_path / "data.parquet"
     pq.write_table(pa.table({"image": paths, "label": ["hen", "duck", "hen", "swan"]}), file)
-    found = read(file)
+    found = read_at_once(file)
     assert found.ids == ["img/0.png", "home/me/1.png", "img/2.png", "img/3.png"]
     assert [found.images.read(row) for row in range(3)] == [png(row) for row in range(3)]
     [problem] = found.problems
     assert (problem.kind, problem.row) == ("unreadable-image", 3)
     assert problem.message.startswith("data.parquet, row 3: 'img/3.png' is not in")
-    assert read(file, images_dir=str(tmp_path / "img")).images.read(0) == png(0)
+    assert read_at_once(file, images_dir=str(tmp_path / "img")).images.read(0) == png(0)
 
 
 def test_further_columns_are_kept_and_what_cannot_be_is_told(tmp_path):
@@ -213,7 +218,7 @@ def test_further_columns_are_kept_and_what_cannot_be_is_told(tmp_path):
         "boxes": [[[0, 1]], [], []], "embedding": [[0.5, 1.0]] * 3,
     }  # fmt: skip
     pq.write_table(hub_table([0, 1, 2], **more), tmp_path / "train.parquet")
-    found = read(tmp_path / "train.parquet")
+    found = read_at_once(tmp_path / "train.parquet")
     assert found.fields == {
         "camera": ["left", None, "right"], "day": [1, 2, None], "sex": ["m", "f", None],
     }  # fmt: skip
@@ -230,7 +235,7 @@ def test_a_folder_of_the_hub_is_read_from_its_zip(packing, tmp_path):
         archive.writestr("README.md", "# birds")
         archive.write(tmp_path / "one.parquet", "data/test.parquet")
     assert recognise(str(tmp_path / "birds.zip")) == "huggingface"
-    found = read(tmp_path / "birds.zip")
+    found = read_at_once(tmp_path / "birds.zip")
     assert found.splits == ["test"] * 5
     assert [found.images.read(row) for row in (4, 0, 2)] == [png(row) for row in (4, 0, 2)]
     assert left_out(found) == {"files that are not Parquet": 1}
@@ -238,7 +243,7 @@ def test_a_folder_of_the_hub_is_read_from_its_zip(packing, tmp_path):
     data[100:-200] = bytes(len(data) - 300)
     (tmp_path / "birds.zip").write_bytes(data)
     with pytest.raises(CadStudioError, match=r"(birds\.zip|test\.parquet)"):
-        read(tmp_path / "birds.zip")
+        read_at_once(tmp_path / "birds.zip")
 
 
 def test_the_cache_of_the_hub_is_read_by_its_main_revision(tmp_path):
