@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cad_studio.core.annotation import DECIDED, FLAG, MINE, Action, Change, ClassMap, RowState
+from cad_studio.core.annotation import FLAG, Action, Change, ClassMap, RowState, speaker
 from cad_studio.core.errors import ProjectError
 
 _COVERED = (
@@ -72,12 +72,9 @@ class Replayed:
 
     def _apply(self, change: Change, action: Action) -> None:
         state = self.states.get(change.row, RowState())
-        said = state.statements.get(action.who)
-        now: Any = {
-            MINE: said and said.to_json(),
-            DECIDED: state.decided and state.decided.to_json(),
-            FLAG: state.flagged,
-        }[change.about]
+        name = speaker(change.about, action.who)
+        said = state.statements.get(name) if name is not None else state.decided
+        now: Any = state.flagged if change.about == FLAG else said and said.to_json()
         if now != change.before:
             raise ProjectError(
                 f"Action {action.number} does not follow from the ones before it (row "

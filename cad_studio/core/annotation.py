@@ -12,6 +12,9 @@ from typing import Any
 MINE, DECIDED, FLAG = "mine", "decided", "flag"
 """What a change can be about: the annotator's statement, a decision for all, or the flag."""
 
+SAID = "said:"
+"""What a change is about when it brings in another's statement, with that name behind it."""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -90,10 +93,12 @@ class RowState:
             return replace(found, decided=Statement.from_json(change.after))
         said = dict(self.statements)
         after = Statement.from_json(change.after)
+        name = speaker(change.about, who)
+        assert name is not None
         if after is None:
-            said.pop(who, None)
+            said.pop(name, None)
         else:
-            said[who] = after
+            said[name] = after
         return replace(found, statements=said)
 
 
@@ -103,7 +108,7 @@ class Change:
 
     Attributes:
         row: The sample.
-        about: `MINE`, `DECIDED` or `FLAG`.
+        about: `MINE`, `DECIDED`, `FLAG`, or `SAID` and the name of an annotator.
         before: JSON form of the statement (or flag) before; None for none.
         after: The same, after.
         sets_before: The effective candidates before.
@@ -129,6 +134,18 @@ class Change:
         """What `to_json` wrote."""
         row, about, before, after, sets_before, sets_after = value
         return Change(row, about, before, after, tuple(sets_before), tuple(sets_after))
+
+
+def speaker(about: str, who: str) -> str | None:
+    """Whose statement a change is about; None where it is about something else.
+
+    Args:
+        about: Of the change.
+        who: Who acts.
+    """
+    if about.startswith(SAID):
+        return about.removeprefix(SAID)
+    return who if about == MINE else None
 
 
 @dataclass(frozen=True)

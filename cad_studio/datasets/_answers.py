@@ -97,7 +97,7 @@ def build_answered(
     """
     if not items:
         raise DatasetFormatError(f"{source} holds no images with answers.")
-    items = _answered([_with_last_answers(item, told) for item in items], source, options, told)
+    items = _answered([last_answers(item, told) for item in items], source, options, told)
     problems: list[Problem] = []
     files = [item.image for item in items]
     if images is None:
@@ -208,7 +208,7 @@ def _files(
     return files
 
 
-def _with_last_answers(item: Item, told: Understanding) -> Item:
+def last_answers(item: Item, told: Understanding) -> Item:
     """An item with the last answer of each annotator; answers of nobody in particular all stay."""
     last: dict[str, Answer] = {}
     for answer in item.answers:

@@ -96,9 +96,9 @@ def split_of(name: PurePosixPath, told: Understanding, is_below: bool = True) ->
     stem = _SHARD.sub("", name.stem)
     words = re.split(r"[-_.]", stem)
     folders = [part for part in reversed(name.parent.parts) if part]
-    if is_below and _CONVERTED.fullmatch(stem) and folders and folders[0] != "data":
-        if not _is_split(folders[0]):
-            return folders[0].removeprefix(_PARTIAL)
+    is_converted = is_below and bool(_CONVERTED.fullmatch(stem))
+    if is_converted and folders and folders[0] != "data" and not _is_split(folders[0]):
+        return folders[0].removeprefix(_PARTIAL)
     for word in (stem, words[0], words[-1], *folders):
         if _is_split(word):
             split = word.removeprefix(_PARTIAL)

@@ -23,6 +23,7 @@ from cad_studio.datasets._answers import (
     build_answered,
     chosen_key,
     image_tree,
+    last_answers,
     person,
 )
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
@@ -36,6 +37,9 @@ from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
 WRITER = "cad-studio"
 """How the `model_version` of predictions begins that hold sets of CAD Studio."""
+
+OWN_QUESTION = ("candidates",)
+"""What the choices of CAD Studio's own tasks are called."""
 
 IMAGE_KEYS = ("image", "img", "picture", "photo", "image_url", "url")
 CHOICE_KEYS = ("choice", "choices", "candidates", "label", "class")
@@ -96,8 +100,29 @@ class LabelStudio(DatasetReader):
         return build_answered(path.name, items, tree, names, options, told, descriptions)
 
 
+def read_answers(path: Path, told: Understanding) -> list[Item]:
+    """What annotators chose in the tasks of CAD Studio, from a JSON or JSON-MIN export.
+
+    Images are not looked for. The id of an item is that of the sample, empty where a task has none.
+
+    Raises:
+        DatasetFormatError: The file is something else, with the task.
+        DoubtfulSourceError: Several questions were asked.
+    """
+    records, options = _records(path), ReadOptions()
+    if any("data" in record for record in records):
+        items = _tasks(records, options, told, path.name, needs_images=False)
+        for item in items:
+            item.id = item.id or str(item.fields.get("id") or "")
+    else:
+        numbered = ((f"{path.name}, record {n}", r) for n, r in enumerate(records, 1))
+        items = _gathered(numbered, options, told, path.name, needs_images=False)
+    return [last_answers(item, told) for item in items]
+
+
 def _records(path: Path) -> list[Json]:
     value = load_json(path)
+    value = [value] if isinstance(value, dict) else value  # one task, as its own export is
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise DatasetFormatError(f"{path.name} must hold a list of Label Studio tasks.")
     require_memory(ITEM_BYTES * len(value), path.name)
@@ -111,14 +136,19 @@ def _rows_of(table: Table) -> Iterator[tuple[str, Json]]:
 
 
 def _tasks(
-    records: Sequence[Json], options: ReadOptions, told: Understanding, name: str
+    records: Sequence[Json],
+    options: ReadOptions,
+    told: Understanding,
+    name: str,
+    needs_images: bool = True,
 ) -> list[Item]:
     """The tasks of a JSON export."""
     data = [record["data"] for record in records if isinstance(record.get("data"), dict)]
     if len(data) < len(records):
         raise DatasetFormatError(f"{name}: a task has no 'data'. Export the project again.")
-    image = _image_key(data, options, name)
-    told.use_column("image", image)
+    image = _image_key(data, options, name) if needs_images else ""
+    if image:
+        told.use_column("image", image)
     question = _question(records, options, told, name)
     items = []
     for at, (record, content) in enumerate(zip(records, data, strict=True), 1):
@@ -193,7 +223,7 @@ def _question(records: Sequence[Json], options: ReadOptions, told: Understanding
                     where = asked if result.get("type") == "choices" else others
                     where[str(result.get("from_name"))] = None
     given = options.columns.get("label", [])
-    found = chosen_key(asked, given, (), "label", name)
+    found = chosen_key(asked, given, OWN_QUESTION, "label", name)
     if found is None and asked:
         raise DoubtfulSourceError(
             f"{name} asks several questions ({', '.join(asked)}). Say which one names the "
@@ -209,23 +239,30 @@ def _question(records: Sequence[Json], options: ReadOptions, told: Understanding
 
 
 def _gathered(
-    records: Iterator[tuple[str, Json]], options: ReadOptions, told: Understanding, name: str
+    records: Iterator[tuple[str, Json]],
+    options: ReadOptions,
+    told: Understanding,
+    name: str,
+    needs_images: bool = True,
 ) -> list[Item]:
     """The tasks of records that have one annotation each."""
     numbered = list(records)
     contents = [record for _, record in numbered]
     if not contents:
         raise DatasetFormatError(f"{name} holds no annotations.")
-    image = _image_key(contents, options, name)
+    image = _image_key(contents, options, name) if needs_images else ""
     label = _label_key(contents, image, options, name)
-    told.use_column("image", image)
+    if image:
+        told.use_column("image", image)
     told.use_column("label", label)
     told.use_column("annotator", "annotator")
     items: dict[tuple[str, str], Item] = {}
     for where, record in numbered:
         written = str(record.get(image) or "")
-        item = items.setdefault((str(record.get("id")), written), Item(written, where))
-        further = record.keys() - _OF_ANNOTATION - {image, label}
+        own = str(record.get("sample_id") or "")
+        key = (own or str(record.get("id")), written)
+        item = items.setdefault(key, Item(written, where, id=own))
+        further = record.keys() - _OF_ANNOTATION - {image, label, "sample_id"}
         item.fields |= {key: record[key] for key in record if key in further}
         labels = tuple(dict.fromkeys(_choice_labels(record.get(label), where)))
         if not labels:
