@@ -186,7 +186,12 @@ def simulate(
 @annotate_app.command()
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to write; of huggingface and fiftyone a folder, unless it ends in .zip."
+        ),
+    ],
     format_name: Annotated[
         str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")
     ] = "sets",

@@ -47,8 +47,8 @@ class Votes:
     annotators: list[str]
     weight: NDArray[np.float32] | None = None
 
-    def take(self, kept: NDArray[np.bool_]) -> "Votes":
-        """Some of the votes, bool (M,)."""
+    def take(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> "Votes":
+        """Some of the votes: bool (M,), or their places, in that order."""
         weight = None if self.weight is None else self.weight[kept]
         return Votes(
             self.sample[kept], self.annotator[kept], self.label[kept], list(self.annotators), weight

@@ -36,11 +36,13 @@ class Answer:
         who: Name of the annotator; empty where the tool does not say.
         labels: The classes chosen, at least one.
         at: When it was given, as text that sorts by time; empty where not known.
+        weight: How many votes it stands for; None where it is one, shared among its classes.
     """
 
     who: str
     labels: tuple[Label, ...]
     at: str = ""
+    weight: float | None = None
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Item:
         image: Its address as written.
         where: Where it is written, for messages.
         answers: What annotators said, in the order of the export.
-        proposed: Classes that nobody chose but that are its candidates; used without answers.
+        proposed: Its candidates, where they are written down and do not follow from the answers.
         truth: Its true label, where the tool knows one.
         id: Its id; empty takes the name of the file.
         split: Its split; empty takes that of the options.
@@ -215,7 +217,11 @@ def last_answers(item: Item, told: Understanding) -> Item:
         before = last.get(answer.who)
         if answer.who and (before is None or answer.at >= before.at):
             last[answer.who] = answer
-    kept = [each for each in item.answers if not each.who or last[each.who] is each]
+    kept = [
+        each
+        for each in item.answers
+        if not each.who or each.weight is not None or last[each.who] is each
+    ]
     dropped = len(item.answers) - len(kept)
     if dropped:
         told.leave_out("earlier answers of an annotator who answered again", [item.where] * dropped)
@@ -224,7 +230,7 @@ def last_answers(item: Item, told: Understanding) -> Item:
 
 
 def _set_of(item: Item) -> list[Label] | None:
-    members = [label for answer in item.answers for label in answer.labels] or item.proposed
+    members = item.proposed or [label for answer in item.answers for label in answer.labels]
     return list(dict.fromkeys(members)) or None
 
 
@@ -235,7 +241,10 @@ def _votes(items: Sequence[Item], table: ClassTable) -> Votes | None:
         for answer in item.answers:
             voter = names.setdefault(answer.who, len(names)) if answer.who else UNKNOWN
             known = [index for index in map(table.find, answer.labels) if index != UNKNOWN]
-            found += [(row, voter, index, 1 / len(known)) for index in dict.fromkeys(known)]
+            found += [
+                (row, voter, index, answer.weight or 1 / len(known))
+                for index in dict.fromkeys(known)
+            ]
     if not found:
         return None
     columns = np.asarray(found, np.float64).T

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.export_folders import replacing_folder, size_bytes
 from cad_studio.services.exporting import csv_lines, replacing, write_parquet
+from cad_studio.services.fiftyone_folder import write_fiftyone
 from cad_studio.services.label_studio_tasks import label_config, write_tasks
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
@@ -29,8 +30,12 @@ FORMATS = {
     "votes": ("csv", "Who said what, one vote a line, as an import of votes takes it"),
     "label-studio": ("json", "Tasks of Label Studio: images, and the sets as predictions"),
     "huggingface": ("zip", "A dataset folder with a card, for the Hugging Face Hub"),
+    "fiftyone": ("zip", "A FiftyOne dataset folder with sets, labels and votes as its fields"),
 }
 """Name to the ending of its file and what it is."""
+
+_FOLDERS = {"huggingface", "fiftyone"}
+"""Formats that are a folder; their file is a zip of it."""
 
 
 class AnnotationFiles:
@@ -70,7 +75,8 @@ class AnnotationFiles:
         Args:
             name: The dataset.
             format_name: A key of `FORMATS`.
-            out: The file to write; its folder must exist. None makes one in the project.
+            out: The file to write; its folder must exist. None makes one in the project. A format
+                that is a folder is written as one, unless the name ends in `.zip`.
             rows: Only these samples, e.g. of a filter; None for all. The log is always whole.
             only_changed: Only samples whose set annotators have changed.
             progress: Told how far it is.
@@ -102,13 +108,14 @@ class AnnotationFiles:
             out = self._folder / f"{name}-v{number}-{format_name}{part}.{ending}"
         writers: dict[str, Callable[..., int]] = {
             "sets": self._write_sets, "history": self._write_history, "votes": self._write_votes,
-            "label-studio": self._write_label_studio, "huggingface": self._write_folder,
+            "label-studio": self._write_label_studio, "huggingface": self._write_hub_folder,
+            "fiftyone": write_fiftyone,
         }  # fmt: skip
-        with replacing(out) as scratch:
+        with (replacing_folder if format_name in _FOLDERS else replacing)(out) as scratch:
             n_written = writers[format_name](data, chosen, scratch, progress or Silent())
         return {
             "name": name, "format": format_name, "out": str(out), "rows": n_written,
-            "bytes": out.stat().st_size, "version": data.record.version.hash,
+            "bytes": size_bytes(out), "version": data.record.version.hash,
         }  # fmt: skip
 
     def _write_sets(
@@ -153,28 +160,17 @@ class AnnotationFiles:
         classes = ClassMap.from_json(None if book is None else book.classes)
         return [record.class_names[index] for index in classes.live(record.n_classes)]
 
-    def _write_folder(
-        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
+    def _write_hub_folder(
+        self, data: LoadedDataset, rows: NDArray[np.int64], folder: Path, progress: Progress
     ) -> int:
-        name, folder = data.record.name, path.with_name(path.name + ".parts")
-        folder.mkdir()
-        try:
-            parquet = folder / "data.parquet"
-            write_parquet(data, parquet, Part(progress, 0.0, 0.8), rows)
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.write(parquet, "data/train.parquet")
-                archive.writestr("README.md", self._card(data, rows))
-                log = folder / "history.jsonl"
-                self._write_history(data, rows, log, progress)
-                archive.write(log, "annotation/history.jsonl", zipfile.ZIP_DEFLATED)
-                votes = folder / "votes.csv"
-                self._write_votes(data, rows, votes, progress)
-                archive.write(votes, "annotation/votes.csv", zipfile.ZIP_DEFLATED)
-        finally:
-            for file in folder.iterdir():
-                file.unlink()
-            folder.rmdir()
-        progress.report(1.0, f"{name} written")
+        (folder / "data").mkdir()
+        write_parquet(data, folder / "data" / "train.parquet", Part(progress, 0.0, 0.8), rows)
+        (folder / "README.md").write_text(self._card(data, rows), encoding="utf-8")
+        said = folder / "annotation"
+        said.mkdir()
+        self._write_history(data, rows, said / "history.jsonl", progress)
+        self._write_votes(data, rows, said / "votes.csv", progress)
+        progress.report(1.0, f"{data.record.name} written")
         return len(rows)
 
     def _card(self, data: LoadedDataset, rows: NDArray[np.int64]) -> str:

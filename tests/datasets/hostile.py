@@ -727,8 +727,12 @@ def votes_bomb(folder: Path, chance: Random) -> Source:
 
 def json_bomb(folder: Path, chance: Random) -> Source:
     """Exports of annotation tools in which every few bytes are a record."""
-    kind = chance.choice(("tasks", "records", "coco"))
+    kind = chance.choice(("tasks", "records", "coco", "fiftyone"))
     n_records = 3 * 10**5
+    if kind == "fiftyone":
+        (folder / "metadata.json").write_text("{}")
+        (folder / "samples.json").write_bytes(b'{"samples":[' + b"{}," * n_records + b"{}]}")
+        return Source(str(folder))
     if kind == "coco":
         text = b'{"categories":[{"id":1,"name":"a"}],"annotations":[],"images":[%s{}]}'
         data = text % (b"{}," * n_records)

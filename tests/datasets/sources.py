@@ -262,6 +262,23 @@ def cvat(folder: Path, broken: bool) -> Source:
     return Source(str(root), ids=None, has_sets=False, broken_file="annotations.xml")
 
 
+def fiftyone(folder: Path, broken: bool) -> Source:
+    root = folder / "exported"
+    (root / "data").mkdir(parents=True)
+    samples = []
+    for row, members in enumerate(SETS):
+        (root / "data" / f"{row}.png").write_bytes(png(row))
+        several = [{"_cls": "Classification", "label": NAMES[index]} for index in members]
+        samples.append({
+            "filepath": f"data/{row}.png", "tags": ["train"], "sample_id": IDS[row],
+            "ground_truth": {"_cls": "Classification", "label": NAMES[TRUTH[row]]},
+            "kind": {"_cls": "Classifications", "classifications": several},
+        })  # fmt: skip
+    (root / "samples.json").write_text(json.dumps({"samples": samples})[: -1 if broken else None])
+    (root / "metadata.json").write_text(json.dumps({"default_classes": NAMES}))
+    return Source(str(root), broken_file="samples.json")
+
+
 def yolo(folder: Path, broken: bool) -> Source:
     root = folder / "shapes"
     names = ["a", "b", "c"]
@@ -278,6 +295,7 @@ MAKERS: dict[str, Callable[[Path, bool], Source]] = {
     "argilla": argilla,
     "coco": coco,
     "cvat": cvat,
+    "fiftyone": fiftyone,
     "huggingface": huggingface,
     "idx": idx,
     "image-folder": image_folder,

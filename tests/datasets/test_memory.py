@@ -20,6 +20,7 @@ BOMBS_OF = {
     "argilla": ("JSON of tools",),
     "coco": ("JSON of tools",),
     "cvat": ("XML of tools",),
+    "fiftyone": ("JSON of tools",),
     "huggingface": ("Parquet that repeats", "Arrow of zeros"),
     "idx": ("IDX that announces much",),
     "image-folder": ("zip that unpacks to much", "images that announce much"),

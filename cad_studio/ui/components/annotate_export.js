@@ -7,6 +7,7 @@ const FORMATS = [
   ['sets', 'Candidate sets, CSV', 'An import and a re-import take it'], ['history', 'History, JSON lines', 'The whole log, one action a line'],
   ['votes', 'Votes, CSV', 'Who said what, one vote a line'], ['label-studio', 'Label Studio, JSON', 'Open tasks: images, and the sets as predictions; true labels are left out'],
   ['huggingface', 'Hugging Face folder, zip', 'Parquet, a dataset card, log and votes'],
+  ['fiftyone', 'FiftyOne folder, zip', 'Unpack it and load it with fo.Dataset.from_dir(..., dataset_type=fo.types.FiftyOneDataset)'],
 ];
 
 /** What a file of answers says beside sets: statements by annotator, contradictions, what does not count. */
