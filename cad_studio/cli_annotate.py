@@ -190,7 +190,12 @@ def simulate(
 @annotate_app.command()
 def export(
     name: Name,
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to write; of huggingface and fiftyone a folder, unless it ends in .zip."
+        ),
+    ],
     format_name: Annotated[
         str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")
     ] = "sets",
@@ -282,10 +287,17 @@ def _difference_text(result: dict[str, Any]) -> str:
         + (f"; {result['empty']:,} have no candidates and stay" if result["empty"] else "")
         + ". Take it over with --apply."
     ]
-    lines += [
-        f"  {each['id']}: {', '.join(each['before']) or 'none'} -> {', '.join(each['after'])}"
-        for each in result["changes"]
-    ]
+    if "statements" in result:
+        people = ", ".join(f"{who} ({count:,})" for who, count in result["people"].items())
+        lines.append(f"{result['statements']:,} statements: {people or 'none'}")
+        if result["contradictions"]:
+            lines.append(f"{result['contradictions']:,} samples on which annotators contradict")
+        lines += [f"Left out: {line}" for line in result["left_out"]]
+    for each in result["changes"]:
+        line = f"{each['id']}: {', '.join(each['before']) or 'none'} -> {', '.join(each['after'])}"
+        said = "; ".join(f"{who}: {' or '.join(c)}" for who, c in each.get("said", {}).items())
+        mark = ", contradiction" if each.get("contradicts") else ""
+        lines.append(f"  {line}" + (f"  ({said}{mark})" if said else ""))
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cad_studio.core.errors import SettingError
 
 _SPACE_FOLDER = Path("/data")
+_ROOT_PATH = re.compile(r"(https?://[A-Za-z0-9.:\[\]_-]+)?(/[A-Za-z0-9._~-]+)*/?")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:.]+")
 
 
@@ -25,6 +26,7 @@ class AppConfig:
         allow_hosts: Names under which the studio is served, beside those of this machine.
         trust_proxy: Whether `X-Forwarded-*` headers are what a proxy of the owner says.
         space_hosts: Names of the Hugging Face Space it runs on; empty elsewhere.
+        root_path: Path, or whole address, under which a proxy serves the studio; empty for none.
     """
 
     project: Path
@@ -35,6 +37,7 @@ class AppConfig:
     allow_hosts: tuple[str, ...] = ()
     trust_proxy: bool = False
     space_hosts: tuple[str, ...] = ()
+    root_path: str = ""
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -42,7 +45,9 @@ def prepare(environment: MutableMapping[str, str]) -> None:
 
     Called first thing by every entry point. Nothing about the user leaves the machine; and threads
     that wait do so without spinning, which would take the core from the one they wait for.
+    On a Mac, what PyTorch cannot compute on the graphics part goes to the processor.
     """
+    environment.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     environment.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -56,17 +61,20 @@ def read_config(
     share: bool = False,
     allow_hosts: Sequence[str] = (),
     trust_proxy: bool = False,
+    root_path: str | None = None,
 ) -> AppConfig:
     """Put together arguments, then environment, then defaults.
 
     `CAD_PROJECT` names the project folder and `CAD_READONLY` (1 or 0) closes or opens a studio to
     changes; `CAD_ALLOW_HOSTS` (commas between) and `CAD_TRUST_PROXY` (1 or 0) say where it is
-    served, as `--allow-host` and `--trust-proxy` do. On a Hugging Face Space (`SPACE_ID` is set)
-    the project lies in `/data` when that is writable, the studio listens on all addresses and is
-    served under the names in `SPACE_HOST`, and it is read-only unless `CAD_READONLY=0`.
+    served, as `--allow-host` and `--trust-proxy` do, and `CAD_ROOT_PATH` is `--root-path`. Gradio's
+    own `GRADIO_SERVER_NAME` and `GRADIO_ROOT_PATH` count where the studio's are not given. On a
+    Hugging Face Space (`SPACE_ID` is set) the project lies in `/data` when that is writable, the
+    studio listens on all addresses and is served under the names in `SPACE_HOST`, and it is
+    read-only unless `CAD_READONLY=0`.
 
     Raises:
-        SettingError: A name of a host is none.
+        SettingError: The name of a host or the path is none.
     """
     on_space = bool(environment.get("SPACE_ID"))
     if project is None and environment.get("CAD_PROJECT"):
@@ -75,7 +83,9 @@ def read_config(
         project = _SPACE_FOLDER / "cad-studio"
     return AppConfig(
         project=(project or Path.home() / ".cad-studio").expanduser().absolute(),
-        host=host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        host=host
+        or environment.get("GRADIO_SERVER_NAME", "").strip()
+        or ("0.0.0.0" if on_space else "127.0.0.1"),
         port=port,
         share=share,
         read_only=environment.get("CAD_READONLY", "1" if on_space else "0") not in {"0", ""},
@@ -84,7 +94,21 @@ def read_config(
         ),
         trust_proxy=trust_proxy or environment.get("CAD_TRUST_PROXY", "0") not in {"0", ""},
         space_hosts=_listed(environment.get("SPACE_HOST", "")) if on_space else (),
+        root_path=_root_path(
+            root_path
+            or environment.get("CAD_ROOT_PATH", "")
+            or environment.get("GRADIO_ROOT_PATH", "")
+        ),
     )
+
+
+def _root_path(given: str) -> str:
+    path = given.strip().rstrip("/")
+    if not _ROOT_PATH.fullmatch(path):
+        raise SettingError(
+            f"{given!r} is not a path. Give one such as /studio with --root-path or CAD_ROOT_PATH."
+        )
+    return path
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -286,7 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, help="Folder for checkpoints and result; default: beside the file."
     )
-    parser.add_argument("--device", help="auto, cpu, cuda, or one such as cuda:1.")
+    parser.add_argument("--device", help="auto, cpu, cuda, mps, or one such as cuda:1.")
     parser.add_argument(
         "--set",
         dest="changes",

@@ -30,7 +30,7 @@ def main() -> int:
     try:
         config = read_config(
             os.environ, arguments.project, arguments.host, arguments.port, arguments.share,
-            arguments.allow_host, arguments.trust_proxy,
+            arguments.allow_host, arguments.trust_proxy, arguments.root_path,
         )  # fmt: skip
         from cad_studio.services.access import login_from
 
@@ -71,8 +71,13 @@ def _parse() -> argparse.Namespace:
         epilog="What the pages do is there as commands too: python -m cad_studio --help.",
     )
     parser.add_argument("--project", type=Path, help="project folder (default: ~/.cad-studio)")
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port (default: 7860 or the next free one)")
+    parser.add_argument(
+        "--host", help="address to listen on (default: GRADIO_SERVER_NAME, else 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=int,
+        help="port (default: GRADIO_SERVER_PORT, else 7860 or the next free one)",
+    )  # fmt: skip
     parser.add_argument(
         "--users", type=Path, help="file of users who may log in (python -m cad_studio users add)"
     )
@@ -84,6 +89,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--trust-proxy", action="store_true",
         help="believe the X-Forwarded-* headers: only a proxy of yours can reach the port",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root-path", metavar="PATH",
+        help="path under which a proxy serves the studio, such as /studio; with --trust-proxy its "
+        "X-Forwarded-Prefix says it as well",
     )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="open a public Gradio link")
     return parser.parse_args()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cad_studio.config import read_config
+from cad_studio.core.errors import SettingError
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,7 +75,9 @@ def test_a_folder_that_cannot_be_used_is_told_in_words(tmp_path):
 def test_help_names_the_arguments(tmp_path):
     done = run(tmp_path, "--help")
     assert done.returncode == 0
-    for option in ("--project", "--host", "--port", "--share", "--allow-host", "--trust-proxy"):
+    options = ("--project", "--host", "--port", "--share", "--allow-host", "--trust-proxy",
+               "--root-path")  # fmt: skip
+    for option in options:
         assert option in done.stdout
 
 
@@ -94,6 +97,26 @@ def test_the_house_listens_to_this_machine_alone_unless_told_otherwise(tmp_path)
     assert read_config({"CAD_PROJECT": str(tmp_path)}).project == tmp_path
     assert read_config({"CAD_PROJECT": "/else"}, project=tmp_path).project == tmp_path
     assert not read_config({}).read_only
+
+
+def test_the_address_to_listen_on_comes_from_the_environment_too():
+    """Gradio's variable for the port counted, that for the host did not; containers set both."""
+    inside = {"GRADIO_SERVER_NAME": "0.0.0.0"}
+    assert read_config(inside).host == "0.0.0.0"
+    assert read_config(inside, host="127.0.0.1").host == "127.0.0.1"
+    assert read_config(inside | {"GRADIO_SERVER_NAME": " "}).host == "127.0.0.1"
+    assert read_config(inside | {"GRADIO_SERVER_NAME": "::1", "SPACE_ID": "a/b"}).host == "::1"
+
+
+def test_the_path_of_a_proxy_comes_from_arguments_and_environment():
+    assert read_config({}).root_path == ""
+    assert read_config({"GRADIO_ROOT_PATH": "/old/"}).root_path == "/old"
+    both = {"GRADIO_ROOT_PATH": "/old", "CAD_ROOT_PATH": "/new"}
+    assert read_config(both).root_path == "/new"
+    assert read_config(both, root_path="https://a.example/x").root_path == "https://a.example/x"
+    for path in ("studio", "/a b", "/a?x", "ftp://a/b", "/<script>"):
+        with pytest.raises(SettingError, match=r"is not a path\. Give one such as /studio"):
+            read_config({}, root_path=path)
 
 
 def test_on_a_space_it_listens_to_all_and_is_read_only_unless_opened():

@@ -7,6 +7,7 @@ from cad_studio.core.annotation import (
     DECIDED,
     FLAG,
     MINE,
+    SAID,
     TAGGED,
     Change,
     ClassMap,
@@ -71,6 +72,20 @@ class Desk:
         after = Statement(classes, self.number).to_json()
         return self.change(row, MINE, None if before is None else before.to_json(), after)
 
+    def say_for(self, row: int, said: dict[str, tuple[int, ...]]) -> list[Change]:
+        """Several annotators' statements become sets, one change each; those that are so stay."""
+        state, changes = self.states.state(row), []
+        for who, classes in said.items():
+            before = state.statements.get(who)
+            if before is not None and before.classes == classes:
+                continue
+            about = MINE if who == self.who else SAID + who
+            told = None if before is None else before.to_json()
+            after = Statement(classes, self.number).to_json()
+            changes.append(self.change(row, about, told, after, state))
+            state = state.with_change(changes[-1], self.who, self.number, self.window)
+        return changes
+
     def decide(self, row: int, classes: tuple[int, ...]) -> Change:
         """A set is decided for all."""
         before = self.states.state(row).decided
@@ -86,9 +101,19 @@ class Desk:
         """A sample gets a tag, or loses it."""
         return self.change(row, TAGGED + name, not is_given, is_given)
 
-    def change(self, row: int, about: str, before: Any, after: Any) -> Change:
-        """A change with the effective sets on both sides of it."""
-        state = self.states.state(row)
+    def change(
+        self, row: int, about: str, before: Any, after: Any, state: RowState | None = None
+    ) -> Change:
+        """A change with the effective sets on both sides of it.
+
+        Args:
+            row: The sample.
+            about: What is changed.
+            before: JSON form of what was.
+            after: JSON form of what will be.
+            state: What holds of the sample before, where the same action has changed it already.
+        """
+        state = self.states.state(row) if state is None else state
         blank = Change(row, about, before, after, (), ())
         later = state.with_change(blank, self.who, self.number, self.window)
         return Change(row, about, before, after, self.sets(row, state), self.sets(row, later))

@@ -178,6 +178,18 @@ def _skip(_desk: Desk, _rows: list[int], _given: dict[str, Any]) -> list[Change]
     return []
 
 
+def _statements(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
+    """What several annotators said elsewhere becomes statements of each of them."""
+    changes = []
+    for row, said in zip(rows, given["said"], strict=True):
+        checked = {
+            who: tuple(sorted({desk.check_class(index) for index in classes}))
+            for who, classes in said.items()
+        }
+        changes += desk.say_for(row, checked)
+    return changes
+
+
 def _correct(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
     """Sets corrected elsewhere become the annotator's statements."""
     sets = given["sets"]
@@ -214,9 +226,10 @@ KINDS: dict[str, Kind] = {
     "set": Kind(_set_all, None, "annotator", True, "Leave one candidate in every set"),
     "decide": Kind(_decide, None, "owner", True, "Decide for all annotators"),
     "restore": Kind(_restore, None, "owner", True, "Bring back the sets of an earlier time"),
+    "statements": Kind(_statements, None, "owner", True, "Take over what others said elsewhere"),
     "correct": Kind(_correct, None, "owner", True, "Take over sets corrected elsewhere"),
 }
 """What can be done to samples; `undo`, `redo` and the actions on classes are made elsewhere."""
 
-INNER = {"restore", "correct"}
+INNER = {"restore", "correct", "statements"}
 """Kinds whose arguments the studio makes itself; a client cannot ask for them by name."""

@@ -93,6 +93,8 @@ def editing() -> Iterator[None]:
             raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        if torch.backends.mps.is_available():
+            torch.mps.empty_cache()
         raise MemoryError(str(error)) from error
 
 

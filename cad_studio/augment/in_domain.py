@@ -40,7 +40,7 @@ class InDomainConfig:
         default=12,
         metadata={"help": "Steps of a whole way.", "minimum": 1, "maximum": 1000},
     )
-    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, or cuda:1."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, cuda:1, or mps."})
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -20,7 +20,7 @@ from cad_studio.augment._base import EDITORS, ClassText, Editor, editing, loadin
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.optional import is_installed, require
 from cad_studio.core.settings import check_settings
-from cad_studio.models.device import choose_device
+from cad_studio.models.device import choose_device, has_mps
 
 MEMORY = ("auto", "all", "slices", "offload")
 _PACKAGES = ("diffusers", "transformers", "huggingface_hub")
@@ -62,7 +62,7 @@ class InstructPix2PixConfig:
             "choices": MEMORY,
         },
     )
-    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, or cuda:1."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, cuda:1, or mps."})
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -133,7 +133,7 @@ class InstructPix2Pix(Editor):
                 f"its weights ({model}, 4 GB) are not on this machine: they are downloaded "
                 f"at the first use, or get them with hf download {model}, or give a folder"
             )
-        if not torch.cuda.is_available():
+        if not torch.cuda.is_available() and not has_mps():
             missing.append("there is no GPU, so each edit takes minutes")
         return f"Before you use it: {'; and '.join(missing)}." if missing else ""
 

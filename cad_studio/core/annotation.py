@@ -14,6 +14,8 @@ MINE, DECIDED, FLAG = "mine", "decided", "flag"
 
 TAGGED = "tag:"
 """What a change is about when it gives or takes away a tag, with the name of the tag behind it."""
+SAID = "said:"
+"""What a change is about when it brings in another's statement, with that name behind it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class RowState:
             return self.flagged
         if about.startswith(TAGGED):
             return about.removeprefix(TAGGED) in self.tags
-        said = self.decided if about == DECIDED else self.statements.get(who)
+        name = speaker(about, who)
+        said = self.decided if name is None else self.statements.get(name)
         return None if said is None else said.to_json()
 
     def alone(self, who: str) -> "RowState":
@@ -107,10 +110,12 @@ class RowState:
             return replace(found, decided=Statement.from_json(change.after))
         said = dict(self.statements)
         after = Statement.from_json(change.after)
+        name = speaker(change.about, who)
+        assert name is not None
         if after is None:
-            said.pop(who, None)
+            said.pop(name, None)
         else:
-            said[who] = after
+            said[name] = after
         return replace(found, statements=said)
 
 
@@ -120,7 +125,8 @@ class Change:
 
     Attributes:
         row: The sample.
-        about: `MINE`, `DECIDED`, `FLAG`, or `TAGGED` and the name of a tag.
+        about: `MINE`, `DECIDED`, `FLAG`, `SAID` and the name of an annotator, or `TAGGED` and the
+            name of a tag.
         before: JSON form of the statement (or flag, or whether tagged) before; None for none.
         after: The same, after.
         sets_before: The effective candidates before.
@@ -146,6 +152,18 @@ class Change:
         """What `to_json` wrote."""
         row, about, before, after, sets_before, sets_after = value
         return Change(row, about, before, after, tuple(sets_before), tuple(sets_after))
+
+
+def speaker(about: str, who: str) -> str | None:
+    """Whose statement a change is about; None where it is about something else.
+
+    Args:
+        about: Of the change.
+        who: Who acts.
+    """
+    if about.startswith(SAID):
+        return about.removeprefix(SAID)
+    return who if about == MINE else None
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class Votes:
     weight: NDArray[np.float32] | None = None
     threshold: float = 0.0
 
-    def take(self, kept: NDArray[np.bool_]) -> "Votes":
-        """Some of the votes, bool (M,)."""
+    def take(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> "Votes":
+        """Some of the votes: bool (M,), or their places, in that order."""
         weight = None if self.weight is None else self.weight[kept]
         return replace(
             self, sample=self.sample[kept], annotator=self.annotator[kept],

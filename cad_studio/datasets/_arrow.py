@@ -1,9 +1,8 @@
-"""Parquet and Arrow files and hub datasets, as parts with small columns and lazily read images."""
+"""Parquet and Arrow files and hub datasets, as parts whose columns are read one by one."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +11,9 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import Images
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.datasets._memory import require_memory, require_rows
-from cad_studio.datasets._trees import FolderTree
-from cad_studio.datasets.decoding import MAX_FILE_BYTES
+from cad_studio.datasets._stored_images import ArrowImages, HubImages, ParquetImages
 
 _COLUMN_ROWS = 4096
-_IMAGE_ROWS = 256
-_IMAGE_BYTES = 16 * 2**20
 
 
 class Part(Protocol):
@@ -53,8 +49,13 @@ class Part(Protocol):
 class ParquetPart:
     """A Parquet file."""
 
-    def __init__(self, path: Path, split: str | None) -> None:
+    def __init__(self, path: Path, split: str | None, content: Any = None) -> None:
         """Read the footer.
+
+        Args:
+            path: Where the file lies, or would lie in the folder that its archive stands for.
+            split: The split of its samples, as far as its place tells.
+            content: A `pyarrow.Buffer` with the file, where it lies in an archive.
 
         Raises:
             DatasetFormatError: No readable Parquet file.
@@ -65,12 +66,13 @@ class ParquetPart:
         self.label = path.name
         self.split = split
         self._path = path
+        self._content = content
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path if content is None else pa.BufferReader(content))
             self.schema = self._file.schema_arrow
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DatasetFormatError(
-                f"{path.name} is cut short or no Parquet file ({_first_line(error)})."
+                f"{path.name} is cut short or no Parquet file ({first_line(error)})."
             ) from error
         self.n_rows = self._file.metadata.num_rows
         _check_schema(self)
@@ -87,7 +89,7 @@ class ParquetPart:
                 yield batch.column(0)
         except (OSError, ValueError, LookupError, MemoryError, pa.ArrowException) as error:
             raise DatasetFormatError(
-                f"{self.label}, column {name!r} is damaged ({_first_line(error)})."
+                f"{self.label}, column {name!r} is damaged ({first_line(error)})."
             ) from error
         if n_rows != self.n_rows:
             raise DatasetFormatError(
@@ -97,7 +99,7 @@ class ParquetPart:
 
     def images(self, name: str) -> Images:
         """A column of images, streamed in small batches."""
-        return _ParquetImages(self._path, name)
+        return ParquetImages(self._path, name, self._content)
 
 
 class ArrowPart:
@@ -124,7 +126,7 @@ class ArrowPart:
             self._table.validate(full=True)  # lengths and places, which are followed unseen later
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DatasetFormatError(
-                f"{path.name} is cut short or no Arrow file ({_first_line(error)})."
+                f"{path.name} is cut short or no Arrow file ({first_line(error)})."
             ) from error
         self.schema = self._table.schema
         self.n_rows = self._table.num_rows
@@ -138,7 +140,7 @@ class ArrowPart:
 
     def images(self, name: str) -> Images:
         """A column of images; each is copied out of the mapped file when asked for."""
-        return _ArrowImages(self._table.column(name), self._folder)
+        return ArrowImages(self._table.column(name), self._folder)
 
 
 class HubPart:
@@ -164,7 +166,7 @@ class HubPart:
         from datasets import Image
 
         encoded = self._dataset.select_columns([name]).cast_column(name, Image(decode=False))
-        return _HubImages(encoded, name, self._cache)
+        return HubImages(encoded, name, self._cache)
 
 
 def column(part: Part, name: str) -> list[Any]:
@@ -263,140 +265,6 @@ def _json(metadata: dict[bytes, bytes] | None, key: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-class _ParquetImages:
-    """Images of a Parquet column. Reading in order is fast; a step back starts its group again."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        import pyarrow.parquet as pq
-
-        self._file = pq.ParquetFile(path)
-        self._label = path.name
-        self._folder = path.parent
-        self._name = name
-        footer = self._file.metadata
-        counts = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
-        self._starts = np.cumsum([0, *counts])
-        self._batch_rows = _rows_at_once(footer, name)
-        self._lock = Lock()
-        self._forget()
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def read(self, row: int) -> bytes:
-        with self._lock:
-            # The batch before is kept for callers that read a little out of order.
-            for start, column in (self._now, self._before):
-                if start <= row < start + len(column):
-                    return image_bytes(
-                        column[row - start], f"{self._label}, row {row}", self._folder
-                    )
-            import pyarrow as pa
-
-            try:
-                self._advance(row)
-            except (OSError, ValueError, LookupError, MemoryError, pa.ArrowException) as error:
-                self._forget()
-                raise OSError(
-                    f"{self._label}, row {row}: damaged ({_first_line(error)})"
-                ) from error
-            start, column = self._now
-            return image_bytes(column[row - start], f"{self._label}, row {row}", self._folder)
-
-    def _advance(self, row: int) -> None:
-        group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        if group != self._group or row < self._now[0]:
-            self._group = group
-            self._batches = self._file.iter_batches(
-                batch_size=self._batch_rows, row_groups=[group], columns=[self._name]
-            )
-            self._next = int(self._starts[group])
-        while row >= self._next:
-            batch = next(self._batches, None)
-            if batch is None:
-                raise OSError("fewer rows than announced")
-            self._before = self._now
-            self._now = (self._next, batch.column(0))
-            self._next += len(batch)
-
-    def _forget(self) -> None:
-        self._group = -1
-        self._next = 0
-        self._batches: Any = iter(())
-        self._now: tuple[int, Any] = (0, ())
-        self._before: tuple[int, Any] = (0, ())
-
-
-def _rows_at_once(footer: Any, name: str) -> int:
-    """Rows of a column of a Parquet file that take some MiB, as far as its footer tells."""
-    size = 1
-    for group in range(footer.num_row_groups):
-        for place in range(footer.num_columns):
-            chunk = footer.row_group(group).column(place)
-            if chunk.path_in_schema.partition(".")[0] == name:
-                size += chunk.total_uncompressed_size
-    return int(np.clip(_IMAGE_BYTES * footer.num_rows // max(size, 1), 1, _IMAGE_ROWS))
-
-
-class _ArrowImages:
-    """Images of a mapped Arrow column."""
-
-    def __init__(self, column: Any, folder: Path) -> None:
-        self._column = column
-        self._folder = folder
-
-    def __len__(self) -> int:
-        return len(self._column)
-
-    def read(self, row: int) -> bytes:
-        return image_bytes(self._column[row], f"row {row}", self._folder)
-
-
-class _HubImages:
-    """Images of a hub dataset, as the `datasets` library hands them out."""
-
-    def __init__(self, dataset: Any, name: str, cache: Path) -> None:
-        self._dataset = dataset
-        self._name = name
-        self._cache = cache
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def read(self, row: int) -> bytes:
-        return _bytes_of(self._dataset[row][self._name], f"row {row}", self._cache)
-
-
-def image_bytes(scalar: Any, where: str, folder: Path) -> bytes:
-    """The encoded image in a `pyarrow.Scalar`: a struct of bytes and path, or bytes alone.
-
-    Raises:
-        OSError: There is none, or it is a file outside `folder`.
-    """
-    return _bytes_of(scalar.as_py(), where, folder)
-
-
-def _bytes_of(value: Any, where: str, folder: Path) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, dict):
-        data, path = value.get("bytes"), value.get("path")
-        if isinstance(data, bytes) and data:
-            return data
-        if path:
-            return _beside(str(path), folder)
-    raise OSError(f"{where}: there is no image")
-
-
-def _beside(path: str, folder: Path) -> bytes:
-    name = path
-    if Path(path).is_absolute():
-        try:
-            name = Path(path).resolve().relative_to(folder.resolve()).as_posix()
-        except ValueError as error:
-            raise OSError(f"{path!r} lies outside the folder {str(folder)!r}") from error
-    return FolderTree(folder).read(name, MAX_FILE_BYTES)
-
-
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, without a full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -107,6 +107,13 @@ class DatasetReader(ABC):
         """
         return False
 
+    def is_sure(self, source: str) -> bool:
+        """Whether what marks a recognised source marks no other format.
+
+        Looser formats that fit it as well then give way. As cheap as `recognises`.
+        """
+        return False
+
     @abstractmethod
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """The whole source. Images stay unread.
@@ -132,6 +139,8 @@ def recognise(source: str) -> str:
         names = [name for name in READERS.names() if READERS.get(name)().recognises(source)]
     except OSError as error:
         raise DatasetFormatError(f"{source!r} cannot be read: {error.strerror}.") from error
+    if len(names) > 1:
+        names = [name for name in names if READERS.get(name)().is_sure(source)] or names
     if len(names) == 1:
         return names[0]
     if names:

@@ -71,7 +71,8 @@ def limit_memory(size_bytes: int) -> None:
     most = _private_bytes() + size_bytes + _SPARE_BYTES
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    with suppress(OSError, ValueError):  # macOS knows the limit and does not always take it
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _private_bytes() -> int:
@@ -132,5 +133,15 @@ def _batch(images: Images, row: int) -> list[object]:
     return found
 
 
+def _opened(line: int, shared: int) -> tuple[Connection, int]:
+    """The line and the file behind the numbers that the other process lends; handles on Windows."""
+    if os.name != "nt":
+        return Connection(line), shared
+    import msvcrt
+    from multiprocessing.connection import PipeConnection
+
+    return PipeConnection(line), msvcrt.open_osfhandle(shared, os.O_BINARY)
+
+
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    main(*_opened(int(sys.argv[1]), int(sys.argv[2])))

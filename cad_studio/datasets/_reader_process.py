@@ -36,6 +36,9 @@ _START_SECONDS = 120  # for a busy machine to start and import the libraries
 _BYTES_A_SECOND = 2**20  # slower than any disk; compressed tables unpack to many times their size
 _BATCH_SECONDS = 120
 _LOOK_SECONDS = 0.2
+# Windows lacks both, and ends no process of its own accord.
+_KILLED = -getattr(signal, "SIGKILL", 9)
+_TOO_SLOW = -getattr(signal, "SIGXCPU", 24)
 _LAST_WORDS_BYTES = 4000
 
 
@@ -98,13 +101,11 @@ class _ReaderProcess:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         self._line, far_end = Pipe()
         try:
+            numbers, lent = _lent(far_end.fileno(), shared.fileno())
             child = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", _CHILD),
-                    *(str(far_end.fileno()), str(shared.fileno())),
-                ],
+                [sys.executable, "-m", _CHILD, *map(str, numbers)],
                 cwd=_CODE_FOLDER,
-                pass_fds=(far_end.fileno(), shared.fileno()),
+                **lent,
                 stdin=subprocess.DEVNULL,
                 stdout=self._words,
                 stderr=self._words,
@@ -144,7 +145,20 @@ class _ReaderProcess:
     def too_slow(self) -> ReaderEndedError:
         """What to raise when the answer takes too long."""
         self.end()
-        return ReaderEndedError(_why(self._task, -signal.SIGXCPU))
+        return ReaderEndedError(_why(self._task, _TOO_SLOW))
+
+
+def _lent(line: int, shared: int) -> tuple[tuple[int, int], dict[str, Any]]:
+    """What the new process calls the line and the file, and the arguments that lend them to it."""
+    if os.name != "nt":
+        return (line, shared), {"pass_fds": (line, shared)}
+    import msvcrt  # a pipe's number is a handle there already, a file's is not
+
+    handles = line, msvcrt.get_osfhandle(shared)
+    for handle in handles:
+        os.set_handle_inheritable(handle, True)
+    startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": list(handles)})
+    return handles, {"startupinfo": startup}
 
 
 def _end(child: "subprocess.Popen[bytes]", line: Connection) -> None:
@@ -244,12 +258,12 @@ def _size_bytes(path: Path) -> int:
 def _why(task: Task, code: int) -> str:
     """Why a process ended before it had answered, and what next."""
     name = Path(task.source).name
-    if code == -signal.SIGKILL:
+    if code == _KILLED:
         return (
             f"{name}: reading it took so much memory that the system ended the reader. Close other "
             "programs, split the file, or use a machine with more memory."
         )
-    if code == -signal.SIGXCPU:
+    if code == _TOO_SLOW:
         return (
             f"{name}: reading it took longer than {task.seconds:,} seconds and was given up. Check "
             "the file; if it is what it should be, split it."

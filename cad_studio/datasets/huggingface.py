@@ -1,39 +1,38 @@
 """Hugging Face datasets: Parquet, Arrow, `save_to_disk` folders and hub ids.
 
-Columns: `image`, a struct of bytes and path (or bytes), or `features`, a list of numbers;
-`candidates`, a list of class indices or names; `label`; optionally `id` and `split`. ClassLabel
-names are honoured. Local files are read where they lie; only hub datasets go into a cache.
+Columns: `image`, a struct of bytes and path (or bytes), or texts that name image files; or
+`features`, a list of numbers; `candidates`, a list of class indices or names; `label`; optionally
+`id` and `split`. Further columns of single values are kept. ClassLabel names are honoured; a label
+of -1 or null is not known. Local files are read where they lie; only hub datasets go into a cache.
 """
 
-import json
-import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cad_studio.core.dataset import UNKNOWN, Images, SourceDataset
+from cad_studio.core.dataset import UNKNOWN, Images, Problem, SourceDataset, Votes
 from cad_studio.core.errors import DatasetFormatError, ResourceError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
-from cad_studio.datasets._arrow import ArrowPart, HubPart, ParquetPart, Part, column, matrix
+from cad_studio.core.understanding import Understanding
+from cad_studio.datasets._arrow import HubPart, Part, column, matrix
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
-from cad_studio.datasets._cells import candidate_cell, plain_label
-from cad_studio.datasets._classes import Label
+from cad_studio.datasets._cells import candidate_cell, label_column
+from cad_studio.datasets._classes import ClassTable, Label
+from cad_studio.datasets._hub_columns import PartColumns, field_values, find_columns, names_in
+from cad_studio.datasets._hub_layout import DATA, holds_data, is_saved, local_parts
 from cad_studio.datasets._images import JoinedImages
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._trees import SPLIT_WORDS, FolderTree
+from cad_studio.datasets._trees import FolderTree, Tree, open_tree
+from cad_studio.datasets._written_images import WrittenImages, WrittenNames, plain_path
 from cad_studio.datasets.image_folder import class_list
 from cad_studio.datasets.npz import to_features
 
 PREFIX = "hf:"
-IMAGE_COLUMNS = ("image", "img", "picture")
-LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class")
-_DATA = (".parquet", ".arrow")
-_SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _VOTES = {"image", "annotator", "label"}
 
@@ -43,48 +42,61 @@ class HuggingFace(DatasetReader):
     """Datasets in the layouts of the Hugging Face `datasets` library."""
 
     name = "huggingface"
-    wants = "a .parquet or .arrow file, a folder of them, a save_to_disk folder, or hf:owner/name"
+    wants = (
+        "a .parquet or .arrow file, a folder or zip of them, a save_to_disk folder, or "
+        "hf:owner/name"
+    )
 
     def recognises(self, source: str) -> bool:
-        """A hub id, a Parquet or Arrow file (not of votes), or a folder that holds some."""
+        """A hub id, a Parquet or Arrow file (not of votes), or a folder or zip that holds some."""
         if source.startswith(PREFIX):
             return True
         path = Path(source).expanduser()
         if path.is_file():
-            if path.suffix.lower() == ".arrow":
-                return True
-            return path.suffix.lower() == ".parquet" and not _is_votes(path)
-        return path.is_dir() and (_is_saved(path) or bool(_data_files(path, deep=False)))
+            if path.suffix.lower() == ".parquet":
+                return not _is_votes(path)
+            return path.suffix.lower() == ".arrow" or holds_data(path)
+        return path.is_dir() and (is_saved(path) or holds_data(path))
+
+    def is_sure(self, source: str) -> bool:
+        """A zip with Parquet files and no pictures is no image folder."""
+        return source.lower().endswith(".zip")
 
     def is_fragile(self, source: str) -> bool:
-        """A local Parquet or Arrow file, or a folder of them."""
+        """A local Parquet or Arrow file, or a folder or zip of them."""
         if source.startswith(PREFIX):
             return False
         path = Path(source).expanduser()
-        if path.is_dir():
-            return _is_saved(path) or bool(_data_files(path, deep=False))
-        return path.suffix.lower() in (".parquet", ".arrow")
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            return is_saved(path) or holds_data(path)
+        return path.suffix.lower() in DATA
 
     def read(self, source: str, options: ReadOptions, progress: Progress) -> SourceDataset:
         """Read all columns but the images."""
         progress.report(0.0, f"Opening {source}")
+        told = Understanding()
         descriptions: dict[str, str] = {}
         names = list(options.class_names) if options.class_names else None
+        folder: Path | None = None
         if source.startswith(PREFIX):
+            told.layout = "a dataset of the Hugging Face Hub"
             parts = _from_hub(source.removeprefix(PREFIX), options)
         else:
             path = source_path(source)
             folder = path if path.is_dir() else path.parent
             if path.is_dir():
-                names, descriptions = class_list(FolderTree(folder), options.class_names)
-            parts = _local_parts(path, options)
-        names = names or _class_names(parts)
+                names, descriptions = class_list(FolderTree(folder), options.class_names, told)
+            parts = local_parts(path, options, told)
+        columns = [find_columns(part, options.columns) for part in parts]
+        names = names or _class_names(parts, columns, told)
         for part in parts:
             descriptions = {**_texts(part.notes.get("class_descriptions")), **descriptions}
-        samples, columns = _samples(source, parts, options, progress)
-        dataset = build_dataset(samples, names, descriptions, _images(parts, columns))
-        if columns[0] is None:
-            dataset.features = _features(parts)
+        read = _Read(Path(source).name or source, parts, columns, told)
+        read.gather(names, options, progress)
+        images = read.images(folder, options)
+        dataset = build_dataset(read.samples, names, descriptions, images)
+        dataset.features = read.vectors(needed=images is None)
+        dataset.votes = read.votes(ClassTable(dataset.class_names, read.samples.source))
         return dataset
 
 
@@ -99,92 +111,6 @@ def _is_votes(path: Path) -> bool:
     if not set(schema.names) >= _VOTES or schema.names.count("image") > 1:
         return False
     return pa.types.is_string(schema.field("image").type)
-
-
-def _is_saved(folder: Path) -> bool:
-    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
-
-
-def _data_files(folder: Path, deep: bool) -> list[Path]:
-    """Parquet and Arrow files in a folder and in its folders, or however deep they lie."""
-    if deep:
-        found = {path for path in folder.glob("**/*") if path.suffix in _DATA and path.is_file()}
-        return sorted(found)
-    # plain names, for there may be a hundred thousand files of another format
-    names: list[str] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                with suppress(PermissionError):
-                    names += (f"{entry.name}/{name}" for name in os.listdir(entry.path))
-            else:
-                names.append(entry.name)
-    paths = [folder / name for name in names if name.endswith(_DATA)]
-    return sorted(path for path in paths if path.is_file())
-
-
-def _local_parts(path: Path, options: ReadOptions) -> list[Part]:
-    if path.is_file():
-        named = options.only_split() if len(options.splits) == 1 else None
-        return [_open(path, named or _split_of(path), {})]
-    if (path / "dataset_dict.json").is_file():
-        splits = _load_json(path / "dataset_dict.json").get("splits", [])
-        return [part for split in splits for part in _saved(_below(path, str(split)), str(split))]
-    if (path / "state.json").is_file():
-        return _saved(path, None)
-    files = _data_files(path, deep=True)
-    if not files:
-        raise DatasetFormatError(f"{path.name} holds no Parquet or Arrow file.")
-    return [_open(file, _split_of(file), {}) for file in files]
-
-
-def _open(path: Path, split: str | None, features: dict[str, Any]) -> Part:
-    if path.suffix == ".arrow":
-        return ArrowPart(path, split, features)
-    return ParquetPart(path, split)
-
-
-def _saved(folder: Path, split: str | None) -> list[Part]:
-    """The Arrow files of a `save_to_disk` folder, in the order its `state.json` lists them."""
-    state = _load_json(folder / "state.json")
-    info = folder / "dataset_info.json"
-    features = _load_json(info).get("features") or {} if info.is_file() else {}
-    split = split or state.get("_split") or None
-    try:
-        files = [_below(folder, str(file["filename"])) for file in state["_data_files"]]
-    except (KeyError, TypeError) as error:
-        raise DatasetFormatError(
-            f"{folder.name}/state.json lists no data files; it is not from save_to_disk."
-        ) from error
-    return [ArrowPart(file, split, features) for file in files]
-
-
-def _below(folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise DatasetFormatError(f"{folder.name} names the file {name!r}, which lies outside it.")
-    if not path.exists():
-        raise DatasetFormatError(f"{folder.name} lacks {name!r}, which it lists.")
-    return path
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetFormatError(f"{path.name} is no readable JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise DatasetFormatError(f"{path.name} must hold an object.")
-    return value
-
-
-def _split_of(path: Path) -> str | None:
-    """The split that a file name tells, such as `train-00000-of-00002.parquet`."""
-    stem = _SHARD.sub("", path.stem)
-    for name in (stem, re.split(r"[-_.]", stem)[0], re.split(r"[-_.]", stem)[-1], path.parent.name):
-        if name.lower() in SPLIT_WORDS:
-            return name
-    return None
 
 
 def _from_hub(identifier: str, options: ReadOptions) -> list[Part]:
@@ -218,14 +144,15 @@ def _short(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
-def _class_names(parts: list[Part]) -> list[str] | None:
+def _class_names(
+    parts: list[Part], columns: list[PartColumns], told: Understanding
+) -> list[str] | None:
     """Class names from the metadata, the same in all parts that have some."""
     found: tuple[str, list[str]] | None = None
-    for part in parts:
+    for part, named in zip(parts, columns, strict=True):
         names = part.notes.get("class_names")
-        _, label, _ = _columns(part)
-        for description in (part.features.get("candidates"), part.features.get(label or "")):
-            names = names or _names_in(description)
+        for role in (named.candidates, named.label):
+            names = names or names_in(part.features.get(role or ""))
         if not isinstance(names, list) or not names:
             continue
         names = [str(name) for name in names]
@@ -235,18 +162,10 @@ def _class_names(parts: list[Part]) -> list[str] | None:
                 "yourself, or import the files one by one."
             )
         found = (part.label, names)
-    return found[1] if found else None
-
-
-def _names_in(description: Any) -> list[str] | None:
-    """The names of a ClassLabel, also of one inside a list."""
-    if isinstance(description, list) and description:
-        return _names_in(description[0])
-    if isinstance(description, dict):
-        if isinstance(description.get("names"), list):
-            return description["names"]
-        return _names_in(description.get("feature"))
-    return None
+    if found is None:
+        return None
+    told.take("class names", f"{len(found[1])} from the metadata", "--class-names")
+    return found[1]
 
 
 def _texts(value: Any) -> dict[str, str]:
@@ -254,113 +173,211 @@ def _texts(value: Any) -> dict[str, str]:
     return {str(key): text for key, text in items if isinstance(text, str)}
 
 
-def _columns(part: Part) -> tuple[str | None, str | None, bool]:
-    """Image column, label column, and whether there are candidates."""
-    import pyarrow as pa
+class _Read:
+    """The rows of all parts, gathered column by column."""
 
-    there = part.schema.names
+    def __init__(
+        self, source: str, parts: list[Part], columns: list[PartColumns], told: Understanding
+    ) -> None:
+        self._parts = parts
+        self._columns = columns
+        self._starts = np.cumsum([0, *(part.n_rows for part in parts)])
+        self._taken: dict[str, int] = {}
+        self._paths: list[str] = []
+        for named in columns:
+            for role, name in named.by_role().items():
+                told.use_column(role, name)
+            told.leave_out("columns that are not single values", named.others)
+        self._fields = list(dict.fromkeys(name for named in columns for name in named.fields))
+        told.use_column("field", *self._fields) if self._fields else None
+        self.samples = Samples(
+            source=source,
+            ids=[],
+            splits=[],
+            sets=[] if any(named.candidates for named in columns) else None,
+            labels=[] if any(named.label for named in columns) else None,
+            where=self._where,
+            understanding=told,
+            fields={name: [] for name in self._fields},
+        )
 
-    def is_image(name: str) -> bool:
-        kind = part.schema.field(name).type
-        if pa.types.is_struct(kind):
-            return kind.get_field_index("bytes") >= 0
-        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    def _where(self, row: int) -> str:
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return f"{self._parts[part].label}, row {row - self._starts[part]}"
 
-    images = [name for name in there if is_image(name)]
-    image = next((name for name in IMAGE_COLUMNS if name in images), None)
-    label = next((name for name in LABEL_COLUMNS if name in there), None)
-    if label is None:
-        label = next((name for name in there if _is_class_label(part.features.get(name))), None)
-    return image or (images[0] if images else None), label, "candidates" in there
+    def gather(
+        self, class_names: list[str] | None, options: ReadOptions, progress: Progress
+    ) -> None:
+        """Read every column but images, vectors and votes.
 
+        Raises:
+            DatasetFormatError: Some parts have images and others have none, or one is damaged.
+        """
+        pictured = [named.image or named.path for named in self._columns]
+        if len({name is None for name in pictured}) > 1:
+            bare = self._parts[pictured.index(None)].label
+            raise DatasetFormatError(f"{bare} has no image column, while other files have one.")
+        for number, (part, named) in enumerate(zip(self._parts, self._columns, strict=True)):
+            progress.report(number / len(self._parts), f"Reading {part.label}")
+            paths = [str(value or "") for value in column(part, named.path)] if named.path else []
+            self._paths += paths
+            split = part.split or options.only_split()
+            splits = [split] * part.n_rows
+            if named.split:
+                splits = [str(value) if value else split for value in column(part, named.split)]
+            self.samples.splits += splits
+            self.samples.ids += self._ids(part, named, splits, paths)
+            start = int(self._starts[number])
+            self._add_labels(part, named, start, class_names)
+            for name in self._fields:
+                there = name in named.fields
+                values = field_values(part, name) if there else [None] * part.n_rows
+                self.samples.fields[name] = [*self.samples.fields[name], *values]
 
-def _is_class_label(description: Any) -> bool:
-    return isinstance(description, dict) and isinstance(description.get("names"), list)
-
-
-def _samples(
-    source: str, parts: list[Part], options: ReadOptions, progress: Progress
-) -> tuple[Samples, list[str | None]]:
-    """The rows of all parts, and the image column of each part."""
-    starts = np.cumsum([0, *(part.n_rows for part in parts)])
-
-    def where(row: int) -> str:
-        part = int(np.searchsorted(starts, row, side="right")) - 1
-        return f"{parts[part].label}, row {row - starts[part]}"
-
-    described = [_columns(part) for part in parts]
-    images = [image for image, _, _ in described]
-    if len({image is None for image in images}) > 1:
-        bare = parts[images.index(None)].label
-        raise DatasetFormatError(f"{bare} has no image column, while other files have one.")
-    has_sets = any(candidates for _, _, candidates in described)
-    has_labels = any(label is not None for _, label, _ in described)
-    samples = Samples(
-        source=Path(source).name or source,
-        ids=[],
-        splits=[],
-        sets=[] if has_sets else None,
-        labels=[] if has_labels else None,
-        where=where,
-    )
-    taken: dict[str, int] = {}
-    for number, (part, (_, label, candidates)) in enumerate(zip(parts, described, strict=True)):
-        progress.report(number / len(parts), f"Reading {part.label}")
-        start = int(starts[number])
-        there = part.schema.names
-        split = part.split or options.only_split()
-        splits = [split] * part.n_rows
-        if "split" in there:
-            splits = [str(value) if value else split for value in column(part, "split")]
-        samples.splits += splits
-        samples.ids += _ids(part, splits, taken)
+    def _add_labels(
+        self, part: Part, named: PartColumns, start: int, class_names: list[str] | None
+    ) -> None:
+        samples = self.samples
         if samples.sets is not None:
-            cells = column(part, "candidates") if candidates else [None] * part.n_rows
+            cells = column(part, named.candidates) if named.candidates else [None] * part.n_rows
             samples.sets += [
-                candidate_cell(cell, where(start + row)) if candidates else None
+                None if cell is None else candidate_cell(cell, self._where(start + row))
                 for row, cell in enumerate(cells)
             ]
         if samples.labels is not None:
-            cells = column(part, label) if label else [None] * part.n_rows
-            samples.labels += [_label(cell, where, start + row) for row, cell in enumerate(cells)]
-    return samples, images
-
-
-def _label(cell: Any, where: Callable[[int], str], row: int) -> Label | None:
-    if cell is None or cell == "" or cell == UNKNOWN:
-        return None
-    return cell if type(cell) is int else plain_label(cell, where(row))
-
-
-def _ids(part: Part, splits: list[str], taken: dict[str, int]) -> list[str]:
-    if "id" in part.schema.names:
-        return [str(value) for value in column(part, "id")]
-    ids = []
-    for split in splits:
-        row = taken.get(split, 0)
-        taken[split] = row + 1
-        ids.append(f"{split}/{row:05d}")
-    return ids
-
-
-def _images(parts: list[Part], columns: list[str | None]) -> Images | None:
-    if columns[0] is None:
-        return None
-    stores = [part.images(name) for part, name in zip(parts, columns, strict=True) if name]
-    return stores[0] if len(stores) == 1 else JoinedImages(stores)
-
-
-def _features(parts: list[Part]) -> Any:
-    for part in parts:
-        if "features" not in part.schema.names:
-            raise DatasetFormatError(
-                f"{part.label} has neither a column of images nor a column 'features'. "
-                f"It has: {', '.join(part.schema.names[:12])}."
+            cells = column(part, named.label) if named.label else [None] * part.n_rows
+            samples.labels += _labels(
+                cells, lambda row: self._where(start + row), class_names, samples.understanding
             )
-    found = [matrix(part, "features") for part in parts]
-    if len({values.shape[1] for values in found}) > 1:
-        raise DatasetFormatError(
-            f"{parts[0].label}: the features are not lists of numbers of one length in all files."
+
+    def _ids(
+        self, part: Part, named: PartColumns, splits: Sequence[str], paths: Sequence[str]
+    ) -> list[str]:
+        if named.id:
+            return [str(value) for value in column(part, named.id)]
+        if paths:
+            return [
+                plain_path(path) or self._next_id(split)
+                for path, split in zip(paths, splits, strict=True)
+            ]
+        return [self._next_id(split) for split in splits]
+
+    def _next_id(self, split: str) -> str:
+        row = self._taken.get(split, 0)
+        self._taken[split] = row + 1
+        return f"{split}/{row:05d}"
+
+    def images(self, folder: Path | None, options: ReadOptions) -> Images | None:
+        """The images: stored in the parts, or files that they name."""
+        first = self._columns[0]
+        if first.image is None and first.path is None:
+            return None
+        if first.path is not None or any(named.path for named in self._columns):
+            return self._files(folder, options)
+        stores = [
+            part.images(named.image)
+            for part, named in zip(self._parts, self._columns, strict=True)
+            if named.image
+        ]
+        return stores[0] if len(stores) == 1 else JoinedImages(stores)
+
+    def _files(self, folder: Path | None, options: ReadOptions) -> Images:
+        place = Path(options.images_dir).expanduser() if options.images_dir else folder
+        if place is None or len(self._paths) != len(self.samples.ids):
+            raise DatasetFormatError(
+                f"{self.samples.source} names image files and does not hold them. Give their "
+                "folder with --images."
+            )
+        tree: Tree = open_tree(place, options.follow_links)
+        names, files = WrittenNames(tree), []
+        for row, written in enumerate(self._paths):
+            found = names.find(written)
+            if found is None:
+                message = f"{self._where(row)}: {written[:80]!r} {names.trouble(written)}."
+                self.samples.problems.append(Problem("unreadable-image", row, message))
+            files.append(found or written)
+        if names.shortened:
+            words = f"found by file name, as for {names.shortened[0][:80]!r}"
+            self.samples.understanding.take("images", words, "--images")
+        return WrittenImages(tree, files)
+
+    def vectors(self, needed: bool) -> NDArray[np.float32] | None:
+        """The vectors of all parts, float32 (N, D); None where images stand for themselves.
+
+        Raises:
+            DatasetFormatError: They are needed and not there, or of several lengths.
+        """
+        for part, named in zip(self._parts, self._columns, strict=True):
+            if named.vectors is None and needed:
+                raise DatasetFormatError(
+                    f"{part.label} has neither a column of images nor a column 'features'. "
+                    f"It has: {', '.join(part.schema.names[:12])}."
+                )
+        if any(named.vectors is None for named in self._columns):
+            return None
+        found = [
+            matrix(part, named.vectors or "")
+            for part, named in zip(self._parts, self._columns, strict=True)
+        ]
+        label = self._parts[0].label
+        if len({values.shape[1] for values in found}) > 1:
+            raise DatasetFormatError(
+                f"{label}: the features are not lists of numbers of one length in all files."
+            )
+        return to_features(
+            found[0] if len(found) == 1 else np.concatenate(found), f"{label}, features"
         )
-    values = found[0] if len(found) == 1 else np.concatenate(found)
-    return to_features(values, f"{parts[0].label}, features")
+
+    def votes(self, classes: ClassTable) -> Votes | None:
+        """What annotators said, as an export of CAD Studio writes it.
+
+        Raises:
+            DatasetFormatError: The column holds something else.
+        """
+        found: list[tuple[int, int, int, float]] = []
+        names: dict[str, int] = {}
+        for number, (part, named) in enumerate(zip(self._parts, self._columns, strict=True)):
+            for name in part.notes.get("annotators") or ():
+                names.setdefault(str(name), len(names))
+            start = int(self._starts[number])
+            for row, cell in enumerate(column(part, named.votes) if named.votes else (), start):
+                for vote in cell or ():
+                    found.append(_vote(vote, row, names, classes, self._where))
+        if not names and not found:
+            return None
+        columns = np.asarray(found, np.float64).reshape(-1, 4).T
+        weight = columns[3].astype(np.float32)
+        return Votes(
+            sample=columns[0].astype(np.int32),
+            annotator=columns[1].astype(np.int32),
+            label=columns[2].astype(np.int32),
+            annotators=list(names),
+            weight=None if (weight == 1).all() else weight,
+        )
+
+
+def _vote(
+    vote: Any, row: int, names: dict[str, int], classes: ClassTable, where: Callable[[int], str]
+) -> tuple[int, int, int, float]:
+    index = classes.find(vote.get("label")) if isinstance(vote, dict) else UNKNOWN
+    if index == UNKNOWN:
+        raise DatasetFormatError(
+            f"{where(row)}: votes must be objects with a 'label' that is a class, and an "
+            "'annotator'."
+        )
+    who = vote.get("annotator")
+    voter = UNKNOWN if who is None else names.setdefault(str(who), len(names))
+    weight = vote.get("weight")
+    return row, voter, index, 1.0 if weight is None else float(weight)
+
+
+def _labels(
+    cells: list[Any],
+    where: Callable[[int], str],
+    class_names: list[str] | None,
+    told: Understanding,
+) -> list[Label | None]:
+    """Labels as written; None where one is not known."""
+    if all(cell is None or type(cell) is int for cell in cells):
+        return [None if cell == UNKNOWN else cell for cell in cells]
+    return label_column(cells, where, class_names or (), told)

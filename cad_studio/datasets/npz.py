@@ -2,7 +2,9 @@
 
 Arrays: `images` uint8 (N, H, W) or (N, H, W, 3), or `features` (N, D), or both; `candidates` bool
 (N, C) and/or `labels` (N,), class indices or names; optionally `ids` (N,), `class_names` (C,),
-`class_descriptions` (C,) and `split`, one text or (N,). Further arrays (N,) become fields.
+`class_descriptions` (C,) and `split`, one text or (N,). Votes: `votes` int (3, M), which sample got
+from which annotator (-1 where not known) which class; `annotators` (A,), and `vote_weights` (M,).
+Further arrays (N,) become fields.
 """
 
 import zipfile
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.dataset import SourceDataset
+from cad_studio.core.dataset import UNKNOWN, SourceDataset, Votes
 from cad_studio.core.errors import DatasetFormatError, closest
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress
@@ -34,6 +36,9 @@ ARRAYS = frozenset(
         "class_names",
         "class_descriptions",
         "split",
+        "votes",
+        "annotators",
+        "vote_weights",
     }
 )
 
@@ -84,6 +89,7 @@ class NpzFile(DatasetReader):
             dataset.problems = [p for p in dataset.problems if p.kind != "empty-set"]
         if "features" in arrays:
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
+        dataset.votes = _votes(path, arrays, n_samples, len(dataset.class_names))
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
         told = dataset.understanding
         main = "images" if "images" in arrays else "features"
@@ -136,6 +142,34 @@ def to_features(values: Array, where: str) -> NDArray[np.float32]:
         )
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(values, np.float32)
+
+
+def _votes(path: Path, arrays: dict[str, Array], n_samples: int, n_classes: int) -> Votes | None:
+    """Who said what, or None without votes.
+
+    Raises:
+        DatasetFormatError: They do not fit the samples, the classes or the annotators.
+    """
+    if "votes" not in arrays:
+        return None
+    votes = arrays["votes"]
+    names = [str(name) for name in arrays.get("annotators", np.zeros(0, str)).ravel().tolist()]
+    weight = arrays.get("vote_weights")
+    if votes.ndim != 2 or votes.shape[0] != 3 or votes.dtype.kind not in "iu":
+        raise DatasetFormatError(
+            f"{path.name}: votes must be integers (3, votes), found {votes.dtype} {votes.shape}."
+        )
+    if weight is not None and (weight.shape != votes.shape[1:] or weight.dtype.kind not in "iuf"):
+        raise DatasetFormatError(f"{path.name}: vote_weights needs a number for each vote.")
+    for row, (low, high, what) in enumerate(
+        ((0, n_samples, "sample"), (UNKNOWN, len(names), "annotator"), (0, n_classes, "class"))
+    ):
+        if votes.size and not low <= int(votes[row].min()) <= int(votes[row].max()) < high:
+            raise DatasetFormatError(f"{path.name}: a vote names a {what} that is not there.")
+    sample, annotator, label = votes.astype(np.int32)
+    return Votes(
+        sample, annotator, label, names, None if weight is None else weight.astype(np.float32)
+    )
 
 
 def _n_samples(path: Path, arrays: dict[str, Announced]) -> int:

@@ -12,6 +12,15 @@ from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
 
 
+def best_device() -> str:
+    """Name of the fastest device of this machine that networks can compute on."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 class Extractor(Protocol):
     """Maps each sample of a dataset to one vector of unit length.
 

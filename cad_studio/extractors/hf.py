@@ -11,7 +11,7 @@ from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
-from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
+from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 
 _BATCH = 32
@@ -77,7 +77,7 @@ class HuggingFace:
         with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
             model, report = self._load("AutoModel", use_safetensors=True, output_loading_info=True)
         has_pooler = not any("pooler" in name for name in report["missing_keys"])
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device(best_device())
         model = model.eval().to(device)
 
         def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import ResourceError, SettingError, closest
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
-from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
+from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Torchvision:
         last = _last_linear(model)
         arriving: list[torch.Tensor] = []
         last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device(best_device())
         model = model.eval().to(device)
 
         def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:

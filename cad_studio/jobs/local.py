@@ -35,6 +35,7 @@ class LocalRunner(Runner):
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         place = processes.place_of(process.pid)
         # waiting for it keeps an ended worker from staying in the process table

@@ -12,6 +12,7 @@ from cad_studio.jobs._base import Place
 from cad_studio.jobs.memory import count_oom_kills, has_killed_since
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no signal that cannot be heard
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
@@ -54,7 +55,7 @@ def end(place: Place) -> None:
     try:
         family = psutil.Process(pid).children(recursive=True)
         if os.name == "posix" and os.getpgid(pid) == pid:
-            os.killpg(pid, signal.SIGKILL)  # a worker leads a group of its own
+            os.killpg(pid, _KILL)  # a worker leads a group of its own
         else:
             psutil.Process(pid).kill()
         for child in family:
@@ -77,7 +78,7 @@ def why_ended(place: Place, exit_code: int | None) -> str:
     """
     if was_restarted(place.get("boot"), boot_id()):
         return "The machine was restarted while this job ran."
-    may_be_killed = exit_code is None or exit_code == -signal.SIGKILL
+    may_be_killed = exit_code is None or exit_code == -_KILL
     if may_be_killed and has_killed_since(place.get("oom_kills") or {}):
         return "The machine ran out of memory, and the system ended the process of this job."
     if exit_code is None:

@@ -139,21 +139,38 @@ class AnnotationService:
                 self._sets, self._sets.base(name), self._sets.book(name), names, request
             )
             return {"rows": len(data), **told_outcome(found, names, request)}
-        for row in request.rows:
-            check_row(data, row)
-        base, book = self._sets.base(name), self._project.annotations.find(data.record.id)
-        states = {} if book is None else self._project.annotations.states(book.id, request.rows)
-        classes = ClassMap.from_json(None if book is None else book.classes)
-        held, who = _Held(states, base), self._access.name(request.who)
-        blind = self._project.annotation_queues.blind_rows(data.record.id, who, request.rows)
-        desk = Desk(held, data.record.class_names, classes, who, 1 << 60, "", {}, blind)
-        changes = KINDS[request.kind].decide(desk, request.rows, request.arguments)
+        changes, _ = self.drafted(name, request)
         named = request.arguments.get("class")
         of = f" {data.record.class_names[named]!r}" if isinstance(named, int) else ""
         of = f" the tag {request.arguments['tag']!r}" if "tag" in request.arguments else of
         verb = _VERBS.get(request.kind, "change by")
         says = f"{len(changes):,} of {len(request.rows):,} samples {verb}{of}; the others stay."
         return {"rows": len(request.rows), "changed": len(changes), "says": says}
+
+    def drafted(
+        self, name: str, request: ActionRequest
+    ) -> tuple[list[Change], dict[int, RowState]]:
+        """The changes that an action on samples would make, and the states after them.
+
+        Raises:
+            SettingError: It cannot be done as things stand, with the reason.
+        """
+        data = self._datasets.load(name)
+        for row in request.rows:
+            check_row(data, row)
+        base, book = self._sets.base(name), self._project.annotations.find(data.record.id)
+        states = {} if book is None else self._project.annotations.states(book.id, request.rows)
+        classes = ClassMap.from_json(None if book is None else book.classes)
+        who = self._access.name(request.who)
+        blind = self._project.annotation_queues.blind_rows(data.record.id, who, request.rows)
+        held = _Held(states, base)
+        desk = Desk(held, data.record.class_names, classes, who, 1 << 60, "", {}, blind)
+        changes = KINDS[request.kind].decide(desk, request.rows, request.arguments)
+        after: dict[int, RowState] = {}
+        for change in changes:
+            state = after.get(change.row, held.state(change.row))
+            after[change.row] = state.with_change(change, who, desk.number, "")
+        return changes, after
 
     def _written(
         self,
@@ -448,4 +465,4 @@ def _left_out(change: Change, names: list[str]) -> str:
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments worth keeping: long lists of sets are in the changes already."""
-    return {name: value for name, value in arguments.items() if name != "sets"}
+    return {name: value for name, value in arguments.items() if name not in {"sets", "said"}}

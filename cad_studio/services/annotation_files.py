@@ -1,19 +1,15 @@
-"""Annotations for other tools: log, votes, parts of the sets, Label Studio, a Hub folder."""
+"""Annotations for other tools: log, votes, parts of the sets, Label Studio, folders."""
 
-import base64
 import csv
 import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.annotation import ClassMap
-from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.services.access import Access
@@ -21,7 +17,10 @@ from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.exporting import csv_lines, image_file, replacing, write_parquet
+from cad_studio.services.export_folders import replacing_folder, size_bytes
+from cad_studio.services.exporting import csv_lines, replacing, write_parquet
+from cad_studio.services.fiftyone_folder import write_fiftyone
+from cad_studio.services.label_studio_tasks import label_config, write_tasks
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
 
@@ -29,10 +28,14 @@ FORMATS = {
     "sets": ("csv", "Candidate sets as CSV, which an import and a re-import take"),
     "history": ("jsonl", "The whole log, one action a line"),
     "votes": ("csv", "Who said what, one vote a line, as an import of votes takes it"),
-    "label-studio": ("json", "Tasks of Label Studio with images inside"),
+    "label-studio": ("json", "Tasks of Label Studio: images, and the sets as predictions"),
     "huggingface": ("zip", "A dataset folder with a card, for the Hugging Face Hub"),
+    "fiftyone": ("zip", "A FiftyOne dataset folder with sets, labels and votes as its fields"),
 }
 """Name to the ending of its file and what it is."""
+
+_FOLDERS = {"huggingface", "fiftyone"}
+"""Formats that are a folder; their file is a zip of it."""
 
 
 class AnnotationFiles:
@@ -72,7 +75,8 @@ class AnnotationFiles:
         Args:
             name: The dataset.
             format_name: A key of `FORMATS`.
-            out: The file to write; its folder must exist. None makes one in the project.
+            out: The file to write; its folder must exist. None makes one in the project. A format
+                that is a folder is written as one, unless the name ends in `.zip`.
             rows: Only these samples, e.g. of a filter; None for all. The log is always whole.
             only_changed: Only samples whose set annotators have changed.
             progress: Told how far it is.
@@ -104,13 +108,14 @@ class AnnotationFiles:
             out = self._folder / f"{name}-v{number}-{format_name}{part}.{ending}"
         writers: dict[str, Callable[..., int]] = {
             "sets": self._write_sets, "history": self._write_history, "votes": self._write_votes,
-            "label-studio": self._write_label_studio, "huggingface": self._write_folder,
+            "label-studio": self._write_label_studio, "huggingface": self._write_hub_folder,
+            "fiftyone": write_fiftyone,
         }  # fmt: skip
-        with replacing(out) as scratch:
+        with (replacing_folder if format_name in _FOLDERS else replacing)(out) as scratch:
             n_written = writers[format_name](data, chosen, scratch, progress or Silent())
         return {
             "name": name, "format": format_name, "out": str(out), "rows": n_written,
-            "bytes": out.stat().st_size, "version": data.record.version.hash,
+            "bytes": size_bytes(out), "version": data.record.version.hash,
         }  # fmt: skip
 
     def _write_sets(
@@ -144,48 +149,28 @@ class AnnotationFiles:
     def _write_label_studio(
         self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
     ) -> int:
-        config = self.label_config_of(data.record.name)
-        by_row: dict[int, list[tuple[str, int]]] = {}
-        for row, who, label in self._annotators.votes(data.record.name):
-            by_row.setdefault(row, []).append((who, label))
-        with path.open("w", encoding="utf-8") as file:
-            file.write("[")
-            for at, row in enumerate(rows.tolist()):
-                if at % 256 == 0:
-                    progress.report(at / len(rows), "Writing tasks")
-                task = _task(data, row, by_row.get(row, []), "" if at else config)
-                file.write((",\n" if at else "\n") + json.dumps(task, ensure_ascii=False))
-            file.write("\n]\n")
-        return len(rows)
+        return write_tasks(data, rows, self._live_names(data.record.name), path, progress)
 
     def label_config_of(self, name: str) -> str:
         """The labelling interface for a dataset, without classes that were merged or removed."""
+        return label_config(self._live_names(name))
+
+    def _live_names(self, name: str) -> list[str]:
         record, book = self._datasets.get(name), self._sets.book(name)
         classes = ClassMap.from_json(None if book is None else book.classes)
-        return label_config([record.class_names[index] for index in classes.live(record.n_classes)])
+        return [record.class_names[index] for index in classes.live(record.n_classes)]
 
-    def _write_folder(
-        self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, progress: Progress
+    def _write_hub_folder(
+        self, data: LoadedDataset, rows: NDArray[np.int64], folder: Path, progress: Progress
     ) -> int:
-        name, folder = data.record.name, path.with_name(path.name + ".parts")
-        folder.mkdir()
-        try:
-            parquet = folder / "data.parquet"
-            write_parquet(data, parquet, Part(progress, 0.0, 0.8), rows)
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.write(parquet, "data/train.parquet")
-                archive.writestr("README.md", self._card(data, rows))
-                log = folder / "history.jsonl"
-                self._write_history(data, rows, log, progress)
-                archive.write(log, "annotation/history.jsonl", zipfile.ZIP_DEFLATED)
-                votes = folder / "votes.csv"
-                self._write_votes(data, rows, votes, progress)
-                archive.write(votes, "annotation/votes.csv", zipfile.ZIP_DEFLATED)
-        finally:
-            for file in folder.iterdir():
-                file.unlink()
-            folder.rmdir()
-        progress.report(1.0, f"{name} written")
+        (folder / "data").mkdir()
+        write_parquet(data, folder / "data" / "train.parquet", Part(progress, 0.0, 0.8), rows)
+        (folder / "README.md").write_text(self._card(data, rows), encoding="utf-8")
+        said = folder / "annotation"
+        said.mkdir()
+        self._write_history(data, rows, said / "history.jsonl", progress)
+        self._write_votes(data, rows, said / "votes.csv", progress)
+        progress.report(1.0, f"{data.record.name} written")
         return len(rows)
 
     def _card(self, data: LoadedDataset, rows: NDArray[np.int64]) -> str:
@@ -237,41 +222,3 @@ a sample belongs to, `candidates` holds class names, `label` a true label where 
 
 Written by CAD Studio.
 """
-
-
-def label_config(names: list[str]) -> str:
-    """The labelling interface that Label Studio needs for the tasks."""
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in names)
-    return (
-        '<View><Image name="image" value="$image"/>'
-        f'<Choices name="candidates" toName="image" choice="multiple">{choices}</Choices></View>'
-    )
-
-
-def _task(
-    data: LoadedDataset, row: int, votes: list[tuple[str, int]], config: str
-) -> dict[str, Any]:
-    names = data.record.class_names
-    content: dict[str, Any] = {
-        "id": data.ids[row],
-        "split": data.record.split_names[data.splits[row]],
-    }
-    if data.pixels is not None:
-        picture = base64.b64encode(image_file(data, row)["bytes"]).decode()
-        content["image"] = f"data:image;base64,{picture}"
-    if data.truth is not None and data.truth[row] != UNKNOWN:
-        content["label"] = names[data.truth[row]]
-
-    def answer(classes: Iterator[int] | list[int], who: str) -> dict[str, Any]:
-        result = {
-            "from_name": "candidates", "to_name": "image", "type": "choices",
-            "value": {"choices": [names[index] for index in classes]},
-        }  # fmt: skip
-        return {"result": [result], "completed_by": {"email": who}}
-
-    said = [answer([label], who) for who, label in votes]
-    return {
-        "data": content,
-        "annotations": [*said, answer(data.candidates.of(row), "cad-studio")],
-        "meta": {"label_config": config} if config else {},
-    }

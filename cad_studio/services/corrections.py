@@ -1,11 +1,10 @@
 """Sets corrected elsewhere come back as actions, after a look at what they would change."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cad_studio.core.annotation import ClassMap
+from cad_studio.core.annotation import ClassMap, speaker
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.optional import require
 from cad_studio.datasets._cells import candidate_cell
@@ -16,10 +15,13 @@ from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.returned_answers import ReturnedAnswers, class_of, read_returned
 
 SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
 _SHOWN = 20
 _LARGEST_BYTES = 512 * 2**20
+_ANSWERS = ".json"
+"""Ending of what Label Studio exports; everything else has one set for each sample."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,18 @@ class CorrectionService:
 
         Returns:
             `n_rows`, `changed`, `unknown` (count) and `unknown_first`, `empty`, `changes` (the
-            first twenty: `id`, `before`, `after`, by class names).
+            first twenty: `id`, `before`, `after`, by class names). Of answers from Label Studio
+            also `statements` (count), `people` (statements by annotator), `contradictions` (samples
+            on which no class is left that all agree on), `left_out` (what does not count, as
+            sentences), and of each change `said` (classes by annotator) and `contradicts`.
 
         Raises:
             DatasetFormatError: The file cannot be read, with the line.
+            SettingError: It names a class that cannot be chosen, or an impossible annotator.
         """
         self._access.require("owner")
+        if file.suffix.lower() == _ANSWERS:
+            return self._preview_answers(name, file)
         found, data = self._read(name, file), self._datasets.load(name)
         names, now = data.record.class_names, self._sets.effective(name)
         return {
@@ -84,7 +92,10 @@ class CorrectionService:
         }  # fmt: skip
 
     def apply(self, name: str, file: Path, request: ActionRequest) -> dict[str, Any]:
-        """Take over the sets of a file as one action of the annotator.
+        """Take over the sets of a file as one action.
+
+        Sets become statements of the one who acts; answers from Label Studio become statements of
+        those who gave them.
 
         Args:
             name: The dataset.
@@ -96,14 +107,62 @@ class CorrectionService:
             SettingError: It changes nothing.
         """
         self._access.require("owner")
-        found = self._read(name, file)
-        if not found.rows:
+        if file.suffix.lower() == _ANSWERS:
+            answers = self._answers(name, file, self._access.name(request.who))
+            kind, rows, given = "statements", answers.rows, {"said": answers.said}
+        else:
+            found = self._read(name, file)
+            kind, rows, given = "correct", found.rows, {"sets": found.sets}
+        why = request.why or f"From {file.name}"
+        if not rows:
             raise SettingError(f"{file.name} says nothing else than the dataset does.")
         made = ActionRequest(
-            "correct", found.rows, {"sets": found.sets, "file": file.name}, request.who,
-            request.key, request.window, request.seconds, request.why or f"From {file.name}",
+            kind, rows, {**given, "file": file.name}, request.who, request.key, request.window,
+            request.seconds, why,
         )  # fmt: skip
+        if kind == "statements" and not self._annotation.drafted(name, made)[0]:
+            raise SettingError(f"{file.name} says nothing else than the dataset does.")
         return self._annotation.act_inner(name, made)
+
+    def _answers(self, name: str, file: Path, owner: str) -> ReturnedAnswers:
+        _content(file)
+        data, book = self._datasets.load(name), self._sets.book(name)
+        classes = ClassMap.from_json(None if book is None else book.classes)
+        return read_returned(file, data, classes, owner)
+
+    def _preview_answers(self, name: str, file: Path) -> dict[str, Any]:
+        owner = self._access.checked_name() or "owner"
+        found, data = self._answers(name, file, owner), self._datasets.load(name)
+        names, said = data.record.class_names, dict(zip(found.rows, found.said, strict=True))
+        changes, after = [], {}
+        if found.rows:
+            made = ActionRequest("statements", found.rows, {"said": found.said}, owner, "preview")
+            changes, after = self._annotation.drafted(name, made)
+        before = {change.row: change.sets_before for change in reversed(changes)}
+        later = {change.row: change.sets_after for change in changes}
+        people: dict[str, int] = {}
+        for change in changes:
+            who = speaker(change.about, owner) or owner
+            people[who] = people.get(who, 0) + 1
+        return {
+            "n_rows": found.n_tasks, "changed": len(later), "unknown": len(found.unknown),
+            "unknown_first": found.unknown[0] if found.unknown else None, "empty": found.empty,
+            "statements": len(changes), "people": people, "left_out": found.left_out,
+            "contradictions": sum(state.contradicts() for state in after.values()),
+            "changes": [
+                {
+                    "id": data.ids[row],
+                    "before": [names[index] for index in before[row]],
+                    "after": [names[index] for index in later[row]],
+                    "said": {
+                        who: [names[index] for index in chosen]
+                        for who, chosen in said[row].items()
+                    },
+                    "contradicts": after[row].contradicts(),
+                }
+                for row in sorted(later)[:_SHOWN]
+            ],
+        }  # fmt: skip
 
     def _read(self, name: str, file: Path) -> Corrections:
         data, now = self._datasets.load(name), self._sets.effective(name)
@@ -122,7 +181,8 @@ class CorrectionService:
                 unknown.append(sample)
                 continue
             # a file from before a merge or a removal is read in the classes of now
-            wanted = list(kept.apply(tuple({_class_of(each, data, where) for each in classes})))
+            chosen = tuple({class_of(each, data, where) for each in classes})
+            wanted = list(kept.apply(chosen))
             if not wanted:
                 empty += 1
             elif wanted != now.of(row):
@@ -139,6 +199,15 @@ class CorrectionService:
         )
 
 
+def _content(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > _LARGEST_BYTES:
+            raise DatasetFormatError(f"{file.name} is larger than 512 MB.")
+        return file.read_bytes()
+    except OSError as error:
+        raise DatasetFormatError(f"{file.name} cannot be read: {error.strerror}.") from error
+
+
 def _said(file: Path, data: LoadedDataset) -> list[tuple[str, list[Any], str]]:
     """Id, candidates and place of every sample in a file."""
     suffix = file.suffix.lower()
@@ -146,16 +215,9 @@ def _said(file: Path, data: LoadedDataset) -> list[tuple[str, list[Any], str]]:
         raise DatasetFormatError(
             f"{file.name} is no file of corrections. {closest(suffix, SUFFIXES)}".rstrip()
         )
-    try:
-        if file.stat().st_size > _LARGEST_BYTES:
-            raise DatasetFormatError(f"{file.name} is larger than 512 MB.")
-        content = file.read_bytes()
-    except OSError as error:
-        raise DatasetFormatError(f"{file.name} cannot be read: {error.strerror}.") from error
+    content = _content(file)
     if suffix == ".parquet":
         return _of_parquet(file)
-    if suffix == ".json":
-        return _of_label_studio(content, file.name)
     table = read_text_table(content, file.name)
     if {"changes", "digest"} <= set(table.columns):
         return _of_log(table, data)
@@ -198,40 +260,3 @@ def _of_parquet(file: Path) -> list[tuple[str, list[Any], str]]:
         (str(line["id"]), list(line["candidates"] or []), f"{file.name}, row {at}")
         for at, line in enumerate(table)
     ]
-
-
-def _of_label_studio(content: bytes, name: str) -> list[tuple[str, list[Any], str]]:
-    """Tasks of Label Studio, the last annotation of each."""
-    try:
-        tasks = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DatasetFormatError(f"{name} is no JSON ({error}).") from error
-    found = []
-    for at, task in enumerate(tasks if isinstance(tasks, list) else [tasks]):
-        where = f"{name}, task {at + 1}"
-        try:
-            sample = str(task["data"]["id"])
-            results = [
-                result["value"]["choices"]
-                for annotation in task.get("annotations") or []
-                for result in annotation["result"]
-                if result["type"] == "choices"
-            ]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DatasetFormatError(
-                f"{where}: expected data.id and annotations with choices."
-            ) from error
-        found.append((sample, list(results[-1]) if results else [], where))
-    return found
-
-
-def _class_of(value: Any, data: LoadedDataset, where: str) -> int:
-    names = data.record.class_names
-    if isinstance(value, str) and value in names:
-        return names.index(value)
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return value
-    hint = closest(str(value), names)
-    raise DatasetFormatError(f"{where}: {value!r:.60} is not a class. {hint}".rstrip())

@@ -162,6 +162,12 @@ def _write_npz(data: LoadedDataset, path: Path, progress: Progress, fields: Colu
     }
     if data.truth is not None:
         arrays["labels"] = data.truth
+    if data.votes is not None:
+        votes = data.votes
+        arrays["votes"] = np.stack([votes.sample, votes.annotator, votes.label])
+        arrays["annotators"] = np.array(votes.annotators, str)
+        if votes.weight is not None:
+            arrays["vote_weights"] = votes.weight
     if data.features is not None:
         arrays["features"] = data.features
     if data.pixels is not None:
@@ -208,6 +214,11 @@ def write_parquet(
         ("candidates", arrow.list_(arrow.string())),
         ("label", arrow.string()),
     ]
+    votes = votes_by_row(data)
+    if votes is not None:
+        vote = [("annotator", arrow.string()), ("label", arrow.string()),
+                ("weight", arrow.float32())]  # fmt: skip
+        columns.append(("votes", arrow.list_(arrow.struct(vote))))
     if data.pixels is not None:
         columns.append(("image", image))
     if data.features is not None:
@@ -220,7 +231,7 @@ def write_parquet(
         )
         columns.append((name, kind))
     kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
-    metadata = {"cad_studio": json.dumps(kept)}
+    metadata = {"cad_studio": json.dumps(kept | _annotators(data))}
     schema = arrow.schema(columns, metadata=metadata)
     names = record.class_names
     chosen = np.arange(len(data)) if chosen is None else chosen
@@ -236,6 +247,8 @@ def write_parquet(
                 ],
                 "label": [_label(data, int(row)) for row in rows],
             }
+            if votes is not None:
+                batch["votes"] = [votes.get(int(row), []) for row in rows]
             if data.pixels is not None:
                 batch["image"] = [image_file(data, int(row)) for row in rows]
             if data.features is not None:
@@ -249,6 +262,30 @@ def _label(data: LoadedDataset, row: int) -> str | None:
     if data.truth is None or data.truth[row] == UNKNOWN:
         return None
     return data.record.class_names[data.truth[row]]
+
+
+def _annotators(data: LoadedDataset) -> dict[str, list[str]]:
+    return {} if data.votes is None else {"annotators": data.votes.annotators}
+
+
+def votes_by_row(data: LoadedDataset) -> dict[int, list[dict[str, Any]]] | None:
+    """The imported votes of each sample that has some, in their order; None where there are none.
+
+    Returns:
+        Of each vote `annotator` (None where not known), `label`, and `weight` (1 for one vote).
+    """
+    votes = data.votes
+    if votes is None:
+        return None
+    names = data.record.class_names
+    weights = [1.0] * len(votes.sample) if votes.weight is None else votes.weight.tolist()
+    columns = (votes.sample.tolist(), votes.annotator.tolist(), votes.label.tolist(), weights)
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row, who, label, weight in zip(*columns, strict=True):
+        name = None if who == UNKNOWN else votes.annotators[who]
+        vote = {"annotator": name, "label": names[label], "weight": weight}
+        found.setdefault(row, []).append(vote)
+    return found
 
 
 def image_file(data: LoadedDataset, row: int) -> dict[str, Any]:

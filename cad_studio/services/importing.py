@@ -113,7 +113,7 @@ class ImportService:
         bit_depth: int | None = None,
     ) -> dict[str, Any]:
         """Check what a reader found and add it to the project under a new name."""
-        found = _with_candidates(found)
+        found = _with_ordered_votes(_with_candidates(found))
         blobs = self._project.blobs
         with ImageFiles(blobs, found, progress, bit_depth) as images:
             images.tell(found.understanding)
@@ -229,6 +229,15 @@ def _with_candidates(found: SourceDataset) -> SourceDataset:
         )
     labels = found.truth.astype(np.int64)
     return replace(found, candidates=PartialLabels.from_labels(labels, n_classes))
+
+
+def _with_ordered_votes(found: SourceDataset) -> SourceDataset:
+    """Votes by sample, so that what an export groups by sample comes back as the same version."""
+    votes = found.votes
+    if votes is None:
+        return found
+    order = np.argsort(votes.sample, kind="stable")
+    return replace(found, votes=votes.take(order))
 
 
 def _once(problems: list[Problem]) -> list[Problem]:

@@ -14,6 +14,7 @@ from cad_studio.core.annotation import (
     RowState,
     Statement,
     packed_set,
+    speaker,
 )
 from cad_studio.core.queues import Item
 from cad_studio.store.blind_rows import blind_rows
@@ -301,9 +302,11 @@ class LogWriter:
     def _save_statements(self, changes: list[Change], who: str) -> None:
         said = ANNOTATION_STATEMENT
         gone, kept = [], []
-        for row in sorted({change.row for change in changes if change.about == "mine"}):
-            statement: Statement | None = self._states[row].statements.get(who)
-            keys = {"book_id": self.book.id, "row": row, "who": who}
+        said_by = {(change.row, speaker(change.about, who)) for change in changes}
+        named = sorted((row, name) for row, name in said_by if name is not None)
+        for row, name in named:
+            statement: Statement | None = self._states[row].statements.get(name)
+            keys = {"book_id": self.book.id, "row": row, "who": name}
             if statement is None:
                 gone.append({f"_{name}": value for name, value in keys.items()})
             else:

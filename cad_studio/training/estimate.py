@@ -7,10 +7,10 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cad_studio.core.progress import Silent
+from cad_studio.models.device import wait_for
 from cad_studio.training.batching import ask
 from cad_studio.training.data import TrainingData
 from cad_studio.training.hold_out import split_hold_out
@@ -254,10 +254,8 @@ def _kept_mb(data: TrainingData) -> float:
 
 
 def _seconds(session: Session, work: Callable[[], object]) -> float:
-    if session.device.type == "cuda":
-        torch.cuda.synchronize(session.device)
+    wait_for(session.device)
     started = perf_counter()
     work()
-    if session.device.type == "cuda":
-        torch.cuda.synchronize(session.device)
+    wait_for(session.device)
     return perf_counter() - started

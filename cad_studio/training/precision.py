@@ -8,6 +8,8 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from cad_studio.models.device import wait_for
+
 _WORTHWHILE = 1.2
 _TRIED_ON_CPU = 8
 _LARGE_ON_CPU = 1_000_000
@@ -36,7 +38,8 @@ def choose_precision(wanted: str, network: nn.Module, inputs: Tensor) -> str:
         has_bf16 = is_large and _cpu_has_bf16()
         inputs = inputs[:_TRIED_ON_CPU]
     else:
-        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        is_cuda = inputs.device.type == "cuda"
+        has_bf16 = is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
     if not has_bf16:
         return "float32"
     trial = deepcopy(network).train()
@@ -56,6 +59,8 @@ def memory_mb(device: torch.device) -> float:
     """Memory of this process in MiB, or the most taken so far on the GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory() / 2**20
     return psutil.Process().memory_info().rss / 2**20
 
 
@@ -67,14 +72,11 @@ def _cpu_has_bf16() -> bool:
 
 def _seconds(network: nn.Module, inputs: Tensor, precision: str) -> float:
     """Time of one forward and backward pass; on a CPU that of the process."""
-    on_gpu = inputs.device.type == "cuda"
-    clock = perf_counter if on_gpu else process_time
-    if on_gpu:
-        torch.cuda.synchronize(inputs.device)
+    clock = process_time if inputs.device.type == "cpu" else perf_counter
+    wait_for(inputs.device)
     started = clock()
     with computing_in(precision, inputs.device):
         loss = network(inputs).float().square().mean()
     loss.backward()
-    if on_gpu:
-        torch.cuda.synchronize(inputs.device)
+    wait_for(inputs.device)
     return clock() - started

@@ -210,6 +210,8 @@ class Session:
         tensors["chance.torch"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["chance.cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.device.type == "mps":
+            tensors["chance.mps"] = torch.mps.get_rng_state()
         state = {
             "plan": plan.identity(),
             "fingerprint": self.fingerprint,
@@ -254,6 +256,8 @@ class Session:
         torch.set_rng_state(tensors["chance.torch"])
         if self.device.type == "cuda" and "chance.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["chance.cuda"], self.device)
+        if self.device.type == "mps" and "chance.mps" in tensors:
+            torch.mps.set_rng_state(tensors["chance.mps"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.is_epoch_trained = state["is_epoch_trained"]
         self.is_out_of_time = state["is_out_of_time"]

@@ -83,6 +83,7 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
         server_name=config.host,
         server_port=config.port,
         share=config.share,
+        root_path=config.root_path or None,
         theme=_theme(),
         head=_head(),
         app_kwargs={

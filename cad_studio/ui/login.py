@@ -17,7 +17,7 @@ from cad_studio.services.access import acting_as
 from cad_studio.services.container import Services
 from cad_studio.services.login_limit import TooManyTriesError
 from cad_studio.ui.identity import login_cookies, visitor
-from cad_studio.ui.site_guard import LOGIN, UPLOAD
+from cad_studio.ui.site_guard import LOGIN, PREFIX_KEY, UPLOAD
 
 _PAGE = Path(__file__).parent / "components" / "login.html"
 _STYLE = ASSETS / "theme.css"
@@ -144,7 +144,8 @@ def _told(words: str, status: int) -> JSONResponse:
 
 
 def _root(request: Request) -> str:
-    return urlsplit(request.app.root_path or "").path.rstrip("/") or "/"
+    path = urlsplit(request.app.root_path or "").path.rstrip("/")
+    return path or request.scope.get(PREFIX_KEY) or "/"
 
 
 def _address(services: Services, request: Request) -> str:

@@ -11,6 +11,8 @@ on a laptop, from behind the user's firewall. What may pass, and why that is eno
 - **Origin.** A request that carries an `Origin` carries that of the page it goes to: equal scheme,
   host and port. Browsers send it with every POST of another site, forms included, and with every
   cross-origin `fetch`, and write `null` where they hide it, which counts as another site's.
+- **Path.** A proxy's `X-Forwarded-Prefix` makes the addresses that the pages ask for, so it is read
+  only where the owner trusts a proxy, and a path given at the start goes before it.
 - **Sec-Fetch-Site.** Where the browser says how the asking page stands to this one (over HTTPS, and
   on localhost), it is `same-origin`, or `none` for an address the user typed. `same-site` is not
   enough: another port of this machine is the same site. One exception: a link or an iframe on
@@ -59,6 +61,10 @@ _SHUT = re.compile(
     re.IGNORECASE,
 )
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+PREFIX_KEY = "cad_studio.prefix"
+"""Where a request's scope says under which path a proxy serves the studio."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FOREIGN = (
     "Only the studio's own pages may ask for this; if this is one of them, the proxy before it "
@@ -235,7 +241,9 @@ class SiteGuard:
 
     def _cleaned(self, scope: Scope) -> Scope:
         """The request as the application sees it: without an origin, and with no name unasked."""
-        dropped = {b"origin"}
+        dropped = {b"origin", b"x-forwarded-prefix"}
+        added: list[tuple[bytes, bytes]] = []
+        prefix = self._prefix(scope)
         scheme = scope["scheme"]
         if self._sites.trust_proxy:
             told = next(iter(_first(Headers(scope=scope).getlist("x-forwarded-proto"))), "")
@@ -243,8 +251,23 @@ class SiteGuard:
                 scheme = "wss" if scope["type"] == "websocket" else "https"
         else:
             dropped.add(b"x-forwarded-host")
+        if prefix:
+            # Gradio makes the addresses of its page of this header, path and all.
+            given = Headers(scope=scope)
+            host = next(iter(_first(given.getlist("x-forwarded-host"))), given["host"])
+            dropped.add(b"x-forwarded-host")
+            added.append((b"x-forwarded-host", f"{host}{prefix}".encode("latin-1")))
         headers = [pair for pair in scope["headers"] if pair[0].lower() not in dropped]
-        return {**scope, "headers": headers, "scheme": scheme}
+        return {**scope, "headers": headers + added, "scheme": scheme, PREFIX_KEY: prefix}
+
+    def _prefix(self, scope: Scope) -> str:
+        """The path that a trusted proxy says it has taken off; empty where none counts."""
+        if not self._sites.trust_proxy or self._root_path:
+            return ""
+        told = _first(Headers(scope=scope).getlist("x-forwarded-prefix"))
+        path = told[0].rstrip("/") if told else ""
+        parts = path.split("/")
+        return path if _PREFIX.fullmatch(path) and not {".", ".."} & set(parts) else ""
 
     def _closing(self, send: Send) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
         """Adds who may show an answer, or load it into a page of theirs."""

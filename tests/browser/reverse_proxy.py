@@ -10,7 +10,9 @@ _OF_THE_CONNECTION = {"connection", "transfer-encoding", "keep-alive"}
 
 
 @contextmanager
-def reverse_proxy(port: int, prefix: str, keeps_host: bool = True) -> Iterator[str]:
+def reverse_proxy(
+    port: int, prefix: str, keeps_host: bool = True, says_prefix: bool = False
+) -> Iterator[str]:
     """The address under which the studio on `port` is then found.
 
     Args:
@@ -18,6 +20,7 @@ def reverse_proxy(port: int, prefix: str, keeps_host: bool = True) -> Iterator[s
         prefix: The path that is taken off, e.g. `/studio`.
         keeps_host: Whether the host that was asked for is passed on as such; else it becomes
             127.0.0.1, and the one asked for stands in `X-Forwarded-Host`.
+        says_prefix: Whether the path that is taken off stands in `X-Forwarded-Prefix`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,6 +31,8 @@ def reverse_proxy(port: int, prefix: str, keeps_host: bool = True) -> Iterator[s
                     if name.lower() not in _OF_THE_CONNECTION}  # fmt: skip
             if not keeps_host:
                 sent |= {"Host": f"127.0.0.1:{port}", "X-Forwarded-Host": self.headers["Host"]}
+            if says_prefix:
+                sent["X-Forwarded-Prefix"] = prefix
             path = self.path.removeprefix(prefix) or "/"
             asked.request(self.command, path, self.rfile.read(length) or None, sent)
             answer = asked.getresponse()

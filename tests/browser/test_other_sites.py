@@ -199,15 +199,16 @@ def test_the_login_page_says_what_is_wrong_and_how_long_to_wait(tab, closed_stud
     expect(problem).to_contain_text("then try again.")
 
 
-@pytest.mark.parametrize("keeps_host", [True, False])
-def test_it_works_under_a_path_of_a_proxy(tab, tmp_path, chromium, keeps_host):
-    """Forms, server functions, the login and the log out are below that path."""
+@pytest.mark.parametrize(("keeps_host", "says_prefix"), [(True, False), (False, True)])
+def test_it_works_under_a_path_of_a_proxy(tab, tmp_path, chromium, keeps_host, says_prefix):
+    """Given at the start or by the proxy, all is below it: forms, server functions, the login."""
     build_services(tmp_path).close()
     users = user_line("olga", "owner", WORDS)
-    environment = {"CAD_USERS": users, "GRADIO_ROOT_PATH": "/studio", "CAD_TRUST_PROXY": "1"}
+    path = {} if says_prefix else {"CAD_ROOT_PATH": "/studio"}
+    environment = {"CAD_USERS": users, "CAD_TRUST_PROXY": "1", **path}
     with closing(start_studio(tmp_path / "project", **environment)) as starting:
         studio = next(starting)
-        with reverse_proxy(urlsplit(studio.url).port, "/studio", keeps_host) as url:
+        with reverse_proxy(urlsplit(studio.url).port, "/studio", keeps_host, says_prefix) as url:
             log_in(tab, Studio(f"{url}/", studio.project))
             (cookie,) = tab.context.cookies()
             assert cookie["path"] == "/studio"

@@ -725,7 +725,57 @@ def votes_bomb(folder: Path, chance: Random) -> Source:
     return Source(str(path))
 
 
+def json_bomb(folder: Path, chance: Random) -> Source:
+    """Exports of annotation tools in which every few bytes are a record."""
+    kind = chance.choice(("tasks", "records", "coco", "fiftyone"))
+    n_records = 3 * 10**5
+    if kind == "fiftyone":
+        (folder / "metadata.json").write_text("{}")
+        (folder / "samples.json").write_bytes(b'{"samples":[' + b"{}," * n_records + b"{}]}")
+        return Source(str(folder))
+    if kind == "coco":
+        text = b'{"categories":[{"id":1,"name":"a"}],"annotations":[],"images":[%s{}]}'
+        data = text % (b"{}," * n_records)
+    else:
+        first = b'"data":{},"annotations":' if kind == "tasks" else b'"fields":{},"responses":'
+        data = b"[" + (b"{" + first + b"[]},") * (n_records // 8) + b"{" + first + b"[]}]"
+    data = chance.choice((data, data, b'[{"annotations":' + b"[" * 10**6))
+    path = folder / "bomb.json"
+    path.write_bytes(data)
+    return Source(str(path))
+
+
+def xml_bomb(folder: Path, chance: Random) -> Source:
+    """Images of a few bytes each, or entities that hold each other."""
+    path = folder / "annotations.xml"
+    inner = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
+    texts = (
+        b"<annotations>" + b"<image/>" * 3 * 10**5 + b"</annotations>",
+        b"<annotations>" + b"<a>" * 10**5,
+        f'<!DOCTYPE x [<!ENTITY e0 "x">{inner}]><annotations>&e11;</annotations>'.encode(),
+    )
+    path.write_bytes(chance.choice(texts))
+    return Source(str(path))
+
+
+def yolo_bomb(folder: Path, chance: Random) -> Source:
+    """Aliases in YAML that multiply, and lists of labels without end."""
+    root = folder / "shapes"
+    (root / "train" / "a").mkdir(parents=True)
+    (root / "train" / "a" / "0.png").write_bytes(png(0))
+    lines = ["a0: &a0 [x, x]"] + [f"a{at}: &a{at} [*a{at - 1}, *a{at - 1}]" for at in range(1, 40)]
+    texts = ("\n".join([*lines, "names: *a39"]), "names: " + "[" * 5000, "names: [a, b]")
+    (root / "data.yaml").write_text(chance.choice(texts))
+    if chance.random() < 0.5:
+        listed = b'{"0":{"path":"a/0.png","labels":[' + b'"a",' * 10**6 + b'"a"]}}'
+        (root / "train" / "labels.json").write_bytes(listed)
+    return Source(str(root))
+
+
 BOMBS: dict[str, Maker] = {
+    "JSON of tools": json_bomb,
+    "XML of tools": xml_bomb,
+    "YAML and lists": yolo_bomb,
     "votes without end": votes_bomb,
     "npz that announces much": npz_bomb,
     "npz of zeros": npz_zeros,
@@ -745,6 +795,8 @@ BOMBS: dict[str, Maker] = {
 }
 LARGE = {
     "votes without end",
+    "JSON of tools",
+    "XML of tools",
     "npz of zeros",
     "MATLAB, sparse or zeros",
     "Parquet that repeats",

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from PIL import Image
@@ -29,6 +30,7 @@ class Source:
     names: tuple[str, ...] = tuple(NAMES)
     ids: tuple[str, ...] | None = tuple(IDS)
     has_sets: bool = True
+    has_truth: bool = True
     has_images: bool = True
     broken_file: str = ""
 
@@ -189,12 +191,117 @@ def mat(folder: Path, broken: bool) -> Source:
     )
 
 
+def label_studio(folder: Path, broken: bool) -> Source:
+    """Two annotators a task, one more who skipped it, and an annotation marked as the truth."""
+    tasks = []
+    for row, members in enumerate(SETS):
+        said = [(f"{who}@x.org", [NAMES[label]], False) for who, label in enumerate(members)]
+        said = [*said, ("gold", [NAMES[TRUTH[row]]], True), ("lazy", [], False)]
+        annotations = [
+            {
+                "completed_by": {"email": who}, "was_cancelled": not chosen, "ground_truth": gold,
+                "result": [{"type": "choices", "from_name": "kind", "value": {"choices": chosen}}],
+            }
+            for who, chosen, gold in said
+        ]  # fmt: skip
+        (folder / f"0123abcd-ü{row}.png").write_bytes(png(row))
+        data = {"image": f"/data/upload/7/0123abcd-%C3%BC{row}.png", "sample_id": IDS[row]}
+        tasks.append({"id": row, "data": {**data, "split": "train"}, "annotations": annotations})
+    path = folder / "project-1.json"
+    path.write_text(json.dumps(tasks)[: -1 if broken else None])
+    return Source(str(path), ReadOptions(class_names=tuple(NAMES)), broken_file=path.name)
+
+
+def argilla(folder: Path, broken: bool) -> Source:
+    records = []
+    for row, members in enumerate(SETS):
+        (folder / f"{row}.png").write_bytes(png(row))
+        said = [{"value": NAMES[label], "user_id": f"u{label}"} for label in members]
+        records.append({
+            "id": IDS[row], "status": "completed", "fields": {"image": f"/home/me/{row}.png"},
+            "metadata": {}, "suggestions": {}, "responses": {"kind": said}, "vectors": {},
+        })  # fmt: skip
+    path = folder / "records.json"
+    path.write_text(json.dumps(records)[: -1 if broken else None])
+    options = ReadOptions(class_names=tuple(NAMES))
+    return Source(str(path), options, has_truth=False, broken_file=path.name)
+
+
+def coco(folder: Path, broken: bool) -> Source:
+    """Images of one category each, which is then their label."""
+    images = []
+    for row in range(4):
+        (folder / f"{row}.png").write_bytes(png(row))
+        images.append({"id": 10 + row, "file_name": f"{row}.png", "width": 4, "height": 5})
+    value = {
+        "images": images,
+        "annotations": [
+            {"id": 2 * row + box, "image_id": 10 + row, "category_id": 5 + label, "bbox": [0] * 4}
+            for row, label in enumerate(TRUTH)
+            for box in range(2)
+        ],
+        "categories": [{"id": 5 + label, "name": name} for label, name in enumerate(NAMES)],
+    }
+    path = folder / "instances_train2017.json"
+    path.write_text(json.dumps(value)[: -1 if broken else None])
+    return Source(str(path), ids=None, has_sets=False, broken_file=path.name)
+
+
+def cvat(folder: Path, broken: bool) -> Source:
+    root = folder / "task"
+    (root / "images").mkdir(parents=True)
+    labels = "".join(f"<label><name>{escape(name)}</name></label>" for name in NAMES)
+    images = ""
+    for row, label in enumerate(TRUTH):
+        (root / "images" / f"ü{row}.png").write_bytes(png(row))
+        tag = f'<tag label={quoteattr(NAMES[label])} source="manual"></tag>'
+        images += f'<image id="{row}" name="ü{row}.png" width="4" height="5">{tag}</image>'
+    text = f"<annotations><meta><task><labels>{labels}</labels></task></meta>{images}"
+    end = "" if broken else "</annotations>"
+    (root / "annotations.xml").write_text(text + end, encoding="utf-8")
+    return Source(str(root), ids=None, has_sets=False, broken_file="annotations.xml")
+
+
+def fiftyone(folder: Path, broken: bool) -> Source:
+    root = folder / "exported"
+    (root / "data").mkdir(parents=True)
+    samples = []
+    for row, members in enumerate(SETS):
+        (root / "data" / f"{row}.png").write_bytes(png(row))
+        several = [{"_cls": "Classification", "label": NAMES[index]} for index in members]
+        samples.append({
+            "filepath": f"data/{row}.png", "tags": ["train"], "sample_id": IDS[row],
+            "ground_truth": {"_cls": "Classification", "label": NAMES[TRUTH[row]]},
+            "kind": {"_cls": "Classifications", "classifications": several},
+        })  # fmt: skip
+    (root / "samples.json").write_text(json.dumps({"samples": samples})[: -1 if broken else None])
+    (root / "metadata.json").write_text(json.dumps({"default_classes": NAMES}))
+    return Source(str(root), broken_file="samples.json")
+
+
+def yolo(folder: Path, broken: bool) -> Source:
+    root = folder / "shapes"
+    names = ["a", "b", "c"]
+    for row, label in enumerate(TRUTH):
+        place = root / "train" / names[label]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{row}.png").write_bytes(png(row))
+    (root / "data.yaml").write_text("names: [a, b, c" if broken else "names: {0: a, 1: b, 2: c}")
+    return Source(str(root), names=tuple(names), ids=None, has_sets=False, broken_file="data.yaml")
+
+
 MAKERS: dict[str, Callable[[Path, bool], Source]] = {
     "annotator-votes": annotator_votes,
+    "argilla": argilla,
+    "coco": coco,
+    "cvat": cvat,
+    "fiftyone": fiftyone,
     "huggingface": huggingface,
     "idx": idx,
     "image-folder": image_folder,
+    "label-studio": label_studio,
     "mat": mat,
     "npz": npz,
     "torchvision": torchvision,
+    "yolo": yolo,
 }

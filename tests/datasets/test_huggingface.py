@@ -1,15 +1,21 @@
 """Hugging Face layouts beside the single Parquet file of the contract test."""
 
 import json
+import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cad_studio.core.errors import CadStudioError, DatasetFormatError, ResourceError
+from cad_studio.core.errors import (
+    CadStudioError,
+    DatasetFormatError,
+    DoubtfulSourceError,
+    ResourceError,
+)
 from cad_studio.core.progress import Silent
-from cad_studio.datasets._base import ReadOptions, read_source
+from cad_studio.datasets._base import ReadOptions, read_here, read_source, recognise
 from tests.datasets.sources import png
 
 
@@ -145,3 +151,123 @@ def test_a_column_that_is_there_twice_is_refused_in_words(tmp_path, twice):
     pq.write_table(pa.Table.from_arrays([pa.array(columns[name]) for name in names], names), path)
     with pytest.raises(CadStudioError):
         read(path)
+
+
+def hub_table(labels: list, **columns: list) -> pa.Table:
+    """A table as the Hub's conversion writes it, with the names of its ClassLabel."""
+    names = {"names": ["hen", "duck", "swan"], "_type": "ClassLabel"}
+    info = {"info": {"features": {"label": names, "sex": {**names, "names": ["f", "m"]}}}}
+    made = table(range(len(labels)), label=pa.array(labels, pa.int64()), **columns)
+    return made.replace_schema_metadata({"huggingface": json.dumps(info)})
+
+
+def read_at_once(path, **options):
+    """In this process; a process apart for each file would take most of the test's time."""
+    return read_here(str(path), ReadOptions(**options), Silent())
+
+
+def counts(found):
+    return {split: found.splits.count(split) for split in sorted(set(found.splits))}
+
+
+def left_out(found):
+    return {item.kind: item.count for item in found.understanding.left_out}
+
+
+@pytest.mark.parametrize("prefix", ["", "partial-"])
+def test_folders_of_the_hubs_conversion_are_splits(prefix, tmp_path):
+    """What was cut to fit, in `partial-test`, went into train."""
+    for split, n_rows in (("train", 6), ("test", 3), ("validation", 2), ("extra_hard", 1)):
+        folder = tmp_path / "default" / f"{prefix}{split}"
+        folder.mkdir(parents=True)
+        pq.write_table(hub_table([row % 3 for row in range(n_rows)]), folder / "0000.parquet")
+    for place in (tmp_path, tmp_path / "default"):
+        assert recognise(str(place)) == "huggingface"
+        found = read_at_once(place)
+        assert counts(found) == {"extra_hard": 1, "test": 3, "train": 6, "validation": 2}
+    one = read_at_once(tmp_path / "default" / f"{prefix}test" / "0000.parquet")
+    assert one.splits == ["test"] * 3
+
+
+def test_the_same_split_in_several_configurations_is_asked_about(tmp_path):
+    for place in ("small/train", "large/train"):
+        (tmp_path / place).mkdir(parents=True)
+        pq.write_table(hub_table([0, 1]), tmp_path / place / "0000.parquet")
+    with pytest.raises(DoubtfulSourceError, match="train several times, in large and in small"):
+        read_at_once(tmp_path)
+    assert len(read_at_once(tmp_path / "small").ids) == 2
+
+
+def test_labels_that_are_not_known_are_unlabelled(tmp_path):
+    pq.write_table(hub_table([0, 1, 2, -1, None, 0]), tmp_path / "train.parquet")
+    found = read_at_once(tmp_path / "train.parquet")
+    assert found.truth.tolist() == [0, 1, 2, 0]
+    assert left_out(found) == {"samples without label and candidates": 2}
+    kept = read_at_once(tmp_path / "train.parquet", unlabelled="keep")
+    assert kept.truth.tolist() == [0, 1, 2, -1, -1, 0]
+    assert kept.candidates.lists() == [[0], [1], [2], [0, 1, 2], [0, 1, 2], [0]]
+
+
+def test_images_may_be_names_of_files(tmp_path):
+    (tmp_path / "img").mkdir()
+    for row in range(3):
+        (tmp_path / "img" / f"{row}.png").write_bytes(png(row))
+    paths = ["img/0.png", "/home/me/1.png", "img\\2.png", "img/3.png"]
+    file = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"image": paths, "label": ["hen", "duck", "hen", "swan"]}), file)
+    found = read_at_once(file)
+    assert found.ids == ["img/0.png", "home/me/1.png", "img/2.png", "img/3.png"]
+    assert [found.images.read(row) for row in range(3)] == [png(row) for row in range(3)]
+    [problem] = found.problems
+    assert (problem.kind, problem.row) == ("unreadable-image", 3)
+    assert problem.message.startswith("data.parquet, row 3: 'img/3.png' is not in")
+    assert read_at_once(file, images_dir=str(tmp_path / "img")).images.read(0) == png(0)
+
+
+def test_further_columns_are_kept_and_what_cannot_be_is_told(tmp_path):
+    more = {
+        "camera": ["left", None, "right"], "day": [1, 2, None], "sex": [1, 0, None],
+        "boxes": [[[0, 1]], [], []], "embedding": [[0.5, 1.0]] * 3,
+    }  # fmt: skip
+    pq.write_table(hub_table([0, 1, 2], **more), tmp_path / "train.parquet")
+    found = read_at_once(tmp_path / "train.parquet")
+    assert found.fields == {
+        "camera": ["left", None, "right"], "day": [1, 2, None], "sex": ["m", "f", None],
+    }  # fmt: skip
+    assert found.features.tolist() == [[0.5, 1.0]] * 3
+    assert len(found.images) == 3
+    assert left_out(found) == {"columns that are not single values": 1}
+    assert found.understanding.columns["features"] == ["embedding"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_folder_of_the_hub_is_read_from_its_zip(packing, tmp_path):
+    pq.write_table(hub_table([0, 1, 2, 0, 1]), tmp_path / "one.parquet", row_group_size=2)
+    with zipfile.ZipFile(tmp_path / "birds.zip", "w", packing) as archive:
+        archive.writestr("README.md", "# birds")
+        archive.write(tmp_path / "one.parquet", "data/test.parquet")
+    assert recognise(str(tmp_path / "birds.zip")) == "huggingface"
+    found = read_at_once(tmp_path / "birds.zip")
+    assert found.splits == ["test"] * 5
+    assert [found.images.read(row) for row in (4, 0, 2)] == [png(row) for row in (4, 0, 2)]
+    assert left_out(found) == {"files that are not Parquet": 1}
+    data = bytearray((tmp_path / "birds.zip").read_bytes())
+    data[100:-200] = bytes(len(data) - 300)
+    (tmp_path / "birds.zip").write_bytes(data)
+    with pytest.raises(CadStudioError, match=r"(birds\.zip|test\.parquet)"):
+        read_at_once(tmp_path / "birds.zip")
+
+
+def test_the_cache_of_the_hub_is_read_by_its_main_revision(tmp_path):
+    cache = tmp_path / "datasets--me--birds"
+    for place in ("blobs", "refs", "snapshots/abc/data", "snapshots/old/data"):
+        (cache / place).mkdir(parents=True)
+    (cache / "refs" / "main").write_text("abc")
+    for blob, revision, n_rows in (("b1", "abc", 3), ("b2", "old", 2)):
+        pq.write_table(hub_table(list(range(n_rows))), cache / "blobs" / blob)
+        link = cache / "snapshots" / revision / "data" / "train-00000-of-00001.parquet"
+        link.symlink_to(cache / "blobs" / blob)
+    found = read(cache)
+    assert counts(found) == {"train": 3}
+    assert found.images.read(2) == png(2)
+    assert counts(read(cache / "snapshots" / "old")) == {"train": 2}

@@ -17,11 +17,17 @@ from tests.datasets.sources import MAKERS
 
 BOMBS_OF = {
     "annotator-votes": ("votes without end",),
+    "argilla": ("JSON of tools",),
+    "coco": ("JSON of tools",),
+    "cvat": ("XML of tools",),
+    "fiftyone": ("JSON of tools",),
     "huggingface": ("Parquet that repeats", "Arrow of zeros"),
     "idx": ("IDX that announces much",),
     "image-folder": ("zip that unpacks to much", "images that announce much"),
+    "label-studio": ("JSON of tools",),
     "mat": ("MATLAB, sparse or zeros",),
     "npz": ("npz of zeros", "npz that announces much"),
+    "yolo": ("YAML and lists",),
     "candidate file": ("npy that lies", "tensors of odd kinds", "pickles", "tables without end"),
 }
 WITHOUT_BOMB = {"torchvision"}

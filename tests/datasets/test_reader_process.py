@@ -71,7 +71,8 @@ def test_what_comes_back_is_what_was_read(name, tmp_path):
     assert len(here.images) == len(there.images)
     for row in (0, 1, 2, 3, 2, 0, 3):
         assert np.array_equal(here.images.read(row), there.images.read(row))
-    there.truth += 1  # its arrays may be written to
+    if there.truth is not None:
+        there.truth += 1  # its arrays may be written to
     del there
     assert not child_processes()
 

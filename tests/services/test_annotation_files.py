@@ -2,7 +2,6 @@
 
 import csv
 import json
-import zipfile
 
 import pytest
 
@@ -87,34 +86,108 @@ def test_imported_votes_give_the_same_views(services, tmp_path):
     assert services.annotators.disputed("voted") == []
 
 
-def test_label_studio_tasks_hold_image_and_answers_and_come_back(services, tmp_path):
+def returned(tasks, *answers):
+    """What Label Studio gives back for tasks: per task who chose what, None for a skip."""
+    out = []
+    for number, (task, said) in enumerate(zip(tasks, answers, strict=False)):
+        annotations = [
+            {
+                "id": 10 * number + at, "completed_by": who, "was_cancelled": chosen is None,
+                "updated_at": f"2026-02-0{at + 1}T10:00:00Z",
+                "result": [] if chosen is None else [{
+                    "type": "choices", "from_name": "candidates", "value": {"choices": chosen},
+                }],
+            }
+            for at, (who, chosen) in enumerate(said)
+        ]  # fmt: skip
+        out.append({"id": number, "data": task["data"], "annotations": annotations,
+                    "predictions": [{"result": []}], "drafts": []})  # fmt: skip
+    return out
+
+
+def test_label_studio_tasks_are_open_with_sets_as_predictions_and_no_truth(services, tmp_path):
+    """A stock Label Studio refused them for the e-mails of people it does not know."""
     _, out = export(services, tmp_path, "label-studio")
     tasks = json.loads(out.read_text())
-    assert tasks[0]["data"]["id"] == "img 0"
-    assert tasks[0]["data"]["image"].startswith("data:image;base64,iVBOR")
-    said = [each["completed_by"]["email"] for each in tasks[0]["annotations"]]
-    assert said == ["anna", "bo", "cad-studio"]
+    assert set(tasks[0]["data"]) == {"id", "sample_id", "split", "image"}
+    assert tasks[0]["data"]["sample_id"] == "img 0"
+    assert tasks[0]["data"]["image"].startswith("data:image/png;base64,iVBOR")
     assert '<Choice value="fox"/>' in tasks[0]["meta"]["label_config"]
-    tasks[3]["annotations"][-1]["result"][0]["value"]["choices"] = ["fox"]
-    changed = tmp_path / "changed.json"
-    changed.write_text(json.dumps(tasks))
-    preview = services.corrections.preview(NAME, changed)
-    assert preview["changed"] == 1
-    assert preview["changes"][0]["after"] == ["fox"]
-    services.corrections.apply(NAME, changed, request("correct", who="anna"))
-    assert now(services, 3) == [2]
+    for row, task in enumerate(tasks):
+        [prediction] = task["predictions"]
+        [result] = prediction["result"]
+        assert task["annotations"] == []
+        assert result["value"]["choices"] == [CLASSES[index] for index in now(services, row)]
+    assert "completed_by" not in out.read_text()
+
+
+def test_answers_of_label_studio_are_statements_of_each_annotator(services, tmp_path):
+    """The last of several answers won without a word, and was the importer's own statement."""
+    _, out = export(services, tmp_path, "label-studio", rows=list(range(10, 17)))
+    tasks = json.loads(out.read_text())
+    file = tmp_path / "back.json"
+    file.write_text(json.dumps(returned(
+        tasks,
+        [("a@x.org", ["cat"]), (2, ["cat", "dog"])],  # they overlap: cat
+        [("a@x.org", ["dog"]), (2, ["fox"])],  # they contradict
+        [("a@x.org", None), (2, ["fox"])],
+        [("a@x.org", None)],
+        [],
+        [({"id": 7, "email": "a@x.org"}, ["cat"]), ("a@x.org", ["owl"])],  # changed their mind
+    )))  # fmt: skip
+    head = services.history.newest(NAME)["head"]
+    found = services.corrections.preview(NAME, file)
+    assert services.history.newest(NAME)["head"] == head
+    assert (found["changed"], found["statements"], found["contradictions"]) == (4, 6, 1)
+    assert found["people"] == {"a@x.org": 3, "2": 3}
+    assert (found["n_rows"], found["empty"]) == (6, 2)
+    assert found["left_out"] == [
+        "skipped annotations: 2 (back.json, task 2, back.json, task 3).",
+        "earlier answers of an annotator who answered again: 1 (back.json, task 5).",
+    ]
+    assert found["changes"][1] == {
+        "id": "img 11", "before": [CLASSES[index] for index in now(services, 11)],
+        "after": ["dog", "fox"], "said": {"a@x.org": ["dog"], "2": ["fox"]}, "contradicts": True,
+    }  # fmt: skip
+    answer = services.corrections.apply(NAME, file, request("correct", who="olga"))
+    assert (answer["number"], answer["changed"]) == (head + 1, 4)
+    assert [now(services, row) for row in (10, 11, 12, 15)] == [[0], [1, 2], [2], [3]]
+    assert answer["rows"]["10"]["said"] == {"a@x.org": [0], "2": [0, 1]}
+    assert answer["rows"]["11"]["contradicts"]
+    votes = set(services.annotators.votes(NAME))
+    assert {(10, "a@x.org", 0), (11, "2", 2)} <= votes
+    assert (10, "2", 0) not in votes  # of several classes
+    assert services.history.verify(NAME)["agrees"]
+    services.history.rebuild(NAME)
+    assert now(services, 10) == [0]
+    with pytest.raises(SettingError, match="says nothing else than the dataset does"):
+        services.corrections.apply(NAME, file, request("correct", who="olga"))
+    act(services, "undo", who="olga")
+    assert services.history.verify(NAME)["agrees"]
+    assert not [vote for vote in services.annotators.votes(NAME) if vote[1] in {"a@x.org", "2"}]
+
+
+def test_answers_in_the_short_form_of_label_studio_are_the_same(services, tmp_path):
+    _, out = export(services, tmp_path, "label-studio", rows=[20, 21])
+    records = [
+        {**task["data"], "id": 7, "annotator": "a@x.org", "annotation_id": 3, "candidates": choice}
+        for task, choice in zip(
+            json.loads(out.read_text()), ("fox", {"choices": ["cat", "owl"]}), strict=True
+        )
+    ]
+    (tmp_path / "min.json").write_text(json.dumps(records))
+    services.corrections.apply(NAME, tmp_path / "min.json", request("correct", who="olga"))
+    assert [now(services, row) for row in (20, 21)] == [[2], [0, 3]]
 
 
 def test_a_hub_folder_has_data_card_log_and_votes_and_is_read_back(services, tmp_path):
     _, out = export(services, tmp_path, "huggingface")
-    with zipfile.ZipFile(out) as archive:
-        archive.extractall(tmp_path / "hub")
-        card = archive.read("README.md").decode()
+    card = (out / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nconfigs:")
     assert "path: data/train.parquet" in card
     assert "4 votes of 2 annotators" in card
-    assert (tmp_path / "hub" / "annotation" / "history.jsonl").stat().st_size > 0
-    store(services, tmp_path / "hub" / "data" / "train.parquet", "again")
+    assert (out / "annotation" / "history.jsonl").stat().st_size > 0
+    store(services, out, "again")
     again, here = services.datasets.load("again"), services.sets.effective(NAME)
     assert again.record.class_names == CLASSES
     assert again.candidates == here
@@ -161,8 +234,8 @@ def test_a_log_comes_back_and_one_cut_in_the_middle_of_a_line_is_told(services, 
             "line 3: the sample 'img 1' stands there again",
         ),
         ("a.jsonl", '{"changes": ["x"], "digest": ""}\n', "line 1: 'x' is no change"),
-        ("a.json", "[{]", "is no JSON"),
-        ("a.json", '[{"data": {}}]', "task 1: expected data.id"),
+        ("a.json", "[{]", "is not readable JSON"),
+        ("a.json", '[{"data": {}}]', "holds no choices"),
         ("a.txt", "", "is no file of corrections"),
     ],
 )

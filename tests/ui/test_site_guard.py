@@ -329,6 +329,26 @@ def test_what_stands_behind_sees_no_origin_and_no_name_unasked():
         assert status(transport, given).json()["scheme"] == "https"
 
 
+@pytest.mark.parametrize(
+    ("sites", "told", "root_path", "host"),
+    [
+        (PROXY, "/studio", "", "studio.example/studio"),
+        (PROXY, "/a/b-c/, /inner", "", "studio.example/a/b-c"),
+        (PROXY, "/studio", "/given", "studio.example"),  # what is given at the start goes before
+        (PROXY, "//evil.example", "", "studio.example"),
+        (PROXY, "/..", "", "studio.example"),
+        (PROXY, "/a?b", "", "studio.example"),
+        (LOCAL, "/studio", "", None),
+    ],
+)
+def test_the_path_before_the_studio_is_the_trusted_proxys_word_alone(sites, told, root_path, host):
+    given = {"X-Forwarded-Host": "studio.example", "X-Forwarded-Prefix": told}
+    with behind(sites_of(*sites), root_path=root_path) as transport:
+        seen = status(transport, given).json()["headers"]
+    assert seen.get("x-forwarded-host") == host
+    assert "x-forwarded-prefix" not in seen
+
+
 def test_a_websocket_of_another_site_is_closed():
     import anyio
 

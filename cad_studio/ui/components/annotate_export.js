@@ -5,9 +5,24 @@ import {address, onJobEnd, read, refresh} from './store.js';
 
 const FORMATS = [
   ['sets', 'Candidate sets, CSV', 'An import and a re-import take it'], ['history', 'History, JSON lines', 'The whole log, one action a line'],
-  ['votes', 'Votes, CSV', 'Who said what, one vote a line'], ['label-studio', 'Label Studio, JSON', 'Tasks with images and everything said'],
+  ['votes', 'Votes, CSV', 'Who said what, one vote a line'], ['label-studio', 'Label Studio, JSON', 'Open tasks: images, and the sets as predictions; true labels are left out'],
   ['huggingface', 'Hugging Face folder, zip', 'Parquet, a dataset card, log and votes'],
+  ['fiftyone', 'FiftyOne folder, zip', 'Unpack it and load it with fo.Dataset.from_dir(..., dataset_type=fo.types.FiftyOneDataset)'],
 ];
+
+/** What a file of answers says beside sets: statements by annotator, contradictions, what does not count. */
+function answersOf(answer) {
+  if (answer.statements === undefined) return [];
+  const people = Object.entries(answer.people).map(([who, n]) => `${who} (${count(n)})`).join(', ');
+  return [
+    h('p', {}, `${counted(answer.statements, 'statement')}${people ? ` by ${people}` : ''}.`,
+      answer.contradictions ? ` On ${counted(answer.contradictions, 'sample')} annotators contradict each other; every class they said stays a candidate.` : ''),
+    ...answer.left_out.map(line => h('p.quiet-text', {}, `Left out: ${line}`)),
+  ];
+}
+
+/** One sample's statements in words. */
+const saidBy = each => Object.entries(each.said).map(([who, classes]) => `${who}: ${classes.join(' or ')}`).join('; ') + (each.contradicts ? ' (contradiction)' : '');
 
 /** The way out and back in. `ctx()` gives {dataset, role, queue}; `onChange()` is told of a re-import. */
 export function exportSheet(ctx, server, onChange) {
@@ -50,13 +65,14 @@ export function exportSheet(ctx, server, onChange) {
       }}}, `Take over ${counted(answer.changed, 'sample')}`);
       fill(found, h('p', {}, `${count(answer.changed)} of ${counted(answer.n_rows, 'sample')} would change.`,
         answer.unknown ? ` ${counted(answer.unknown, 'id')} not in this dataset (first: ${answer.unknown_first}).` : ''),
+      ...answersOf(answer),
       h('div.row', {}, take, answer.changed ? h('span.quiet-text', {}, 'One action, one step of undo.') : null),
-      h('ul.plain', {}, ...answer.changes.map(each => h('li.row', {}, h('span.id', {}, each.id), h('span', {}, `${each.before.join(', ') || 'none'} → ${each.after.join(', ')}`)))),
+      h('ul.plain', {}, ...answer.changes.map(each => h('li.row', {}, h('span.id', {}, each.id), h('span', {}, `${each.before.join(', ') || 'none'} → ${each.after.join(', ')}`), each.said ? h('span.quiet-text', {}, saidBy(each)) : null))),
       answer.changed > answer.changes.length ? h('p.quiet-text', {}, `and ${count(answer.changed - answer.changes.length)} more`) : null);
     }
 
     fill(body, h('h2', {}, 'Out'), h('div.row', {}, format, part, make), says, download,
-      h('h2', {}, 'Back in'), h('p.quiet-text', {}, 'CSV with id and candidates, JSON lines, or Label Studio JSON. What differs is shown first; it becomes one action that can be undone.'), file, found);
+      h('h2', {}, 'Back in'), h('p.quiet-text', {}, 'CSV with id and candidates, JSON lines, or Label Studio JSON, whose answers become statements of those who gave them. What differs is shown first; it becomes one action that can be undone.'), file, found);
   }
 
   onJobEnd(async job => {
