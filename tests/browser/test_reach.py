@@ -117,7 +117,7 @@ def test_the_cells_of_a_matrix_are_walked_by_arrows(page, studio):
     assert page.evaluate(FOCUSED) not in {first, None}
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.locator('.pairs-page .matrix [aria-pressed="true"]')).not_to_have_count(0)
+    expect(page.locator('.pairs-page .matrix [aria-selected="true"]')).not_to_have_count(0)
 
 
 def test_arrows_inside_the_matrix_do_not_turn_the_pairs(page, studio):

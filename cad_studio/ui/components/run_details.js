@@ -48,7 +48,7 @@ export function createDetails({act, take, describes, onLog}) {
       return [h('dt', {title: usual?.help || null}, words(name)), h('dd', {class: changed ? 'is-changed' : '', title: changed ? `The default is ${typed(usual.default) || 'empty'}` : null}, typed(value) || 'by itself')];
     })));
     fill(place, h('div.lists', {}, list('Loop', run.config, about?.config), list('Method', run.settings, about?.settings),
-      list('Data and environment', {dataset: run.dataset, data_version: run.data_version, features: run.features, started: moment(run.created_at), ...run.environment})));
+      list('Data and environment', {dataset: run.dataset, data_version: `v${run.data_number ?? '?'} (${run.data_version})`, features: run.features, started: moment(run.created_at), ...run.environment})));
   }
 
   async function drawModel() {
