@@ -19,7 +19,8 @@ from tests.services.annotating import request
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 VIOLATIONS = """async () => {
   const lasts = each => each.effect.getComputedTiming().endTime !== Infinity;
-  await Promise.all(document.getAnimations().filter(lasts).map(each => each.finished.catch(() => {})));
+  const fading = document.getAnimations().filter(lasts);
+  await Promise.all(fading.map(each => each.finished.catch(() => {})));
   const found = await axe.run(document, {resultTypes: ['violations']});
   const told = each => `${each.id}: ${each.nodes.map(node => node.html).join(' ')}`;
   return found.violations.map(each => told(each).slice(0, 600));
