@@ -15,7 +15,7 @@ export function createDetails({act, take, describes, onLog}) {
     h('button.btn', {type: 'button', id: `run-${name}`, data: {name}, 'aria-expanded': 'false', on: {click: () => toggle(name)}}, text));
   const again = h('button.btn', {type: 'button', id: 'run-take', title: 'Fill the form with the settings of this run', on: {click: () => take(run)}}, 'Same settings in the form');
   const element = h('div.details', {}, h('div.actions', {}, ...tabs, h('span.grow'), again), place);
-  const text = h('pre.log', {id: 'run-log-text', 'aria-label': 'Log'});
+  const text = h('pre.log', {id: 'run-log-text', role: 'log', 'aria-label': 'Log'});
   let run = null;
   let opened = null;
   let from = 0;
