@@ -37,7 +37,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
         {
           type: 'button',
           id: `${prefix}-${command}`,
-          class: `btn act-annotate${command === 'accept' ? ' primary' : ''}`,
+          class: `btn${command === 'accept' ? ' primary' : ''}`,
           on: {click: () => run(command)},
         },
         h('span', {}, text),
@@ -82,10 +82,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
     search,
     decisions,
     paint: changed,
-    step: () => {
-      changed();
-      onNext();
-    },
+    step: goOn,
     queueOf: () => null,
     namesOf: () => overview.class_names,
     classesOf: () => overview.classes,
@@ -128,6 +125,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   async function show(rows, classes = null) {
     const mine = ++asked;
     const data = current();
+    leave();
     if (!data) return;
     try {
       const path = `/annotate/${encodeURIComponent(data.name)}`;
@@ -137,6 +135,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
         opened = key;
         decisions.open(data.name);
       }
+      if (!canAct()) return;
       const found = await read(`${path}/card`, {rows: rows.join(), who: who(), near: 0});
       if (mine !== asked) return;
       const bothHold = classes?.every(index => found.sides.every(each => each.candidates.includes(index)));
@@ -148,9 +147,25 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
     }
   }
 
+  /** On to the next; the last of a list stays. */
+  function goOn() {
+    const {rows, classes} = card;
+    const mine = asked;
+    changed();
+    leave();
+    onNext();
+    setTimeout(() => { if (asked === mine) show(rows, classes); }, 400);
+  }
+
+  /** Until the next is there, no key is meant for the one before. */
+  function leave() {
+    card = null;
+    for (const button of Object.values(buttons)) button.disabled = true;
+  }
+
   function hide() {
     asked++;
-    card = null;
+    leave();
     element.hidden = true;
   }
 
@@ -166,13 +181,14 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   }
 
   function draw() {
-    element.hidden = !card || !canAct();
     if (!card) return;
+    element.hidden = !canAct();
     const isPair = card.sides.length === 2,
       names = overview.class_names,
       [a, b] = card.classes || [];
     for (const [command, button] of Object.entries(buttons)) {
       button.lastChild.textContent = shownKey(keyOf(command));
+      button.disabled = false;
       button.hidden = OF_PAIR.includes(command) && (!isPair || (command === 'accept' && !card.classes));
     }
     if (card.classes) {
