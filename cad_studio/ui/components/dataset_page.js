@@ -143,14 +143,15 @@ export function mount({element, server}) {
   }
 
   async function step(by) {
-    if (!shown) return;
+    if (!shown) return false;
     const at = shown.rows.indexOf(state.instance) + by;
-    if (at >= 0 && at < shown.rows.length) { change({instance: shown.rows[at]}); return; }
+    if (at >= 0 && at < shown.rows.length) { change({instance: shown.rows[at]}); return true; }
     const target = offset() + by * PAGE;
-    if (target < 0 || target >= shown.total) return;
+    if (target < 0 || target >= shown.total) return false;
     state.sheet += by;
     await drawRows();
     change({instance: shown.rows[by > 0 ? 0 : shown.rows.length - 1]});
+    return true;
   }
 
   function options(select, first, values, label = value => value) {

@@ -23,7 +23,8 @@ const OF_PAIR = ['accept', 'reverse', 'same'];
 
 /**
  * Owns `element`, its buttons, and `keys`, a line on how to answer. `show(rows, classes)` takes up one sample or two;
- * `onChange(card, how)` is told of what is shown, `onNext()` when it is decided, `onBack(rows)` when an earlier one is
+ * `onChange(card, how)` is told of what is shown, `onNext()` when it is decided and says whether
+ * there is a next, `onBack(rows)` when an earlier one is
  * undone. Keys act while `root` is seen.
  */
 export function createDecider({root, prefix, onChange, onNext, onBack}) {
@@ -148,13 +149,12 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   }
 
   /** On to the next; the last of a list stays. */
-  function goOn() {
+  async function goOn() {
     const {rows, classes} = card;
     const mine = asked;
     changed();
     leave();
-    onNext();
-    setTimeout(() => { if (asked === mine) show(rows, classes); }, 400);
+    if (!(await onNext()) && asked === mine) show(rows, classes);
   }
 
   /** Until the next is there, no key is meant for the one before. */

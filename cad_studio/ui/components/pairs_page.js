@@ -335,7 +335,10 @@ export function mount({element}) {
 
   // one after the other, so that no key is lost while the list grows
   let stepping = Promise.resolve();
-  function step(by) { stepping = stepping.then(() => stepOnce(by)); }
+  function step(by) {
+    stepping = stepping.then(() => stepOnce(by));
+    return stepping;
+  }
 
   async function stepOnce(by) {
     const item = itemOf(state.pair);
@@ -343,6 +346,7 @@ export function mount({element}) {
     if (item && !beside()) await grow(by > 0);
     const target = item ? beside() : list.firstElementChild;
     if (target) change({pair: target.dataset.pair});
+    return !!target;
   }
 
   async function copyLink() {
