@@ -339,9 +339,9 @@ def _simulation_text(result: dict[str, Any]) -> str:
         f"disambiguation {result['disambiguation_before']:.2%} -> "
         f"{result['disambiguation_after']:.2%} ({gain * 100:+.2f} points), entangled "
         f"{result['entangled_before']:.2%} -> {result['entangled_after']:.2%}, pairs "
-        f"{result['pairs_before']:,} -> {result['pairs_after']:,} (oracle), "
+        f"{result['pairs_before']:,} -> {result['pairs_after']:,} (uses true labels), "
         f"{result['seconds']:.0f} s"
     ]
     for when, found in result.get("training", {}).items():
-        lines.append(f"  network {when}: test accuracy {found['accuracy']:.2%} (oracle)")
+        lines.append(f"  network {when}: test accuracy {found['accuracy']:.2%} (uses true labels)")
     return "\n".join(lines)

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.command_line import Json, Line, Name, opened, run, show
+from cad_studio.services.comparison import fixed_and_broken
 from cad_studio.services.report_page import shown
+from cad_studio.services.suspects import told
 
 _SHOWN = 5
 
@@ -97,7 +99,18 @@ def _map_text(result: dict[str, Any]) -> str:
 
 
 def _suspects_text(result: dict[str, Any]) -> str:
-    lines = [f"{result['name']}: {result['n']:,} samples judged by {result['features']} features"]
+    judge = result["judge"]
+    lines = [
+        f"{result['name']}: {result['n']:,} samples judged by {result['features']} features; of "
+        f"samples it never saw the judge is inside the set for {judge['inside']:.0%}, a guess for "
+        f"{judge['chance']:.0%}"
+    ]
+    found = told(result)
+    if found["is_weak"]:
+        lines.append(
+            "The judge is too weak to accuse a sample; its kinds of suspects are left out."
+        )
+    result = found
     seen: Counter[str] = Counter()
     for each in result["suspects"]:
         seen[each["kind"]] += 1
@@ -115,12 +128,12 @@ def _comparison_text(result: dict[str, Any]) -> str:
         lines.append(f"  {name}: {', '.join(map(str, values))}")
     for figure in result["figures"]:
         if any(value is not None for value in figure["values"]):
-            told = ", ".join(shown(value, figure["unit"]) for value in figure["values"])
-            lines.append(f"  {figure['title']}{' (oracle)' * figure['oracle']}: {told}")
+            values = ", ".join(shown(value, figure["unit"]) for value in figure["values"])
+            lines.append(f"  {figure['title']}{' (uses true labels)' * figure['oracle']}: {values}")
     if result["changes"]:
-        told = result["changes"]
+        changed = result["changes"]
         lines.append(
-            f"Of {told['n']:,} samples {told['fixed']:,} fixed, {told['broken']:,} broken, "
-            f"{told['moved']:,} otherwise changed by {names[1]}"
+            f"Of {changed['n']:,} samples {fixed_and_broken(changed)}, "
+            f"{changed['moved']:,} otherwise changed by {names[1]}"
         )
     return "\n".join(lines)

@@ -266,8 +266,8 @@ def result_text(result: dict[str, Any]) -> str:
         ("approximated_accuracy", "approximated accuracy, held-out candidates"),
         ("mean_confidence", "mean confidence, without which the line above says nothing"),
         ("covering_rate", "covering rate, held-out candidates"),
-        ("test_accuracy", "test accuracy (oracle)"),
-        ("entangled_accuracy", "accuracy on the entangled 0.1 % (oracle)"),
+        ("test_accuracy", "test accuracy (uses true labels)"),
+        ("entangled_accuracy", "accuracy on the entangled 0.1 % (uses true labels)"),
     )
     lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
     if result["epochs_in_force"] is not None:
@@ -283,11 +283,11 @@ def _evaluation_text(result: dict[str, Any]) -> str:
         ("approximated_accuracy", "approximated accuracy"),
         ("mean_confidence", "mean confidence among the candidates"),
         ("covering_rate", "covering rate"),
-        ("accuracy", "accuracy (oracle)"),
+        ("accuracy", "accuracy (uses true labels)"),
     )
     lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
     lines += [
-        f"  {figures['instance_accuracy']:6.1%}  on the entangled {share} % (oracle)"
+        f"  {figures['instance_accuracy']:6.1%}  on the entangled {share} % (uses true labels)"
         for share, figures in result["entangled"].items()
         if figures
     ]
@@ -300,7 +300,7 @@ def _row_text(row: dict[str, Any]) -> str:
         for key, title in (
             ("approximated_accuracy", "approximated"),
             ("mean_confidence", "at confidence"),
-            ("test_accuracy", "test (oracle)"),
+            ("test_accuracy", "test (uses true labels)"),
         )
         if row[key] is not None
     ]

@@ -95,7 +95,9 @@ class Told:
         if report["mean_confidence"] is not None:
             figures.append(f"mean confidence {report['mean_confidence']:.2f}")
         if "test_accuracy" in report["oracle"]:
-            figures.append(f"test accuracy (oracle) {report['oracle']['test_accuracy']:.1%}")
+            figures.append(
+                f"test accuracy (uses true labels) {report['oracle']['test_accuracy']:.1%}"
+            )
         figures.append(f"{report['samples_per_second']:,.0f} samples/s")
         print(f"Epoch {report['epoch'] + 1} of {n_epochs}: {', '.join(figures)}", flush=True)
 

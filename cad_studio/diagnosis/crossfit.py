@@ -62,6 +62,30 @@ def cross_fit(
     return out / N_REPEATS
 
 
+def judged_quality(shares: NDArray[np.float32], candidates: PartialLabels) -> dict[str, float]:
+    """How good out-of-sample answers are, by the sets of the samples themselves; no true label.
+
+    Args:
+        shares: float32 (N, C). From `cross_fit`.
+        candidates: The same N sets.
+
+    Returns:
+        `inside`: share of the samples whose set holds their most probable class; `chance`: the
+        same of a class drawn as often as sets hold it, whatever the sample; `quality`: how far
+        the first is from the second towards 1, so that 0 is a guess and 1 never leaves a set.
+    """
+    if not len(candidates):
+        return {"inside": 0.0, "chance": 0.0, "quality": 0.0}
+    inside = float(candidates.contains(shares.argmax(axis=1)).mean())
+    held = candidates.dense().mean(axis=0)
+    chance = float((held * held).sum() / held.sum())
+    return {
+        "inside": round(inside, 4),
+        "chance": round(chance, 4),
+        "quality": round(max(0.0, (inside - chance) / max(1.0 - chance, 1e-9)), 4),
+    }
+
+
 def _judge_once(
     features: NDArray[np.float32],
     candidates: PartialLabels,

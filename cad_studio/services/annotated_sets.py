@@ -28,6 +28,7 @@ class AnnotatedSets:
         self._datasets = datasets
         self._held: OrderedDict[tuple[int, str], tuple[int, NDArray[np.uint8]]] = OrderedDict()
         self._bases: OrderedDict[str, PartialLabels] = OrderedDict()
+        self._ahead: dict[int, tuple[tuple[str, int], int]] = {}
         self._lock = Lock()
 
     def base_version(self, name: str) -> DatasetVersion:
@@ -87,6 +88,41 @@ class AnnotatedSets:
         """Rows whose set is not the imported one, ascending, int64 (M,)."""
         before, after = self.base(name), self.effective(name)
         return np.flatnonzero((before.packed != after.packed).any(axis=1))
+
+    def changed_since(self, name: str, candidates: str) -> NDArray[np.int64]:
+        """Rows whose set is not that of stored sets any more, ascending, int64 (M,).
+
+        Args:
+            name: The dataset.
+            candidates: Blob name of packed sets over its samples and classes, of a version of it
+                or of a run on it.
+        """
+        before, now = self._project.blobs.load_array(candidates), self.effective(name).packed
+        if before.shape != now.shape:
+            return np.arange(len(now))
+        return np.flatnonzero((before != now).any(axis=1))
+
+    def n_ahead(self, record: Dataset) -> int:
+        """How many sets annotators have changed since the current version."""
+        if not self.is_ahead(record):
+            return 0
+        book = self.book(record.name)
+        key = (record.version.hash, 0 if book is None else book.head)
+        with self._lock:
+            if self._ahead.get(record.id, (None, 0))[0] == key:
+                return self._ahead[record.id][1]
+        found = len(self.changed_since(record.name, record.version.candidates))
+        with self._lock:
+            self._ahead[record.id] = (key, found)
+        return found
+
+    def answered_rows(self, name: str) -> NDArray[np.int64]:
+        """Rows about which an annotator has said something that stands, int64 (M,)."""
+        book = self.book(name)
+        if book is None:
+            return np.zeros(0, np.int64)
+        rows, sets = self._project.annotations.effective(book.id)
+        return rows[np.fromiter((each is not None for each in sets), bool, len(sets))]
 
     def under(self, base: PartialLabels, book: Book | None, classes: ClassMap) -> PartialLabels:
         """The sets as they would be under a class map, with what `book` says laid over `base`."""

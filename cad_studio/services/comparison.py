@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.comparison import Change, changed_answers, different_settings, spread
 from cad_studio.services.answers import Predictions
 from cad_studio.services.confusion import ConfusionService, shown_difference
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import FIGURES, entangled_of, figures_of, part_of
+from cad_studio.services.run_inputs import split_rows
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
 
@@ -42,7 +44,7 @@ class ComparisonService:
     def compare(self, run_ids: list[int], split: str | None = None) -> dict[str, Any]:
         """Compare runs; the first is the one the others are held against.
 
-        What can be compared is; the rest is said in `notes`.
+        What can be compared is; the rest is said in `notes`, and has no difference.
 
         Args:
             run_ids: Two or more runs whose models were asked.
@@ -51,10 +53,11 @@ class ComparisonService:
         Returns:
             `runs` (who they are), `notes`, `settings` (those that differ, a value per run),
             `figures` (of each `key`, `title`, `oracle`, `better`, `unit`, `values` per run,
-            `differences` from the first, `spread` over the seeds of equal runs), `entangled`
+            `comparable` with the first, `differences` from it (None where they are not
+            comparable), `spread` over the seeds of equal runs), `entangled`
             (share to figures per run), and, held against the first, for the second run:
-            `changes` (counts), `confusion_change` (`classes`, `counts`); None where their
-            samples are not the same.
+            `changes` (counts; `fixed` and `broken` None where no true label is known),
+            `confusion_change` (`classes`, `counts`); None where their samples are not the same.
 
         Raises:
             SettingError: Fewer than two runs, too many, or one named twice.
@@ -65,25 +68,30 @@ class ComparisonService:
                 f"{', '.join(map(str, run_ids)) or 'none'}."
             )
         found = [self._predictions.load(run_id) for run_id in run_ids]
-        notes = _notes(found)
+        notes = self._notes(found)
         values = [self._figures(each, split, notes) for each in found]
         groups = [self._seeds(each.run, split) for each in found]
         same = found[0].run.dataset_id == found[1].run.dataset_id
+        common = [_common(found[0], each, split) for each in found]
         entangled = [
             entangled_of(each, part_of(each, split)) if values[at] else {}
             for at, each in enumerate(found)
         ]
         return {
-            "runs": [_who(each) for each in found],
+            "runs": [self._who(each) for each in found],
             "split": split or "the split each is judged by",
             "notes": notes,
-            "settings": different_settings([settings_of(each.run) for each in found]),
+            "settings": different_settings([self._shown_settings(each) for each in found]),
             "figures": [
                 {
                     **asdict(figure),
                     "values": [each.get(figure.key) for each in values],
+                    "comparable": [can[figure.rests_on] for can in common],
                     "differences": [
-                        _minus(each.get(figure.key), values[0].get(figure.key)) for each in values
+                        _minus(each.get(figure.key), values[0].get(figure.key))
+                        if can[figure.rests_on]
+                        else None
+                        for each, can in zip(values, common, strict=True)
                     ],
                     "spread": [spread([one.get(figure.key) for one in group]) for group in groups],
                 }
@@ -136,10 +144,54 @@ class ComparisonService:
             ),
         )
 
-    def _counts(self, before: Predictions, after: Predictions, split: str | None) -> dict[str, int]:
+    def _counts(
+        self, before: Predictions, after: Predictions, split: str | None
+    ) -> dict[str, int | None]:
         change = self._change(before, after, split)
-        counts = {kind: len(getattr(change, kind)) for kind in CHANGES}
+        counts: dict[str, int | None] = {kind: len(getattr(change, kind)) for kind in CHANGES}
+        if after.truth is None:  # who is right is not known, which is not that nobody is
+            counts |= {"fixed": None, "broken": None}
         return {**counts, "n": len(after.rows(split))}
+
+    def _number(self, found: Predictions) -> int | None:
+        """The number of the version a run learned from; None of one that is gone."""
+        versions = self._project.datasets.versions(found.data.record.name)
+        return next((v.number for v in versions if v.hash == found.run.version_hash), None)
+
+    def _shown_settings(self, found: Predictions) -> dict[str, Any]:
+        """The settings of a run, its data by name and version number."""
+        number = self._number(found)
+        told = f"{found.data.record.name} v{'?' if number is None else number}"
+        return {**settings_of(found.run), "data version": told}
+
+    def _who(self, found: Predictions) -> dict[str, Any]:
+        return {
+            "run": found.run.id,
+            "name": name_of(found.run),
+            "method": found.run.method,
+            "dataset": found.data.record.name,
+            "data_version": found.run.version_hash,
+            "version_number": self._number(found),
+            "seed": found.run.config["seed"],
+        }
+
+    def _notes(self, found: list[Predictions]) -> list[str]:
+        if len({each.run.dataset_id for each in found}) > 1:
+            return [
+                "The runs are on different datasets: figures stand side by side, but samples fixed "
+                "or broken, and differences, are told only between runs on one dataset."
+            ]
+        notes, first = [], found[0]
+        for each in found[1:]:
+            if each.run.version_hash == first.run.version_hash:
+                continue
+            what = sets_changed(first.candidates, each.candidates)
+            notes.append(
+                f"{name_of(each.run)} learned from v{self._number(each)}, {name_of(first.run)} "
+                f"from v{self._number(first)}: {what}. Figures that rest on the sets are not held "
+                "against each other; those that use true labels are."
+            )
+        return notes
 
     def _difference(
         self, before: Predictions, after: Predictions, split: str | None
@@ -186,6 +238,13 @@ def _identity(run: Run) -> dict[str, Any]:
     return {"dataset": run.dataset_id, "version": run.version_hash, **settings}
 
 
+def fixed_and_broken(changes: dict[str, Any]) -> str:
+    """The two counts in words; without true labels they are not known."""
+    if changes["fixed"] is None:
+        return "how many were fixed or broken is not known (no true labels)"
+    return f"{changes['fixed']:,} fixed, {changes['broken']:,} broken"
+
+
 def settings_of(run: Run) -> dict[str, Any]:
     """Everything a run was made with, by name."""
     return {
@@ -199,31 +258,42 @@ def settings_of(run: Run) -> dict[str, Any]:
     }
 
 
-def _who(found: Predictions) -> dict[str, Any]:
+def sets_changed(before: PartialLabels, after: PartialLabels) -> str:
+    """What became of candidate sets, in words: "15 sets narrowed, 2 widened"."""
+    if before.packed.shape != after.packed.shape:
+        return "their sets are over other samples or classes"
+    lost = (before.packed & ~after.packed).any(axis=1)
+    won = (after.packed & ~before.packed).any(axis=1)
+    told = [
+        f"{int(rows.sum()):,} {word}"
+        for rows, word in (
+            (lost & ~won, "narrowed"), (won & ~lost, "widened"), (lost & won, "replaced")
+        )
+        if rows.any()
+    ]  # fmt: skip
+    if not told:
+        return "no set changed"
+    one = (lost | won).sum() == 1
+    return f"{'1 set changed' if one else 'sets changed'}: {', '.join(told)}"
+
+
+def _common(first: Predictions, other: Predictions, split: str | None) -> dict[str, bool]:
+    """By what a figure rests on, whether those of two runs can be compared."""
+    if first.run.dataset_id != other.run.dataset_id or first.data.classes != other.data.classes:
+        return dict.fromkeys(("truth", "sets", "pairs"), False)
+    try:
+        rows = other.rows(split)
+    except SettingError:  # no such split; then there is no figure either
+        rows = np.zeros(0, np.int64)
+    mine, theirs = first.candidates.take(rows), other.candidates.take(rows)
+    train, _ = split_rows(first.data)
+    learned = first.candidates.take(train), other.candidates.take(train)
+    same_sets = all(np.array_equal(a.packed, b.packed) for a, b in ((mine, theirs), learned))
     return {
-        "run": found.run.id,
-        "name": name_of(found.run),
-        "method": found.run.method,
-        "dataset": found.data.record.name,
-        "data_version": found.run.version_hash,
-        "seed": found.run.config["seed"],
+        "truth": True,
+        "sets": same_sets,
+        "pairs": first.run.features == other.run.features,
     }
-
-
-def _notes(found: list[Predictions]) -> list[str]:
-    notes = []
-    if len({each.run.dataset_id for each in found}) > 1:
-        notes.append(
-            "The runs are on different datasets: figures stand side by side, but samples fixed "
-            "or broken are compared only between runs on one dataset."
-        )
-    elif len({each.run.version_hash for each in found}) > 1:
-        versions = ", ".join(f"{name_of(each.run)}: {each.run.version_hash}" for each in found)
-        notes.append(
-            f"The runs learned from different candidate sets ({versions}). Oracle figures can be "
-            "compared; figures from candidates are each by the sets of its own run."
-        )
-    return notes
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

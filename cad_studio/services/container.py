@@ -30,6 +30,7 @@ from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
 from cad_studio.services.judges import JudgeService
+from cad_studio.services.loop import LoopService
 from cad_studio.services.mining import MiningService
 from cad_studio.services.pairs import PairService
 from cad_studio.services.pictures import PictureService
@@ -138,6 +139,10 @@ class Services:
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
             self.access,
+        )  # fmt: skip
+        self.loop = LoopService(
+            self.project, self.datasets, self.sets, self.mining, self.pairs, self.runs,
+            self.training, self.diagnosis, self.jobs,
         )  # fmt: skip
         self.suggestions = SuggestionService(
             self.project,

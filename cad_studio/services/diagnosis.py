@@ -107,6 +107,7 @@ class Diagnosis:
                 "seed": row["seed"],
                 "is_ready": self.predictions.is_ready(row["id"]),
                 "is_stale": row["is_stale"],
+                "version_number": row["data_number"],
             }
             for row in self._runs.all(name)
             if row["model_bytes"] is not None

@@ -245,10 +245,12 @@ class PredictionService:
         notes = []
         record = data.record
         if run.version_hash != record.version.hash:
+            numbers = {v.hash: v.number for v in self._project.datasets.versions(record.name)}
+            before = numbers.get(run.version_hash)
+            trained = "an earlier version" if before is None else f"v{before}"
             notes.append(
-                f"The sets of {record.name} have changed since this run (trained on "
-                f"{run.version_hash}, now {record.version.hash}); its figures use the sets it "
-                "learned from."
+                f"Trained on {trained} of {record.name}; the data is now v{record.version.number}. "
+                "The figures use the sets the run learned from."
             )
         folder = self._project.run_folder(run.id) / _FOLDER
         found = Predictions(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cad_studio.core.optional import require
+from cad_studio.services.comparison import fixed_and_broken
 from cad_studio.services.report_parts import heat, plot, table
 
 _STYLE = """
@@ -93,7 +94,7 @@ def _head(facts: dict[str, Any]) -> list[str]:
         f"{escape(data['name'])}, version {escape(data['version'])}, {data['n']:,} samples, "
         f"{data['classes']} classes. Judged on {overview['n']:,} samples of "
         f"{escape(overview['split'])}. Made {escape(_moment(facts['made_at']))} by CAD Studio "
-        f"{escape(facts['version'])}. Figures marked oracle took true labels; they never "
+        f"{escape(facts['version'])}. Figures marked so use true labels; they never "
         "influence a run.</p>",
         *(f"<p class='note'>{escape(note)}</p>" for note in overview["notes"]),
     ]
@@ -106,8 +107,9 @@ def _figures(facts: dict[str, Any]) -> list[str]:
     rows = []
     for at, about in enumerate(overview["about"]):
         unit = about["unit"]
+        marked = " <small>uses true labels</small>" if about["oracle"] else ""
         cells = [
-            f"{escape(about['title'])}{' <small>oracle</small>' if about['oracle'] else ''}",
+            f"{escape(about['title'])}{marked}",
             shown(overview["figures"][about["key"]], unit),
         ]
         if comparison:
@@ -142,13 +144,13 @@ def _comparison(found: dict[str, Any] | None) -> list[str]:
     if found["changes"]:
         told = found["changes"]
         parts.append(
-            f"<p>Of {told['n']:,} samples {told['fixed']:,} were fixed, {told['broken']:,} broken, "
+            f"<p>Of {told['n']:,} samples {fixed_and_broken(told)}, "
             f"and {told['moved']:,} got another class (both wrong, or the truth not known).</p>"
         )
     change = found["confusion_change"]
     if change:
         names = [change["class_names"][at] for at in change["classes"]]
-        title = f"Change of the confusion (oracle): samples, {after} minus {before}"
+        title = f"Change of the confusion (uses true labels): samples, {after} minus {before}"
         sides = ("true class", "predicted as")
         parts.append(heat(change["counts"], names, title, sides, "change"))
     parts.append("<h3>Settings that differ</h3>" if settings else "<p>No setting differs.</p>")
@@ -160,7 +162,7 @@ def _confusion(overview: dict[str, Any]) -> list[str]:
     names = [overview["class_names"][at] for at in matrices["classes"]]
     parts = ["<h2>Which classes are confused</h2>"]
     if matrices["confusion"] is not None:
-        title = "Confusion (oracle): samples"
+        title = "Confusion (uses true labels): samples"
         parts.append(heat(matrices["confusion"], names, title, ("true class", "predicted as")))
     title = "Ambiguity: mean belief within the set, per cent"
     sides = ("best label", "gives belief to")
@@ -202,7 +204,7 @@ def _entanglement(found: dict[str, Any]) -> list[str]:
             "x": found["curve"]["similarity"], "y": found["curve"]["accuracy"],
             "mode": "lines+markers", "line": {"color": "#3b5bdb"},
         }  # fmt: skip
-        title = "Accuracy by cosine of the nearest sample of another class (oracle)"
+        title = "Accuracy by cosine of the nearest sample of another class (uses true labels)"
         parts.append(plot([line], title, "cosine", "accuracy"))
     return parts
 
@@ -226,7 +228,7 @@ def _classes(found: dict[str, Any]) -> list[str]:
              "y": [bins["accuracy"][at] for at in held], "mode": "lines+markers",
              "name": "this run", "line": {"color": "#3b5bdb"}},
         ]  # fmt: skip
-        title = f"Reliability (oracle), calibration error {percent(bins['ece'])}"
+        title = f"Reliability (uses true labels), calibration error {percent(bins['ece'])}"
         parts.append(plot(lines, title, "confidence", "accuracy"))
     return parts
 
@@ -242,6 +244,8 @@ def _suspects(found: dict[str, Any] | None) -> list[str]:
         f"{found['n']:,} training samples were judged by {escape(found['features'])} features; no "
         "true label was used."
     )
+    if found["is_weak"]:
+        words += " The judge is too weak on this data to accuse a sample; its kinds are left out."
     return [
         "<h2>Suspects</h2>", f"<p>{words}</p>",
         table(["Kind", "Samples", "The first"], [[*row, ""][:3] for row in rows], numbers=1),
@@ -253,7 +257,7 @@ def _curves(curves: dict[str, list[dict[str, Any]]]) -> list[str]:
     for key, title, oracle in (
         ("approximated_accuracy", "Approximated accuracy, samples held out", False),
         ("mean_confidence", "Mean confidence while training", False),
-        ("test_accuracy", "Test accuracy (oracle)", True),
+        ("test_accuracy", "Test accuracy (uses true labels)", True),
     ):
         lines = []
         for name, reports in curves.items():

@@ -21,7 +21,7 @@ from cad_studio.services.predictions import PredictionService
 from cad_studio.services.report_page import write_page
 from cad_studio.services.run_figures import part_of
 from cad_studio.services.runs import name_of
-from cad_studio.services.suspects import SuspectService
+from cad_studio.services.suspects import SuspectService, told
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 
@@ -154,12 +154,14 @@ class ReportService:
     def _known_suspects(self, found: Predictions) -> dict[str, Any] | None:
         """How many suspects there are of each kind, with the first one; None before a search."""
         known = self._suspects.known(found.data.record.name, found.run.id)
-        if known is None:
+        if known is None or known["run"] != found.run.id:
             return None
+        known = told(known)
         first = {each["kind"]: each for each in reversed(known["suspects"])}
         return {
             "n": known["n"],
             "features": known["features"],
+            "is_weak": known["is_weak"],
             "kinds": [
                 [title, known["counts"][kind],
                  [[first[kind]["id"], first[kind]["reason"]]] if kind in first else []]

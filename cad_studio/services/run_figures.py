@@ -31,6 +31,9 @@ class Figure:
         oracle: Whether it took true labels.
         better: 1 when higher is better, -1 when lower is, 0 when neither.
         unit: `share` (0 to 1, shown in per cent) or `number`.
+        rests_on: What two runs must have in common for their values to be compared, beside the
+            samples: `truth` nothing more, `sets` the candidate sets, `pairs` the features in which
+            the entangled pairs were found.
     """
 
     key: str
@@ -39,6 +42,7 @@ class Figure:
     oracle: bool
     better: int
     unit: str = "share"
+    rests_on: str = "truth"
 
 
 FIGURES = [
@@ -46,10 +50,12 @@ FIGURES = [
     Figure(
         "entangled_accuracy", "Entangled 0.1 %",
         "Accuracy on the samples of the closest 0.1 % of cross-class pairs.", True, 1,
+        rests_on="pairs",
     ),
     Figure(
         "swap_rate", "Swapped in a pair",
         "Members of those pairs that are predicted as their partner's class.", True, -1,
+        rests_on="pairs",
     ),
     Figure(
         "centre_distance", "Class centres apart",
@@ -63,22 +69,23 @@ FIGURES = [
         "approximated_accuracy", "Approximated accuracy",
         "Belief in the predicted class within its set. Needs no true label, but grows with "
         "confidence, right or wrong: read it beside the mean confidence.", False, 0,
+        rests_on="sets",
     ),
     Figure(
         "mean_confidence", "Mean confidence",
-        "Mean share of the belief that the best candidate has.", False, 0,
+        "Mean share of the belief that the best candidate has.", False, 0, rests_on="sets",
     ),
     Figure(
         "covering_rate", "Covering rate",
-        "Samples whose predicted class is a candidate.", False, 1,
+        "Samples whose predicted class is a candidate.", False, 1, rests_on="sets",
     ),
     Figure(
         "centre_ratio", "Centres over spread",
         "Distance of the class centres over the mean distance to the own one.", False, 1, "number",
     ),
     Figure(
-        "disambiguation", "Training labels found",
-        "Training samples whose best candidate is true.", True, 1,
+        "disambiguation", "Training labels recovered",
+        "Training samples whose best candidate is true.", True, 1, rests_on="sets",
     ),
 ]  # fmt: skip
 

@@ -190,6 +190,13 @@ class RunService:
                 return record
         raise RecordNotFoundError(f"The dataset of run {run.id} is not in this project any more.")
 
+    def _number(self, record: Dataset, version_hash: str) -> int | None:
+        """The number of a version of a dataset; None of one that is gone."""
+        if record.version.hash == version_hash:
+            return record.version.number
+        versions = self._project.datasets.versions(record.name)
+        return next((each.number for each in versions if each.hash == version_hash), None)
+
     def _row(
         self,
         run: Run,
@@ -227,6 +234,7 @@ class RunService:
             "disambiguation": None if last is None else last["oracle"].get("disambiguation"),
             "note": run.note,
             "data_version": run.version_hash,
+            "data_number": self._number(record, run.version_hash),
             "is_stale": run.version_hash != record.version.hash,
             "model_bytes": file.stat().st_size if file.is_file() else None,
         }

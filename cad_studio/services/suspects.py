@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.diagnosis.crossfit import cross_fit
+from cad_studio.diagnosis.crossfit import cross_fit, judged_quality
 from cad_studio.diagnosis.entanglement import cosines_of
 from cad_studio.diagnosis.projection import usable_rows
 from cad_studio.diagnosis.suspects import (
@@ -37,9 +37,19 @@ from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.projects import Project
 
 MOST_OF_A_KIND = 1000
-_FORMAT = 3
+SURE = 0.9
+"""Probability above which a model is called sure."""
+
+LEAST_QUALITY = 0.5
+"""Quality of the judge below which what it suspects is not told; see `judged_quality`."""
+
+OF_THE_JUDGE = ("outside", "swapped", "never-believed")
+"""Kinds of suspects that rest on the judge's answers; the others look at the pictures alone."""
+
+_FORMAT = 4
 # Searched for once: where a fifth of the samples is left out, 10 of 24 nearly always remain.
 _SEARCHED = 24
+_MOST_RUNS = 8
 
 
 class SuspectService:
@@ -87,24 +97,29 @@ class SuspectService:
             `name`, `version`, `run`, `features`, `n` (samples judged), `counts` by kind, and
             `suspects`, each kind's ranked list: `kind`, `row`, `id`, `score`, `reason`, `label`
             and `other` (a class and a row, or None). At most 1,000 of a kind are listed.
+            `judge` says how good the one is that never saw the samples: `inside` (share of them
+            whose own set holds its first class), `chance` (of a guess) and `quality`.
         """
         data = self._datasets.load(name)
         run = self._run(name, run_id, Part(progress, 0.0, 0.2))
         plain = "pixels" if data.pixels is not None else "raw"
         features = features or (run.run.features if run else plain)
         feature_set = self._mining.extract(name, features, Part(progress, 0.2, 0.3))
-        file = self._file(data, run, feature_set.file, seed)
+        file = self._file(data.record.version.hash, run, feature_set.file, seed)
         if not self._project.derived.has(file):
             vectors = self._mining.load_features(feature_set)
             found = self._look(data, run, vectors, seed, Part(progress, 0.3, 1.0))
             self._project.derived.save_json(
                 file,
-                {"features": features, **found},
+                {"features": features, "version": data.record.version.number, **found},
             )
         return self._shown(data, run_id, self._project.derived.load_json(file))
 
     def known(self, name: str, run_id: int | None) -> dict[str, Any] | None:
-        """What the last search of the present sets found, or None.
+        """What the last search found, or None; the list outlives a change of the sets.
+
+        Looked for first with the run on the present sets, then with it on earlier ones, then with
+        the other runs on the dataset; of several features those searched by last.
 
         Raises:
             NotAllowedError: Answers that are hidden from the one who asks are among these sets.
@@ -112,20 +127,35 @@ class SuspectService:
         data = self._datasets.load(name)
         if data.blind:
             self._datasets.require_nothing_hidden(name, "The list of suspects")
-        run = None
-        if run_id is not None:
-            try:
-                run = self._run(name, run_id, None)
-            except RecordNotFoundError:
-                return None
-        specs = [run.run.features] if run else []
-        sets = {found.spec: found for found in self._mining.feature_sets(name)}
-        for spec in [*specs, *sets]:
-            if spec in sets:
-                file = self._file(data, run, sets[spec].file, 0)
-                if self._project.derived.has(file):
-                    return self._shown(data, run_id, self._project.derived.load_json(file))
+        versions = [each.hash for each in reversed(self._project.datasets.versions(name))]
+        sets = self._mining.feature_sets(name)
+        for own in self._runs_to_ask(name, run_id):
+            run = None
+            if own is not None:
+                try:
+                    run = self._run(name, own, None)
+                except (RecordNotFoundError, SettingError):
+                    continue
+            derived = self._project.derived
+            for version in versions:
+                files = [self._file(version, run, each.file, 0) for each in sets]
+                there = [file for file in files if derived.has(file)]
+                if there:
+                    newest = max(there, key=derived.made_at)
+                    return self._shown(data, own, derived.load_json(newest))
         return None
+
+    def _runs_to_ask(self, name: str, run_id: int | None) -> list[int | None]:
+        """The run asked for, then the others on a dataset, newest first; alone without a run."""
+        if run_id is None:
+            return [None]
+        record = self._datasets.get(name)
+        others = [
+            run.id
+            for run in self._project.runs.all()
+            if run.dataset_id == record.id and run.removed_at is None and run.id != run_id
+        ]
+        return [run_id, *sorted(others, reverse=True)[:_MOST_RUNS]]
 
     def reasons(self, name: str, run_id: int | None) -> dict[int, str]:
         """Why each known suspect is one, by row; of several reasons all, the strongest kind first.
@@ -177,6 +207,7 @@ class SuspectService:
         counts = Counter(suspect.kind for found in lists for suspect in found)
         return {
             "n": len(rows),
+            "judge": judged_quality(shares, candidates),
             "counts": {kind: counts.get(kind, 0) for kind in KINDS},
             "suspects": [
                 [s.kind, s.row, s.score, s.values, s.label, s.other]
@@ -226,9 +257,11 @@ class SuspectService:
         return {
             "name": data.record.name,
             "version": data.record.version.hash,
+            "found_on": found["version"],
             "run": run_id,
             "features": found["features"],
             "n": found["n"],
+            "judge": found["judge"],
             "counts": found["counts"],
             "suspects": [
                 {
@@ -255,8 +288,8 @@ class SuspectService:
             raise SettingError(f"Run {run_id} is on {found.data.record.name}, not on {name}.")
         return found
 
-    def _file(self, data: LoadedDataset, run: Predictions | None, vectors: str, seed: int) -> str:
-        key = [_FORMAT, data.record.version.hash, run and run.card["key"], seed]
+    def _file(self, version: str, run: Predictions | None, vectors: str, seed: int) -> str:
+        key = [_FORMAT, version, run and run.card["key"], seed]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
         return f"{Path(vectors).stem}-suspects-{digest}.json"
 
@@ -282,13 +315,27 @@ def _among(
     return own, np.where(own < 0, np.float32(0), np.take_along_axis(cosine[places], kept, axis=1))
 
 
+def told(found: dict[str, Any]) -> dict[str, Any]:
+    """What a search may say: without the kinds its judge is too weak for, with `is_weak` added."""
+    is_weak = found["judge"]["quality"] < LEAST_QUALITY
+    if not is_weak:
+        return {**found, "is_weak": False}
+    return {
+        **found,
+        "is_weak": True,
+        "counts": {**found["counts"], **dict.fromkeys(OF_THE_JUDGE, 0)},
+        "suspects": [each for each in found["suspects"] if each["kind"] not in OF_THE_JUDGE],
+    }
+
+
 def reason(suspect: Suspect, names: list[str], ids: list[str], candidates: PartialLabels) -> str:
     """Why a sample is suspected, in a sentence."""
     values = suspect.values
     label = names[suspect.label] if suspect.label >= 0 else ""
     if suspect.kind == "outside":
+        said = "is sure of" if values["probability"] > SURE else "expects"
         return (
-            f"A model that never saw it gives {label} {values['probability']:.0%}, which is not "
+            f"A model that never saw it {said} {label} ({values['probability']:.0%}), which is not "
             f"in the set, and {values['outside']:.0%} to classes outside the set altogether."
         )
     if suspect.kind == "swapped":

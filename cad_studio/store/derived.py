@@ -42,6 +42,10 @@ class Derived:
         """Whether it was made."""
         return self.path(name).is_file()
 
+    def made_at(self, name: str) -> float:
+        """When a file that is there was made, in seconds since 1970."""
+        return self.path(name).stat().st_mtime
+
     def save_array(self, name: str, array: NDArray[Any]) -> None:
         """Write `<name>`, an `.npy`, at once or not at all.
 

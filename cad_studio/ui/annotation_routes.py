@@ -52,7 +52,8 @@ def _overview(services: Services, request: Request) -> Response:
 def _card(services: Services, request: Request) -> Response:
     rows = requests.row_list(request.query_params.get("rows", ""))
     name = _name(request)
-    return _json(painted(services, name, services.cards.card(name, rows, _who(request))))
+    near = request.query_params.get("near") != "0"  # pages that show neighbours of their own
+    return _json(painted(services, name, services.cards.card(name, rows, _who(request), near=near)))
 
 
 def _item(services: Services, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Assemble the window from its pages and launch it."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,14 +10,16 @@ from starlette.middleware import Middleware
 
 from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
+from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.deciding import answering, deciding
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.login import RoleGate, login_routes
 from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.site_guard import SiteGuard, sites_of
-from cad_studio.ui.tabs._base import TABS
+from cad_studio.ui.tabs._base import TABS, Tab
 
-_STYLES = ("viewers", "annotate", "diagnose")
+_STYLES = ("viewers", "annotate", "diagnose", "shell")
 _LARGEST_UPLOAD = "2gb"
 
 
@@ -38,13 +41,14 @@ def build_window(services: Services) -> gr.Blocks:
     ) as window:
         if services.login is not None and services.login.by_hub:
             gr.LoginButton(visible=False)  # brings Gradio's routes; the header has the buttons
-        viewer("header", "header", [stop, resume])
-        with gr.Tabs(elem_id="pages"):
-            tabs = sorted(
-                ((name, TABS.get(name)) for name in TABS.names()), key=lambda each: each[1].order
-            )
-            for name, tab in tabs:
-                with gr.Tab(tab.title, id=name, elem_id=f"page-{name}"):
+        viewer(
+            "header", "header", [stop, resume, *steps_of(services), answering(deciding(services))]
+        )
+        # Not Gradio's tabs: those hide behind a menu where the window is narrow, have no address,
+        # and cannot be followed by Back. The header has a link to each page instead.
+        with gr.Column(elem_id="pages"):
+            for name, tab in _pages():
+                with gr.Column(elem_id=f"page-{name}", elem_classes="studio-page"):
                     tab.build(services)
     window.queue(default_concurrency_limit=4, max_size=64)
     # Gradio looks a thousand times a second whether something waits, 7 % of a core; where it can be
@@ -53,6 +57,26 @@ def build_window(services: Services) -> gr.Blocks:
     if hasattr(queue, "sleep_when_free"):
         queue.sleep_when_free = 0.01
     return window
+
+
+def steps_of(services: Services) -> list[Action]:
+    """The next steps that any page can start, by the name it calls them."""
+
+    def look_alikes(wanted: Wanted) -> Wanted:
+        return services.loop.find_look_alikes(str(wanted["name"]))
+
+    def retrain(wanted: Wanted) -> Wanted:
+        return services.loop.retrain(str(wanted["name"]))
+
+    def diagnose(wanted: Wanted) -> Wanted:
+        return services.diagnosis.submit(int(wanted["run"]))
+
+    return [changing(services, each) for each in (look_alikes, retrain, diagnose)]
+
+
+def _pages() -> list[tuple[str, Tab]]:
+    named = [(name, TABS.get(name)) for name in TABS.names()]
+    return sorted(named, key=lambda each: each[1].order)
 
 
 def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
@@ -112,4 +136,9 @@ def _head() -> str:
     css = (ASSETS / "theme.css").read_text(encoding="utf-8")
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
     links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
-    return f"<style>{css}</style>" + "".join(links)
+    pages = _pages()
+    css += "".join(
+        f"body[data-page={name}] #page-{name} {{ display: flex; }}\n" for name, _ in pages
+    )
+    told = json.dumps([{"name": name, "title": tab.title} for name, tab in pages])
+    return f"<style>{css}</style>{''.join(links)}<script>window.cadPages = {told};</script>"

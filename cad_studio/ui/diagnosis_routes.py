@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse, Response
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import MAX_MATRIX_CLASSES
+from cad_studio.services.suspects import OF_THE_JUDGE, told
 from cad_studio.ui import requests
 from cad_studio.ui.addresses import sprite_entry
+from cad_studio.ui.loop_routes import sets_now
 
 _CHANGING = {"Cache-Control": "no-store"}
 _MOST_TILES = 200
@@ -155,35 +157,53 @@ def _suspects(services: Services, request: Request) -> Response:
     found = services.diagnosis.suspects.known(name, run)
     if found is None:
         return _json({"known": False})
+    found = told(found)
+    waiting = _waiting(services, name, found["suspects"])
+    # of a kind that is listed in part, those beyond the list are counted too
+    beyond = {k: n - sum(each["kind"] == k for each in found["suspects"])
+              for k, n in found["counts"].items()}  # fmt: skip
     _, _, condition = (_split(request) or "").partition("?")
     if condition:
         inside = services.datasets.fields.mask(services.datasets.load(name), [condition])
-        kept = [each for each in found["suspects"] if inside[each["row"]]]
-        counts = Counter(each["kind"] for each in kept)
-        kinds = {each: counts.get(each, 0) for each in found["counts"]}
-        found = {**found, "suspects": kept, "counts": kinds}
-    kind = query.get("kind") or next((k for k, n in found["counts"].items() if n), "outside")
-    if kind not in found["counts"]:
-        known = ", ".join(found["counts"])
+        waiting = [each for each in waiting if inside[each["row"]]]
+        beyond = dict.fromkeys(beyond, 0)
+    counts = Counter(each["kind"] for each in waiting)
+    shown = {k: counts[k] + beyond[k] for k in found["counts"]}
+    kind = query.get("kind") or next((k for k, n in shown.items() if n), "outside")
+    if kind not in shown:
+        known = ", ".join(shown)
         raise SettingError(f"{kind[:40]!r} is no kind of suspect. Allowed: {known}.")
-    listed = [each for each in found["suspects"] if each["kind"] == kind]
+    listed = [each for each in waiting if each["kind"] == kind]
     offset = max(0, requests.whole_number(request, "offset", 0))
     page = listed[offset : offset + 50]
     rows = [row for each in page for row in (each["row"], each["other"]) if row is not None]
+    sets = sets_now(services, name, [each["row"] for each in page])
     sprite = sprite_entry(services, name, rows)
     return _json(
         {
-            **{key: found[key] for key in ("n", "counts", "features", "version")},
+            **{key: found[key] for key in ("n", "features", "version", "judge", "found_on")},
+            "counts": shown,
+            "by_run": found["run"],
+            "is_weak": found["is_weak"] and kind in OF_THE_JUDGE,
+            "answered": len(found["suspects"]) - len(waiting),
             "known": True,
             "kind": kind,
             "listed": len(listed),
             "offset": offset,
-            "suspects": page,
+            "suspects": [
+                {**each, "candidates": held} for each, held in zip(page, sets, strict=True)
+            ],
             "rows": [each["row"] for each in listed],
             "by_label": Counter(each["label"] for each in listed if each["label"] is not None),
             "sprite": sprite,
         }
     )
+
+
+def _waiting(services: Services, name: str, suspects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those about which nobody has given an answer yet."""
+    answered = set(services.sets.answered_rows(name).tolist())
+    return [each for each in suspects if each["row"] not in answered]
 
 
 def _compare(services: Services, request: Request) -> Response:

@@ -21,6 +21,7 @@ from cad_studio.ui.annotation_routes import ANNOTATION_ROUTES, to_annotate_page
 from cad_studio.ui.augment_routes import AUGMENT_ROUTES
 from cad_studio.ui.diagnosis_routes import DIAGNOSIS_ROUTES
 from cad_studio.ui.errors import route_errors
+from cad_studio.ui.loop_routes import LOOP_ROUTES, rows_since, sets_now
 from cad_studio.ui.shared_answers import SharedAnswers, shared
 from cad_studio.ui.training_routes import TRAINING_ROUTES
 
@@ -67,6 +68,7 @@ def build_routes(services: Services) -> list[Route]:
         "/datasets/{name}/minings/{mining}/agreement/{other}": _agreement,
         "/sprite/{version}/{name}.png": _sprite,
         "/image/{version}/{name}/{row}": _image,
+        **LOOP_ROUTES,
         **TRAINING_ROUTES,
         **AUGMENT_ROUTES,
         **DIAGNOSIS_ROUTES,
@@ -123,7 +125,10 @@ def _alive(_services: Services, _request: Request) -> Response:
 def _state(answers: SharedAnswers, services: Services, _request: Request) -> Response:
     def of_all() -> dict[str, object]:
         return {
-            "datasets": [views.dataset_entry(data) for data in services.datasets.all()],
+            "datasets": [
+                views.dataset_entry(data, services.sets.n_ahead(data))
+                for data in services.datasets.all()
+            ],
             "jobs": [views.job_entry(job) for job in services.jobs.recent()],
         }
 
@@ -165,6 +170,7 @@ def _set_model(services: Services, request: Request) -> Response:
 def _rows(services: Services, request: Request) -> Response:
     name = _named(request)
     rows = services.datasets.rows(name, requests.row_filter(request))
+    rows = rows_since(services, request, name, rows)
     offset = max(0, requests.whole_number(request, "offset", 0))
     limit = min(max(1, requests.whole_number(request, "limit", 200)), _MAX_ROWS)
     page = rows[offset : offset + limit]
@@ -175,7 +181,7 @@ def _rows(services: Services, request: Request) -> Response:
             "offset": offset,
             "rows": page.tolist(),
             "ids": [data.ids[row] for row in page],
-            "candidates": data.candidates.lists(page),
+            "candidates": sets_now(services, name, page.tolist()),
             "sprite": sprite_entry(services, name, page.tolist()),
         }
     )
@@ -183,8 +189,10 @@ def _rows(services: Services, request: Request) -> Response:
 
 def _instance(services: Services, request: Request) -> Response:
     reveal = request.query_params.get("reveal") == "1"
-    row = requests.path_number(request, "row")
-    return _json(services.datasets.instance(_named(request), row, reveal))
+    name, row = _named(request), requests.path_number(request, "row")
+    found = services.datasets.instance(name, row, reveal)
+    [now] = sets_now(services, name, [row])
+    return _json({**found, "before": found["candidates"], "candidates": now})
 
 
 def _neighbours(services: Services, request: Request) -> Response:
@@ -201,11 +209,12 @@ def _neighbours(services: Services, request: Request) -> Response:
 def _minings(services: Services, request: Request) -> Response:
     name = _named(request)
     current = services.datasets.get(name).version.hash
+    numbers = services.loop.version_numbers(name)
     return _json(
         {
             "minings": [
                 views.mining_entry(
-                    mining, services.mining.feature_set(mining.feature_set_id), current
+                    mining, services.mining.feature_set(mining.feature_set_id), current, numbers
                 )
                 for mining in services.mining.minings(name)
             ],
@@ -245,7 +254,10 @@ def _pair(services: Services, request: Request) -> Response:
     name = _named(request)
     mining, i, j = (requests.path_number(request, part) for part in ("mining", "i", "j"))
     found = services.pairs.pair(name, mining, i, j)
-    for side in found["sides"]:
+    now = sets_now(services, name, [i, j])
+    found["shared"] = sorted(set(now[0]) & set(now[1]))
+    for side, candidates in zip(found["sides"], now, strict=True):
+        side["candidates"] = candidates
         near = side["neighbours"]
         near["sprite"] = sprite_entry(services, name, near["rows"])
     return _json(found)

@@ -5,8 +5,8 @@ from typing import Any
 from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
 
 
-def dataset_entry(data: Dataset) -> dict[str, Any]:
-    """A dataset as one line of the picker."""
+def dataset_entry(data: Dataset, n_changes: int) -> dict[str, Any]:
+    """A dataset as one line of the picker; `n_changes` sets were changed since its version."""
     return {
         "name": data.name,
         "kind": data.kind,
@@ -14,6 +14,7 @@ def dataset_entry(data: Dataset) -> dict[str, Any]:
         "k": data.n_classes,
         "version": data.version.hash,
         "version_number": data.version.number,
+        "changes": n_changes,
     }
 
 
@@ -49,8 +50,10 @@ def job_entry(job: Job) -> dict[str, Any]:
     }
 
 
-def mining_entry(mining: Mining, feature_set: FeatureSet, current_version: str) -> dict[str, Any]:
-    """A search for pairs as one line of its picker."""
+def mining_entry(
+    mining: Mining, feature_set: FeatureSet, current_version: str, numbers: dict[str, int]
+) -> dict[str, Any]:
+    """A search for pairs as one line of its picker; `numbers` are those of versions by hash."""
     return {
         "id": mining.id,
         "features": feature_set.spec,
@@ -62,5 +65,6 @@ def mining_entry(mining: Mining, feature_set: FeatureSet, current_version: str) 
         "labels": mining.label_source,
         "n_pairs": mining.n_pairs,
         "stale": mining.version_hash != current_version,
+        "version_number": numbers.get(mining.version_hash),
         "created_at": mining.created_at,
     }

@@ -164,7 +164,7 @@ def in_browser(page: Page, url: str, runs: list[int]) -> dict[str, Any]:
     go = "[role=tab][data-tab-id={}]"
     first, to_map = page.evaluate(
         "selectors => untilThere(selectors, () => document.querySelector("
-        "'#pages > .tab-wrapper [role=tab][data-tab-id=diagnose]').click())",
+        "'#page-link-diagnose').click())",
         [
             '.diagnose-page[data-shown*="test"] .matrix button',
             '.map-box[data-shown] .scatter[data-painted="60000"]',
@@ -178,7 +178,7 @@ def in_browser(page: Page, url: str, runs: list[int]) -> dict[str, Any]:
         again.append(
             page.evaluate(
                 "timed('.diagnose-page', 'data-shown', () => document.querySelector("
-                "'#pages > .tab-wrapper [role=tab][data-tab-id=diagnose]').click())"
+                "'#page-link-diagnose').click())"
             )
         )
         page.wait_for_timeout(300)

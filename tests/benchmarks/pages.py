@@ -106,7 +106,7 @@ def in_browser(browser: Browser, url: str) -> dict[str, Any]:
     first = [first_paint(browser, url) for _ in range(5)]
     page = browser.new_page(viewport={"width": 1366, "height": 860})
     page.add_init_script(TIMER)
-    page.goto(url)
+    page.goto(f"{url}/?open=dataset")
     page.wait_for_selector(".dataset-page[data-shown] .tile")
     samples = page.inner_text("#dataset-total")
     turn = "timed('.dataset-page', () => document.getElementById('dataset-next').click())"
@@ -115,7 +115,7 @@ def in_browser(browser: Browser, url: str) -> dict[str, Any]:
         "return all; }"
     )
     page_ready = repeated(page, 10, lambda _: turn)
-    page.get_by_role("tab", name="Entangled pairs", exact=True).click()
+    page.locator(".pages").get_by_role("link", name="Entangled pairs", exact=True).click()
     page.wait_for_selector(".pairs-page[data-shown] .card img")
     pairs = page.inner_text(".threshold .num")
     chosen = "timed('.pairs-page', () => document.querySelector('[data-at=\"{}\"]').click())"
@@ -137,7 +137,7 @@ def first_paint(browser: Browser, url: str) -> float:
     """Seconds from the navigation to the first painted thumbnails, with an empty cache."""
     context = browser.new_context(viewport={"width": 1366, "height": 860})
     page = context.new_page()
-    page.goto(url, wait_until="commit")
+    page.goto(f"{url}/?open=dataset", wait_until="commit")
     milliseconds = page.evaluate(FIRST_PAINT)
     context.close()
     return milliseconds / 1000

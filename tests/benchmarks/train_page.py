@@ -188,10 +188,10 @@ def costs(
         }
 
     seen = share()
-    page.get_by_role("tab", name="Dataset", exact=True).click()
+    page.locator(".pages").get_by_role("link", name="Dataset", exact=True).click()
     page.wait_for_selector(".tile")
     beside = share()
-    page.get_by_role("tab", name="Train", exact=True).click()
+    page.locator(".pages").get_by_role("link", name="Train", exact=True).click()
     page.evaluate(HIDE, True)
     hidden = share()
     page.evaluate(HIDE, False)

@@ -113,16 +113,12 @@ def wait_for_samples(url: str) -> None:
 
 @dataclass
 class Watch:
-    """What a browser did that it must not; `expected` holds parts of texts a test provokes.
-
-    Dialogs are answered with `answer`.
-    """
+    """What a browser did that it must not; `expected` holds parts of texts a test provokes."""
 
     strangers: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
-    answer: bool = False
 
     def listeners(self) -> dict[str, Callable[[Any], None]]:
         return {
@@ -142,10 +138,7 @@ class Watch:
 
     def _reply(self, dialog) -> None:
         self.dialogs.append(dialog.message)
-        if self.answer:
-            dialog.accept()
-        else:
-            dialog.dismiss()
+        dialog.dismiss()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ READY_MS = 60_000
 
 def show_dataset(page: Page, url: str, **query: object) -> None:
     """Open the Dataset page and wait until its samples are painted."""
-    page.goto(f"{url}/?{urlencode(query)}")
+    page.goto(f"{url}/?{urlencode({'open': 'dataset', **query})}")
     page.wait_for_selector(".dataset-page[data-shown] .tile", timeout=READY_MS)
 
 
@@ -30,7 +30,7 @@ def show_train(page: Page, url: str, dataset: str, query: str = "") -> None:
 
 
 def open_page(page: Page, title: str) -> None:
-    page.get_by_role("tab", name=title, exact=True).click()
+    page.locator(".pages").get_by_role("link", name=title, exact=True).click()
 
 
 def shown_filter(page: Page, part: str) -> None:

@@ -81,9 +81,9 @@ def test_the_set_model_says_which_class_is_mistaken_for_which(page, studio):
     assert re.fullmatch(r"T-shirt/top in 7\d % of the sets of Shirt \(estimated\)", back)
     cell.click()
     shown_filter(page, '"holds":["T-shirt/top","Shirt"]')
-    expect(cell).to_have_attribute("aria-pressed", "true")
+    expect(cell).to_have_attribute("aria-selected", "true")
     together = page.locator('#dataset-together button[data-a="0"][data-b="6"]')
-    expect(together).to_have_attribute("aria-pressed", "true")
+    expect(together).to_have_attribute("aria-selected", "true")
     assert total(page).split()[0] in together.get_attribute("aria-label")
 
 
@@ -96,7 +96,7 @@ def test_search_finds_parts_of_ids(page, studio):
     assert found == [each for each in found if wanted in each]
     assert wanted in found
     page.fill("#dataset-search", "no such id")
-    expect(page.get_by_text("No sample answers this filter")).to_be_visible()
+    expect(page.get_by_text("No samples match")).to_be_visible()
     page.click(".empty button:has-text('Clear filter')")
     shown_filter(page, ":{}:0")
     assert page.input_value("#dataset-search") == ""

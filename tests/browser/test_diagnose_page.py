@@ -239,11 +239,11 @@ def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page,
 def test_reasons_of_suspects_and_suggestions_reach_the_annotate_page(page, studio, runs):
     services, first, _ = runs
     services.diagnosis.prepare(first, Silent())
-    services.diagnosis.suspects.find("shades", first, "", 0, Silent())
+    services.diagnosis.suspects.find("shades", first, "pixels", 0, Silent())  # near-duplicates
     show_diagnose(page, studio.url, diagnose=first)
     page.keyboard.press("4")
     page.wait_for_selector(".suspects .suspect", timeout=READY_MS)
-    reason = page.inner_text(".suspect .text span >> nth=0")
+    reason = page.inner_text(".suspect .reason >> nth=0")
     page.click("#suspects-select")
     page.click("#diagnose-annotate")
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)

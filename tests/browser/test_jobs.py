@@ -28,7 +28,7 @@ def running_pid(folder):
 
 def version(page):
     """Of the dataset that is shown, as the header says it."""
-    return re.search(r"v\d+ ·", page.inner_text("#header"))[0]
+    return page.inner_text("#header-version")
 
 
 def kill_studio(studio):

@@ -20,7 +20,7 @@ from tests.browser.other_site import (
     other_site,
 )
 from tests.browser.reverse_proxy import reverse_proxy
-from tests.browser.steps import READY_MS, toast
+from tests.browser.steps import READY_MS, open_page, toast
 from tests.ui.small_project import SHAPES, VECTORS, build_services
 
 WORDS = "owner's word"
@@ -212,10 +212,11 @@ def test_it_works_under_a_path_of_a_proxy(tab, tmp_path, chromium, keeps_host, s
             log_in(tab, Studio(f"{url}/", studio.project))
             (cookie,) = tab.context.cookies()
             assert cookie["path"] == "/studio"
+            open_page(tab, "Dataset")
             tab.wait_for_selector(".dataset-page[data-shown] .tile", timeout=READY_MS)
-            tab.on("dialog", lambda dialog: dialog.accept())
             shown = tab.input_value("#header-dataset")
             tab.click("#dataset-remove")
+            tab.get_by_role("dialog").get_by_role("button", name="Remove").click()
             toast(tab, f"{shown} is removed.")
             tab.click("#header-log-out")
             tab.wait_for_selector("#login")

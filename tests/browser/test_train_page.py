@@ -122,7 +122,7 @@ def test_a_run_is_started_seen_after_a_reload_stopped_resumed_and_read(page, stu
     assert float(tip.locator(".num").first.inner_text()) > 0
     page.focus("#curve-accuracy .plot")
     page.keyboard.press("Home")
-    expect(page.locator("#curve-accuracy .tip")).to_contain_text("test · oracle")
+    expect(page.locator("#curve-accuracy .tip")).to_contain_text("test · uses true labels")
     reaches(page, "done")
     has_points(page, 12)
     expect(page.locator("#run-progress")).to_have_text("12 of 12 epochs")

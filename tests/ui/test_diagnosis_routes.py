@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cad_studio.core.progress import Silent
+from cad_studio.services.suspects import LEAST_QUALITY
 from cad_studio.ui.routes import PREFIX, build_routes
 from cad_studio.ui.tabs._base import TABS
 from tests.runs_to_diagnose import project_with_runs
@@ -68,13 +69,20 @@ def test_the_map_and_its_columns_are_as_long_as_the_data(runs, client):
     assert len(client.get(f"/diagnosis/{second}/columns").content) == 14 * 128
 
 
-def test_suspects_are_unknown_until_they_were_looked_for(runs, client):
+def test_suspects_are_told_only_where_their_judge_is_good_enough(runs, client, monkeypatch):
+    """156 of 300 pictures were called wrong by a judge that knew nothing."""
     services, first, _ = runs
     assert read(client, f"/diagnosis/{first}/suspects") == {"known": False}
     found = services.diagnosis.suspects.find("shades", first, "", 0, Silent())
     kind = next(kind for kind, n in found["counts"].items() if n)
+    weak = read(client, f"/diagnosis/{first}/suspects", kind=kind)
+    assert (weak["is_weak"], weak["listed"], weak["counts"][kind]) == (True, 0, 0)
+    assert weak["judge"]["quality"] < LEAST_QUALITY
+    monkeypatch.setattr("cad_studio.services.suspects.LEAST_QUALITY", 0.0)
     told = read(client, f"/diagnosis/{first}/suspects", kind=kind)
-    assert told["listed"] == found["counts"][kind]
+    assert (told["is_weak"], told["listed"]) == (False, found["counts"][kind])
+    row = told["suspects"][0]["row"]
+    assert told["suspects"][0]["candidates"] == services.datasets.load("shades").candidates.of(row)
     bad = client.get(f"/diagnosis/{first}/suspects", params={"kind": "odd"})
     assert bad.status_code == 400
     assert "'odd' is no kind of suspect" in bad.json()["error"]

@@ -23,6 +23,9 @@ REFUSED = [
     ("/datasets/shape%201", 404, "Closest: 'shapes 1'."),
     (f"{S}/rows?holds=dgo", 400, "'dgo' is not a class of shapes 1. Closest: 'dog'."),
     (f"{S}/rows?split=val", 400, "'val' is not a split of shapes 1. Allowed: test, train."),
+    ("/standing/nope", 404, "There is no dataset 'nope' in this project."),
+    (f"{S}/rows?since=7", 404, "shapes 1 has no version 7; its versions are 1 to 1."),
+    (f"{S}/rows?since=x", 400, "since is 'x'; expected a whole number."),
     (f"{S}/rows?size=two", 400, "size is 'two'; expected a whole number."),
     (f"{S}/rows?offset={HUGE}", 400, "expected a whole number."),
     (f"{S}/rows?limit=1e3", 400, "limit is '1e3'; expected a whole number."),
@@ -100,6 +103,7 @@ def test_scripts_outside_the_folder_of_scripts_are_not_served(client):
 ANSWERED = [
     "/alive",
     "/state",
+    f"/standing/{quote(SHAPES)}",
     S,
     f"{S}/co-occurrence",
     f"{S}/set-model",

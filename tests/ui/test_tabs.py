@@ -1,5 +1,7 @@
 """What every page promises, and what the window makes of them."""
 
+import re
+
 import gradio as gr
 import pytest
 
@@ -49,8 +51,9 @@ def test_pages_have_orders_and_titles_of_their_own():
 
 def test_the_window_shows_the_pages_by_their_order(services):
     window = build_window(services)
-    titles = [block.label for block in window.blocks.values() if isinstance(block, gr.Tab)]
-    assert titles == [
+    pages = [each for each in window.blocks.values() if "studio-page" in (each.elem_classes or [])]
+    assert [TABS.get(each.elem_id.removeprefix("page-")).title for each in pages] == [
+        "Home",
         "Dataset",
         "Entangled pairs",
         "Augmentations",
@@ -64,3 +67,9 @@ def test_ids_are_used_once_in_the_whole_window(services):
     window = build_window(services)
     named = [block.elem_id for block in window.blocks.values() if getattr(block, "elem_id", None)]
     assert len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("file", sorted(STATIC_FOLDER.glob("*.js")), ids=lambda file: file.name)
+def test_no_script_asks_in_a_window_of_the_browser(file):
+    """Such a question stops the page, cannot be styled, and is not read in its place."""
+    assert not re.search(r"\b(?:confirm|alert|prompt)\(", file.read_text(encoding="utf-8"))

@@ -24,13 +24,14 @@ def job(**changes) -> Job:
 
 
 def test_a_dataset_is_one_line_of_the_picker():
-    assert views.dataset_entry(DATA) == {
+    assert views.dataset_entry(DATA, 15) == {
         "name": "birds",
         "kind": "images",
         "n": 70,
         "k": 2,
         "version": "0123456789ab",
         "version_number": 3,
+        "changes": 15,
     }
 
 
@@ -47,16 +48,16 @@ def test_a_job_does_not_tell_visitors_where_the_source_lies():
 
 
 def test_a_search_is_stale_once_the_dataset_has_another_version():
-    assert views.mining_entry(MINING, FEATURES, "0123456789ab")["stale"] is False
-    entry = views.mining_entry(MINING, FEATURES, "ba9876543210")
-    assert entry["stale"] is True
+    assert views.mining_entry(MINING, FEATURES, "0123456789ab", {})["stale"] is False
+    entry = views.mining_entry(MINING, FEATURES, "ba9876543210", {"0123456789ab": 3})
+    assert (entry["stale"], entry["version_number"]) == (True, 3)
     assert (entry["features"], entry["quantile"], entry["split"]) == ("pixels", 1e-3, "train")
 
 
 def test_everything_shown_is_plain_json():
     for entry in (
-        views.dataset_entry(DATA),
+        views.dataset_entry(DATA, 0),
         views.job_entry(job()),
-        views.mining_entry(MINING, FEATURES, "x"),
+        views.mining_entry(MINING, FEATURES, "x", {}),
     ):
         assert json.loads(json.dumps(entry)) == entry

@@ -10,11 +10,12 @@ export const windowName = () => own;
 
 /** Where a window keeps what is not on the disk yet, so that closing it loses nothing. */
 const places = dataset => `cad-unsaved ${JSON.stringify(dataset)} `;
-const place = dataset => places(dataset) + own;
+
+let lanes = 0;  // a window has several outboxes, each with a place of its own
 
 /** What other windows left unsent, with what they are sending now: a key is never done twice. */
 function left(dataset) {
-  const found = Object.keys(localStorage).filter(key => key.startsWith(places(dataset)) && key !== place(dataset));
+  const found = Object.keys(localStorage).filter(key => key.startsWith(places(dataset)) && !key.startsWith(places(dataset) + own));
   return found.flatMap(key => {
     try { return JSON.parse(localStorage.getItem(key)); } catch { return []; } finally { localStorage.removeItem(key); }
   });
@@ -30,6 +31,8 @@ export const freshKey = () => `${windowName()}-${Date.now().toString(36)}-${(cou
  * `onState({unsaved, saving, trouble, savedAt})` of every change.
  */
 export function createOutbox({send, onAnswer, onRefusal, onState}) {
+  const lane = lanes++;
+  const place = of => `${places(of)}${own} ${lane}`;
   let dataset = null;
   let waiting = [];
   let sending = false;

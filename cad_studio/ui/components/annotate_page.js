@@ -71,7 +71,7 @@ export function mount({element, server}) {
   const door = (id, text, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text);
   const classDoor = door('annotate-classes', 'Classes', () => classes.open());
   const aside = createSide({onName: rename, onQueue: id => startQueue(id), onOrder: startOrder, onOverlap: setOverlap, onShow: showRecent, all,
-    doors: [door('annotate-history', 'History', () => history.open()), door('annotate-agreement', 'Agreement', () => agreement.open()), door('annotate-export', 'In and out', () => exports.open()), classDoor, door('annotate-keys', 'Keys', () => keys.showModal())]});
+    doors: [door('annotate-history', 'History', () => history.open()), door('annotate-agreement', 'Agreement', () => agreement.open()), door('annotate-export', 'Export and import', () => exports.open()), classDoor, door('annotate-keys', 'Keys', () => keys.showModal())]});
   const main = h('section.main', {});
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
@@ -124,6 +124,9 @@ export function mount({element, server}) {
     } else if (wanted.selection) {
       change({annotate: null});
       await startOrder(wanted.order || 'selection', {selection: wanted.selection});
+    } else if (wanted.order) {
+      change({annotate: null});
+      await startOrder(wanted.order);
     } else if (state.queue) await startQueue(state.queue);
     else choose();
   }
@@ -151,6 +154,8 @@ export function mount({element, server}) {
     bare('Filling the queue', blank.filling());
     drawSide();
     await trail.step(1);
+    // the next keys are meant for the card, wherever the queue was chosen
+    if (page.offsetParent !== null && !document.querySelector('dialog[open], .drawer.open')) { main.tabIndex = -1; main.focus({preventScroll: true}); }
     overview = {...overview, ...(await read(path(), {who}).catch(() => ({})))};
     drawSide();
   }
@@ -193,7 +198,7 @@ export function mount({element, server}) {
   let counting = 0;
   function countSoon() {
     clearTimeout(counting);
-    counting = setTimeout(() => read(path(), {who}).then(({changed, contradict, people}) => { if (overview) { Object.assign(overview, {changed, contradict, people}); drawSide(); } }, () => {}), 800);
+    counting = setTimeout(() => { refresh(); read(path(), {who}).then(({changed, contradict, people}) => { if (overview) { Object.assign(overview, {changed, contradict, people}); drawSide(); } }, () => {}); }, 800);
   }
 
   function showSaved({unsaved, trouble, savedAt}) {
@@ -318,6 +323,10 @@ export function mount({element, server}) {
     if (changed.includes('dataset')) trail.begin(null);
     const key = data ? `${data.name} ${data.version}` : 'none';
     if (key !== page.dataset.key) { page.dataset.key = key; reload(); }
+  });
+  on('queue', () => {
+    if (state.page !== 'annotate' || !overview || state.queue === (trail.queue?.id ?? null)) return;
+    if (state.queue !== null) startQueue(state.queue); else { trail.begin(null); choose(); drawSide(); }  // Back or Forward
   });
   onJobEnd(job => { if (job.kind === 'prepare-queue' && trail.queue && trail.isWaiting) startQueue(trail.queue.id); });
   if (state.ready) reload();

@@ -128,7 +128,7 @@ export function bulkSheet(ctx, preview, act) {
 export function sure(mount, title, text, yes) {
   return new Promise(resolve => {
     const dialog = h('dialog.sheet.small', {'aria-label': title}, h('h1', {}, title), h('p', {}, text),
-      h('div.row', {}, h('span.grow'), h('button.btn', {type: 'button', on: {click: () => dialog.close()}}, 'Leave it'),
+      h('div.row', {}, h('span.grow'), h('button.btn', {type: 'button', on: {click: () => dialog.close()}}, 'Cancel'),
         h('button.btn.primary', {type: 'button', on: {click: () => { dialog.returnValue = 'yes'; dialog.close('yes'); }}}, yes)));
     dialog.addEventListener('close', () => { resolve(dialog.returnValue === 'yes'); dialog.remove(); });
     mount.append(dialog);

@@ -7,11 +7,11 @@ import {colour} from './chips.js';
  * A small window over the page. `ask({title, note, classes, names, unknown})` resolves to a class index,
  * to 'unknown' where that is offered, or to null.
  */
-export function createSearch() {
+export function createSearch(prefix = 'annotate') {
   const title = h('h2');
   const note = h('p.quiet-text');
-  const input = h('input.field', {type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'annotate-found', 'aria-label': 'Class', autocomplete: 'off', spellcheck: 'false', placeholder: 'Type a class'});
-  const list = h('ul.found', {id: 'annotate-found', role: 'listbox'});
+  const input = h('input.field', {type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': `${prefix}-found`, 'aria-label': 'Class', autocomplete: 'off', spellcheck: 'false', placeholder: 'Type a class'});
+  const list = h('ul.found', {id: `${prefix}-found`, role: 'listbox'});
   const element = h('dialog.sheet.search', {'aria-label': 'Choose a class'}, title, note, input, list);
   let asked = null;
   let choices = [];
@@ -24,10 +24,10 @@ export function createSearch() {
     choices = hits.slice(0, 200).map(([index]) => index);
     if (asked.unknown && !text) choices.unshift('unknown');
     at = Math.min(at, Math.max(0, choices.length - 1));
-    fill(list, ...choices.map((choice, place) => h('li', {role: 'option', id: `annotate-found-${place}`, 'aria-selected': String(place === at), on: {click: () => end(choice)}},
+    fill(list, ...choices.map((choice, place) => h('li', {role: 'option', id: `${prefix}-found-${place}`, 'aria-selected': String(place === at), on: {click: () => end(choice)}},
       choice === 'unknown' ? asked.unknown : [h('i.square', {style: {'--k': colour(choice)}}), asked.names[choice]])),
     choices.length ? null : h('li.quiet-text', {}, 'No class has this in its name.'));
-    input.setAttribute('aria-activedescendant', `annotate-found-${at}`);
+    input.setAttribute('aria-activedescendant', `${prefix}-found-${at}`);
     list.children[at]?.scrollIntoView?.({block: 'nearest'});
   }
 

@@ -57,7 +57,7 @@ export function createSide({onName, onQueue, onOrder, onOverlap, onShow, doors, 
         fact('Samples changed', count(overview.changed), 'Samples whose set annotators have spoken about'),
         fact('Actions', `${count(overview.head)} by ${counted(overview.people.length, 'annotator')}`, 'In the log of this dataset'),
         fact('Contradictions', count(overview.contradict), 'Samples where annotators exclude each other; nothing is overwritten'),
-        fact('This sitting', session.n ? `${count(session.n)} · ${(session.n / Math.max(minutes, 1 / 60)).toFixed(0)} a minute` : 'nothing yet', 'Decisions since the page was opened'));
+        fact('This session', session.n ? `${count(session.n)} · ${(session.n / Math.max(minutes, 1 / 60)).toFixed(0)} a minute` : 'nothing yet', 'Decisions since the page was opened'));
     },
     recent(list) {
       fill(recent, ...list.map(each => h('li', {class: each.undone ? 'undone' : '', data: {state: each.state}},

@@ -1,11 +1,17 @@
 // Stored edits: what a run says of all of them, by class pair, and one by one, the worst first.
 
+import {sure} from './annotate_panels.js';
 import {h, fill, count, counted, empty} from './dom.js';
 import {WAYS, chance, evidence} from './augment_view.js';
 import {fillOptions} from './form.js';
 import {load, thumbnail} from './sprite.js';
 import {given, read, state, tell} from './store.js';
 import {isActive, megabytes} from './train_words.js';
+
+/** Ask before something is deleted that no undo brings back. */
+async function forGood(title, run) {
+  if (await sure(document.querySelector('#augment-page .mount'), title, 'It is deleted for good.', 'Delete')) run();
+}
 
 const PAGE = 60;
 
@@ -18,7 +24,7 @@ export function createGallery({act, onPick}) {
   const failing = h('label.keys', {title: 'Show only edits whose class is less probable than this; a cad run with least_probability set to it leaves them out'}, h('input', {type: 'checkbox', id: 'gallery-failing', on: {change: () => { offset = 0; draw(); }}}), 'Only failing, below', least);
   const judge = h('button.btn.act', {type: 'button', id: 'gallery-judge', on: {click: () => act('judge', {set: +pick.value, run: offers.run})}}, 'Judge them');
   const stale = h('button.btn.act', {type: 'button', id: 'gallery-stale', on: {click: () => act('remove', {set: +pick.value, stale: true})}}, 'Delete stale');
-  const remove = h('button.btn.act', {type: 'button', id: 'gallery-remove', on: {click: () => { if (confirm('Delete this set of edits for good?')) act('remove', {set: +pick.value}); }}}, 'Delete set');
+  const remove = h('button.btn.act', {type: 'button', id: 'gallery-remove', on: {click: () => forGood('Delete this set of edits?', () => act('remove', {set: +pick.value}))}}, 'Delete set');
   const summary = h('div.pills', {id: 'gallery-summary'});
   const table = h('div.scroll.cells');
   const grid = h('div.gallery', {role: 'group', 'aria-label': 'Stored edits'});
@@ -106,7 +112,7 @@ export function createTraining({onTrain, act}) {
         const epoch = model.epochs_done - 1;
         return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.grow'),
           ['interrupted', 'failed', 'cancelled'].includes(model.status) && model.job ? h('button.btn.act', {type: 'button', on: {click: () => act('resume', {job: model.job})}}, 'Resume') : null,
-          isActive(model) ? null : h('button.quiet.act', {type: 'button', title: 'The edits made with it stay', on: {click: () => { if (confirm(`Delete editor ${model.id} for good?`)) act('drop', {editor: model.id}); }}}, 'Delete')),
+          isActive(model) ? null : h('button.quiet.act', {type: 'button', title: 'The edits made with it stay', on: {click: () => forGood(`Delete editor ${model.id}?`, () => act('drop', {editor: model.id}))}}, 'Delete')),
           h('small', {}, `${model.epochs_done} of ${counted(model.epochs, 'epoch')} · classes by ${model.belief} · data ${model.data_version}${model.losses.length ? ` · loss ${model.losses[0].toFixed(3)} → ${model.losses[epoch].toFixed(3)}` : ''}${model.model_bytes ? ` · ${megabytes(model.model_bytes)}` : ''}`),
           epoch >= 0 ? h('img.sample-grid', {src: given(`/gradio_api/cad/augment/editors/${model.id}/samples/${epoch}.png`), alt: `Samples after epoch ${epoch + 1}, one row a class: ${found.class_names.join(', ')}`}) : h('small', {}, 'Samples appear after the first epoch.'));
       }));

@@ -6,6 +6,7 @@ import {createGallery, createTraining} from './augment_gallery.js';
 import {createPrompts} from './augment_prompts.js';
 import {createSampleView, missingNotes, pairLine} from './augment_view.js';
 import {createSwitch} from './form.js';
+import {olderWords} from './versions.js';
 import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const KINDS = ['augment', 'edit-model', 'judge-edits'];
@@ -41,6 +42,7 @@ export function mount({element, server}) {
   const main = h('section.main', {}, tools, stage, tabs.element, below);
   const page = h('div.page.train-page.augment-page', {}, form.element, main);
   fill(element.querySelector('.mount'), page);
+  form.element.inert = true;  // until it is known what can be done
 
   let offers = null;
   let looked = null;
@@ -70,6 +72,7 @@ export function mount({element, server}) {
       if (state.dataset !== data.name) return;
       offers = found;
       form.show(found, rows);
+      form.element.inert = false;
       if (!found.has_images) {
         fill(stage, empty(`${data.name} holds feature vectors`, 'Class-specific augmentations need images. Choose a dataset of images in the header.'));
         page.dataset.shown = 'nothing';
@@ -159,9 +162,9 @@ export function mount({element, server}) {
       samples.forEach((sample, at) => views[at].show(sample, {names, heat, ways: ways(), guide: looked.pair?.guides[at] ?? null}));
       fill(pair, pairLine(looked.pair, names, ways()));
       if (stage.firstChild !== views[0].element) fill(stage, views[0].element, pair, views[1].element, notes);
-      title.textContent = looked.pair?.guides.every(each => each !== null) ? `Does it part ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Does it part the two?';
+      title.textContent = looked.pair?.guides.every(each => each !== null) ? `Do the edits separate ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Do the edits separate the two?';
     }
-    fill(where, h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'}, looked.run ? `judged by ${looked.judge}` : 'no run judges yet'), looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));
+    fill(where, h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'}, looked.run ? `judged by ${looked.judge}` : 'no run judges yet'), current()?.changes ? h('span.pill.warn', {title: 'What is shown here'}, `sets ${olderWords(current().version_number)}`) : null, looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));
     goto.value = state.augment;
     page.dataset.shown = `${state.augment} ${form.values().epsilon} ${form.values().strength} ${looked.ms}`;
   }
@@ -182,7 +185,7 @@ export function mount({element, server}) {
   const isSeen = () => page.offsetParent !== null;
   function renew() {
     const data = current();
-    const now = data ? `${data.name} ${data.version} ${state.readOnly}` : 'none';
+    const now = data ? `${data.name} ${data.version} ${data.changes} ${state.readOnly}` : 'none';
     if (now === key || !isSeen()) return;
     if (key && !key.startsWith(`${data?.name} `)) { looked = null; guides = null; }
     key = now;
@@ -191,13 +194,11 @@ export function mount({element, server}) {
   on('dataset datasets started readOnly', () => { if (state.ready) renew(); });
   onJobEnd(job => { if ([...KINDS, 'train', 'mine', 'open-sample'].includes(job.kind) && isSeen()) loadOffers(); else if (job.kind === 'train') key = ''; });
   new IntersectionObserver(([entry]) => {
-    if (!entry.isIntersecting) { if (state.augment !== null) { page.dataset.left = state.augment; change({augment: null}); } return; }
-    if (!state.ready) return;
-    if (state.augment === null && page.dataset.left && key.startsWith(`${state.dataset} `)) change({augment: page.dataset.left});
+    if (!entry.isIntersecting || !state.ready) return;
     key = '';
     renew();
   }).observe(element);
   bindKeys(page, {j: () => step(1), k: () => step(-1), h: () => { form.heat.checked = !form.heat.checked; paint(); }});
-  fill(stage, empty('Reading', 'One moment.'));
+  fill(stage, empty('Loading what each augmentation makes...', ''));
   if (state.ready) renew();
 }

@@ -41,8 +41,8 @@ export function createSampleView({letter = '', onGuide = null}) {
       }, h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[label]),
       h('span.num', {title: 'Probability by the run that judges'}, sample.before ? chance(sample.before[label]) : '')));
       const rows = ways.filter(way => sample.views[way]).map(way => h('div.augment-row', {data: {way}},
-        h('h3', {}, WAYS[way] || way), ...sample.labels.map(label => cell(way, label))));
-      fill(element, source, h('div.augment-table', {role: 'group', 'aria-label': `Candidates of ${sample.id}`}, h('div.augment-row.heads', {}, h('h3', {}, ''), ...heads), ...rows));
+        h('h2.way-name', {}, WAYS[way] || way), ...sample.labels.map(label => cell(way, label))));
+      fill(element, source, h('div.augment-table', {role: 'group', 'aria-label': `Candidates of ${sample.id}`}, h('div.augment-row.heads', {}, h('span', {}), ...heads), ...rows));
 
       function cell(way, label) {
         const view = sample.views[way][label];

@@ -8,23 +8,28 @@ export function colour(index) {
 }
 
 /** Candidates as a column of chips. `belief` maps a class to 0..1; shared ones are tinted. */
-export function chips(candidates, names, {shared = [], belief = {}, truth = null} = {}) {
-  const list = h('ul.chips', {});
+export function chips(candidates, names, {shared = [], belief = {}, truth = null, decide = null} = {}) {
+  const list = h(decide ? 'div.chips' : 'ul.chips', decide ? {role: 'group', 'aria-label': 'Candidates'} : {});
+  let number = decide?.first ?? 0;
   for (const index of candidates) {
     const weight = belief[index];
     const isShared = shared.includes(index);
-    list.append(h('li.chip', {
-      class: 'chip' + (isShared ? ' shared' : ''), style: {'--k': colour(index)},
-      title: names[index] + (isShared ? ', a candidate of both' : ''),
+    const key = decide && number <= 10 ? number++ : 0;
+    const isPicked = decide?.picked === index;
+    list.append(h(decide ? 'button.chip' : 'li.chip', {
+      class: 'chip' + (isShared ? ' shared' : '') + (isPicked ? ' picked' : ''), style: {'--k': colour(index)},
+      title: names[index] + (isShared ? ', a candidate of both' : '') + (decide ? '. It is this one; with Shift: take it out of the candidates' : ''),
+      ...(decide ? {type: 'button', data: {class: index}, 'aria-pressed': String(isPicked), on: {click: event => decide.onPick(index, event.shiftKey)}} : {}),
     },
+    key ? h('kbd', {}, key % 10) : null,
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[index]),
-    truth === index ? h('span.tag', {title: 'The true label (oracle)'}, 'true') : null,
-    isShared ? h('span.tag', {}, 'shared') : null,
+    truth === index ? h('span.tag', {title: 'The true label (uses true labels)'}, 'true') : null,
+    isShared ? h('span.tag', {}, decide ? 'both' : 'shared') : null,
     weight === undefined ? null : h('span.bar', {title: `${percent(weight)} of the weight of its neighbours`, role: 'img', 'aria-label': percent(weight)},
       h('i', {style: {width: `${Math.round(weight * 100)}%`}}))));
   }
   if (truth !== null && !candidates.includes(truth))
-    list.append(h('li.chip', {style: {'--k': colour(truth)}, title: 'The true label (oracle) is not a candidate'},
+    list.append(h(decide ? 'span.chip' : 'li.chip', {style: {'--k': colour(truth)}, title: 'The true label (uses true labels) is not a candidate'},
       h('i.square'), h('span.name', {}, names[truth]), h('span.tag.bad', {}, 'true, not in the set')));
   return list;
 }

@@ -9,7 +9,10 @@ import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
+import {sure} from './annotate_panels.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
+import {nextStep} from './steps.js';
+import {olderWords, openChanges, versionWords} from './versions.js';
 
 const PAGE = 200;
 
@@ -41,6 +44,8 @@ export function mount({element, server}) {
   const previous = h('button.btn', {type: 'button', id: 'dataset-previous', on: {click: () => turn(-1)}}, h('kbd', {}, '['), 'Previous');
   const next = h('button.btn', {type: 'button', id: 'dataset-next', on: {click: () => turn(1)}}, 'Next', h('kbd', {}, ']'));
   const place = h('span.num');
+  const jump = h('input.field.number', {type: 'text', inputmode: 'numeric', id: 'dataset-sheet', 'aria-label': 'Page', title: 'Go to a page', on: {change: jumpTo}});
+  const sheets = h('span.num');
   const act = (id, text, drawer) => h('button.btn.act', {type: 'button', id, on: {click: () => openDrawer(drawer)}}, text);
   const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),
     h('button.btn.act', {type: 'button', id: 'dataset-split-open', on: {click: () => division.open()}}, 'Split'),
@@ -51,7 +56,7 @@ export function mount({element, server}) {
   const tagThese = h('button.btn.act', {type: 'button', id: 'dataset-tag', title: 'Put a tag on the samples of this filter, or take it off', on: {click: () => tagging.open(shown ? shown.total : 0, about.tags)}}, 'Tag these');
   const fieldFilter = createFieldFilter(condition => { filter({where: [...new Set([...(state.filter.where || []), condition])]}); fieldFilter.reset(); });
   const filterName = () => [...(state.filter.holds || []), ...(state.filter.where || []).map(conditionText), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
-  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fieldFilter.element, fix, tagThese, h('span.grow'), place, previous, next);
+  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fieldFilter.element, fix, tagThese, h('span.grow'), place, previous, h('label.row.jump', {}, 'Page', jump, sheets), next);
   const grid = createGrid(row => change({instance: row}));
   const report = h('div.reports');
   const body = h('div.scroll', {}, grid.element);
@@ -76,7 +81,7 @@ export function mount({element, server}) {
   fill(element.querySelector('.mount'), page, division.element, fromVotes.element, tagging.element);
 
   let about = null;
-  let offset = 0;
+  const offset = () => state.sheet * PAGE;
   let shown = null;
   let stop = null;
   let ahead = new Map();
@@ -85,7 +90,8 @@ export function mount({element, server}) {
   const query = at => ({...state.filter, offset: at, limit: PAGE});
 
   function filter(patch) {
-    change({filter: patch === null ? {} : {...state.filter, ...patch}});
+    const wanted = patch === null ? {} : {...state.filter, ...patch};
+    change({filter: Object.fromEntries(Object.entries(wanted).filter(([, value]) => value && value.length !== 0)), sheet: 0});
   }
 
   async function fetchPage(at, signal) {
@@ -105,17 +111,18 @@ export function mount({element, server}) {
     stop = new AbortController();
     const {signal} = stop;
     try {
-      const found = await fetchPage(offset, signal);
+      const found = await fetchPage(offset(), signal);
       if (signal.aborted) return;
+      if (!found.rows.length && found.total) { change({sheet: 0}); return; }  // the address names a page beyond the last
       shown = found;
       if (found.total) { grid.show(found, about.class_names); fill(body, grid.element); }
-      else fill(body, empty('No sample answers this filter', 'Loosen it, or start from all samples again.',
+      else fill(body, empty('No samples match', 'Loosen the filter, or start from all samples again.',
         h('button.btn', {type: 'button', on: {click: () => filter(null)}}, 'Clear filter')));
       body.scrollTop = 0;
       grid.select(state.instance);
       drawTools();
-      page.dataset.shown = `${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset}`;
-      if (offset + PAGE < found.total) fetchPage(offset + PAGE).catch(() => {});
+      page.dataset.shown = `${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset()}`;
+      if (offset() + PAGE < found.total) fetchPage(offset() + PAGE).catch(() => {});
     } catch (error) { tell(error); }
   }
 
@@ -123,12 +130,16 @@ export function mount({element, server}) {
     const any = Object.values(state.filter).some(value => value && (!Array.isArray(value) || value.length));
     total.textContent = any ? `${count(shown.total)} of ${count(about.n)} samples` : counted(about.n, 'sample');
     clear.hidden = !any;
-    const last = Math.min(offset + PAGE, shown.total);
-    place.textContent = shown.total ? `${count(offset + 1)} to ${count(last)}` : '';
-    previous.disabled = offset === 0;
+    const last = Math.min(offset() + PAGE, shown.total);
+    place.textContent = shown.total ? `${count(offset() + 1)} to ${count(last)}` : '';
+    previous.disabled = state.sheet === 0;
+    jump.value = state.sheet + 1;
+    sheets.textContent = `of ${count(Math.max(1, Math.ceil(shown.total / PAGE)))}`;
     next.disabled = last >= shown.total;
     const pills = tools.querySelector('.pills');
-    fill(pills, ...(state.filter.holds || []).map(name => h('button.pill', {type: 'button', title: 'Remove from the filter',
+    const since = state.filter.since;
+    fill(pills, since ? h('button.pill', {type: 'button', title: 'Remove from the filter', on: {click: () => filter({since: null})}}, `changed since v${since}`, h('span', {'aria-hidden': 'true'}, '×')) : null,
+      ...(state.filter.holds || []).map(name => h('button.pill', {type: 'button', title: 'Remove from the filter',
       on: {click: () => filter({holds: state.filter.holds.filter(each => each !== name)})}}, `holds ${name}`, h('span', {'aria-hidden': 'true'}, '×'))),
       ...(state.filter.where || []).map(condition => h('button.pill', {type: 'button', title: 'Remove from the filter', data: {where: condition},
         on: {click: () => filter({where: state.filter.where.filter(each => each !== condition)})}}, conditionText(condition), h('span', {'aria-hidden': 'true'}, '×'))));
@@ -139,21 +150,31 @@ export function mount({element, server}) {
   }
 
   function turn(step) {
-    const target = offset + step * PAGE;
-    if (!shown || target < 0 || target >= shown.total) return;
-    offset = target;
-    drawRows();
+    goTo(state.sheet + step);
+  }
+
+  function goTo(sheet) {
+    if (shown && sheet >= 0 && sheet * PAGE < shown.total) change({sheet});
+  }
+
+  /** The page that was typed, or the nearest there is. */
+  function jumpTo() {
+    const last = Math.max(0, Math.ceil((shown?.total || 0) / PAGE) - 1);
+    const wanted = Math.min(last, Math.max(0, (parseInt(jump.value, 10) || 1) - 1));
+    jump.value = wanted + 1;
+    goTo(wanted);
   }
 
   async function step(by) {
-    if (!shown) return;
+    if (!shown) return false;
     const at = shown.rows.indexOf(state.instance) + by;
-    if (at >= 0 && at < shown.rows.length) { change({instance: shown.rows[at]}); return; }
-    const target = offset + by * PAGE;
-    if (target < 0 || target >= shown.total) return;
-    offset = target;
+    if (at >= 0 && at < shown.rows.length) { change({instance: shown.rows[at]}); return true; }
+    const target = offset() + by * PAGE;
+    if (target < 0 || target >= shown.total) return false;
+    state.sheet += by;
     await drawRows();
     change({instance: shown.rows[by > 0 ? 0 : shown.rows.length - 1]});
+    return true;
   }
 
   function options(select, first, values, label = value => value) {
@@ -162,7 +183,6 @@ export function mount({element, server}) {
 
   async function drawDataset() {
     const data = current();
-    offset = 0;
     shown = null;
     if (!data) {
       about = null;
@@ -194,6 +214,7 @@ export function mount({element, server}) {
       const used = about.size_histogram.map((value, size) => [size, value]).filter(([, value]) => value);
       options(sizePick, 'Any set size', used.map(([size]) => size), size => `${counted(size, 'candidate')} · ${count(about.size_histogram[size])}`);
       await drawRows();
+      if (state.instance !== null) drawInstance();
     } catch (error) { tell(error); }
   }
   let lastMatrix = null;
@@ -232,7 +253,8 @@ export function mount({element, server}) {
     const shape = about.image_size ? `${about.image_size[0]} × ${about.image_size[1]} px ${about.image_size[2] === 1 ? 'grey' : 'RGB'}`
       : about.kind === 'features' ? `vectors of ${counted(about.n_dims, 'number')}` : 'files as imported';
     fill(facts, 
-      h('div.row', {}, h('h2.grow', {title: about.name}, about.name), h('span.num', {title: `Made by ${about.made_by}, ${about.created_at.slice(0, 10)}`}, `v${about.version_number} · ${about.version}`)),
+      h('div.row', {}, h('h2.grow', {title: about.name}, about.name), h('span.num', {title: `Made by ${about.made_by}, ${about.created_at.slice(0, 10)}; content ${about.version}`}, versionWords(current()))),
+      current().changes ? h('p.warn', {id: 'dataset-older'}, `Figures and filters ${olderWords(about.version_number)}. `, h('button.link', {type: 'button', on: {click: () => openChanges(about.version_number)}}, 'Show them')) : null,
       line('Mean candidates', about.mean_candidates.toFixed(2), 'Mean number of candidates in a set'),
       line('Singletons', count(about.singletons), 'Samples with one candidate'),
       line('Full sets', count(about.full), 'Samples that hold every class'),
@@ -268,7 +290,8 @@ export function mount({element, server}) {
 
   async function remove() {
     const {name} = about;
-    if (!window.confirm(`Remove ${name} with its versions and pairs from this project? The files it was imported from stay.`)) return;
+    const text = 'Its versions, pairs and runs go with it. The files it was imported from stay.';
+    if (!await sure(element.querySelector('.mount'), `Remove ${name} from this project?`, text, 'Remove')) return;
     const answer = await server.remove({name});
     if (answer.error) toast(answer.error, 'error');
     else toast(`${name} is removed.`);
@@ -292,22 +315,23 @@ export function mount({element, server}) {
   on('jobs', drawCheck);
   on('filter', () => {
     if (!about) return;
-    offset = 0;
     drawSizes();
     drawMatrix();
     showMistaken();
     drawRows();
   });
-  on('instance', () => {
+  on('sheet', changed => { if (about && !changed.includes('filter')) drawRows(); });
+  on('instance', drawInstance);
+  function drawInstance() {
     grid.select(state.instance);
     const data = current();
     if (state.instance === null || !about || !data) instance.hide();
     else instance.show(data.name, data.version, state.instance, about.class_names);
-  });
+  }
   let key = '';
   on('dataset datasets jobs started', () => {
     const data = current();
-    const now = data ? `${data.name} ${data.version}` : `none ${state.jobs.map(job => job.status + job.message).join()}`;
+    const now = data ? `${data.name} ${data.version} ${data.changes}` : `none ${state.jobs.map(job => job.status + job.message).join()}`;
     if (now === key) return;
     key = now;
     drawDataset();
@@ -320,7 +344,15 @@ export function mount({element, server}) {
     if (job.kind === 'synthesize' && job.status === 'done' && job.result) fill(report, synthesisReport(job.result, () => report.replaceChildren()));
     if (job.kind !== 'import' || job.status !== 'done' || !job.result) return;
     fill(report, importReport(job.result, () => report.replaceChildren()));
+    drawNext();
   });
+  /** What follows the import, in its report. */
+  function drawNext() {
+    const place = report.querySelector('.next-of-import');
+    const step = place && place.dataset.name === state.dataset ? nextStep('dataset') : null;
+    if (place) fill(place, step?.run ? h('button.btn.primary', {type: 'button', id: 'import-next', on: {click: step.run}}, step.title) : null);
+  }
+  on('standing jobs', drawNext);
   on('dataset', () => { if (report.firstChild && report.firstChild.dataset.name !== state.dataset) report.replaceChildren(); });
   if (state.ready) { key = ''; drawDataset(); }
 }
@@ -348,7 +380,7 @@ function importReport(result, close) {
   const lines = result.report.findings.filter(finding => finding.count);
   return h('section.report', {'aria-label': 'Import report', data: {name: result.name}},
     h('div.row', {}, h('h2.grow', {}, `${count(result.n)} samples imported as ${result.name}`
-      + (result.left_out_count ? `, ${count(result.left_out_count)} left out` : '')),
+      + (result.left_out_count ? `, ${count(result.left_out_count)} left out` : '')), h('span.next-of-import', {data: {name: result.name}}),
     h('button.quiet', {type: 'button', on: {click: close}}, 'Close report')),
     h('ul', {'aria-label': 'How the source was read'}, ...(result.understood || []).map(line => h('li', {}, line))),
     lines.length ? h('ul', {}, ...lines.map(finding => h('li', {}, h('b', {}, count(finding.count)), ` ${finding.title}`, h('small', {}, ` first: ${finding.message}`))))

@@ -19,11 +19,11 @@ const COLUMNS = [
 export function createClassesView(shared) {
   const table = h('table.plain.sortable', {id: 'class-table'});
   const pairs = h('table.plain', {id: 'confused-pairs'});
-  const plot = createPlot('Reliability (oracle)');
+  const plot = createPlot('Reliability (uses true labels)');
   const whose = h('p.quiet-text', {id: 'reliability-of', 'aria-live': 'polite'});
   const back = h('button.quiet', {type: 'button', id: 'reliability-all', hidden: true, on: {click: () => showClass(null)}}, 'Show all classes');
   const about = h('p.quiet-text', {});
-  const element = h('div.columns-view', {}, h('section.scroll', {}, h('h2', {}, 'Classes'), table, about), h('section.scroll', {}, plot.element, h('div.row.whose', {}, whose, back), h('h2', {}, 'Most confused pairs'), pairs));
+  const element = h('div.columns-view', {}, h('section.scroll', {tabindex: '0'}, h('h2', {}, 'Classes'), table, about), h('section.scroll', {tabindex: '0'}, plot.element, h('div.row.whose', {}, whose, back), h('h2', {}, 'Most confused pairs'), pairs));
   let shownFor = '';
   let rows = [];
   let all = null;      // bins of all classes
@@ -58,7 +58,7 @@ export function createClassesView(shared) {
       return (typeof x === 'string' ? x.localeCompare(y) : x - y) * (sort.up ? 1 : -1);
     });
     fill(table,
-      h('thead', {}, h('tr', {}, ...shown.map(column => h('th', {class: column.number ? 'number' : '', 'aria-sort': sort.key === column.key ? (sort.up ? 'ascending' : 'descending') : 'none', title: (column.about || '') + (column.oracle ? ' (oracle)' : '')},
+      h('thead', {}, h('tr', {}, ...shown.map(column => h('th', {class: column.number ? 'number' : '', 'aria-sort': sort.key === column.key ? (sort.up ? 'ascending' : 'descending') : 'none', title: (column.about || '') + (column.oracle ? ' (uses true labels)' : '')},
         h('button.quiet', {type: 'button', on: {click: () => { sort = {key: column.key, up: sort.key === column.key ? !sort.up : column.key === 'name' || column.oracle === true}; drawTable(); }}}, column.title))))),
       h('tbody', {}, ...order.map(row => h('tr', {data: {class: row.class}, class: row.class === chosen ? 'chosen' : ''}, ...shown.map(column => (column.key === 'name'
         ? h('td', {}, h('button.link-cell', {type: 'button', title: `Samples of ${row.name}, and its reliability diagram`, 'aria-pressed': String(row.class === chosen), on: {click: () => { openClass(row); showClass(row.class); }}}, h('i.square', {style: {'--k': colour(row.class)}, 'aria-hidden': 'true'}), row.name))

@@ -2,12 +2,13 @@
 
 import {h, fill, count, empty} from './dom.js';
 import {createChart} from './curves.js';
-import {differenceText, figureText, isBetter} from './diagnose_words.js';
+import {differenceText, figureText, isBetter, titleOf} from './diagnose_words.js';
+import {words} from './form.js';
 import {createMatrix} from './matrix.js';
 import {Columns} from './run_charts.js';
 import {read, tell} from './store.js';
 
-const CURVES = {approximated_accuracy: 'Approximated accuracy', mean_confidence: 'Mean confidence', 'oracle/test_accuracy': 'Test accuracy (oracle)', 'losses/loss': 'Loss'};
+const CURVES = {approximated_accuracy: 'Approximated accuracy', mean_confidence: 'Mean confidence', 'oracle/test_accuracy': 'Test accuracy (uses true labels)', 'losses/loss': 'Loss'};
 const MOST_SHOWN = 8;
 
 export function createCompareView(shared) {
@@ -15,12 +16,12 @@ export function createCompareView(shared) {
   const notes = h('div.notes');
   const table = h('table.plain', {id: 'compare-table'});
   const settings = h('table.plain', {id: 'compare-settings'});
-  const matrix = createMatrix('Change of the confusion (oracle)', (a, b) => shared.openRows({what: 'confusion', a, b}, `${shared.names[a]} taken for ${shared.names[b]}`));
+  const matrix = createMatrix('Change of the confusion (uses true labels)', (a, b) => shared.openRows({what: 'confusion', a, b}, `${shared.names[a]} taken for ${shared.names[b]}`));
   const changes = h('div.row.changes', {});
   const curvePick = h('select', {'aria-label': 'Curve', on: {change: drawCurves}}, ...Object.entries(CURVES).map(([value, text]) => h('option', {value}, text)));
   const chart = createChart({id: 'compare-curves', title: 'Curves', format: value => (Math.abs(value) <= 1 ? value.toFixed(3) : value.toFixed(2)), onPoint: epoch => chart.point(epoch), controls: [curvePick]});
   const nothing = h('div.nothing', {});
-  const filled = h('div.columns-view', {}, h('section.scroll', {}, h('h2', {}, 'Figures'), table, h('h2', {}, 'Settings that differ'), settings), h('section.scroll', {}, h('h2', {}, 'What changed in the answers'), changes, matrix.element, chart.element));
+  const filled = h('div.columns-view', {}, h('section.scroll', {tabindex: '0'}, h('h2', {}, 'Figures'), table, h('h2', {}, 'Settings that differ'), settings), h('section.scroll', {tabindex: '0'}, h('h2', {}, 'What changed in the answers'), changes, matrix.element, chart.element));
   const element = h('div.compare-view', {}, picks, notes, nothing, filled);
   const columns = new Columns();
   const ticked = new Set();
@@ -68,25 +69,28 @@ export function createCompareView(shared) {
     const {runs, figures, notes: told} = found;
     fill(notes, ...told.map(note => h('p.warn', {}, note)));
     fill(table,
-      h('thead', {}, h('tr', {}, h('th', {}, ''), ...runs.map((run, at) => h('th.number', {title: `${run.method}, data ${run.data_version}, seed ${run.seed}`}, run.name, at ? null : h('small', {}, ' (base)'))))),
+      h('thead', {}, h('tr', {}, h('th', {}, ''), ...runs.map((run, at) => h('th.number', {title: `${run.method}, ${run.dataset} v${run.version_number}, seed ${run.seed}`}, `${run.name} · v${run.version_number}`, at ? null : h('small', {}, ' (base)'))))),
       h('tbody', {}, ...figures.filter(each => each.values.some(value => value !== null)).map(each => h('tr', {data: {key: each.key}, title: each.about},
-        h('th', {}, each.title, each.oracle ? h('span.tag', {}, 'oracle') : null),
+        h('th', {}, titleOf(each, shared.about.split), each.oracle ? h('span.tag', {}, 'uses true labels') : null),
         ...each.values.map((value, at) => cell(each, value, at)))),
-      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'oracle')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] ? difference(one.instance_accuracy - list[0].instance_accuracy, {better: 1, unit: 'share'}) : null))))));
+      ...Object.entries(found.entangled).filter(([name, list]) => name !== '0.1' && list.some(Boolean)).map(([name, list]) => h('tr', {}, h('th', {}, `Entangled ${name} %`, h('span.tag', {}, 'uses true labels')), ...list.map((one, at) => h('td.number', {}, one ? figureText(one.instance_accuracy, 'share') : 'n/a', at && one && list[0] && pairsComparable(at) ? difference(one.instance_accuracy - list[0].instance_accuracy, {better: 1, unit: 'share'}) : null))))));
     const rows = Object.entries(found.settings);
     const word = value => (value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value));
-    fill(settings, ...(rows.length ? [h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), ...runs.map(run => h('th', {}, run.name)))), h('tbody', {}, ...rows.map(([name, values]) => h('tr', {}, h('th', {}, name), ...values.map(value => h('td', {}, word(value))))))] : [h('tbody', {}, h('tr', {}, h('td', {}, 'Nothing was set differently.')))]));
+    fill(settings, ...(rows.length ? [h('thead', {}, h('tr', {}, h('th', {}, 'Setting'), ...runs.map(run => h('th', {}, run.name)))), h('tbody', {}, ...rows.map(([name, values]) => h('tr', {}, h('th', {}, words(name)), ...values.map(value => h('td', {}, word(value))))))] : [h('tbody', {}, h('tr', {}, h('td', {}, 'Nothing was set differently.')))]));
     drawChanges();
     drawCurves();
   }
 
   function cell(figure, value, at) {
     const delta = at ? figure.differences[at] : null;
+    const apart = at && value !== null && figure.values[0] !== null && !figure.comparable[at];
     const spread = figure.spread[at];
     return h('td.number', {}, figureText(value, figure.unit),
-      delta === null ? null : difference(delta, figure),
+      apart ? h('small.same', {title: 'It rests on the candidate sets or on pairs that the two runs do not share'}, ' not comparable') : delta === null ? null : difference(delta, figure),
       spread.sd === null ? null : h('small.seeds', {title: `Over ${spread.n} runs that differ in nothing but the seed`}, `± ${figureText(spread.sd, figure.unit)} (${spread.n})`));
   }
+
+  const pairsComparable = at => found.figures.find(each => each.key === 'entangled_accuracy').comparable[at];
 
   function difference(delta, figure) {
     const good = isBetter(delta, figure);
@@ -97,7 +101,7 @@ export function createCompareView(shared) {
     const told = found.changes;
     const [before, after] = found.runs;
     const isLooked = after.run === shared.chosen.run;
-    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Another class'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, title: {fixed: `Wrong by ${before.name}, right by ${after.name}`, broken: `Right by ${before.name}, wrong by ${after.name}`, moved: 'Both wrong, or the truth not known, and not the same answer'}[what], disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
+    fill(changes, ...(told ? Object.entries({fixed: 'Fixed', broken: 'Broken', moved: 'Another class'}).map(([what, title]) => h('button.btn', {type: 'button', id: `compare-${what}`, title: {fixed: `Wrong by ${before.name}, right by ${after.name}`, broken: `Right by ${before.name}, wrong by ${after.name}`, moved: 'Both wrong, or the truth not known, and not the same answer'}[what], disabled: !isLooked || !told[what], on: {click: () => shared.openRows({what, against: before.run})}}, `${title}: ${told[what] === null ? 'not known' : count(told[what])}`)) : [h('p.quiet-text', {}, 'The runs are on different datasets, so their samples are not the same.')]),
       told ? h('span.quiet-text', {}, `of ${count(told.n)} samples`) : null);
     const change = found.confusion_change;
     matrix.element.hidden = !change;

@@ -11,9 +11,9 @@ export function createEntanglementView(shared) {
   const closest = h('table.plain', {id: 'closest-table'});
   const apart = h('table.plain', {id: 'apart-table'});
   const apartAbout = h('p.quiet-text', {});
-  const curve = createPlot('Accuracy by similarity (oracle)');
+  const curve = createPlot('Accuracy by similarity (uses true labels)');
   const about = h('p.quiet-text', {});
-  const element = h('div.columns-view', {}, h('section.scroll', {}, facts, h('h2', {}, 'On the closest cross-class pairs (oracle)'), closest, about, curve.element), h('section.scroll', {}, h('h2', {}, 'Pairs that came apart, by classes'), apartAbout, apart));
+  const element = h('div.columns-view', {}, h('section.scroll', {tabindex: '0'}, facts, h('h2', {}, 'On the closest cross-class pairs (uses true labels)'), closest, about, curve.element), h('section.scroll', {tabindex: '0'}, h('h2', {}, 'Pairs that came apart, by classes'), apartAbout, apart));
   let shownFor = '';
 
   async function draw() {
@@ -42,7 +42,7 @@ export function createEntanglementView(shared) {
     const part = parts.test.apart.n ? 'test' : 'train';
     const told = parts[part].apart;
     apartAbout.textContent = told.n ? `${share(told.resolved)} of the ${count(told.n)} closest pairs of ${part}${parts.train.apart.n && part === 'test' ? ` and ${share(parts.train.apart.resolved)} of ${count(parts.train.apart.n)} of train` : ''} are entangled no more: in the run's own features their cosine is below ${told.threshold.toFixed(3)}, which the closest 0.1 % of cross-class pairs reach there.` : 'There are no two samples of different classes, so there are no pairs.';
-    fill(apart, h('thead', {}, h('tr', {}, ...['Classes', 'Pairs', 'Came apart', ''].map((text, at) => h('th', {class: at === 1 || at === 2 ? 'number' : ''}, text)))),
+    fill(apart, h('thead', {}, h('tr', {}, ...['Classes', 'Pairs', 'Came apart', ''].map((text, at) => h('th', {class: at === 1 || at === 2 ? 'number' : ''}, text || h('span.sr', {}, 'Open'))))),
       h('tbody', {}, ...told.classes.slice(0, 60).map(each => h('tr', {},
         h('td', {}, h('button.link-cell', {type: 'button', title: 'Open on the Entangled pairs page', on: {click: () => { change({classes: each.names, pair: null}); open('pairs'); }}}, each.names.join(' · '))),
         h('td.number', {}, count(each.n)), h('td.number', {}, share(each.resolved)),

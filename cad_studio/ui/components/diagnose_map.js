@@ -92,7 +92,7 @@ export function createMapView(shared) {
     columns = cut(body, described.n);
     shownFor = key;
     const before = mode.value;
-    fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (oracle)' : ''))));
+    fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (uses true labels)' : ''))));
     mode.value = about.modes.some(each => each.key === before) ? before : 'best';
     hidden = new Set();
   }

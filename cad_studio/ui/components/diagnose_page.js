@@ -8,7 +8,7 @@ import {createMapView} from './diagnose_map.js';
 import {createSide} from './diagnose_side.js';
 import {conditionOption, createSlicesView, sliceOptions} from './diagnose_slices.js';
 import {createSuspectsView} from './diagnose_suspects.js';
-import {differenceText, figureText, isBetter} from './diagnose_words.js';
+import {differenceText, figureText, isBetter, titleOf} from './diagnose_words.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare', slices: 'Slices'};
@@ -62,7 +62,7 @@ export function mount({element, server}) {
     suspects: createSuspectsView(shared), compare: createCompareView(shared),
     slices: createSlicesView(shared, slice => choose({slice})),
   };
-  const page = h('div.page.diagnose-page', {}, main, side.element);
+  const page = h('div.page.diagnose-page', {}, h('h1.sr', {}, 'Diagnose'), main, side.element);
   fill(element.querySelector('.mount'), page);
   fill(body, ...Object.values(views).map(view => view.element));
 
@@ -96,6 +96,7 @@ export function mount({element, server}) {
       else toast(`Run ${asked.run} in this address has no model on ${data.name}; the newest is shown.`, 'error');
       if (VIEWS[asked.view]) chosen.view = asked.view;
       asked = {run: null};
+      select([], '');
     }
     if (!known(chosen.run)) Object.assign(chosen, {run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: '', slice: ''});
     if (chosen.against !== null && !runs.some(run => run.id === chosen.against && run.is_ready)) chosen.against = null;
@@ -104,7 +105,7 @@ export function mount({element, server}) {
   }
 
   function drawPicks() {
-    const option = run => h('option', {value: run.id}, `run ${run.id} · ${run.name}${run.is_ready ? '' : ' (not diagnosed yet)'}`);
+    const option = run => h('option', {value: run.id}, `${run.name} · v${run.version_number ?? '?'}${run.is_ready ? '' : ' (not diagnosed yet)'}`);
     fill(runPick, ...runs.map(option));
     runPick.value = chosen.run;
     fill(againstPick, h('option', {value: ''}, 'no other run'), ...runs.filter(run => run.id !== chosen.run && run.is_ready).map(option));
@@ -134,7 +135,7 @@ export function mount({element, server}) {
     stop = new AbortController();
     const {signal} = stop;
     const run = runs.find(each => each.id === chosen.run);
-    if (isSeen()) change({diagnose: chosen.run, against: chosen.against, view: chosen.view});
+    settleAddress();
     if (!run.is_ready) { drawUnready(run); return; }
     page.dataset.shown = '';
     try {
@@ -158,6 +159,11 @@ export function mount({element, server}) {
     drawSelection();
     show(chosen.view);
     page.dataset.shown = `${chosen.run}-${chosen.against ?? ''}-${shared.about.split}`;
+  }
+
+  /** What is shown stands in the address. */
+  function settleAddress() {
+    if (state.page === 'diagnose') change({diagnose: chosen.run, against: chosen.against, view: chosen.view});
   }
 
   function drawUnready(run) {
@@ -186,12 +192,15 @@ export function mount({element, server}) {
     fill(figures, ...shown.map(each => {
       const delta = differences[each.key];
       const good = isBetter(delta, each);
-      return h('div.kpi', {title: each.about, data: {key: each.key}}, h('small', {}, each.title, each.oracle ? ' · oracle' : ''),
+      return h('div.kpi', {title: each.about, data: {key: each.key}}, h('small', {}, titleOf(each, shared.about.split)),
         h('span.row', {}, h('b', {}, figureText(values[each.key], each.unit)),
-          delta === undefined || delta === null ? null : h('span', {class: good === null ? 'same' : good ? 'up' : 'down', title: `${good === null ? '' : good ? 'better' : 'worse'} than ${nameOf(chosen.against)}`}, differenceText(delta, each.unit))));
+          delta === undefined || delta === null ? null : h('span', {class: good === null ? 'same' : good ? 'up' : 'down', title: `${good === null ? '' : good ? 'better' : 'worse'} than ${nameOf(chosen.against)}`}, differenceText(delta, each.unit))),
+        h('small.by', {}, each.oracle ? 'uses true labels' : ''));
     }));
-    fill(notes, ...told.map(note => h('p.warn', {}, note)));
-    notes.hidden = !told.length;
+    const run = runs.find(each => each.id === chosen.run), data = current();
+    const older = data?.changes && run?.version_number === data.version_number ? [`${run.name} learned from v${run.version_number}; ${counted(data.changes, 'set')} changed since.`] : [];
+    fill(notes, ...[...told, ...older].map(note => h('p.warn', {}, note)));
+    notes.hidden = !notes.children.length;
     const names = shared.about.splits;
     fill(splitPick, ...names.map(name => h('option', {value: name}, name === 'all' ? 'all samples' : name)));
     const [base] = shared.about.split.split('?');
@@ -202,7 +211,11 @@ export function mount({element, server}) {
     slicePick.value = chosen.slice;
     const changes = shared.about.changes;
     fixed.hidden = broken.hidden = !changes;
-    if (changes) { fixed.replaceChildren(`Fixed: ${count(changes.fixed)}`); broken.replaceChildren(`Broken: ${count(changes.broken)}`); }
+    for (const [button, word, n] of changes ? [[fixed, 'Fixed', changes.fixed], [broken, 'Broken', changes.broken]] : []) {
+      button.replaceChildren(`${word}: ${n === null ? 'not known' : count(n)}`);
+      button.disabled = !n;
+      button.title = n === null ? 'No true label is known, so nobody can say who is right' : '';
+    }
   }
   const nameOf = id => runs.find(run => run.id === id)?.name || '';
 
@@ -210,7 +223,7 @@ export function mount({element, server}) {
     chosen.view = view;
     for (const tab of tabs) tab.setAttribute('aria-pressed', String(tab.dataset.view === view));
     for (const [key, each] of Object.entries(views)) each.element.hidden = key !== view;
-    if (isSeen()) change({view});
+    settleAddress();
     views[view].draw();
   }
 
@@ -283,11 +296,23 @@ export function mount({element, server}) {
     views.map.jobs();
     views.suspects.jobs();
   });
-  on('dataset started', () => { Object.assign(chosen, {run: null, against: null, split: '', slice: ''}); select([], ''); load(); });
-  new IntersectionObserver(([entry]) => {
-    if (!entry.isIntersecting) { if (state.diagnose !== null) change({diagnose: null, against: null, view: null}); return; }
+  on('dataset started', () => {
+    Object.assign(chosen, {run: null, against: null, split: '', slice: ''});
+    asked = {run: state.diagnose, against: state.against, view: state.view};
+    select([], '');
     load();
+  });
+  new IntersectionObserver(([entry]) => {
+    if (entry.isIntersecting) load();
   }).observe(element);
+  on('diagnose against view', () => {
+    const {diagnose: run, against, view} = state;
+    const isShown = run === null || (run === chosen.run && against === chosen.against && (view || chosen.view) === chosen.view);
+    if (isShown || !runs.length) return;
+    if (run === chosen.run && against === chosen.against && shared.about) { show(VIEWS[view] ? view : 'map'); return; }
+    asked = {run, against, view};  // Back, Forward, or another page chose it
+    load();
+  });
 
   const keys = Object.fromEntries(Object.keys(VIEWS).map((view, at) => [String(at + 1), () => { if (shared.about) show(view); }]));
   bindKeys(page, {
@@ -295,5 +320,5 @@ export function mount({element, server}) {
     a: () => { if (!annotateThese.disabled) annotateThese.click(); }, p: () => { if (selection.rows.length) togglePairs(); },
     j: () => side.step(1), k: () => side.step(-1),
   });
-  nothing('Reading runs', 'One moment.');
+  nothing('Loading runs...', '');
 }

@@ -7,7 +7,7 @@ import {createMatrix} from './matrix.js';
 import {load, thumbnail} from './sprite.js';
 import {change, open, read, state, tell} from './store.js';
 
-const TITLES = {confusion: 'Confusion (oracle): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together', 'set-model': 'Mistaken for: true in rows, by confidence'};
+const TITLES = {confusion: 'Confusion (uses true labels): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together', 'set-model': 'Mistaken for: true in rows, by confidence'};
 const SIZES = [10, 24, 60];
 const TILES = 84;
 const PAIRS = 60;
@@ -96,6 +96,7 @@ export function createSide(shared) {
   async function drawTiles(wantedTiles = TILES) {
     const {rows, words, tiles} = shared.selection;
     const ask = ++asking;
+    grid.setAttribute('role', rows.length ? 'listbox' : 'status');  // a list of nothing is no list
     if (!rows.length) {
       chosenTitle.textContent = 'No samples selected';
       mix.textContent = '';

@@ -58,12 +58,12 @@ export function empty(title, text, ...actions) {
   return h('div.empty', {}, h('h2', {}, title), h('p', {}, text), actions.length ? h('div.row', {}, ...actions) : null);
 }
 
-/** Tell the user in passing; errors stay longer, and those that must be read stay until closed. */
+/** Tell the user in passing, where the next step stands, so that nothing is covered; errors stay longer, and those that must be read stay until closed. */
 export function toast(text, kind = 'note', stays = false) {
   const old = document.querySelector('.cad-toast');
   if (old) old.remove();
   const note = h('div.cad-toast', {role: kind === 'error' ? 'alert' : 'status', data: {kind}}, text,
     h('button.quiet', {type: 'button', 'aria-label': 'Close', on: {click: () => note.remove()}}, 'Close'));
-  document.body.append(note);
+  (document.querySelector('#way .told') || document.body).append(note);
   if (!stays) setTimeout(() => note.remove(), kind === 'error' ? 12000 : 4000);
 }

@@ -1,52 +1,71 @@
-// The right end of the header: which dataset, what is running, and the name on the left.
+// The header and the foot of the window: pages, dataset, what is running, and the next step.
 
-import {h, fill, count} from './dom.js';
+import {h, fill, count, counted, toast} from './dom.js';
 import {send} from './studio.js';
-import {choose, current, isActive, isOwn, on, onJobEnd, refresh, root, state} from './store.js';
-import {toast} from './dom.js';
+import {addressOf} from './address.js';
+import {choose, current, isActive, isOwn, on, onJobEnd, open, refresh, root, state} from './store.js';
+import {lend} from './steps.js';
+import {openChanges} from './versions.js';
+import {createWay} from './way.js';
 
 export function mount({element, server}) {
-  const picker = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(picker.value)}});
-  const facts = h('span.num', {});
+  lend(server);
+  const way = createWay();
+  const {element: nav, draw: drawNav} = createNav();
+  const {element: picker, draw: drawDatasets} = createPicker();
   const jobs = h('span.jobs', {'aria-live': 'polite'});
-  const closed = h('span.pill', {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import, search or train.'}, 'read-only');
+  const closed = h(
+    'span.pill',
+    {id: 'header-read-only', hidden: true, title: 'Nothing can be changed here. Run your own copy to import, search or train.'},
+    'read-only'
+  );
   const person = h('span.person', {});
-  fill(element.querySelector('.mount'), 
+  const bar = h(
+    'header.top-bar',
+    {},
+    h('a.skip', {href: '#', on: {click: skip}}, 'Skip to the page'),
     h('div.brand', {}, 'CAD ', h('b', {}, 'Studio')),
-    h('div.status', {}, jobs, closed, h('label.pill.dataset', {}, picker, facts), person));
-
-  function drawDatasets() {
-    fill(picker, ...state.datasets.map(data => h('option', {value: data.name}, data.name)));
-    if (!state.datasets.length) fill(picker, h('option', {value: ''}, 'no dataset yet'));
-    picker.value = state.dataset || '';
-    const data = current();
-    facts.textContent = data ? `v${data.version_number} · ${count(data.n)} samples` : '';
-    facts.title = data ? `Version ${data.version_number}, content ${data.version}` : '';
-    element.dataset.dataset = state.dataset || '';
-  }
+    nav,
+    h('div.status', {}, jobs, closed, picker, person)
+  );
+  fill(element.querySelector('.mount'), bar, way.element);
+  measured(bar, '--header');
+  measured(way.element, '--way');
 
   function drawJobs() {
     const active = state.jobs.filter(isActive).sort((a, b) => a.position - b.position);
     const job = active.find(each => each.status !== 'queued') || active[0];
-    if (!job) { jobs.replaceChildren(); return; }
+    if (!job) {
+      jobs.replaceChildren();
+      return;
+    }
     const left = timeLeft(job);
     const waiting = active.length - 1;
-    fill(jobs, h('span.pill.job', {data: {job: job.id}, title: job.title},
-      h('i.pulse', {'aria-hidden': 'true'}),
-      h('span.text', {}, `${job.title} · ${job.status === 'queued' ? 'waiting' : job.status === 'stopping' ? 'stopping' : job.message}`),
-      h('span.num', {}, job.status === 'running' ? `${Math.round(job.fraction * 100)} %${left}` : ''),
-      waiting ? h('span.num', {}, `+${waiting} waiting`) : null,
-      state.readOnly ? null : h('button.quiet', {type: 'button', id: 'header-stop', on: {click: () => ask('stop', job)}}, {queued: 'Cancel', running: 'Stop', stopping: 'Stop now'}[job.status])));
+    const says = job.status === 'queued' ? 'waiting' : job.status === 'stopping' ? 'stopping' : job.message;
+    fill(
+      jobs,
+      h(
+        'span.pill.job',
+        {data: {job: job.id}, title: job.title},
+        h('i.pulse', {'aria-hidden': 'true'}),
+        h('span.text', {}, `${job.title} · ${says}`),
+        h('span.num', {}, job.status === 'running' ? `${Math.round(job.fraction * 100)} %${left}` : ''),
+        waiting ? h('span.num', {}, `+${waiting} waiting`) : null,
+        state.readOnly
+          ? null
+          : h(
+              'button.quiet',
+              {type: 'button', id: 'header-stop', on: {click: () => ask('stop', job)}},
+              {queued: 'Cancel', running: 'Stop', stopping: 'Stop now'}[job.status]
+            )
+      )
+    );
   }
 
   function drawPerson() {
     const out = () => h('button.quiet', {type: 'button', id: 'header-log-out', title: `Logged in as ${state.login}`, on: {click: logOut}}, 'Log out');
     const into = () => h('a', {id: 'header-log-in', href: `${root}/login/huggingface`}, 'Log in with Hugging Face');
     fill(person, state.login ? out() : state.hubLogin ? into() : null);
-  }
-
-  async function logOut() {
-    try { await send('/logout', {}); location.reload(); } catch (error) { toast(error.message, 'error'); }
   }
 
   async function ask(what, job) {
@@ -59,30 +78,140 @@ export function mount({element, server}) {
     toast(`${job.title}: ${job.error}`, 'error', true);
     if (state.readOnly) return;
     const note = document.querySelector('.cad-toast');
-    note.lastChild.before(h('button.quiet', {type: 'button', id: 'toast-resume', on: {click: () => { note.remove(); ask('resume', job); }}}, 'Resume'));
+    note.lastChild.before(
+      h(
+        'button.quiet',
+        {
+          type: 'button',
+          id: 'toast-resume',
+          on: {
+            click: () => {
+              note.remove();
+              ask('resume', job);
+            },
+          },
+        },
+        'Resume'
+      )
+    );
   }
 
   // The scripts of the other pages, once the first page has what it needs: opening one then waits for data alone.
-  on('started', () => setTimeout(() => {
-    for (const tab of document.querySelectorAll('#pages > .tab-wrapper [role=tab][data-tab-id]')) import(`./${tab.dataset.tabId}_page.js`).catch(() => {});
-  }, 1000));
+  on('started', () =>
+    setTimeout(() => {
+      for (const {name} of window.cadPages) import(`./${name}_page.js`).catch(() => {});
+    }, 1000)
+  );
   on('datasets dataset', drawDatasets);
+  on('page dataset started filter sheet instance mining pair threshold classes augment run diagnose against view queue', drawNav);
   on('jobs readOnly', drawJobs);
   on('login hubLogin', drawPerson);
-  on('readOnly', () => { closed.hidden = !state.readOnly; });
+  on('readOnly', () => {
+    closed.hidden = !state.readOnly;
+  });
   onJobEnd(job => {
-    if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
-    if (job.status === 'interrupted') offerResume(job);
-    if (job.status === 'cancelled' && job.kind === 'train') toast(`${job.title}: stopped. Resume it on the Train page.`);
-    else if (job.status === 'cancelled' && job.kind === 'augment') toast(`${job.title}: stopped. The edits made so far are kept; make edits again to go on.`);
-    else if (job.status === 'cancelled' && job.kind === 'edit-model') toast(`${job.title}: stopped. Resume it under Editors on the Augmentations page.`);
-    else if (job.status === 'cancelled') toast(`${job.title}: cancelled. Nothing was changed.`);
-    if (job.status === 'done' && job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
-    else if (job.status === 'done' && job.kind !== 'open-sample') toast(`${job.title}: done.`);
-    if (job.status === 'done' && job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
+    tellEnd(job, offerResume);
   });
   drawDatasets();
+  drawNav();
   refresh();
+}
+
+/** The pages as links: each has an address of its own, to be opened beside or sent to a colleague. */
+function createNav() {
+  const links = window.cadPages.map(({name, title}) =>
+    h('a', {id: `page-link-${name}`, data: {page: name, text: title}, href: '#', on: {click: event => go(event, name)}}, title)
+  );
+  const element = h('nav.pages', {'aria-label': 'Pages'}, ...links);
+  function go(event, name) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a window of its own
+    event.preventDefault();
+    open(name);
+  }
+  return {
+    element,
+    draw() {
+      for (const link of links) {
+        const isOpen = link.dataset.page === state.page;
+        link.href = addressOf(state, link.dataset.page).href;
+        if (isOpen && !link.hasAttribute('aria-current')) link.scrollIntoView?.({block: 'nearest', inline: 'nearest'});
+        if (isOpen) link.setAttribute('aria-current', 'page');
+        else link.removeAttribute('aria-current');
+        if (isOpen) document.title = `${link.dataset.text} · CAD Studio`;
+      }
+    },
+  };
+}
+
+/** Which dataset, its version, and what annotators changed since. */
+function createPicker() {
+  const select = h('select', {id: 'header-dataset', 'aria-label': 'Dataset', on: {change: () => choose(select.value)}});
+  const facts = h('span.num', {id: 'header-version'});
+  const changes = h('button.quiet.since', {
+    type: 'button',
+    id: 'header-changes',
+    hidden: true,
+    title: 'Show the samples whose sets were changed since this version',
+    on: {click: () => openChanges(current().version_number)},
+  });
+  const element = h('span.pill.dataset', {}, select, facts, changes);
+  return {
+    element,
+    draw() {
+      const opening = state.jobs.some(job => job.kind === 'open-sample' && isActive(job));
+      fill(select, ...state.datasets.map(data => h('option', {value: data.name}, data.name)));
+      if (!state.datasets.length) fill(select, h('option', {value: ''}, !state.ready || opening ? 'opening the sample' : 'no dataset yet'));
+      select.value = state.dataset || '';
+      const data = current();
+      facts.textContent = data ? `v${data.version_number}` : '';
+      facts.title = data ? `Version ${data.version_number}: ${count(data.n)} samples, ${counted(data.k, 'class', 'classes')}` : '';
+      changes.hidden = !data?.changes;
+      changes.textContent = data?.changes ? `+ ${counted(data.changes, 'change')}` : '';
+      element.closest('#header').dataset.dataset = state.dataset || '';
+    },
+  };
+}
+
+/** The focus goes past the header into the page. */
+function skip(event) {
+  event.preventDefault();
+  const page = document.getElementById(`page-${state.page}`);
+  const main = page?.querySelector('.main') || page;
+  main?.setAttribute('tabindex', '-1');
+  main?.focus();
+}
+
+/** A height the pages leave free, as it is now; it grows with zoom and with what is told. */
+function measured(part, name) {
+  const tell = () => document.documentElement.style.setProperty(name, `${Math.ceil(part.getBoundingClientRect().height)}px`);
+  new ResizeObserver(tell).observe(part);
+  tell();
+}
+
+async function logOut() {
+  try {
+    await send('/logout', {});
+    location.reload();
+  } catch (error) {
+    toast(error.message, 'error');
+  }
+}
+
+const STOPPED = {
+  train: 'stopped. Resume it on the Train page.',
+  augment: 'stopped. The edits made so far are kept; make edits again to go on.',
+  'edit-model': 'stopped. Resume it under Editors on the Augmentations page.',
+};
+
+/** What a job that has ended says to whoever is here. */
+function tellEnd(job, offerResume) {
+  if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
+  if (job.status === 'interrupted') offerResume(job);
+  if (job.status === 'cancelled') toast(`${job.title}: ${STOPPED[job.kind] || 'cancelled. Nothing was changed.'}`);
+  if (job.status !== 'done') return;
+  if (job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
+  else if (job.kind !== 'open-sample') toast(`${job.title}: done.`);
+  if (job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
 }
 
 function timeLeft(job) {

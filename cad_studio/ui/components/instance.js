@@ -2,6 +2,7 @@
 
 import {h, fill, counted, percent} from './dom.js';
 import {chips} from './chips.js';
+import {createDecider} from './decider.js';
 import {ownFields} from './dataset_fields.js';
 import {address, bindKeys, change, open, read, tell} from './store.js';
 
@@ -21,6 +22,15 @@ export function createInstancePanel({onClose, onStep}) {
   let asked = 0;
   let shown = null;
   let revealed = false;
+  let decided = null;  // how the sample may be decided, and what was picked
+  const decider = createDecider({root: element, prefix: 'instance-decide', onChange: takeDecision, onNext: () => onStep(1), onBack: ([row]) => change({instance: row})});
+
+  function takeDecision(card, how) {
+    if (!shown || card.rows[0] !== shown[2]) return;
+    decided = {candidates: card.sides[0].candidates, how};
+    paintChips();
+  }
+  let paintChips = () => {};
 
   bindKeys(element, {
     Escape: () => onClose(), t: () => toggle(), g: () => seeAugmentations(), j: () => onStep(1), k: () => onStep(-1),
@@ -51,12 +61,23 @@ export function createInstancePanel({onClose, onStep}) {
     element.hidden = false;
     element.dataset.row = row;
     const truth = found.truth ?? null;
+    const candidates = h('div.held', {});
+    const title = h('h2.grow', {});
+    decided = null;
+    paintChips = () => {
+      const held = decided?.candidates || found.candidates;
+      const decide = decided?.how.canAct ? {first: 1, picked: held.length === 1 ? held[0] : null, onPick: (index, shift) => decider.pick(0, index, shift)} : null;
+      title.textContent = counted(held.length, 'candidate');
+      fill(candidates, chips(held, names, {truth, decide}));
+    };
+    paintChips();
+    decider.show([row]);
     fill(element, 
       h('div.row', {}, h('b.id.grow', {title: found.id}, found.id),
         h('button.quiet', {type: 'button', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc'))),
       picture(name, version, row, `Sample ${found.id}`),
-      h('div.row', {}, h('h2.grow', {}, counted(found.candidates.length, 'candidate')), h('span.num', {}, `split ${found.split}`)),
-      chips(found.candidates, names, {truth}),
+      h('div.row', {}, title, h('span.num', {}, `split ${found.split}`)),
+      candidates, decider.element,
       found.votes.length ? votes(found.votes, names) : null,
       ownFields(found),
       h('div.row', {},
@@ -71,7 +92,7 @@ export function createInstancePanel({onClose, onStep}) {
   return {
     element,
     show(name, version, row, names) { revealed = false; return draw(name, version, row, names); },
-    hide() { element.hidden = true; asked++; shown = null; element.dataset.row = ''; },
+    hide() { decider.hide(); element.hidden = true; asked++; shown = null; element.dataset.row = ''; },
   };
 }
 

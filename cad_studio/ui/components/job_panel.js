@@ -4,12 +4,13 @@ import {h, fill, count, toast} from './dom.js';
 import {createCharts} from './run_charts.js';
 import {createDetails} from './run_details.js';
 import {openEditor} from './runs_table.js';
+import {olderWords} from './versions.js';
 import {state} from './store.js';
 import {ORACLE, canResume, duration, isActive, share, statusWord, sureness} from './train_words.js';
 
 const CLOSED = 'This studio is read-only. Run your own copy to train.';
 const FIGURES = [
-  ['approximated_accuracy', 'Approximated accuracy', false, 'An estimate from the candidates of held-out samples; it needs no true label, but grows with confidence, right or wrong'],
+  ['approximated_accuracy', 'Approximated accuracy, held out', false, 'An estimate from the candidates of held-out samples; it needs no true label, but grows with confidence, right or wrong'],
   ['covering_rate', 'Covering rate', false, 'Share of held-out samples whose predicted class is a candidate'],
   ['test_accuracy', 'Test accuracy', true, 'Of the selected model on the test split'],
   ['entangled_accuracy', 'Most entangled 0.1 %', true, 'Accuracy on the test samples of the closest 0.1 % of cross-class pairs'],
@@ -31,7 +32,7 @@ export function createRunPanel({act, take, describes, onLog}) {
   const values = FIGURES.map(([name, label, oracle, hint]) => {
     const value = h('b', {data: {figure: name}});
     const small = h('small', {});
-    return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label), oracle ? h('span.tag', {}, 'oracle') : null), h('span.row', {}, value, small))};
+    return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label), oracle ? h('span.tag', {}, 'uses true labels') : null), h('span.row', {}, value, small))};
   });
   const charts = createCharts();
   const details = createDetails({act, take, describes, onLog});
@@ -53,8 +54,8 @@ export function createRunPanel({act, take, describes, onLog}) {
     const wanted = JSON.stringify([run.method, run.backbone, run.dataset, run.is_stale, run.seed, run.start]);
     if (pills.dataset.shown !== wanted) {
       pills.dataset.shown = wanted;
-      fill(pills, pill(`${run.method} · ${run.backbone}`), pill(run.dataset, `Data version ${run.data_version}`), pill(`${run.start} start · seed ${run.seed}`),
-        run.is_stale ? h('span.pill.warn', {title: 'The candidate sets have changed since; this run learned from those of its time'}, 'older data version') : null);
+      fill(pills, pill(`${run.method} · ${run.backbone}`), pill(`${run.dataset} v${run.data_number ?? '?'}`, 'The dataset and the version of its sets'), pill(`${run.start} start · seed ${run.seed}`),
+        run.is_stale ? h('span.pill.warn', {title: 'The candidate sets have changed since; this run learned from those of its time'}, (run.dataset === state.dataset && olderWords(run.data_number)) || 'older sets') : null);
     }
     stop.hidden = !isActive(run);
     stop.firstChild.textContent = run.status === 'stopping' ? 'Stop now' : run.status === 'queued' ? 'Take off the queue' : 'Stop';

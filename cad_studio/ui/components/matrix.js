@@ -42,17 +42,16 @@ export function createMatrix(title, onCell) {
     target.style.setProperty('--label', large ? '140px' : '66px');
     target.classList.toggle('unlabelled', !labelled);
     target.setAttribute('aria-label', title);
-    const cells = [];
-    if (labelled) {
-      cells.push(h('i', {}));
-      for (const index of classes) cells.push(h('em', {title: names[index]}, large ? names[index] : names[index].slice(0, 3)));
-    }
+    const row = (...held) => h('div.matrix-row', {role: 'row'}, ...held);
+    const rows = [];
+    let isFirst = true;  // one cell is reached by Tab, the others by the arrow keys
+    if (labelled) rows.push(row(h('i', {role: 'presentation'}), ...classes.map(index => h('em', {role: 'columnheader', title: names[index], 'aria-label': names[index]}, large ? names[index] : names[index].slice(0, 3)))));
     classes.forEach((rowClass, a) => {
-      if (labelled) cells.push(h('i', {title: names[rowClass]}, names[rowClass]));
+      const cells = labelled ? [h('i', {role: 'rowheader', title: names[rowClass]}, names[rowClass])] : [];
       classes.forEach((columnClass, b) => {
         const value = counts[a][b];
         const own = a === b;
-        if (own && !diagonal) { cells.push(h('span', {})); return; }
+        if (own && !diagonal) { cells.push(h('span', {role: 'gridcell', 'aria-label': names[rowClass]})); return; }
         const share = own && !signed ? 0 : Math.sqrt(Math.abs(value) / most);
         const isSelected = selected && ((selected[0] === rowClass && selected[1] === columnClass)
           || (!words && selected[0] === columnClass && selected[1] === rowClass));
@@ -60,15 +59,19 @@ export function createMatrix(title, onCell) {
           : `${names[rowClass]} × ${names[columnClass]}: ${count(value)} ${noun}`;
         const extra = note(a, b);
         cells.push(h('button', {
-          type: 'button', class: (share > 0.85 ? 'strongest ' : '') + (own && !signed ? 'own ' : '') + (value < 0 ? 'below ' : '') + (isSelected ? 'selected' : ''),
+          type: 'button', role: 'gridcell', class: (share > 0.85 ? 'strongest ' : '') + (own && !signed ? 'own ' : '') + (value < 0 ? 'below ' : '') + (isSelected ? 'selected' : ''),
           style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass, text},
-          tabindex: cells.some(cell => cell.tabIndex === 0 && cell.tagName === 'BUTTON') ? '-1' : '0',
+          tabindex: isFirst ? '0' : '-1',
           'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),
-          'aria-pressed': isSelected ? 'true' : 'false',
+          'aria-selected': isSelected ? 'true' : 'false',
         }, numbers && value ? format(value) : ''));
+        isFirst = false;
       });
+      rows.push(row(...cells));
     });
-    fill(target, ...cells);
+    target.classList.toggle('dense', classes.length >= 26);
+    target.classList.toggle('roomy', classes.length <= 13);
+    fill(target, ...rows);
     target.onclick = event => {
       const cell = event.target.closest('button');
       if (cell) pick(+cell.dataset.a, +cell.dataset.b);

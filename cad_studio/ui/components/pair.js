@@ -6,19 +6,21 @@ import {picture} from './instance.js';
 import {thumbnail} from './sprite.js';
 
 /** A pair viewer that owns its element; `onPick(row)` is called for a neighbour. */
-export function createPair(onPick) {
+export function createPair(onPick, onDecide = () => {}) {
   const cards = h('div.pair');
   const near = h('div.near');
   const element = h('div.pair-view', {}, cards, near);
   return {
     element,
     /** `truths` holds the revealed true label of A and B, or nulls. */
-    show(name, version, found, names, truths = [null, null]) {
+    show(name, version, found, names, truths = [null, null], deciding = null) {
+      const first = [1, 1 + found.sides[0].candidates.length];
+      const decideOf = at => (deciding?.canAct ? {first: first[at], picked: deciding.picks[at], onPick: (index, shift) => onDecide(at, index, shift)} : null);
       const card = (side, letter, truth) => h('article.card', {'aria-label': `Sample ${letter}`},
         picture(name, version, side.row, `Sample ${letter}, ${side.id}`),
         h('div.who', {}, h('div.row', {}, h('b', {}, letter), h('span.id', {title: side.id}, side.id)),
           h('h2', {}, counted(side.candidates.length, 'candidate')),
-          chips(side.candidates, names, {shared: found.shared, belief: side.belief, truth}),
+          chips(side.candidates, names, {shared: found.shared, belief: side.belief, truth, decide: decideOf('AB'.indexOf(letter))}),
           side.votes.length ? h('small.quiet-text', {}, counted(side.votes.length, 'vote')) : null));
       fill(cards, 
         card(found.sides[0], 'A', truths[0]),

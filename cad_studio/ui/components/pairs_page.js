@@ -4,8 +4,10 @@ import {h, fill, count, counted, empty, percent, toast} from './dom.js';
 import {createThreshold} from './bars.js';
 import {createMatrix} from './matrix.js';
 import {imageOf} from './instance.js';
+import {createDecider} from './decider.js';
 import {createPair} from './pair.js';
 import {load, thumbnail} from './sprite.js';
+import {olderWords} from './versions.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
 
 const PAGE = 100;
@@ -28,7 +30,7 @@ export function mount({element}) {
 
   const title = h('h1', {id: 'pairs-title', 'aria-live': 'polite'});
   const pills = h('div.pills');
-  const viewer = createPair(row => { open('dataset'); change({instance: row}); });
+  const viewer = createPair(row => { open('dataset'); change({instance: row}); }, (of, index, shift) => decider.pick(of, index, shift));
   const button = (id, text, key, run, before = false) => h('button.btn', {type: 'button', id, on: {click: run}}, before ? h('kbd', {}, key) : null, text, before || !key ? null : h('kbd', {}, key));
   const previous = button('pairs-previous', 'Previous', 'k', () => step(-1), true);
   const next = button('pairs-next', 'Next', 'j', () => step(1));
@@ -43,7 +45,8 @@ export function mount({element}) {
   const main = h('section.main', {}, h('div.tools', {}, title, pills), viewer.element, actions, why);
   const page = h('div.page.pairs-page', {}, side, main);
   fill(element.querySelector('.mount'), page);
-  viewer.element.querySelector('.pair').after(actions);
+  const decider = createDecider({root: page, prefix: 'pairs-decide', onChange: takeDecision, onNext: () => step(1), onBack: ([i, j]) => change({pair: `${Math.min(i, j)}-${Math.max(i, j)}`})});
+  viewer.element.querySelector('.pair').after(decider.element, actions);
 
   let about = null;
   let minings = [];
@@ -52,6 +55,7 @@ export function mount({element}) {
   let total = 0;
   let pairs = new Map();
   let shown = null;
+  let deciding = null;
   let truths = [null, null];
   let stop = null;
 
@@ -95,7 +99,7 @@ export function mount({element}) {
 
   function searchName(mining) {
     const cut = mining.quantile ? `closest ${+(100 * mining.quantile).toPrecision(6)} %` : `cosine ≥ ${mining.threshold.toFixed(3)}`;
-    return `${mining.features} · ${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ' · stale' : ''}`;
+    return `${mining.features} · ${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ` · of v${mining.version_number}` : ''}`;
   }
 
   function nothing(...parts) {
@@ -123,10 +127,11 @@ export function mount({element}) {
 
   function drawRests() {
     const of = summary.n_found > summary.n_kept ? ` The ${count(summary.n_kept)} closest of ${count(summary.n_found)} are kept.` : '';
-    const labels = {true: 'true labels (oracle)', best: 'best current labels', mixed: 'true labels (oracle) where known, else the best current label'}[summary.label_source];
+    const labels = {true: 'true labels', best: 'best current labels', mixed: 'true labels where known, else the best current label'}[summary.label_source];
     const recall = summary.recall === null ? '' : ` Approximate search, measured recall ${percent(summary.recall)}.`;
     fill(rests, `By ${summary.features_description}. Classes by ${labels}.${of}${recall} `);
-    if (summary.stale) rests.append(h('b.warn', {}, 'Stale: the candidate sets have changed since. '), state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
+    const older = olderWords(minings.find(each => each.id === summary.mining)?.version_number);
+    if (older) rests.append(h('b.warn', {id: 'pairs-older'}, `Pairs ${older}. `), state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
     const others = minings.filter(mining => mining.id !== summary.mining && mining.features !== summary.features);
     if (others.length) {
       const other = others[0];
@@ -169,7 +174,7 @@ export function mount({element}) {
       csv.href = address(`/datasets/${encodeURIComponent(state.dataset)}/minings/${state.mining}/pairs.csv`, wanted());
       if (!total) {
         listPlace.textContent = '0 pairs';
-        title.textContent = 'No pair answers this';
+        title.textContent = 'No pairs match';
         pills.replaceChildren();
         viewer.element.classList.add('gone');
         why.textContent = summary.n_found ? 'Lower the cosine or choose another class pair.'
@@ -226,10 +231,14 @@ export function mount({element}) {
   const itemOf = key => list.querySelector(`[data-pair="${key}"]`);
 
   function markItem() {
-    list.querySelector('[aria-selected=true]')?.setAttribute('aria-selected', 'false');
+    const before = list.querySelector('[aria-selected=true]');
+    before?.setAttribute('aria-selected', 'false');
+    for (const each of list.querySelectorAll('[tabindex="0"]')) each.tabIndex = -1;
     const item = itemOf(state.pair);
+    (item || list.firstElementChild)?.setAttribute('tabindex', '0');
     if (item) {
       item.setAttribute('aria-selected', 'true');
+      if (document.activeElement === before) item.focus({preventScroll: true});
       const top = item.offsetTop - list.offsetTop;
       if (top < list.scrollTop) list.scrollTop = top;
       if (top + item.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + item.offsetHeight - list.clientHeight;
@@ -265,8 +274,10 @@ export function mount({element}) {
       const found = await fetchPair(key);
       if (key !== state.pair) return;
       shown = found;
+      deciding = null;
       truths = [null, null];
       paintPair();
+      decider.show(found.sides.map(each => each.row), found.classes);
       page.dataset.shown = key;
       for (const item of [itemOf(key)?.nextElementSibling, itemOf(key)?.previousElementSibling]) if (item) fetchPair(item.dataset.pair).catch(() => {});
     } catch (error) {
@@ -276,15 +287,25 @@ export function mount({element}) {
     }
   }
 
+  /** What was decided of the pair that is shown; the log holds it, and the chips say it. */
+  function takeDecision(card, how) {
+    if (!shown || card.rows.join() !== shown.sides.map(each => each.row).join()) return;
+    card.sides.forEach((each, at) => { shown.sides[at].candidates = [...each.candidates]; });
+    shown.shared = shown.sides[0].candidates.filter(index => shown.sides[1].candidates.includes(index));
+    deciding = how;
+    itemOf(state.pair)?.classList.toggle('answered', !!card.decided);
+    paintPair();
+  }
+
   function paintPair() {
     const names = about.class_names;
     const found = shown;
     viewer.element.classList.remove('gone');
-    viewer.show(state.dataset, current().version, found, names, truths);
+    viewer.show(state.dataset, current().version, found, names, truths, deciding);
     const [a, b] = found.classes || [];
     title.textContent = found.classes ? `${names[a]} or ${names[b]}?` : found.same_label ? 'The same class' : 'Which class is which?';
     const pill = (text, hint) => h('span.pill', {title: hint}, text);
-    const byTruth = found.label_source === 'true' ? ' · oracle' : '';
+    const byTruth = found.label_source === 'true' ? ' (uses true labels)' : '';
     fill(pills, 
       pill(found.classes ? `labels differ${byTruth}` : found.same_label ? 'labels agree' : 'label not known', 'By what each class was taken to be when the pairs were found'),
       pill(counted(found.shared.length, 'shared candidate'), found.shared.map(index => names[index]).join(', ')),
@@ -314,7 +335,10 @@ export function mount({element}) {
 
   // one after the other, so that no key is lost while the list grows
   let stepping = Promise.resolve();
-  function step(by) { stepping = stepping.then(() => stepOnce(by)); }
+  function step(by) {
+    stepping = stepping.then(() => stepOnce(by));
+    return stepping;
+  }
 
   async function stepOnce(by) {
     const item = itemOf(state.pair);
@@ -322,6 +346,7 @@ export function mount({element}) {
     if (item && !beside()) await grow(by > 0);
     const target = item ? beside() : list.firstElementChild;
     if (target) change({pair: target.dataset.pair});
+    return !!target;
   }
 
   async function copyLink() {
@@ -334,7 +359,8 @@ export function mount({element}) {
   const parts = [...main.children];
   bindKeys(page, {j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink, g: seeAugmentations});
   on('mining threshold classes', changed => {
-    if (!about || !minings.length || state.mining === null) return;
+    if (!about || !minings.length) return;
+    if (state.mining === null) { drawDataset(); return; }
     if (changed.includes('mining')) { searchPick.value = state.mining; pairs = new Map(); }
     drawSummary();
   });

@@ -52,7 +52,7 @@ export function createCharts() {
   const pick = kind => h('select.figure-pick', {id: `curve-${kind}-figure`, 'aria-label': 'Figure', on: {change: () => draw(kind)}});
   const picks = {loss: pick('loss'), accuracy: pick('accuracy'), entangled: pick('entangled')};
   const logButton = h('button.quiet', {type: 'button', id: 'curve-log', title: 'Losses on a logarithmic scale', 'aria-pressed': String(log), on: {click: () => toggleLog()}}, 'Log', h('kbd', {}, 'l'));
-  const tag = () => h('span.tag', {title: ORACLE}, 'oracle');
+  const tag = () => h('span.tag', {title: ORACLE}, 'uses true labels');
 
   charts.loss = createChart({id: 'curve-loss', title: 'Loss', format: loss, onPoint: pointAll, controls: [picks.loss, logButton]});
   charts.accuracy = createChart({id: 'curve-accuracy', title: 'Accuracy', format: axis(), range: [0, 1], onPoint: pointAll, controls: [picks.accuracy]});
@@ -76,7 +76,7 @@ export function createCharts() {
     return names.map(name => [name, `${figureWord(name)}, ${name.split('/')[2]} %`]);
   }
   // the chart of entangled pairs says it once for all its figures
-  const label = name => figureWord(name) + (isOracle(name) && !NAMES.entangled(name) ? ' · oracle' : '');
+  const label = name => figureWord(name) + (isOracle(name) && !NAMES.entangled(name) ? ' · uses true labels' : '');
 
   function draw(kind) {
     const all = [...new Set(runs.flatMap(run => [...columns.of(run.id).values.keys()]))].filter(NAMES[kind]).sort((a, b) => (b === FIRST[kind]) - (a === FIRST[kind]));
@@ -95,6 +95,7 @@ export function createCharts() {
     const lines = alone
       ? names.filter(name => wanted === ALL || name === wanted || (wanted.endsWith('/') && name.startsWith(wanted))).map((name, at) => lineOf(runs[0], name, label(name), colour(palette(name, at))))
       : runs.map(run => lineOf(run, wanted, run.name, run.colour));
+    charts[kind].element.hidden = kind === 'entangled' && !all.length && runs.every(run => !run.live && columns.of(run.id).epoch.length);  // without true labels it stays empty
     charts[kind].show(lines.filter(line => line.x.length), {legendNote: alone || runs.length < 5 ? '' : 'Colours as in the table of runs', logarithmic: kind === 'loss' && log});
   }
 

@@ -15,7 +15,7 @@ export function createDetails({act, take, describes, onLog}) {
     h('button.btn', {type: 'button', id: `run-${name}`, data: {name}, 'aria-expanded': 'false', on: {click: () => toggle(name)}}, text));
   const again = h('button.btn', {type: 'button', id: 'run-take', title: 'Fill the form with the settings of this run', on: {click: () => take(run)}}, 'Same settings in the form');
   const element = h('div.details', {}, h('div.actions', {}, ...tabs, h('span.grow'), again), place);
-  const text = h('pre.log', {id: 'run-log-text', 'aria-label': 'Log'});
+  const text = h('pre.log', {id: 'run-log-text', role: 'log', 'aria-label': 'Log'});
   let run = null;
   let opened = null;
   let from = 0;
@@ -48,7 +48,7 @@ export function createDetails({act, take, describes, onLog}) {
       return [h('dt', {title: usual?.help || null}, words(name)), h('dd', {class: changed ? 'is-changed' : '', title: changed ? `The default is ${typed(usual.default) || 'empty'}` : null}, typed(value) || 'by itself')];
     })));
     fill(place, h('div.lists', {}, list('Loop', run.config, about?.config), list('Method', run.settings, about?.settings),
-      list('Data and environment', {dataset: run.dataset, data_version: run.data_version, features: run.features, started: moment(run.created_at), ...run.environment})));
+      list('Data and environment', {dataset: run.dataset, data_version: `v${run.data_number ?? '?'} (${run.data_version})`, features: run.features, started: moment(run.created_at), ...run.environment})));
   }
 
   async function drawModel() {

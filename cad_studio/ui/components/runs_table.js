@@ -1,6 +1,7 @@
 // All runs in a table: sorted, filtered, renamed, noted, ticked for comparison, thrown away.
 
 import {h, fill, count, counted, percent} from './dom.js';
+import {sure} from './annotate_panels.js';
 import {state} from './store.js';
 import {ORACLE, duration, isActive, megabytes, moment, share, statusWord, sureness} from './train_words.js';
 
@@ -8,6 +9,7 @@ const TRASH = 'in the trash';
 const CLOSED = 'This studio is read-only.';
 const COLUMNS = [
   {key: 'name', title: 'Run', text: run => run.name},
+  {key: 'data', title: 'Data', text: run => `${run.dataset} v${run.data_number ?? '?'}`, hint: run => (run.is_stale ? 'The sets have changed since' : 'The sets as they are now')},
   {key: 'method', title: 'Method', text: run => run.method, hint: run => `${run.method} on ${run.backbone}, ${run.start} start, seed ${run.seed}`},
   {key: 'status', title: 'Status', text: run => (run.status === 'running' && run.fraction ? percent(run.fraction) : statusWord(run.status))},
   {key: 'epochs_done', title: 'Epochs', number: true, text: run => `${run.epochs_done} / ${run.epochs}`},
@@ -52,10 +54,10 @@ export function openEditor(element, value, label, save) {
 export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
   const total = h('h2', {id: 'runs-total'});
   const filter = h('select', {id: 'runs-dataset', 'aria-label': 'Runs of', on: {change: () => { const trash = filter.value === TRASH; if (trash !== inTrash) { inTrash = trash; onTrash(trash); } else draw(); }}});
-  const empty = h('button.quiet', {type: 'button', id: 'runs-purge', hidden: true, on: {click: () => { if (window.confirm(`Delete ${counted(trash.n, 'run')} for good? This frees ${megabytes(trash.bytes)} and cannot be undone.`)) act('purge', {}); }}}, 'Empty the trash');
+  const empty = h('button.quiet', {type: 'button', id: 'runs-purge', hidden: true, on: {click: purge}}, 'Empty the trash');
   const hint = h('span.num.tick-hint');
   const heads = COLUMNS.map(column => h('th', {scope: 'col', class: [column.number ? 'number' : '', column.wide ? 'wide' : '', `of-${column.key}`].join(' '), title: [column.about, column.oracle ? ORACLE : ''].filter(Boolean).join('. ') || null},
-    h('button.quiet', {type: 'button', data: {sort: column.key}, on: {click: () => sortBy(column)}}, column.title, column.oracle ? h('span.tag', {}, 'oracle') : null)));
+    h('button.quiet', {type: 'button', data: {sort: column.key}, on: {click: () => sortBy(column)}}, column.title, column.oracle ? h('span.tag', {}, 'uses true labels') : null)));
   const body = h('tbody');
   const table = h('table.runs', {id: 'runs'}, h('thead', {}, h('tr', {}, h('th', {class: 'tick', title: 'Tick runs to lay their curves over each other'}, h('span.sr', {}, 'Compare')), ...heads, h('th', {}, h('span.sr', {}, 'Actions')))), body);
   const element = h('section.runs-part', {}, h('div.tools', {}, total, filter, hint, h('span.grow'), empty), h('div.scroll', {}, table));
@@ -67,6 +69,11 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
   let ticked = new Set();
   let listed = [];
   const rows = new Map();
+
+  async function purge() {
+    const text = `This frees ${megabytes(trash.bytes)} and cannot be undone.`;
+    if (await sure(element.closest('.mount'), `Delete ${counted(trash.n, 'run')} for good?`, text, 'Delete')) act('purge', {});
+  }
 
   function sortBy(column) {
     order = {key: column.key, falling: order.key === column.key ? !order.falling : column.number === true};

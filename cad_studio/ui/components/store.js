@@ -1,8 +1,11 @@
 // What all viewers share: what is selected, and what the project holds.
 
+import {readAddress, writeAddress} from './address.js';
 import {toast} from './dom.js';
+import {closeDrawers} from './drawers.js';
 import {answering, onReturn, read} from './studio.js';
 
+export {openDrawer} from './drawers.js';
 export {address, given, read, readBytes, root} from './studio.js';
 
 /** Show an error unless it only says that a newer request took over. */
@@ -14,7 +17,7 @@ const listeners = new Map();
 
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
-  ready: false, dataset: null, datasets: [], jobs: [], readOnly: false, login: null, hubLogin: false,
+  ready: false, page: null, sheet: 0, standing: null, dataset: null, datasets: [], jobs: [], readOnly: false, login: null, hubLogin: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
   diagnose: null, against: null, view: null, queue: null, annotate: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
@@ -31,7 +34,7 @@ export function change(patch) {
   const changed = Object.keys(patch).filter(key => JSON.stringify(state[key]) !== JSON.stringify(patch[key]));
   if (!changed.length) return;
   Object.assign(state, patch);
-  if (state.ready) writeAddress();
+  if (state.ready && !isTravelling) writeAddress(state, changed);
   const due = new Set(changed.flatMap(key => listeners.get(key) || []));
   for (const run of due) run(changed);
 }
@@ -40,51 +43,28 @@ export function change(patch) {
 export const current = () => state.datasets.find(data => data.name === state.dataset) || null;
 
 /** Which page is open. */
-export const page = () => document.querySelector('#pages > .tab-wrapper [role=tab].selected:not([tabindex="-1"])')?.dataset.tabId
-  || document.querySelector('#pages > .tab-wrapper [role=tab][aria-selected=true]')?.dataset.tabId;
+export const page = () => state.page;
 
-/** Open a page. */
+/** Open a page; a form that is open over the one before closes. */
 export function open(id) {
-  document.querySelector(`#pages > .tab-wrapper [role=tab][data-tab-id=${id}]`)?.click();
+  closeDrawers();
+  document.body.dataset.page = id;
+  change({page: id});
 }
 
-const inAddress = ['dataset', 'mining', 'pair', 'threshold', 'run', 'augment', 'diagnose', 'against', 'view', 'queue'];
+let isTravelling = false;  // Back or Forward was pressed: the address is there already
 
-function writeAddress() {
-  const url = new URL(window.location);
-  for (const key of inAddress)
-    if (state[key] === null || state[key] === undefined) url.searchParams.delete(key);
-    else url.searchParams.set(key, state[key]);
-  url.searchParams.delete('class');
-  for (const key of ['open', 'rows', 'selection', 'order', 'title']) url.searchParams.delete(key);
-  for (const name of state.classes || []) url.searchParams.append('class', name);
-  if (url.href !== window.location.href) history.replaceState(null, '', url);
-}
-
-function readAddress() {
-  const query = new URL(window.location).searchParams;
-  const number = (key, fits) => (query.get(key) && fits(+query.get(key)) ? +query.get(key) : null);
-  const asked = query.get('pair');
-  const pair = /^\d{1,15}-\d{1,15}$/.test(asked || '') ? asked : null;
-  if (asked && !pair) toast(`The pair "${asked.slice(0, 40)}" in this address is not two rows, such as 3-14.`, 'error');
-  const shown = query.get('augment');
-  const augment = /^\d{1,15}(-\d{1,15})?$/.test(shown || '') ? shown : null;
-  if (shown && !augment) toast(`The sample "${shown.slice(0, 40)}" in this address is not a row, such as 12, or two, such as 3-14.`, 'error');
-  const classes = query.getAll('class').length === 2 ? query.getAll('class') : null;
-  return {dataset: query.get('dataset'), mining: number('mining', Number.isSafeInteger), threshold: number('threshold', value => Math.abs(value) <= 1), pair, augment, classes,
-    run: query.get('run') === 'new' ? 'new' : number('run', Number.isSafeInteger),
-    diagnose: number('diagnose', Number.isSafeInteger), against: number('against', Number.isSafeInteger), view: query.get('view'),
-    queue: number('queue', Number.isSafeInteger), annotate: annotateOf(query, number), page: query.get('open')};
-}
-
-/** What a link sends to the Annotate page: rows, or a stored selection and the order to go through it. */
-function annotateOf(query, number) {
-  const rows = query.get('rows');
-  if (rows && !/^\d{1,15}(,\d{1,15}){0,4999}$/.test(rows)) { toast(`The rows "${rows.slice(0, 40)}" in this address are not numbers with commas between.`, 'error'); return null; }
-  if (rows) return {rows: rows.split(',').map(Number), title: query.get('title') || ''};
-  const selection = number('selection', Number.isSafeInteger);
-  return selection ? {selection, order: query.get('order') === 'suspects' ? 'suspects' : 'selection'} : null;
-}
+window.addEventListener('popstate', () => {
+  if (!state.ready) return;
+  isTravelling = true;
+  try {
+    const wanted = readAddress();
+    closeDrawers();
+    if (!state.datasets.some(data => data.name === wanted.dataset)) delete wanted.dataset;
+    document.body.dataset.page = wanted.page;
+    change(wanted);
+  } finally { isTravelling = false; }
+});
 
 /** Whether a job waits or is at work. */
 export const isActive = job => ['queued', 'running', 'stopping'].includes(job.status);
@@ -108,14 +88,10 @@ export async function refresh() {
           wanted.dataset = wanted.pair = wanted.mining = wanted.augment = null;
         }
         Object.assign(state, wanted);
-        if (wanted.page === 'annotate' || wanted.annotate || wanted.queue) open('annotate');
-        else if (wanted.augment) open('augment');
-        else if (wanted.diagnose) open('diagnose');
-        else if (wanted.run) open('train');
-        else if (wanted.pair) open('pairs');
+        document.body.dataset.page = wanted.page;
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
-        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null, queue: null, annotate: null});
+        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0, instance: null, augment: null, queue: null, annotate: null, standing: null});
       const first = !state.ready;
       if (first) state.ready = true;
       change({...patch, ...(first ? {started: true} : {})});
@@ -141,7 +117,8 @@ export const onJobEnd = run => endings.push(run);
 
 /** Choose a dataset; what was selected in the one before is left. */
 export function choose(name) {
-  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, augment: null, queue: null, annotate: null});
+  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0, instance: null, augment: null, run: null,
+    diagnose: null, against: null, queue: null, annotate: null, standing: null});
 }
 
 document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
@@ -163,27 +140,13 @@ window.cadStudio = {
   },
 };
 
-/** Open a form; focus goes to its first field. */
-export function openDrawer(id) {
-  closeDrawers();
-  const drawer = document.getElementById(id);
-  if (!drawer) return;
-  drawer.classList.add('open');
-  drawer.querySelector('textarea, input:not([role=combobox]), button')?.focus();  // a dropdown would open over the form
-}
-
-/** Close whichever form is open. */
-export function closeDrawers() {
-  for (const drawer of document.querySelectorAll('.drawer.open')) drawer.classList.remove('open');
-}
 window.cadStudio.close = closeDrawers;
 
-/** Send samples of this dataset to the Annotate page: {rows} or {selection}, with {order, title, source}; {run}: whose suspects' reasons go along. */
+/** Send samples of this dataset to the Annotate page: {rows}, {selection} or an {order} alone, with {order, title, source}; {run}: whose suspects' reasons go along. */
 export function annotate(wanted) {
   change({annotate: wanted, queue: null});
   open('annotate');
 }
-document.addEventListener('keydown', event => { if (event.key === 'Escape') closeDrawers(); });
 
 /** Bind single keys while an element is on the screen; typing and switched-off keys are left alone. */
 export function bindKeys(element, actions) {

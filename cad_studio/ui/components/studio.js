@@ -103,8 +103,20 @@ export async function answering() {
   while (await probe() === null) { lost(); await away.back; }
 }
 
-/** Draw a page into its component; its script comes from the studio too. */
+/** Resolves when the page that an element is a part of is opened; at once for what is on every page. */
+function opened(element) {
+  const name = element.closest('.studio-page')?.id.slice('page-'.length);
+  const isOpen = () => !name || document.body.dataset.page === name;
+  if (isOpen()) return Promise.resolve();
+  return new Promise(done => {
+    const watch = new MutationObserver(() => { if (isOpen()) { watch.disconnect(); done(); } });
+    watch.observe(document.body, {attributeFilter: ['data-page']});
+  });
+}
+
+/** Draw a page into its component when it is opened first; its script comes from the studio too. */
 export async function mount(module, element, server) {
+  await opened(element);
   for (;;) {
     let page;
     try { page = await import(`./${module}.js`); } catch (error) {

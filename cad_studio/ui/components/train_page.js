@@ -52,7 +52,7 @@ export function mount({element, server}) {
   keys.querySelector('input').checked = state.keys;
   table.element.querySelector('.tools').append(keys);
   const main = h('section.main', {}, nothing, panel.element, table.element, queue.element);
-  const page = h('div.page.train-page', {}, form.element, main);
+  const page = h('div.page.train-page', {}, h('h1.sr', {}, 'Train'), form.element, main);
   fill(element.querySelector('.mount'), page);
 
   let runs = [];
@@ -95,6 +95,7 @@ export function mount({element, server}) {
   /** After the list has changed: the chosen run is one that is there, or a word says that none is. */
   function settle() {
     const ids = runs.map(run => run.id);
+    if (asked === 'new') asked = null;
     if (typeof asked === 'number' && !ids.includes(asked)) {
       toast(`Run ${asked} in this address is not in the project.`, 'error');
       asked = null;
@@ -113,12 +114,12 @@ export function mount({element, server}) {
     if (run) panel.show(run); else { panel.forget(); drawNothing(); }
     table.select(chosen, compared);
     drawCurves();
-    if (page.offsetParent !== null) change({run: chosen ?? 'new'});
+    if (state.page === 'train' && asked === null) change({run: chosen ?? 'new'});
     page.dataset.shown = known ? String(chosen ?? 'nothing') : '';
   }
 
   function drawNothing() {
-    if (!known) { fill(nothing, empty('Reading runs', 'One moment.')); return; }
+    if (!known) { fill(nothing, empty('Loading runs...', '')); return; }
     fill(nothing, current()
       ? empty('No run yet', 'Choose a preset on the left and start. The run trains in the background: its curves appear here, and it goes on when you close the page.',
         h('button.btn', {type: 'button', id: 'train-quick', on: {click: () => form.quickLook()}}, 'Fill the form for a quick look'))
@@ -211,11 +212,17 @@ export function mount({element, server}) {
   onJobEnd(job => { if (job.kind === 'push' && job.result?.address) toast(`The model is at ${job.result.address}`, 'note', true); });
 
   document.addEventListener('visibilitychange', kick);
+  on('run', () => {
+    if (!known || state.run === null || state.run === (chosen ?? 'new')) return;
+    asked = state.run;  // Back, Forward, or another page chose it
+    if (runs.some(run => run.id === asked)) settle(); else loadRuns();
+    kick();
+  });
   new IntersectionObserver(([entry]) => {
-    if (!entry.isIntersecting) { if (state.run !== null) change({run: null}); return; }
+    if (!entry.isIntersecting) return;
     form.shown();
     loadRuns();
-    if (known) change({run: chosen ?? 'new'});
+    if (known && state.page === 'train') change({run: chosen ?? 'new'});
   }).observe(element);
 
   const step = by => { const id = table.beside(chosen, by); if (id !== null) pick(id); };

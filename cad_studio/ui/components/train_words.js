@@ -41,7 +41,7 @@ export const canResume = run => ['interrupted', 'failed', 'cancelled'].includes(
 const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted', packed: 'packed'};
 export const statusWord = status => STATUS[status] || status;
 
-export const ORACLE = 'Oracle: takes true labels. Shown to judge a run; it never influences one.';
+export const ORACLE = 'Uses true labels. Shown to judge a run; they never influence one.';
 
 /** Names of figures as the page says them. */
 const FIGURES = {

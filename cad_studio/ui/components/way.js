@@ -1,0 +1,34 @@
+// The foot of every page: the step that pays most now, or what was told last. It covers nothing.
+
+import {h, fill} from './dom.js';
+import {on, open, state} from './store.js';
+import {nextStep} from './steps.js';
+
+/** Owns its element; it draws itself when the step or the page is another. */
+export function createWay() {
+  const says = h('p', {id: 'way-says', 'aria-live': 'polite'});
+  const act = h('span', {});
+  const told = h('div.told', {});
+  const element = h('section.next-foot', {id: 'way', 'aria-label': 'Next step'}, told, h('div.step', {}, says, act));
+  let shown = '';
+
+  function draw() {
+    const step = state.page === 'home' ? null : nextStep(state.page);
+    const now = JSON.stringify([step?.key, step?.says, step?.title, state.page]);
+    if (now === shown) return;
+    shown = now;
+    says.textContent = step?.says || '';
+    fill(act, buttonOf(step));
+    element.dataset.step = step?.key || '';
+  }
+
+  function buttonOf(step) {
+    if (!step) return null;
+    if (step.run) return h('button.btn.primary', {type: 'button', id: 'way-go', on: {click: step.run}}, step.title);
+    const page = {train: 'train', mine: 'pairs', diagnose: 'diagnose', suspects: 'diagnose'}[step.job?.kind];
+    return page && page !== state.page ? h('button.btn', {type: 'button', id: 'way-watch', on: {click: () => open(page)}}, 'Watch it') : null;
+  }
+
+  on('standing page jobs readOnly dataset view against started', draw);
+  return {element};
+}
