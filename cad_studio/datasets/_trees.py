@@ -290,7 +290,10 @@ class ZipTree:
             self._archive = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DatasetFormatError(f"{path.name} is no readable zip archive: {error}.") from error
-        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        listed = self._archive.infolist()
+        if not all(entry.filename for entry in listed):
+            raise DatasetFormatError(f"{path.name} is damaged: it lists a file without a name.")
+        entries = [entry for entry in listed if not entry.is_dir()]
         _check_limits(path, entries)
         shown = [entry for entry in entries if _is_shown(entry.filename)]
         self._hidden = [entry.filename for entry in entries if not _is_shown(entry.filename)]

@@ -236,3 +236,17 @@ def test_five_thousand_files_are_listed_in_half_a_second(tmp_path):
     assert len(read(tmp_path).ids) == 5000
     # A tenth of the files, in a tenth of five seconds.
     assert time.perf_counter() - start < 0.5
+
+
+def test_a_zip_that_lists_a_file_without_a_name_is_refused_in_words(tmp_path):
+    """It ended in an IndexError."""
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", png(0))
+    data = path.read_bytes()
+    # in the list at the end: the length of the name, and the name, of one character
+    at = data.index(b"PK\x01\x02")
+    cut = data[: at + 28] + b"\0\0" + data[at + 30 : at + 46] + data[at + 47 :]
+    path.write_bytes(cut[:-10] + (47 - 1).to_bytes(4, "little") + cut[-6:])
+    with pytest.raises(DatasetFormatError, match="without a name"):
+        read(path)
