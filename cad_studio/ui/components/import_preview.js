@@ -1,10 +1,12 @@
 // What an import would bring, below the fields of its form: counts, how the source was read, the first rows.
 
 import {h, fill, count, counted} from './dom.js';
+import './store.js';  // makes window.cadStudio
 
 export function mount({element}) {
   const place = h('div', {id: 'import-preview-found', 'aria-live': 'polite'});
   fill(element.querySelector('.mount'), place);
+  document.getElementById('import-start')?.addEventListener('click', () => place.replaceChildren());
   window.cadStudio.previewed = found => {
     if (found) place.replaceChildren(preview(JSON.parse(found)));
     return '';
@@ -15,7 +17,7 @@ function preview(found) {
   const splits = Object.entries(found.splits).map(([name, n]) => `${name} ${count(n)}`).join(', ');
   const lines = [...found.lines, ...found.problem_lines];
   if (found.n_bad) lines.push(`${count(found.n_bad)} of them cannot be imported as they are.`);
-  return h('section.report', {'aria-label': 'Preview of the import'},
+  return h('section.import-found', {'aria-label': 'Preview of the import'},
     h('h2', {}, `${counted(found.n, 'sample')}, ${counted(found.k, 'class', 'classes')}: ${splits}`),
     h('p.quiet-text', {}, `${found.mean_candidates.toFixed(2)} candidates a sample. Nothing was imported yet.`),
     h('ul', {}, ...lines.map(line => h('li', {}, line))),
