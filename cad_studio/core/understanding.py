@@ -46,12 +46,11 @@ class LeftOut:
     how: str = ""
 
     def line(self) -> str:
-        """One sentence, e.g. `3 links to other folders (first: rust/a.png, rust/b.png).`"""
+        """One sentence, e.g. `links to other folders: 3 (first: rust/a.png).`."""
         names = ", ".join(self.names)
         first = f" (first: {names})" if self.count > len(self.names) else f" ({names})"
-        return (
-            f"{self.count:,} {self.kind}{first if names else ''}.{' ' * bool(self.how)}{self.how}"
-        )
+        text = f"{self.kind}: {self.count:,}{first if names else ''}."
+        return f"{text} {self.how}".rstrip()
 
 
 @dataclass

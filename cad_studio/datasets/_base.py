@@ -2,17 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from cad_studio.core.dataset import SourceDataset
-from cad_studio.core.errors import DatasetFormatError
-from cad_studio.core.progress import Progress
+from cad_studio.core.errors import DatasetFormatError, SettingError, closest
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.registry import Registry
 from cad_studio.core.vote_sets import VOTES_AS
 from cad_studio.datasets import candidate_file, selection
+from cad_studio.datasets._addresses import fetch, is_address
 from cad_studio.datasets._reader_process import read_in_process
+from cad_studio.datasets._roles import ROLES, TableChoices
+from cad_studio.datasets._tables import TextForm
+from cad_studio.datasets._trees import hub_snapshot
 
 DEFAULT_SPLIT = "train"
 
@@ -69,6 +74,11 @@ class ReadOptions:
         default=None, metadata={"choices": VOTES_AS, "help": "What a matrix of votes holds."}
     )
     threshold: float = 0.0
+
+    def tables(self) -> TableChoices:
+        """What is said about tables."""
+        form = TextForm(self.separator, self.encoding)
+        return TableChoices(form, self.columns, self.list_separator)
 
     def only_split(self) -> str:
         """The split of a source that has none itself."""
@@ -130,7 +140,8 @@ def recognise(source: str) -> str:
         )
     if not Path(source).expanduser().exists():
         raise DatasetFormatError(
-            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME or torchvision:NAME."
+            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME, torchvision:NAME, "
+            "or an address that starts with https://, s3://, gs:// or hf://."
         )
     wanted = "\n".join(f"- {name}: {READERS.get(name).wants}" for name in READERS.names())
     raise DatasetFormatError(f"{_found(source)} Known formats:\n{wanted}")
@@ -140,7 +151,7 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
     """Read a source with the reader that fits, its splits chosen and its candidates put in.
 
     Args:
-        source: A path, `hf:owner/name` or `torchvision:NAME`.
+        source: A path, an address, `hf:owner/name` or `torchvision:NAME`.
         options: What the user said about it.
         progress: Told how far the reading is.
 
@@ -150,8 +161,28 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    source, options, progress = _fetched(source, options, progress)
+    with suppress(OSError, ValueError):  # no path at all; said where it is recognised
+        if Path(source).expanduser().is_dir():
+            source = str(hub_snapshot(Path(source).expanduser()))
     read = read_in_process if is_fragile(source, options) else read_here
     return read(source, options, progress)
+
+
+def _fetched(
+    source: str, options: ReadOptions, progress: Progress
+) -> tuple[str, ReadOptions, Progress]:
+    """A source and its files where they can be read, and the progress that is left for that."""
+    places = {"candidates": options.candidates, "images_dir": options.images_dir}
+    far = {name: place for name, place in places.items() if place and is_address(place)}
+    if not far and not is_address(source):
+        return source, options, progress
+    cache = Path(options.cache_dir) / "downloads" if options.cache_dir else None
+    way = Part(progress, 0.0, 0.8)
+    if is_address(source):
+        source = str(fetch(source, cache, way))
+    local = {name: str(fetch(place, cache, way)) for name, place in far.items()}
+    return source, replace(options, **local), Part(progress, 0.8, 1.0)
 
 
 def is_fragile(source: str, options: ReadOptions) -> bool:
@@ -188,14 +219,37 @@ def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDatase
     dataset = selection.only_splits(dataset, options.splits, source)
     if options.candidates is not None:
         dataset = candidate_file.apply_candidates(
-            dataset, Path(options.candidates).expanduser(), options.candidates_mode,
-            options.votes_as, options.threshold, options.columns.get("annotator", ()),
-        )  # fmt: skip
-    if dataset.candidates is None and dataset.truth is None:
-        raise DatasetFormatError(
-            f"{source} has neither candidates nor labels. Give a candidate file."
+            dataset,
+            Path(options.candidates).expanduser(),
+            options.candidates_mode,
+            options.votes_as,
+            options.threshold,
+            options.tables(),
         )
-    return dataset
+    _require_columns(options, dataset)
+    if dataset.candidates is None and dataset.truth is None and options.unlabelled != "keep":
+        raise DatasetFormatError(
+            f"{source} has neither candidates nor labels. Give a candidate file, or take all "
+            "classes as candidates with --unlabelled keep."
+        )
+    return selection.settle_unlabelled(dataset, options.unlabelled, source)
+
+
+def _require_columns(options: ReadOptions, dataset: SourceDataset) -> None:
+    """Make sure that no column the user names was passed over.
+
+    Raises:
+        SettingError: One was.
+    """
+    used = dataset.understanding.columns
+    for role, names in options.columns.items():
+        for name in names:
+            if name not in used.get(role, ()):
+                there = [column for columns in used.values() for column in columns]
+                hint = closest(name, there) if role in ROLES else closest(role, ROLES)
+                raise SettingError(
+                    f"--columns {role}={name}: no such column is read as {role}. {hint}".rstrip()
+                )
 
 
 def source_path(source: str) -> Path:

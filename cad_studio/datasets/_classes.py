@@ -88,18 +88,14 @@ def names_of(labels: Iterable[object]) -> list[str]:
     return numbers
 
 
-def read_class_list(data: bytes, name: str) -> tuple[list[str], dict[str, str]]:
+def read_class_list(text: str, name: str) -> tuple[list[str], dict[str, str]]:
     """Class names and descriptions from `classes.txt` or `classes.json`.
 
     A text file has one name a line. JSON is a list of names or an object from name to description.
 
     Raises:
-        DatasetFormatError: Not UTF-8, or neither of these.
+        DatasetFormatError: Neither of these.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetFormatError(f"{name} is not UTF-8 text. Save it as UTF-8.") from error
     if not name.endswith(".json"):
         lines = [line.strip() for line in text.splitlines()]
         return [line for line in lines if line], {}

@@ -65,6 +65,9 @@ def build_dataset(
             "'label', or name the classes and give a candidate file."
         )
     table = ClassTable(class_names if class_names else names_of(_written(samples)), samples.source)
+    if not class_names and all(item.what != "class names" for item in samples.understanding.taken):
+        words = f"{len(table.names):,} found in the labels"
+        samples.understanding.take("class names", words, "--class-names")
     for split in set(samples.splits):
         if not is_text(split):
             raise DatasetFormatError(f"{samples.source}: the split {shown(split)} is not Unicode.")
@@ -122,10 +125,7 @@ def _truth(
     known: dict[Label, int] = {}
     for row, label in enumerate(samples.labels):
         if label is None or label == UNKNOWN:
-            if samples.sets is None:
-                message = f"{samples.where(row)}: there is neither a label nor a candidate."
-                problems.append(Problem("empty-set", row, message))
-            continue
+            continue  # an unlabelled sample; what becomes of it is up to the user
         if label not in known:
             known[label] = table.find(label)
         truth[row] = known[label]

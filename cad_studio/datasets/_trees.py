@@ -1,17 +1,20 @@
 """Files below one root, be it a folder or a zip archive read in place.
 
-No name leads out of the root: absolute names, `..` and links that point elsewhere are refused.
-A zip is held to limits against archives that unpack to far more than they weigh.
+No name leads out of the root: absolute names, `..` and links that point elsewhere are refused,
+unless the user asks for such links to be followed. A zip is held to limits against archives that
+unpack to far more than they weigh.
 """
 
 import lzma
 import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from cad_studio.core.errors import DatasetFormatError
+from cad_studio.core.understanding import Understanding
 
 MAX_ENTRIES = 2_000_000
 MAX_TOTAL_BYTES = 64 * 2**30
@@ -47,6 +50,9 @@ class Tree(Protocol):
     def names(self) -> list[str]:
         """All files, sorted; hidden ones left out."""
 
+    def tell(self, understanding: Understanding) -> None:
+        """Say what `names` leaves out, once it was asked."""
+
     def exists(self, name: str) -> bool:
         """Whether there is such a file inside the root."""
 
@@ -58,14 +64,18 @@ class Tree(Protocol):
         """
 
 
-def open_tree(path: Path) -> Tree:
+def open_tree(path: Path, follow_links: bool = False) -> Tree:
     """The files of a folder or a zip archive.
+
+    Args:
+        path: The folder or archive.
+        follow_links: Whether links that lead out of a folder are followed.
 
     Raises:
         DatasetFormatError: Neither, or an archive that breaks a limit.
     """
     if path.is_dir():
-        return FolderTree(path)
+        return FolderTree(path, follow_links)
     if not path.exists():
         raise DatasetFormatError(f"{str(path)!r} does not exist.")
     return ZipTree(path)
@@ -93,29 +103,103 @@ def is_inside(name: str) -> bool:
     return bool(plain) and not plain.startswith("/") and not drive and ".." not in plain.split("/")
 
 
+def hub_snapshot(path: Path) -> Path:
+    """The folder of a dataset's files where `path` is its folder in the cache of the hub.
+
+    The cache keeps each file in `blobs` and each revision as a folder of links in `snapshots`.
+
+    Raises:
+        DatasetFormatError: It holds several revisions, and does not say which is the main one.
+    """
+    revisions = path / "snapshots"
+    if not ((path / "blobs").is_dir() and revisions.is_dir()):
+        return path
+    main = path / "refs" / "main"
+    if main.is_file() and (revisions / main.read_text(encoding="utf-8").strip()).is_dir():
+        return revisions / main.read_text(encoding="utf-8").strip()
+    found = sorted(entry for entry in revisions.iterdir() if entry.is_dir())
+    if len(found) != 1:
+        raise DatasetFormatError(
+            f"{path.name} holds {len(found)} revisions. Import one of the folders in "
+            f"{str(revisions)!r}."
+        )
+    return found[0]
+
+
 class FolderTree:
     """The files below a folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Look into `root`."""
+    def __init__(self, root: Path, follow_links: bool = False) -> None:
+        """Look into `root`; links that stay inside it are followed, others only on demand."""
         self.label = root.name
         self._root = os.path.realpath(root)
+        self._inside = None if follow_links else _reachable(self._root)
+        self._names: list[str] | None = None
+        self._left_out: dict[str, list[str]] = {}
 
     def names(self) -> list[str]:
-        """All files, sorted; hidden ones and hidden folders left out."""
+        """All files, sorted; hidden ones and hidden folders left out.
+
+        Raises:
+            DatasetFormatError: There are more than are read.
+        """
+        if self._names is None:
+            self._left_out = {}
+            self._names = self._listed()
+        return list(self._names)
+
+    def _listed(self) -> list[str]:
         found: list[str] = []
-        pending = [""]
+        # Each folder with the real places of those it lies in, itself included, to notice loops.
+        pending = [("", (self._root,))]
         while pending:
-            prefix = pending.pop()
+            prefix, above = pending.pop()
             with os.scandir(os.path.join(self._root, prefix)) as entries:
                 for entry in entries:
+                    name = prefix + entry.name
                     if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(f"{prefix}{entry.name}/")
+                        self._leave_out(_HIDDEN, name)
+                    elif entry.is_symlink():
+                        self._follow(name, above, found, pending)
+                    elif entry.is_dir():
+                        pending.append((f"{name}/", (*above, os.path.join(above[-1], entry.name))))
+                    elif entry.is_file():
+                        found.append(name)
                     else:
-                        found.append(prefix + entry.name)
+                        self._leave_out(_SPECIAL, name)
+            if len(found) + len(pending) > MAX_ENTRIES:
+                raise DatasetFormatError(
+                    f"{self.label} holds more than {MAX_ENTRIES:,} files, the most that are read. "
+                    "Import a part of it."
+                )
         return sorted(found)
+
+    def _follow(
+        self,
+        name: str,
+        above: tuple[str, ...],
+        found: list[str],
+        pending: list[tuple[str, tuple[str, ...]]],
+    ) -> None:
+        """Take in what a link leads to, or note why not."""
+        target = os.path.realpath(os.path.join(self._root, name))
+        if not self._is_allowed(target):
+            self._leave_out(_OUTSIDE, name)
+        elif os.path.isdir(target):
+            if any(place == target or place.startswith(f"{target}{os.sep}") for place in above):
+                self._leave_out(_LOOP, name)
+            else:
+                pending.append((f"{name}/", (*above, target)))
+        elif os.path.isfile(target):
+            found.append(name)
+        else:
+            self._leave_out(_SPECIAL if os.path.exists(target) else _DEAD, name)
+
+    def tell(self, understanding: Understanding) -> None:
+        """Say which hidden files, links and devices are not read."""
+        for kind, names in self._left_out.items():
+            how = HOW_TO_FOLLOW if kind == _OUTSIDE else ""
+            understanding.leave_out(kind, sorted(names), how)
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file inside the root."""
@@ -124,12 +208,72 @@ class FolderTree:
     def read(self, name: str, limit_bytes: int) -> bytes:
         """A file's content, at most one byte more than the limit."""
         path = os.path.realpath(os.path.join(self._root, name))
-        if not is_inside(name) or not path.startswith(os.path.join(self._root, "")):
+        if not is_inside(name):
             raise OSError(f"{name!r} lies outside the folder {self.label!r}")
+        if not self._is_allowed(path):
+            raise OSError(
+                f"{name!r} is a link that leads outside the folder {self.label!r}; {HOW_TO_FOLLOW}"
+            )
         if os.path.exists(path) and not os.path.isfile(path):
             raise OSError(f"{name!r} is no ordinary file")  # a pipe would never end
         with open(path, "rb") as file:
             return file.read(limit_bytes + 1)
+
+    def _is_allowed(self, path: str) -> bool:
+        return self._inside is None or os.path.join(path, "").startswith(self._inside)
+
+    def _leave_out(self, kind: str, name: str) -> None:
+        self._left_out.setdefault(kind, []).append(name)
+
+
+HOW_TO_FOLLOW = "Give --follow-links to follow links that lead out of the folder."
+_HIDDEN = "hidden files and folders"
+_SPECIAL = "entries that are not ordinary files"
+_OUTSIDE = "links that lead out of the folder"
+_LOOP = "links to a folder they lie in"
+_DEAD = "links that lead nowhere"
+
+
+def _reachable(root: str) -> tuple[str, ...]:
+    """Starts of the real paths that may be read: the folder, and the blobs of a hub snapshot."""
+    places = [os.path.join(root, "")]
+    for folder in (Path(root), *Path(root).parents):
+        cached = folder.parent.parent
+        if folder.parent.name == "snapshots" and (cached / "blobs").is_dir():
+            places.append(os.path.join(cached, "blobs", ""))
+    return tuple(places)
+
+
+class SubTree:
+    """The files of a tree below one of its folders."""
+
+    def __init__(self, tree: Tree, prefix: str) -> None:
+        """Look into `prefix`, which ends with a slash."""
+        self.label = tree.label
+        self._tree = tree
+        self._prefix = prefix
+
+    def names(self) -> list[str]:
+        """The files below the folder, by their names from there on."""
+        start = len(self._prefix)
+        return [name[start:] for name in self._tree.names() if name.startswith(self._prefix)]
+
+    def tell(self, understanding: Understanding) -> None:
+        """Say what the tree leaves out, and that all lies in one folder."""
+        understanding.take("wrapping folder", f"everything lies in {self._prefix}")
+        self._tree.tell(understanding)
+        outside = [name for name in self._tree.names() if not name.startswith(self._prefix)]
+        understanding.leave_out(f"files outside {self._prefix}", outside)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file below the folder."""
+        return is_inside(name) and self._tree.exists(self._prefix + name)
+
+    def read(self, name: str, limit_bytes: int) -> bytes:
+        """A file's content, at most one byte more than the limit."""
+        if not is_inside(name):
+            raise OSError(f"{name!r} lies outside the folder {self._prefix!r}")
+        return self._tree.read(self._prefix + name, limit_bytes)
 
 
 class ZipTree:
@@ -137,8 +281,6 @@ class ZipTree:
 
     def __init__(self, path: Path) -> None:
         """Read the table of contents.
-
-        A single top folder that holds everything is looked through.
 
         Raises:
             DatasetFormatError: No zip archive, or one that breaks a limit or leaves its root.
@@ -150,20 +292,29 @@ class ZipTree:
             raise DatasetFormatError(f"{path.name} is no readable zip archive: {error}.") from error
         entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
         _check_limits(path, entries)
-        self._entries = {entry.filename: entry for entry in entries if _is_shown(entry.filename)}
-        self._prefix = _top_folder(self._entries)
+        shown = [entry for entry in entries if _is_shown(entry.filename)]
+        self._hidden = [entry.filename for entry in entries if not _is_shown(entry.filename)]
+        self._links = [entry.filename for entry in shown if _is_link(entry)]
+        self._entries = {entry.filename: entry for entry in shown if not _is_link(entry)}
 
     def names(self) -> list[str]:
         """All files, sorted; hidden ones and hidden folders left out."""
-        return sorted(name[len(self._prefix) :] for name in self._entries)
+        return sorted(self._entries)
+
+    def tell(self, understanding: Understanding) -> None:
+        """Say which hidden files and links are not read."""
+        understanding.leave_out(_HIDDEN, self._hidden)
+        understanding.leave_out(
+            "links in a zip archive", self._links, "Unpack it and import the folder."
+        )
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file in the archive."""
-        return self._prefix + name in self._entries
+        return name in self._entries
 
     def read(self, name: str, limit_bytes: int) -> bytes:
         """A file's content, at most one byte more than the limit."""
-        entry = self._entries.get(self._prefix + name)
+        entry = self._entries.get(name)
         if entry is None:
             raise OSError(f"{name!r} is not in {self.label}")
         try:
@@ -179,6 +330,13 @@ class ZipTree:
             ValueError,
         ) as error:
             raise OSError(f"{name!r} in {self.label} is damaged or encrypted ({error})") from error
+
+
+def without_top(tree: Tree) -> Tree:
+    """The tree, from its only top folder on where everything lies in one."""
+    tops = {name.partition("/")[0] if "/" in name else "" for name in tree.names()}
+    top = tops.pop() if len(tops) == 1 else ""
+    return SubTree(tree, f"{top}/") if top and top.lower() not in SPLIT_WORDS else tree
 
 
 class TreeImages:
@@ -229,7 +387,5 @@ def _is_shown(name: str) -> bool:
     return "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)
 
 
-def _top_folder(names: dict[str, zipfile.ZipInfo]) -> str:
-    tops = {name.partition("/")[0] if "/" in name else "" for name in names}
-    top = tops.pop() if len(tops) == 1 else ""
-    return f"{top}/" if top and top.lower() not in SPLIT_WORDS else ""
+def _is_link(entry: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(entry.external_attr >> 16)

@@ -17,19 +17,19 @@ import numpy as np
 from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset, Votes
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError
 from cad_studio.core.progress import Progress
+from cad_studio.core.understanding import Understanding
 from cad_studio.core.vote_sets import check_threshold, sets_of_votes
 from cad_studio.datasets._arrow import ParquetPart, column
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
+from cad_studio.datasets._cells import plain_label
 from cad_studio.datasets._classes import ClassTable, Label
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import Table, plain_label, read_table_file, read_text_table
-from cad_studio.datasets._trees import Tree, TreeImages, is_inside, open_tree
+from cad_studio.datasets._tables import Table, beginning_of, read_table_file
+from cad_studio.datasets._trees import Tree, TreeImages, is_inside, open_tree, without_top
 from cad_studio.datasets._vote_columns import VoteColumns, choose_columns, is_blank
 from cad_studio.datasets._vote_matrix import tell_threshold
 from cad_studio.datasets.decoding import MAX_FILE_BYTES
 from cad_studio.datasets.image_folder import class_list
-
-_HEADER_BYTES = 65536
 
 
 @READERS.register("annotator-votes")
@@ -38,8 +38,8 @@ class AnnotatorVotes(DatasetReader):
 
     name = "annotator-votes"
     wants = (
-        "a .csv or .parquet table with the columns image, annotator and label, one row a vote; or "
-        "image and a column for each annotator"
+        "a table (.csv, .tsv, .xlsx, .parquet) with the columns image, annotator and label, one "
+        "row a vote; or image and a column for each annotator"
     )
 
     def recognises(self, source: str) -> bool:
@@ -64,9 +64,11 @@ class AnnotatorVotes(DatasetReader):
         path = source_path(source)
         check_threshold(options.threshold)
         progress.report(0.0, f"Reading {path.name}")
-        table = _read(path)
+        told = Understanding()
+        table = _read(path, options, told)
         folder = Path(options.images_dir).expanduser() if options.images_dir else path.parent
-        tree = open_tree(folder)
+        tree = open_tree(folder, options.follow_links)
+        tree = tree if folder.is_dir() else without_top(tree)
         names, descriptions = class_list(open_tree(path.parent), options.class_names)
         columns = choose_columns(table, options.columns, names)
         if columns is None:
@@ -76,7 +78,7 @@ class AnnotatorVotes(DatasetReader):
                 "--columns annotator=NAME,annotator=NAME."
             )
         progress.report(0.5, "Gathering the votes by image")
-        gathered = _Gathered(table, columns, options.only_split())
+        gathered = _Gathered(table, columns, options.only_split(), told)
         gathered.look_for_images(tree)
         samples = gathered.samples
         samples.fields = gathered.fields()
@@ -101,18 +103,7 @@ def _apply_threshold(dataset: SourceDataset, threshold: float) -> None:
 
 def _beginning(path: Path) -> Table | None:
     """The first rows of a table; None where it is none."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return _parquet_names(path)
-    if suffix not in (".csv", ".tsv"):
-        return None
-    try:
-        with path.open("rb") as file:
-            start = file.read(_HEADER_BYTES)
-        whole = start if len(start) < _HEADER_BYTES else start[: start.rindex(b"\n") + 1]
-        return read_text_table(whole, path.name)
-    except (OSError, ValueError, DatasetFormatError):
-        return None
+    return _parquet_names(path) if path.suffix.lower() == ".parquet" else beginning_of(path)
 
 
 def _parquet_names(path: Path) -> Table | None:
@@ -140,9 +131,9 @@ def _parquet_names(path: Path) -> Table | None:
     return Table(path.name, full, list(range(1, n_rows + 1)), unit="row")
 
 
-def _read(path: Path) -> Table:
+def _read(path: Path, options: ReadOptions, told: Understanding) -> Table:
     if path.suffix.lower() != ".parquet":
-        return read_table_file(path)
+        return read_table_file(path, options.tables().form, told)
     part = ParquetPart(path, None)
     columns = {name: column(part, name) for name in part.schema.names}
     return Table(path.name, columns, list(range(1, part.n_rows + 1)), unit="row")
@@ -151,7 +142,7 @@ def _read(path: Path) -> Table:
 class _Gathered:
     """The votes of a table, by image in the order of first appearance."""
 
-    def __init__(self, table: Table, columns: VoteColumns, split: str) -> None:
+    def __init__(self, table: Table, columns: VoteColumns, split: str, told: Understanding) -> None:
         self._table, self._columns = table, columns
         self.images: list[str] = []
         self._first: list[int] = []
@@ -165,6 +156,7 @@ class _Gathered:
             sets=[],
             labels=None if columns.truth is None else [],
             where=lambda row: table.where(self._first[row]),
+            understanding=told,
         )
         self._gather(split)
 

@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.datasets import _tables
 from cad_studio.datasets import _vote_file as vote_file
 from cad_studio.datasets._arrays import as_mask, read_npy
+from cad_studio.datasets._cells import candidate_column
 from cad_studio.datasets._classes import ClassTable, shown
+from cad_studio.datasets._file_names import NameFinder
 from cad_studio.datasets._plain_pickle import load_plain_pickle
-from cad_studio.datasets._tables import Table, candidate_cell, read_table_file
+from cad_studio.datasets._roles import Roles, TableChoices, find_roles
+from cad_studio.datasets._tables import Table, read_table_file
 from cad_studio.datasets._vote_matrix import MASK, kind_of, with_votes
 
 MODES = ("aggregate", "vaguest")
-SUFFIXES = (".npy", ".npz", ".csv", ".jsonl", ".pt", ".pkl", ".pickle")
+SUFFIXES = (".npy", ".npz", *_tables.SUFFIXES, ".pt", ".pkl", ".pickle")
 MAX_LABELS = 50_000_000
 """Labels in a pickle over all rows and annotators; one list may stand in it a million times."""
 
-_TABLES = (".csv", ".jsonl")
 _PICKLES = (".pkl", ".pickle")
 
 
@@ -38,7 +41,7 @@ def apply_candidates(
     mode: str | None,
     votes_as: str | None = None,
     threshold: float = 0.0,
-    annotators: Sequence[str] = (),
+    choices: TableChoices | None = None,
 ) -> SourceDataset:
     """The source with the candidate sets of a file in the place of its own.
 
@@ -51,7 +54,8 @@ def apply_candidates(
         mode: `aggregate` or `vaguest` for a file with several sets a sample; None is `aggregate`.
         votes_as: What a matrix of votes holds, one of `VOTES_AS`; None to find out.
         threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
-        annotators: Names of the arrays of an `.npz` or `.pt` that are one annotator's votes each.
+        choices: What the user says about the file, where it is a table; the columns of annotators
+            are the arrays of an `.npz` or `.pt` that are one annotator's votes each.
 
     Raises:
         DatasetFormatError: The file cannot be read or does not fit the source.
@@ -73,12 +77,14 @@ def apply_candidates(
         raise DatasetFormatError(f"{str(path)!r} does not exist.")
     if suffix in _PICKLES:
         return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
-    if suffix in _TABLES:
-        return _from_table(source, read_table_file(path))
+    choices = choices or TableChoices()
+    if suffix in _tables.SUFFIXES:
+        table = read_table_file(path, choices.form, source.understanding)
+        return _from_table(source, table, choices)
     how = _Votes(votes_as, threshold)
     if suffix == ".npy":
         return _matrix_by_row(source, read_npy(path), path.name, how)
-    stored = vote_file.read(path, annotators)
+    stored = vote_file.read(path, choices.columns.get("annotator", ()))
     if stored.ids is None:
         return _matrix_by_row(source, stored.values, path.name, how.of(stored))
     return _matrix_by_id(source, stored, path.name, how.of(stored))
@@ -126,19 +132,36 @@ def _matrix_by_id(
     return replace(found, problems=found.problems + unlabelled)
 
 
-def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
-    key = next((name for name in ("id", "file_name") if name in table.columns), None)
-    if key is not None and "candidates" in table.columns:
-        return _by_names(source, table, key)
+def _from_table(source: SourceDataset, table: Table, choices: TableChoices) -> SourceDataset:
+    roles = find_roles(table, choices.columns, source.class_names, _ROLES)
+    key = roles.column.get("id") or roles.column.get("image")
+    told = source.understanding
+    told.use_column("id", *([key] if key else []))
+    if key is not None and "candidates" in roles.column:
+        told.use_column("candidates", roles.column["candidates"])
+        told.leave_out(f"columns of {table.name} that are not kept", roles.rest)
+        return _by_names(source, table, key, roles.column["candidates"], choices)
+    return _from_bits(source, table, key, roles)
+
+
+_ROLES = ("id", "image", "candidates", "class")
+
+
+def _from_bits(source: SourceDataset, table: Table, key: str | None, roles: Roles) -> SourceDataset:
+    """The sets of a table with one column of 0 and 1 for each class."""
     classes = ClassTable(source.class_names, table.name)
     headers = [name for name in table.columns if name != key]
-    order = [classes.find(name) for name in headers]
-    cells: list[list[object]] = [table.columns[name] for name in headers]
     if key is None and all(name in ("0", "1") for name in headers):
         raise DatasetFormatError(
             f"{table.name}, line 1: expected the class names, found a row of 0 and 1. Put the "
             "names of the classes in the first line."
         )
+    if set(roles.classes) >= set(source.class_names):
+        headers = roles.classes
+        left = [name for name in roles.rest if name != key]
+        source.understanding.leave_out(f"columns of {table.name} that are not kept", left)
+    order = [classes.find(name) for name in headers]
+    cells: list[list[object]] = [table.columns[name] for name in headers]
     if UNKNOWN in order:
         name = headers[order.index(UNKNOWN)]
         raise DatasetFormatError(f"{table.name}, line 1: {classes.complaint(name)}")
@@ -147,6 +170,7 @@ def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
             f"{table.name}, line 1: {len(order)} columns for {len(classes.names)} classes; "
             "each class needs its own."
         )
+    source.understanding.use_column("class", *headers)
     mask = np.zeros((len(table), len(order)), bool)
     for column, values in zip(order, cells, strict=True):
         for row, value in enumerate(values):
@@ -162,15 +186,23 @@ def _from_table(source: SourceDataset, table: Table) -> SourceDataset:
 _BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
-def _by_names(source: SourceDataset, table: Table, key: str) -> SourceDataset:
+def _by_names(
+    source: SourceDataset, table: Table, key: str, column: str, choices: TableChoices
+) -> SourceDataset:
     classes = ClassTable(source.class_names, table.name)
     positions = _positions(table.texts(key), source, table.name)
     rows: list[int] = []
     columns: list[int] = []
     problems = _left_out(source, positions, table.name)
-    cells = table.columns["candidates"]
-    for sample, line in enumerate(positions):
-        members = candidate_cell(cells[line], table.where(line)) if line >= 0 else []
+    cells = candidate_column(
+        table.columns[column],
+        table.where,
+        source.class_names,
+        choices.list_separator,
+        source.understanding,
+    )
+    for sample, line in enumerate(positions.tolist()):
+        members = cells[line] if line >= 0 else []
         if line >= 0 and not members:
             message = f"{table.where(line)}: the candidate set is empty."
             problems.append(Problem("empty-set", sample, message))
@@ -332,6 +364,7 @@ def _positions(names: Sequence[str], source: SourceDataset, where: str) -> NDArr
             )
         place[name] = row
     positions = np.asarray([place.get(name, -1) for name in source.ids], np.int64)
+    _meet_by_file_name(positions, place, source, where)
     if (positions < 0).all():
         first = shown(names[0]) if names else "none"
         raise DatasetFormatError(
@@ -339,6 +372,32 @@ def _positions(names: Sequence[str], source: SourceDataset, where: str) -> NDArr
             f"the source has e.g. {shown(source.ids[0])})."
         )
     return positions
+
+
+def _meet_by_file_name(
+    positions: NDArray[np.int64], place: dict[str, int], source: SourceDataset, where: str
+) -> None:
+    """Fill in the rows of ids that differ in folder, ending or slashes, where that is unique."""
+    bare = np.flatnonzero(positions < 0).tolist()
+    rest = place.keys() - set(source.ids)
+    if not bare or not rest:
+        return
+    finder = NameFinder(source.ids[row] for row in bare)
+    rows = {source.ids[row]: row for row in bare}
+    met: dict[str, list[str]] = {}
+    for name in place:  # in the order of the file
+        found = finder.find(name) if name in rest else None
+        if found is not None:
+            met.setdefault(found, []).append(name)
+    for found, names in met.items():
+        if len(names) == 1:
+            positions[rows[found]] = place[names[0]]
+    once = [found for found, names in met.items() if len(names) == 1]
+    if once:
+        words = f"{len(once):,} of {where} met by file name (first: {met[once[0]][0]} is {once[0]})"
+        source.understanding.take("ids", words)
+    unused = sorted(rest - {met[found][0] for found in once})
+    source.understanding.leave_out(f"ids of {where} that no sample has", unused)
 
 
 def _left_out(source: SourceDataset, positions: NDArray[np.int64], where: str) -> list[Problem]:

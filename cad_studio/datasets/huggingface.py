@@ -6,8 +6,10 @@ names are honoured. Local files are read where they lie; only hub datasets go in
 """
 
 import json
+import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,10 @@ from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.datasets._arrow import ArrowPart, HubPart, ParquetPart, Part, column, matrix
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
+from cad_studio.datasets._cells import candidate_cell, plain_label
 from cad_studio.datasets._classes import Label
 from cad_studio.datasets._images import JoinedImages
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import candidate_cell, plain_label
 from cad_studio.datasets._trees import SPLIT_WORDS, FolderTree
 from cad_studio.datasets.image_folder import class_list
 from cad_studio.datasets.npz import to_features
@@ -30,6 +32,7 @@ from cad_studio.datasets.npz import to_features
 PREFIX = "hf:"
 IMAGE_COLUMNS = ("image", "img", "picture")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "target", "class")
+_DATA = (".parquet", ".arrow")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _VOTES = {"image", "annotator", "label"}
@@ -101,14 +104,21 @@ def _is_saved(folder: Path) -> bool:
 
 
 def _data_files(folder: Path, deep: bool) -> list[Path]:
-    patterns = ("**/*",) if deep else ("*", "data/*", "*/*")
-    found = {
-        path
-        for pattern in patterns
-        for path in folder.glob(pattern)
-        if path.suffix in (".parquet", ".arrow") and path.is_file()
-    }
-    return sorted(found)
+    """Parquet and Arrow files in a folder and in its folders, or however deep they lie."""
+    if deep:
+        found = {path for path in folder.glob("**/*") if path.suffix in _DATA and path.is_file()}
+        return sorted(found)
+    # plain names, for there may be a hundred thousand files of another format
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                with suppress(PermissionError):
+                    names += (f"{entry.name}/{name}" for name in os.listdir(entry.path))
+            else:
+                names.append(entry.name)
+    paths = [folder / name for name in names if name.endswith(_DATA)]
+    return sorted(path for path in paths if path.is_file())
 
 
 def _local_parts(path: Path, options: ReadOptions) -> list[Part]:

@@ -1,36 +1,53 @@
 """Image folders, and zip archives of them.
 
-Either a table `metadata.csv` or `metadata.jsonl` names the images (`file_name`) and their
-`candidates`, `label`, `split` and `id`, or each class has a folder of images. Both may lie one
-level down, in a folder for each split. `classes.txt` or `classes.json` gives the class names.
+Either a table `metadata.csv` (also `.tsv`, `.jsonl`, `.xlsx`) names the images (`file_name`) and
+their `candidates`, `label`, `split` and `id`, or each class has a folder of images. Both may lie
+one level down, in a folder for each split, and all of it in folders that only wrap it.
+`classes.txt` or `classes.json` gives the class names. A table may also be the source itself.
 """
 
 import os
-import unicodedata
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from cad_studio.core.dataset import Problem, SourceDataset
+from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.core.understanding import Understanding
+from cad_studio.datasets import _tables
 from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, source_path
-from cad_studio.datasets._classes import Label, read_class_list, shown
+from cad_studio.datasets._classes import read_class_list
+from cad_studio.datasets._folder_layout import find_layout, wrapping
+from cad_studio.datasets._image_tables import rows_of_tables, tells_images
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import Table, candidate_cell, plain_label, read_text_table
-from cad_studio.datasets._trees import (
-    SPLIT_WORDS,
-    FolderTree,
-    Tree,
-    TreeImages,
-    is_inside,
-    open_tree,
-    read_table,
+from cad_studio.datasets._tables import beginning_of
+from cad_studio.datasets._text import decoded
+from cad_studio.datasets._trees import SubTree, Tree, TreeImages, open_tree, read_table
+from cad_studio.datasets.decoding import MAX_FILE_BYTES
+from cad_studio.datasets.picture_formats import (
+    HEIC,
+    HOW_TO_READ_HEIC,
+    START_BYTES,
+    is_heic_name,
+    known_suffixes,
+    picture_in,
+    suffix_of,
 )
-from cad_studio.datasets.decoding import MAX_FILE_BYTES, SUFFIXES
 
-TABLES = ("metadata.csv", "metadata.jsonl")
+TABLES = tuple(f"metadata{suffix}" for suffix in _tables.SUFFIXES)
 CLASS_LISTS = ("classes.json", "classes.txt")
 _LOOKED_AT = 2000
+# Not looked into for pictures: a set may hold one of these beside each image.
+_NOT_PICTURES = frozenset(
+    {
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml"),
+        *(".md", ".rst", ".html", ".htm", ".css", ".js", ".pdf", ".doc", ".docx", ".xls", ".xlsx"),
+        *(".py", ".ipynb", ".sh", ".m", ".r", ".log", ".ini", ".cfg", ".lock"),
+        *(".npy", ".npz", ".mat", ".pkl", ".pt", ".pth", ".h5", ".hdf5", ".parquet", ".arrow"),
+        *(".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".db", ".sqlite"),
+        *(".svg", ".mp4", ".avi", ".mov", ".mkv", ".wav", ".mp3"),
+    }
+)
 
 
 @READERS.register("image-folder")
@@ -39,15 +56,15 @@ class ImageFolder(DatasetReader):
 
     name = "image-folder"
     wants = (
-        "a folder or .zip with metadata.csv or metadata.jsonl (column file_name) and the images, "
-        "or with one folder of images for each class"
+        "a folder or .zip with metadata.csv (also .tsv, .jsonl, .xlsx; column file_name) and the "
+        "images, or with one folder of images for each class"
     )
 
     def recognises(self, source: str) -> bool:
-        """A zip, a table with a column `file_name`, or a folder with an image in it."""
+        """A zip, a table that names images, or a folder with an image in it."""
         path = Path(source).expanduser()
         if path.is_file():
-            return path.suffix.lower() == ".zip" or _names_files(path)
+            return path.suffix.lower() == ".zip" or tells_images(beginning_of(path))
         return path.is_dir() and (
             any((path / table).is_file() for table in TABLES) or _holds_an_image(path)
         )
@@ -56,62 +73,134 @@ class ImageFolder(DatasetReader):
         """List the images and read the tables."""
         path = source_path(source)
         table_name = ""
-        if path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
+        if path.is_file() and path.suffix.lower() in _tables.SUFFIXES:
             path, table_name = path.parent, path.name
-        tree = open_tree(path)
+            if options.images_dir:
+                return _from_table_alone(path / table_name, options, progress)
+        tree = open_tree(path, options.follow_links)
         progress.report(0.0, f"Listing {tree.label}")
+        told = Understanding()
         if table_name:
-            files, tables = [], [table_name]
-        else:
-            files = tree.names()
-            tables = _tables_among(files)
-        names, descriptions = class_list(tree, options.class_names)
+            names, descriptions = class_list(tree, options.class_names)
+            return _from_tables(tree, [table_name], None, names, descriptions, options, told)
+        pictures = find_pictures(tree, told)
+        tree, pictures = _unwrapped(tree, pictures, options)
+        tree.tell(told)
+        names, descriptions = class_list(tree, options.class_names, told)
         progress.report(0.5, "Reading labels")
+        tables = _tables_among(tree.names())
         if tables:
-            samples, images = _from_tables(tree, tables, options)
-        else:
-            samples, images = _from_folders(tree, files, options)
-        return build_dataset(samples, names, descriptions, TreeImages(tree, images, MAX_FILE_BYTES))
+            return _from_tables(tree, tables, pictures, names, descriptions, options, told)
+        samples = _from_folders(tree, pictures, names, options, told)
+        images = TreeImages(tree, pictures, MAX_FILE_BYTES)
+        return build_dataset(samples, names, descriptions, images)
 
 
-def class_list(tree: Tree, given: Sequence[str] | None) -> tuple[list[str] | None, dict[str, str]]:
+def class_list(
+    tree: Tree, given: Sequence[str] | None, told: Understanding | None = None
+) -> tuple[list[str] | None, dict[str, str]]:
     """Class names and descriptions: the given names, else those of a class list in the tree."""
     for name in CLASS_LISTS:
         if tree.exists(name):
-            names, descriptions = read_class_list(read_table(tree, name), name)
+            data = read_table(tree, name)
+            names, descriptions = read_class_list(decoded(data, name, told=told), name)
+            if told is not None and not given:
+                told.take("class names", f"{len(names)} from {name}", "--class-names")
             return list(given or names), descriptions
     return (list(given) if given else None), {}
 
 
-def _names_files(path: Path) -> bool:
-    if path.suffix.lower() not in (".csv", ".jsonl"):
-        return False
+def find_pictures(tree: Tree, told: Understanding) -> list[str]:
+    """The pictures of a tree, by ending or, where that tells nothing, by content.
+
+    Other files are counted by ending, but for tables and class lists, which are read.
+    """
+    known = known_suffixes()
+    found: list[str] = []
+    others: dict[str, list[str]] = {}
+    by_content = 0
+    for name in tree.names():
+        suffix = suffix_of(name)
+        if suffix in known:
+            found.append(name)
+            continue
+        kind = HEIC if is_heic_name(name) else None
+        if kind is None and suffix not in _NOT_PICTURES:
+            kind = _content(tree, name)
+        if kind == HEIC:
+            others.setdefault(HEIC, []).append(name)
+        elif kind is not None:
+            by_content += 1
+            found.append(name)
+        elif name.rpartition("/")[2] not in (*TABLES, *CLASS_LISTS):
+            others.setdefault(suffix, []).append(name)
+    if by_content:
+        told.take("pictures", f"{by_content:,} recognised by their content, not by their ending")
+    for suffix, names in others.items():
+        if suffix == HEIC:
+            told.leave_out("HEIC pictures", names, HOW_TO_READ_HEIC)
+        else:
+            ending = f"with the ending {suffix}" if suffix else "without an ending"
+            told.leave_out(f"files {ending}, which are no pictures", names)
+    return found
+
+
+def _content(tree: Tree, name: str) -> str | None:
     try:
-        with path.open("rb") as file:
-            start = file.read(65536).split(b"\n")[0]
+        return picture_in(tree.read(name, START_BYTES))
     except OSError:
-        return False
-    return b"file_name" in start and b"annotator" not in start
+        return None
 
 
 def _holds_an_image(path: Path) -> bool:
+    known = known_suffixes()
     looked_at = 0
-    for _folder, folders, files in os.walk(path):
+    for folder, folders, files in os.walk(path):
         folders.sort()
         for name in files:
             looked_at += 1
-            if os.path.splitext(name)[1].lower() in SUFFIXES:
+            suffix = suffix_of(name)
+            if suffix in known or is_heic_name(name):
+                return True
+            if suffix not in _NOT_PICTURES and _starts_as_picture(os.path.join(folder, name)):
                 return True
             if looked_at > _LOOKED_AT:
                 return False
+        if any(os.path.islink(os.path.join(folder, name)) for name in folders):
+            return True  # is told what became of them
     return False
 
 
-def _tables_among(files: list[str]) -> list[str]:
-    tables = [name for name in files if PurePosixPath(name).name in TABLES]
+def _starts_as_picture(path: str) -> bool:
+    if not os.path.isfile(path):  # a pipe would never answer
+        return False
+    try:
+        with open(path, "rb") as file:
+            return picture_in(file.read(START_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _unwrapped(tree: Tree, pictures: list[str], options: ReadOptions) -> tuple[Tree, list[str]]:
+    """The tree and its pictures from where the wrapping folders end."""
+    top_files = {name for name in tree.names() if "/" not in name}
+    if top_files & {*TABLES, *CLASS_LISTS}:
+        return tree, pictures
+    names = pictures + _tables_among(tree.names(), any_depth=True)
+    prefix = wrapping(names, options.class_names or ())
+    if not prefix:
+        return tree, pictures
+    inside = [name[len(prefix) :] for name in pictures if name.startswith(prefix)]
+    return SubTree(tree, prefix), inside
+
+
+def _tables_among(files: list[str], any_depth: bool = False) -> list[str]:
+    tables = [name for name in files if name.rpartition("/")[2] in TABLES]
+    if any_depth:
+        return tables
     top = [name for name in tables if "/" not in name]
     found = top or [name for name in tables if name.count("/") == 1]
-    folders = [str(PurePosixPath(name).parent) for name in found]
+    folders = [name.rpartition("/")[0] for name in found]
     if len(set(folders)) < len(folders):
         raise DatasetFormatError(
             f"There are two tables in one place: {', '.join(found)}. Keep one of them."
@@ -119,105 +208,77 @@ def _tables_among(files: list[str]) -> list[str]:
     return found
 
 
-def _from_tables(tree: Tree, names: list[str], options: ReadOptions) -> tuple[Samples, list[str]]:
-    tables = [read_text_table(read_table(tree, name), name) for name in names]
-    origin = [(table, row) for table in tables for row in range(len(table))]
-    samples = Samples(
-        source=names[0] if len(names) == 1 else tree.label,
-        ids=[],
-        splits=[],
-        sets=[] if any("candidates" in table.columns for table in tables) else None,
-        labels=[] if any("label" in table.columns for table in tables) else None,
-        where=lambda row: origin[row][0].where(origin[row][1]),
+def _from_table_alone(path: Path, options: ReadOptions, progress: Progress) -> SourceDataset:
+    """The images of a folder or archive that a table elsewhere names."""
+    progress.report(0.0, f"Reading {path.name}")
+    told = Understanding()
+    assert options.images_dir is not None
+    tree = open_tree(Path(options.images_dir).expanduser(), options.follow_links)
+    names, descriptions = class_list(open_tree(path.parent), options.class_names, told)
+    samples, images = rows_of_tables(
+        tree, [(path.name, path.read_bytes())], None, names, options, told
     )
-    images: list[str] = []
-    spelling = _Spelling(tree)
-    for table in tables:
-        _add_table(table, samples, images, spelling, options)
-    return samples, images
+    return build_dataset(samples, names, descriptions, TreeImages(tree, images, MAX_FILE_BYTES))
 
 
-def _add_table(
-    table: Table, samples: Samples, images: list[str], spelling: "_Spelling", options: ReadOptions
-) -> None:
-    table.require("file_name")
-    folder = str(PurePosixPath(table.name).parent)
-    prefix = "" if folder == "." else f"{folder}/"
-    files = table.texts("file_name")
-    ids = table.texts("id") if "id" in table.columns else [""] * len(table)
-    split = folder if prefix else options.only_split()
-    splits = table.texts("split") if "split" in table.columns else [split] * len(table)
-    for row, file in enumerate(files):
-        image = spelling.find(prefix + file)
-        if not file or image is None:
-            reason = "no file name is given" if not file else f"{shown(file)} {_trouble(file)}"
-            message = f"{table.where(row)}: {reason}."
-            samples.problems.append(Problem("unreadable-image", len(images), message))
-        images.append(image or prefix + file)
-        samples.ids.append(ids[row] or prefix + file)
-        samples.splits.append(splits[row] or split)
-    if samples.sets is not None:
-        cells = table.columns.get("candidates")
-        samples.sets += (
-            [None] * len(table)
-            if cells is None
-            else [candidate_cell(cell, table.where(row)) for row, cell in enumerate(cells)]
-        )
-    if samples.labels is not None:
-        for row, label in enumerate(table.columns.get("label", [None] * len(table))):
-            known = label is not None and label != ""
-            samples.labels.append(plain_label(label, table.where(row)) if known else None)
+def _from_tables(
+    tree: Tree,
+    tables: list[str],
+    pictures: list[str] | None,
+    names: list[str] | None,
+    descriptions: dict[str, str],
+    options: ReadOptions,
+    told: Understanding,
+) -> SourceDataset:
+    held = [(name, read_table(tree, name)) for name in tables]
+    samples, images = rows_of_tables(tree, held, pictures, names, options, told)
+    names = names or (list(told.columns["class"]) if "class" in told.columns else None)
+    if pictures is not None:
+        told.leave_out(
+            "pictures that no table names", sorted(set(pictures) - set(images)),
+            "Add rows for them, or leave them.",
+        )  # fmt: skip
+        other = [name for name in _tables_among(tree.names(), any_depth=True) if name not in tables]
+        told.leave_out("tables further down, which are not read", other)
+    return build_dataset(samples, names, descriptions, TreeImages(tree, images, MAX_FILE_BYTES))
 
 
-def _trouble(file: str) -> str:
-    return "does not exist" if is_inside(file) else "lies outside the folder"
-
-
-class _Spelling:
-    """Finds files whose accented letters are composed differently on disk than in a table."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._composed: dict[str, str] | None = None
-
-    def find(self, name: str) -> str | None:
-        """The name as the tree spells it, or None."""
-        name = name.removeprefix("./")
-        if self._tree.exists(name):
-            return name
-        if name.isascii():
-            return None
-        if self._composed is None:
-            self._composed = {unicodedata.normalize("NFC", n): n for n in self._tree.names()}
-        return self._composed.get(unicodedata.normalize("NFC", name))
-
-
-def _from_folders(tree: Tree, files: list[str], options: ReadOptions) -> tuple[Samples, list[str]]:
-    images = [name for name in files if os.path.splitext(name)[1].lower() in SUFFIXES]
-    parts = [name.split("/") for name in images]
-    by_split = bool(parts) and all(
-        len(part) > 2 and part[0].lower() in SPLIT_WORDS for part in parts
-    )
-    depth = 1 if by_split else 0
-    if not any(len(part) > depth + 1 for part in parts):
-        kind = tree.label if isinstance(tree, FolderTree) else f"{tree.label} (zip)"
+def _from_folders(
+    tree: Tree,
+    pictures: list[str],
+    names: list[str] | None,
+    options: ReadOptions,
+    told: Understanding,
+) -> Samples:
+    if not pictures:
+        lines = " ".join(f"Left out: {item.line()}" for item in told.left_out)
+        raise DatasetFormatError(f"{tree.label} holds no pictures that are read. {lines}".rstrip())
+    has_sets = options.candidates is not None
+    layout = find_layout(pictures, options.split_from, names or (), has_sets)
+    has_labels = any(label is not None for label in layout.labels)
+    if not has_labels and not (names and (has_sets or options.unlabelled == "keep")):
         raise DatasetFormatError(
-            f"{kind} holds {len(images):,} images but neither metadata.csv nor metadata.jsonl nor "
-            "a folder for each class."
+            f"{tree.label} holds {len(pictures):,} images but neither metadata.csv nor "
+            "metadata.jsonl nor a folder for each class. Add one; or name the classes with "
+            "--class-names, and give the sets with --candidates or take all classes with "
+            "--unlabelled keep."
         )
-    classes: list[Label | None] = [part[depth] if len(part) > depth + 1 else None for part in parts]
-    problems = [
-        Problem("unknown-class", row, f"{images[row]}: the image lies in no class folder.")
-        for row, label in enumerate(classes)
-        if label is None
-    ]
-    samples = Samples(
+    told.layout = layout.words
+    told.take("splits", _split_words(layout.splits), "--split-from")
+    if not names:
+        n_classes = len({label for label in layout.labels if label is not None})
+        told.take("class names", f"{n_classes} from the names of folders", "--class-names")
+    return Samples(
         source=tree.label,
-        ids=list(images),
-        splits=[part[0] if by_split else options.only_split() for part in parts],
+        ids=list(pictures),
+        splits=[split or options.only_split() for split in layout.splits],
         sets=None,
-        labels=classes,
-        where=lambda row: images[row],
-        problems=problems,
+        labels=list(layout.labels),
+        where=lambda row: pictures[row],
+        understanding=told,
     )
-    return samples, images
+
+
+def _split_words(splits: Sequence[str | None]) -> str:
+    names = sorted({split for split in splits if split is not None})
+    return f"{', '.join(names)}, from the names of folders" if names else "none in the source"

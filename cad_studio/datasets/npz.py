@@ -5,7 +5,6 @@ Arrays: `images` uint8 (N, H, W) or (N, H, W, 3), or `features` (N, D), or both;
 `class_descriptions` (C,) and `split`, one text or (N,). Further arrays (N,) become fields.
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,18 +84,20 @@ class NpzFile(DatasetReader):
         if "features" in arrays:
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
-        dataset.fields = _fields(path, n_samples, dataset)
+        dataset.fields = _fields(path, archive.others, n_samples, dataset)
+        told = dataset.understanding
+        main = "images" if "images" in arrays else "features"
+        told.layout = f"arrays of {main} in a NumPy archive"
+        told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
         return dataset
 
 
-def _fields(path: Path, n_samples: int, dataset: SourceDataset) -> dict[str, Sequence[object]]:
+def _fields(
+    path: Path, names: Sequence[str], n_samples: int, dataset: SourceDataset
+) -> dict[str, Sequence[object]]:
     """Further arrays with a value for each sample; others are left out with a word."""
     found: dict[str, Sequence[object]] = {}
-    with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
     for name in names:
-        if name in ARRAYS:
-            continue
         try:
             opened = NpzArchive(path, {name})
             announced = opened.announced[name]
@@ -105,7 +106,8 @@ def _fields(path: Path, n_samples: int, dataset: SourceDataset) -> dict[str, Seq
             fits = False
         if not fits:
             dataset.understanding.leave_out(
-                "arrays that are neither known nor one plain value for each sample", [name]
+                "arrays that are not read, as they are neither known nor a value for each sample",
+                [name],
             )
             continue
         require_memory(3 * announced.size_bytes + 100 * announced.size, f"{path.name}, {name}")

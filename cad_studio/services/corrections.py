@@ -8,7 +8,8 @@ from typing import Any
 from cad_studio.core.annotation import ClassMap
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.optional import require
-from cad_studio.datasets._tables import Table, candidate_cell, read_text_table
+from cad_studio.datasets._cells import candidate_cell
+from cad_studio.datasets._tables import Table, read_text_table
 from cad_studio.services.access import Access
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotated_sets import AnnotatedSets

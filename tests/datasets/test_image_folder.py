@@ -147,9 +147,12 @@ def test_tables_that_cannot_be_read_say_where(tmp_path):
     root = tree(tmp_path / "a", "1.png")
     table = root / "metadata.csv"
     for content, message in [
-        (b"file_name,label\n1.png,\xff\n", "metadata.csv, line 2: this is not UTF-8"),
-        (b"file_name;label\n1.png;cat\n", "line 1: the columns must be separated by commas"),
-        (b"filename,label\n1.png,cat\n", "no column 'file_name'. Closest: 'filename'"),
+        (
+            "file_name,label\n1.png,\u732b\u72d7\n".encode("gb18030"),
+            "metadata.csv, line 2: this is not UTF-8",
+        ),
+        (b"file_nam,label\n1.png,cat\n", "no column 'file_name'. Closest: 'file_nam'"),
+        (b"file_name;a,label\n1.png;1,cat\n", "could be separated by comma or semicolon"),
         (b'file_name,candidates\n1.png,"[1,"\n', "line 2: the candidates start with '\\['"),
         (b'file_name,label\n1.png,"cat\n', "line 2: unexpected end of data"),
         (b"", "metadata.csv is empty"),

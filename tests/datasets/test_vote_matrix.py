@@ -5,6 +5,7 @@ import pytest
 
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError, SettingError
+from cad_studio.datasets._roles import TableChoices
 from cad_studio.datasets.candidate_file import apply_candidates
 from cad_studio.datasets.checks import check
 
@@ -137,11 +138,17 @@ def test_columns_of_a_tensor_file_are_annotators_once_they_are_named(tmp_path):
     torch.save({"clean_label": np.array([0, 1, 2]), **people}, path)
     with pytest.raises(DoubtfulSourceError, match=r"'clean_label', 'random_label1'.*--columns"):
         apply_candidates(source(), path, None)
-    found = apply_candidates(source(), path, None, annotators=list(people))
+    found = apply_candidates(
+        source(), path, None, choices=TableChoices(columns={"annotator": list(people)})
+    )
     assert found.candidates.lists() == OF_THREE
     assert found.votes.annotators == list(people)
-    with pytest.raises(DatasetFormatError, match=r"no column 'random_label9'.*Closest"):
-        apply_candidates(source(), path, None, annotators=["random_label9"])
+    with pytest.raises(
+        DatasetFormatError, match=r"no column 'random_label9'.*Closest: 'random_label"
+    ):
+        apply_candidates(
+            source(), path, None, choices=TableChoices(columns={"annotator": ["random_label9"]})
+        )
 
 
 def test_votes_with_ids_find_their_samples(tmp_path):

@@ -1,0 +1,74 @@
+"""Which files are pictures that can be read: by what Pillow knows, by ending and by content.
+
+Formats that Pillow hands to another program (EPS to Ghostscript) or only recognises are left out.
+HEIC is read where the package `pillow-heif` is installed.
+"""
+
+from functools import cache
+from importlib import import_module
+
+from PIL import Image
+
+from cad_studio.core.optional import is_installed
+
+START_BYTES = 64
+"""How much of a file `picture_in` needs."""
+
+HEIC = "HEIC"
+HOW_TO_READ_HEIC = "Install pillow-heif to read them, or convert them to JPEG or PNG."
+
+_COMMON = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
+# Run by another program, film, or recognised without being read.
+_NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM", "IPTC"}
+# Formats whose first bytes tell them for sure; of `BM` or `P5` texts may begin, too.
+_SURE = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF", "JPEG2000", "HEIF", "PSD")
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+_HEIC_SUFFIXES = {".heic", ".heif", ".hif"}
+
+
+@cache
+def known_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that are read, common ones first."""
+    if is_installed("pillow_heif"):
+        import_module("pillow_heif").register_heif_opener()
+    Image.init()
+    names = [name for name in Image.OPEN if name not in _NOT_READ]
+    return tuple(sorted(names, key=lambda name: (name not in _COMMON, name)))
+
+
+@cache
+def known_suffixes() -> frozenset[str]:
+    """File name endings of these formats, in lower case with the dot."""
+    formats = {*known_formats(), "MPO"}  # opened as JPEG
+    return frozenset(
+        suffix for suffix, name in Image.registered_extensions().items() if name in formats
+    )
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a file name in lower case with the dot; empty without one."""
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f"{dot}{ending}".lower() if stem else ""
+
+
+def is_heic_name(name: str) -> bool:
+    """Whether a name says HEIC while nothing that reads it is installed."""
+    return suffix_of(name) in _HEIC_SUFFIXES - known_suffixes()
+
+
+def picture_in(start: bytes) -> str | None:
+    """The format of the picture that begins so, or None where it is none for sure.
+
+    Args:
+        start: The first `START_BYTES` bytes of a file.
+
+    Returns:
+        Pillow's name of the format, or `HEIC` for one that nothing here reads.
+    """
+    formats = known_formats()
+    for name in _SURE:
+        accept = Image.OPEN[name][1] if name in formats else None
+        if accept is not None and accept(start[:16]) is True:
+            return name
+    is_box = start[4:8] == b"ftyp"
+    return HEIC if is_box and start[8:12] in _HEIC_BRANDS and "HEIF" not in formats else None
