@@ -7,7 +7,6 @@ from which annotator (-1 where not known) which class; `annotators` (A,), and `v
 Further arrays (N,) become fields.
 """
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,23 +90,20 @@ class NpzFile(DatasetReader):
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
         dataset.votes = _votes(path, arrays, n_samples, len(dataset.class_names))
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
+        dataset.fields = _fields(path, archive.others, n_samples, dataset)
         told = dataset.understanding
         main = "images" if "images" in arrays else "features"
         told.layout = f"arrays of {main} in a NumPy archive"
         told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
-        told.leave_out("arrays that are not read", archive.others)
-        dataset.fields = _fields(path, n_samples, dataset)
         return dataset
 
 
-def _fields(path: Path, n_samples: int, dataset: SourceDataset) -> dict[str, Sequence[object]]:
+def _fields(
+    path: Path, names: Sequence[str], n_samples: int, dataset: SourceDataset
+) -> dict[str, Sequence[object]]:
     """Further arrays with a value for each sample; others are left out with a word."""
     found: dict[str, Sequence[object]] = {}
-    with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
     for name in names:
-        if name in ARRAYS:
-            continue
         try:
             opened = NpzArchive(path, {name})
             announced = opened.announced[name]
@@ -116,7 +112,8 @@ def _fields(path: Path, n_samples: int, dataset: SourceDataset) -> dict[str, Seq
             fits = False
         if not fits:
             dataset.understanding.leave_out(
-                "arrays that are neither known nor one plain value for each sample", [name]
+                "arrays that are not read, as they are neither known nor a value for each sample",
+                [name],
             )
             continue
         require_memory(3 * announced.size_bytes + 100 * announced.size, f"{path.name}, {name}")

@@ -1,6 +1,7 @@
 """Fields, tags, splits and votes of a small dataset, through the services."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions, read_here
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.run_inputs import split_rows
+from cad_studio.services.training import TrainingRequest
 from tests.datasets.sources import png, write_csv
 from tests.services.annotating import act, request
 from tests.services.small import store
@@ -180,6 +182,25 @@ def test_run_starts_from_the_consensus_of_its_version(pets):
     assert (after[12:].argmax(axis=1) == (np.arange(12, N) + 1) % 3).all()
 
 
+def test_start_from_the_consensus_is_what_the_trainer_is_given(pets, tmp_path):
+    wanted = TrainingRequest(NAME, "proden", config={"start": "consensus", "epochs": 2})
+    run = pets.training.create(wanted)
+    inputs = pets.training.inputs(run, Silent())
+    rows = inputs.data.train_rows
+    expected = pets.consensus.for_run(NAME, run.version_hash)[rows]
+    assert np.array_equal(inputs.outside.start(rows), expected)
+    assert inputs.outside.refresh is None
+    bare = [[f"{row}.png", "abc"[row % 3]] for row in range(4)]
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for row in range(4):
+        (folder / f"{row}.png").write_bytes(png(row))
+    write_csv(folder / "metadata.csv", [["file_name", "label"], *bare])
+    store(pets, folder, "bare")
+    with pytest.raises(SettingError, match="bare has no votes to start from"):
+        pets.training.create(replace(wanted, dataset="bare"))
+
+
 def test_removed_dataset_leaves_no_files_of_its_fields(pets):
     pets.splitting.make(NAME, SplitConfig(), request("split"))
     assert pets.verifying is not None
@@ -272,3 +293,16 @@ def test_other_arrays_of_an_archive_are_left_out_with_a_word(tmp_path):
     assert set(found.fields) == {"when", "site"}
     [left] = found.understanding.left_out
     assert set(left.names) == {"boxes", "more"}
+
+
+def test_columns_of_an_image_table_are_fields(services, tmp_path):
+    lines = ["file_name,label,camera,taken"]
+    for row in range(6):
+        (tmp_path / f"{row}.png").write_bytes(png(row))
+        lines.append(f"{row}.png,{CLASSES[row % 3]},{'' if row else 'north'},2024-05-0{row + 1}")
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    store(services, tmp_path, NAME)
+    found = services.datasets.describe(NAME)["fields"]
+    assert [(each["name"], each["kind"], each["known"]) for each in found] == [
+        ("camera", "category", 1), ("taken", "date", 6),
+    ]  # fmt: skip
