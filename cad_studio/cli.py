@@ -13,15 +13,17 @@ from cad_studio import (
     cli_annotate,
     cli_augment,
     cli_diagnosis,
+    cli_fields,
     cli_jobs,
     cli_project,
     cli_run,
     cli_training,
 )
-from cad_studio.cli_words import description_text, synthesis_text
+from cad_studio.cli_words import description_text, preview_text, synthesis_text
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
-from cad_studio.core.errors import CadStudioError, JobCancelled
+from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
+from cad_studio.services.import_texts import columns_in, names_in, options_from_json
 from cad_studio.services.importing import resolved_source
 from cad_studio.services.sample_building import build_sample
 
@@ -40,6 +42,7 @@ cli_diagnosis.register(app)
 cli_jobs.register(app)
 cli_annotate.register(app)
 cli_project.register(app)
+cli_fields.register(app)
 
 
 def main() -> None:
@@ -79,12 +82,15 @@ def import_dataset(
     source: Annotated[
         str, typer.Argument(help="File or folder, hf:OWNER/NAME or torchvision:NAME.")
     ],
-    name: Annotated[str, typer.Option(help="Name in the project.")],
+    name: Annotated[str | None, typer.Option(help="Name in the project.")] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format; recognised by itself when left out.")
     ] = None,
     candidates: Annotated[
-        Path | None, typer.Option(help="Candidate sets: .npy .npz .csv .pt or PLCIFAR10 pickle.")
+        Path | None,
+        typer.Option(
+            help="Candidate sets or votes: .npy .npz .csv .pt, or PLCIFAR10 pickle of sets."
+        ),
     ] = None,
     candidates_mode: Annotated[
         str | None, typer.Option(help="aggregate (union) or vaguest (largest set).")
@@ -96,29 +102,87 @@ def import_dataset(
         Path | None, typer.Option(help="Folder or zip the images of a votes table lie in.")
     ] = None,
     class_names: Annotated[
-        str | None, typer.Option(help="Class names in order, separated by commas.")
+        str | None,
+        typer.Option(help="Class names in order, commas between; 'elm,\"beech, red\"' is two."),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(help="Share of a sample's votes that makes a class a candidate; 0: any vote."),
+    ] = 0.0,
+    votes_as: Annotated[
+        str | None,
+        typer.Option(help="What a matrix of votes holds: counts, shares or annotators."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns of a table by role, e.g. image=file,candidates=labels."),
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="Between columns: comma, semicolon, tab or a character.")
+    ] = None,
+    list_separator: Annotated[
+        str | None, typer.Option(help="Between candidates in a cell: bar, comma, ... or none.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of text tables, e.g. utf-8, cp1252, gb18030.")
+    ] = None,
+    split_from: Annotated[
+        str | None, typer.Option(help="folders: top folders are splits; none: they are classes.")
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help="Samples without label: leave-out (default), or keep with every class."),
+    ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow links that lead out of the source.")
+    ] = False,
+    bit_depth: Annotated[
+        int | None, typer.Option(help="Bits that images with more than 8 bits use, e.g. 12.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where downloads are kept.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be imported; change nothing.")
+    ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the rest and list what was left out.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a dataset into the project, all or nothing."""
-    arguments = {
-        "source": resolved_source(source),
-        "name": name,
-        "skip_bad": skip_bad,
-        "options": {
-            "format": format_name,
-            "candidates": None if candidates is None else str(candidates.absolute()),
-            "candidates_mode": candidates_mode,
-            "splits": split or [],
-            "images_dir": None if images is None else str(images.absolute()),
-            "class_names": None if class_names is None else class_names.split(","),
-            "cache_dir": None if cache is None else str(cache.absolute()),
-        },
+    options = {
+        "format": format_name,
+        "candidates": None if candidates is None else resolved_source(str(candidates)),
+        "candidates_mode": candidates_mode,
+        "splits": split or [],
+        "images_dir": None if images is None else resolved_source(str(images)),
+        "class_names": None if class_names is None else names_in(class_names),
+        "threshold": threshold,
+        "votes_as": votes_as,
+        "columns": columns_in(columns or ""),
+        "separator": separator,
+        "list_separator": list_separator,
+        "encoding": encoding,
+        "split_from": split_from,
+        "unlabelled": unlabelled,
+        "follow_links": follow_links,
+        "bit_depth": bit_depth,
+        "cache_dir": None if cache is None else str(cache.absolute()),
     }
+    if dry_run:
+        line = Line()
+        with opened() as services:
+            given = options_from_json(options)
+            try:
+                found = services.importing.preview(resolved_source(source), given, line)
+            finally:
+                line.clear()
+        show(found, as_json, preview_text)
+        return
+    if name is None:
+        raise SettingError("Name the dataset with --name, or look first with --dry-run.")
+    arguments = {
+        "source": resolved_source(source), "name": name, "skip_bad": skip_bad, "options": options,
+    }  # fmt: skip
     run("import", arguments, as_json, _import_text, f"Import {name}")
 
 
@@ -302,6 +366,7 @@ def _import_text(result: dict[str, Any]) -> str:
     lines = [
         f"{result['name']}: {result['n']:,} samples, {result['k']} classes, {result['version']}"
     ]
+    lines += [f"  {line}" for line in result["understood"]]
     lines += [
         f"  {finding['count']:,} {finding['title']} (first: {finding['message'].rstrip('.')})"
         for finding in result["report"]["findings"]

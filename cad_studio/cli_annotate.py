@@ -38,6 +38,7 @@ def act(
     class_name: Class = None,
     other: Annotated[str | None, typer.Option(help="Of a pair, the second's class.")] = None,
     text: Annotated[str | None, typer.Option(help="A comment, or a new class name.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Name of a tag, for tag and untag.")] = None,
     into: Annotated[str | None, typer.Option(help="Class that another is merged into.")] = None,
     skip_last: Annotated[
         bool, typer.Option("--skip-last", help="Leave out samples that would lose all candidates.")
@@ -59,9 +60,11 @@ def act(
                 arguments[key] = class_index(record, given)
         if text is not None:
             arguments["name" if kind == "rename-class" else "text"] = text
+        if tag is not None:
+            arguments["tag"] = tag
         if skip_last:
             arguments["skip_last"] = True
-        request = _request(kind, who, rows=row or [], arguments=arguments, why=why)
+        request = request_of(kind, who, rows=row or [], arguments=arguments, why=why)
         show(services.annotation.act(name, request), as_json, _act_text)
 
 
@@ -69,14 +72,14 @@ def act(
 def undo(name: Name, who: Who = "", as_json: Json = False) -> None:
     """Take back the annotator's last action."""
     with opened() as services:
-        show(services.annotation.act(name, _request("undo", who)), as_json, _act_text)
+        show(services.annotation.act(name, request_of("undo", who)), as_json, _act_text)
 
 
 @annotate_app.command()
 def redo(name: Name, who: Who = "", as_json: Json = False) -> None:
     """Do again what was taken back last."""
     with opened() as services:
-        show(services.annotation.act(name, _request("redo", who)), as_json, _act_text)
+        show(services.annotation.act(name, request_of("redo", who)), as_json, _act_text)
 
 
 @annotate_app.command()
@@ -91,7 +94,7 @@ def restore(
 ) -> None:
     """Bring back the sets as they were after an action, as a new action."""
     with opened() as services:
-        made = services.history.restore(name, number, row, _request("restore", who))
+        made = services.history.restore(name, number, row, request_of("restore", who))
         show(made, as_json, _act_text)
 
 
@@ -147,7 +150,10 @@ def verify(
 def agreement(name: Name, as_json: Json = False) -> None:
     """Say how far the annotators agree, by their statements and imported votes."""
     with opened() as services:
-        found = services.annotators.agreement(name)
+        found = {
+            **services.annotators.agreement(name),
+            "consensus": services.consensus.people(name),
+        }
         names = services.datasets.get(name).class_names
     show(found, as_json, lambda r: _agreement_text(r, names))
 
@@ -227,7 +233,7 @@ def correct(
     """Show what a file corrected elsewhere would change, or take it over as an action."""
     with opened() as services:
         if apply:
-            made = services.corrections.apply(name, file, _request("correct", who))
+            made = services.corrections.apply(name, file, request_of("correct", who))
             show(made, as_json, _act_text)
         else:
             show(services.corrections.preview(name, file), as_json, _difference_text)
@@ -257,7 +263,8 @@ def add_user(
     print(f"{name} can log in as {role}: python app.py --users {file}")
 
 
-def _request(kind: str, who: str, **more: Any) -> ActionRequest:
+def request_of(kind: str, who: str, **more: Any) -> ActionRequest:
+    """An action asked for on the command line, under the name given or that of the login."""
     return ActionRequest(
         kind, who=who or getpass.getuser(), key=f"cli-{secrets.token_hex(8)}", window="cli", **more
     )
@@ -321,6 +328,13 @@ def _agreement_text(result: dict[str, Any], names: list[str]) -> str:
         a, b = (names[index] for index in pair["classes"])
         alpha = "-" if pair["alpha"] is None else f"{pair['alpha']:.3f}"
         lines.append(f"  {a} x {b}: confused {pair['confused']:,} times, alpha {alpha}")
+    for each in result["consensus"]["people"]:
+        if each["accuracy"] is not None:
+            lines.append(
+                f"  {each['who']}: right in {each['accuracy']:.1%} (95 % interval "
+                f"{each['low']:.1%} to {each['high']:.1%}) of {each['n_votes']:,} votes, by the "
+                "consensus of all"
+            )
     return "\n".join(lines)
 
 

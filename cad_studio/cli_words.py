@@ -21,6 +21,26 @@ def synthesis_text(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *_distractor_lines(result["worst_distractor"])])
 
 
+def preview_text(result: dict[str, Any]) -> str:
+    """What an import would bring: counts, what was understood, what is left out, the first rows."""
+    splits = ", ".join(f"{name} {count:,}" for name, count in result["splits"].items())
+    lines = [
+        f"{result['source']}: {result['n']:,} samples, {result['k']} classes, splits {splits}; "
+        f"{result['mean_candidates']:.2f} candidates a sample. Nothing was imported.",
+        *(f"  {line}" for line in result["lines"]),
+        *(f"  {line}" for line in result["problem_lines"]),
+    ]
+    if result["n_bad"]:
+        lines.append(
+            f"  {result['n_bad']:,} of them cannot be imported; --skip-bad would leave them out."
+        )
+    lines.append("First rows:")
+    for row in result["rows"]:
+        label = "" if row["label"] is None else f"  true: {row['label']}"
+        lines.append(f"  {row['split']}  {row['id']}  {' | '.join(row['candidates'])}{label}")
+    return "\n".join(lines)
+
+
 def description_text(result: dict[str, Any]) -> str:
     """A dataset: its size, its sets, and what they say of its classes."""
     known = result["truth_known"]

@@ -222,3 +222,37 @@ def test_of_two_that_import_under_one_name_one_is_refused(tmp_path):
     assert sorted(code for code, *_ in ended) == [0, 2]
     (refused,) = [err for code, _, err in ended if code == 2]
     assert "This project already has a dataset 'same'." in refused
+
+
+def test_an_import_can_be_looked_at_first_and_corrected(tmp_path):
+    """The dry run names what it took and the option that changes it; nothing is stored."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for row in range(4):
+        Image.new("L", (8, 8), row).save(folder / f"{row}.png")
+    rows = ["file_name;set", "0.png;elm, oak", "1.png;oak", "2.png;elm, ash", "3.png;ash"]
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    project = tmp_path / "p"
+    options = ("--columns", "candidates=set", "--unlabelled", "leave-out")
+    found = run_json(project, "import", folder, "--dry-run", *options)
+    assert (found["n"], found["class_names"]) == (4, ["ash", "elm", "oak"])
+    assert found["rows"][0]["candidates"] == ["elm", "oak"]
+    taken = {item["what"]: item["option"] for item in found["understanding"]["taken"]}
+    assert taken["separator"] == "--separator"
+    assert taken["lists"] == "--list-separator"
+    options = (
+        *options,
+        "--list-separator",
+        "none",
+        "--class-names",
+        'ash,oak,"elm, oak","elm, ash"',
+    )
+    assert run_json(project, "import", folder, "--dry-run", *options)["rows"][0]["candidates"] == [
+        "elm, oak"
+    ]
+    code, out, _ = run(project, "import", folder, "--dry-run", *options)
+    assert code == 0
+    assert "Separator: semicolon between columns of metadata.csv (change with --separator)." in out
+    assert run_json(project, "list") == {"datasets": []}
+    code, _, err = run(project, "import", folder, *options)
+    assert (code, err.strip()) == (2, "Name the dataset with --name, or look first with --dry-run.")

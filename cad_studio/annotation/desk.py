@@ -8,6 +8,7 @@ from cad_studio.core.annotation import (
     FLAG,
     MINE,
     SAID,
+    TAGGED,
     Change,
     ClassMap,
     RowState,
@@ -95,6 +96,10 @@ class Desk:
         """The flag of a sample is set, or taken away."""
         before = self.states.state(row).flagged
         return self.change(row, FLAG, before, not before)
+
+    def tag(self, row: int, name: str, is_given: bool) -> Change:
+        """A sample gets a tag, or loses it."""
+        return self.change(row, TAGGED + name, not is_given, is_given)
 
     def change(
         self, row: int, about: str, before: Any, after: Any, state: RowState | None = None

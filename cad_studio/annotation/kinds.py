@@ -10,6 +10,7 @@ from cad_studio.core.errors import SettingError
 
 MOST_COMMENT = 10_000
 MOST_ROWS = 200_000
+MOST_TAG = 60
 
 Decide = Callable[[Desk, list[int], dict[str, Any]], list[Change]]
 
@@ -141,6 +142,26 @@ def _flag(desk: Desk, rows: list[int], _given: dict[str, Any]) -> list[Change]:
     return [desk.flag(rows[0])]
 
 
+def _tag(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
+    name = _tag_name(given)
+    return [desk.tag(row, name, True) for row in rows if name not in desk.states.state(row).tags]
+
+
+def _untag(desk: Desk, rows: list[int], given: dict[str, Any]) -> list[Change]:
+    name = _tag_name(given)
+    return [desk.tag(row, name, False) for row in rows if name in desk.states.state(row).tags]
+
+
+def _tag_name(given: dict[str, Any]) -> str:
+    name = given.get("tag")
+    text = " ".join(name.split()) if isinstance(name, str) else ""
+    if not 0 < len(text) <= MOST_TAG or "|" in text:
+        raise SettingError(
+            f"A tag is a text of 1 to {MOST_TAG} characters without '|', not {name!r:.40}."
+        )
+    return text
+
+
 def _comment(_desk: Desk, _rows: list[int], given: dict[str, Any]) -> list[Change]:
     text = given.get("text")
     if not isinstance(text, str) or not text.strip():
@@ -194,6 +215,8 @@ KINDS: dict[str, Kind] = {
     "none": Kind(_none, 1, "annotator", True, "None of these: replace the set by other classes"),
     "flag": Kind(_flag, 1, "annotator", True, "Mark the sample, or take the mark away"),
     "comment": Kind(_comment, 1, "annotator", False, "Write a comment"),
+    "tag": Kind(_tag, None, "annotator", True, "Put a tag on the samples"),
+    "untag": Kind(_untag, None, "annotator", True, "Take a tag off the samples"),
     "skip": Kind(_skip, None, "annotator", False, "Leave it to someone else, change nothing"),
     "same": Kind(_same, 2, "annotator", True, "Same class: keep what both sets hold"),
     "assign": Kind(_assign, 2, "annotator", True, "Say which is which: one candidate each"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cad_studio.core.annotation import FLAG, Action, Change, ClassMap, RowState, speaker
+from cad_studio.core.annotation import Action, Change, ClassMap, RowState
 from cad_studio.core.errors import ProjectError
 
 _COVERED = (
@@ -36,12 +36,14 @@ class Replayed:
         classes: What became of the classes.
         number: Number of the last action played.
         digest: Its digest.
+        split: The split made within the studio, as its book has it.
     """
 
     states: dict[int, RowState] = field(default_factory=dict)
     classes: ClassMap = field(default_factory=ClassMap)
     number: int = 0
     digest: str = ""
+    split: dict[str, Any] | None = None
 
     def play(self, action: Action) -> None:
         """One more action.
@@ -68,14 +70,13 @@ class Replayed:
             self._apply(change, action)
         if "classes" in action.details:
             self.classes = ClassMap.from_json(action.details["classes"][1]["map"])
+        if "split" in action.details:
+            self.split = action.details["split"][1]
         self.number, self.digest = action.number, action.digest
 
     def _apply(self, change: Change, action: Action) -> None:
         state = self.states.get(change.row, RowState())
-        name = speaker(change.about, action.who)
-        said = state.statements.get(name) if name is not None else state.decided
-        now: Any = state.flagged if change.about == FLAG else said and said.to_json()
-        if now != change.before:
+        if state.value(change.about, action.who) != change.before:
             raise ProjectError(
                 f"Action {action.number} does not follow from the ones before it (row "
                 f"{change.row}). Restore the project from a copy."

@@ -12,6 +12,8 @@ from typing import Any
 MINE, DECIDED, FLAG = "mine", "decided", "flag"
 """What a change can be about: the annotator's statement, a decision for all, or the flag."""
 
+TAGGED = "tag:"
+"""What a change is about when it gives or takes away a tag, with the name of the tag behind it."""
 SAID = "said:"
 """What a change is about when it brings in another's statement, with that name behind it."""
 
@@ -49,6 +51,7 @@ class RowState:
         last: Number of the last action on it; 0 for none.
         last_window: Which window that action came from.
         last_who: Who acted last.
+        tags: Names that somebody put on the sample.
     """
 
     statements: dict[str, Statement] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class RowState:
     last: int = 0
     last_window: str = ""
     last_who: str = ""
+    tags: frozenset[str] = frozenset()
 
     def counted(self) -> list[Statement]:
         """The statements that count: the decision for all, and those made after it."""
@@ -77,6 +81,16 @@ class RowState:
         sets = [set(said.classes) for said in self.counted()]
         return len(sets) > 1 and not set.intersection(*sets)
 
+    def value(self, about: str, who: str) -> Any:
+        """What holds of that which a change can be about, in the JSON form of a change."""
+        if about == FLAG:
+            return self.flagged
+        if about.startswith(TAGGED):
+            return about.removeprefix(TAGGED) in self.tags
+        name = speaker(about, who)
+        said = self.decided if name is None else self.statements.get(name)
+        return None if said is None else said.to_json()
+
     def alone(self, who: str) -> "RowState":
         """The state with nothing in it that anybody else did."""
         own = self.statements.get(who)
@@ -89,6 +103,9 @@ class RowState:
         found = replace(self, last=number, last_window=window, last_who=who)
         if change.about == FLAG:
             return replace(found, flagged=bool(change.after))
+        if change.about.startswith(TAGGED):
+            tag = {change.about.removeprefix(TAGGED)}
+            return replace(found, tags=self.tags | tag if change.after else self.tags - tag)
         if change.about == DECIDED:
             return replace(found, decided=Statement.from_json(change.after))
         said = dict(self.statements)
@@ -108,8 +125,9 @@ class Change:
 
     Attributes:
         row: The sample.
-        about: `MINE`, `DECIDED`, `FLAG`, or `SAID` and the name of an annotator.
-        before: JSON form of the statement (or flag) before; None for none.
+        about: `MINE`, `DECIDED`, `FLAG`, `SAID` and the name of an annotator, or `TAGGED` and the
+            name of a tag.
+        before: JSON form of the statement (or flag, or whether tagged) before; None for none.
         after: The same, after.
         sets_before: The effective candidates before.
         sets_after: The effective candidates after.
@@ -206,6 +224,8 @@ class Book:
         head: Number of the last action, 0 for none.
         digest: Digest of the last action; each covers the one before it.
         classes: JSON form of the `ClassMap`.
+        split: `file` (blob name) and `names` of a split made within the studio; None where the
+            imported one holds.
     """
 
     id: int
@@ -215,6 +235,7 @@ class Book:
     digest: str
     classes: dict[str, Any]
     created_at: str
+    split: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

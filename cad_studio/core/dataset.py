@@ -1,7 +1,7 @@
 """A partial-label dataset, as a reader finds it and as everything else sees it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,7 @@ class Votes:
         annotators: Names.
         weight: float32 (M,), above 0. How many votes, or which share of them, an entry stands
             for; None where each is one vote.
+        threshold: Share of a sample's votes that made a class a candidate; 0 is any vote.
     """
 
     sample: NDArray[np.int32]
@@ -46,13 +47,15 @@ class Votes:
     label: NDArray[np.int32]
     annotators: list[str]
     weight: NDArray[np.float32] | None = None
+    threshold: float = 0.0
 
     def take(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> "Votes":
         """Some of the votes: bool (M,), or their places, in that order."""
         weight = None if self.weight is None else self.weight[kept]
-        return Votes(
-            self.sample[kept], self.annotator[kept], self.label[kept], list(self.annotators), weight
-        )
+        return replace(
+            self, sample=self.sample[kept], annotator=self.annotator[kept],
+            label=self.label[kept], weight=weight,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,10 @@ class Dataset:
         height: Pixels, when all images share one small size; else None.
         channels: 1 or 3, likewise.
         files: Blob names by role: `ids` and `splits` always; `pixels`, or `encoded` with
-            `offsets`, for images; `features`, `truth`, `votes` where there are any.
+            `offsets`, for images; `features`, `truth`, `votes` and `vote_weights` where there are any.
         report: What the import found.
+        fields: Of each field of the samples `name`, `kind`, `values` (blob name) and, for those of
+            texts, `names` (blob name).
         version: The current one.
     """
 
@@ -55,6 +57,7 @@ class Dataset:
     source: str
     report: dict[str, Any]
     created_at: str
+    fields: list[dict[str, Any]]
     version: DatasetVersion
 
     @property

@@ -87,12 +87,16 @@ class NpzArchive:
         """
         self._path = path
         self.announced: dict[str, Announced] = {}
+        self.others: list[str] = []
+        """Arrays that are there and not wanted."""
         with _damage_is_told(path):
             self._archive = zipfile.ZipFile(path)
             for entry in self._archive.infolist():
                 name = entry.filename.removesuffix(".npy")
                 if name in wanted:
                     self.announced[name] = self._header(name, entry)
+                else:
+                    self.others.append(name)
         self._entries = {
             entry.filename.removesuffix(".npy"): entry for entry in self._archive.infolist()
         }

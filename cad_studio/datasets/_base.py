@@ -3,19 +3,21 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
-from cad_studio.core.progress import Progress
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.registry import Registry
 from cad_studio.datasets import candidate_file, selection
+from cad_studio.datasets._addresses import fetch, is_address
 from cad_studio.datasets._reader_process import read_in_process
 from cad_studio.datasets._roles import ROLES, TableChoices
 from cad_studio.datasets._tables import TextForm
 from cad_studio.datasets._trees import hub_snapshot
+from cad_studio.datasets._vote_matrix import VOTES_AS
 
 DEFAULT_SPLIT = "train"
 
@@ -46,6 +48,8 @@ class ReadOptions:
             candidate, `leave-out` (also None) leaves them out.
         follow_links: Whether links that lead out of the source are followed.
         bit_depth: Bits that pixels of more than 8 bits use, or None to find out.
+        votes_as: What a matrix of votes holds: `counts` or `shares` for each class, or the choice
+            of `annotators`, a column each; None to find out.
         threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
     """
 
@@ -66,6 +70,9 @@ class ReadOptions:
     unlabelled: str | None = None
     follow_links: bool = False
     bit_depth: int | None = None
+    votes_as: str | None = field(
+        default=None, metadata={"choices": VOTES_AS, "help": "What a matrix of votes holds."}
+    )
     threshold: float = 0.0
 
     def tables(self) -> TableChoices:
@@ -142,7 +149,8 @@ def recognise(source: str) -> str:
         )
     if not Path(source).expanduser().exists():
         raise DatasetFormatError(
-            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME or torchvision:NAME."
+            f"{source!r} does not exist. Give a file or folder, hf:OWNER/NAME, torchvision:NAME, "
+            "or an address that starts with https://, s3://, gs:// or hf://."
         )
     wanted = "\n".join(f"- {name}: {READERS.get(name).wants}" for name in READERS.names())
     raise DatasetFormatError(f"{_found(source)} Known formats:\n{wanted}")
@@ -152,7 +160,7 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
     """Read a source with the reader that fits, its splits chosen and its candidates put in.
 
     Args:
-        source: A path, `hf:owner/name` or `torchvision:NAME`.
+        source: A path, an address, `hf:owner/name` or `torchvision:NAME`.
         options: What the user said about it.
         progress: Told how far the reading is.
 
@@ -162,11 +170,28 @@ def read_source(source: str, options: ReadOptions, progress: Progress) -> Source
         ResourceError: A source on the network cannot be had.
         ReaderEndedError: A damaged or hostile file brought its reader down.
     """
+    source, options, progress = _fetched(source, options, progress)
     with suppress(OSError, ValueError):  # no path at all; said where it is recognised
         if Path(source).expanduser().is_dir():
             source = str(hub_snapshot(Path(source).expanduser()))
     read = read_in_process if is_fragile(source, options) else read_here
     return read(source, options, progress)
+
+
+def _fetched(
+    source: str, options: ReadOptions, progress: Progress
+) -> tuple[str, ReadOptions, Progress]:
+    """A source and its files where they can be read, and the progress that is left for that."""
+    places = {"candidates": options.candidates, "images_dir": options.images_dir}
+    far = {name: place for name, place in places.items() if place and is_address(place)}
+    if not far and not is_address(source):
+        return source, options, progress
+    cache = Path(options.cache_dir) / "downloads" if options.cache_dir else None
+    way = Part(progress, 0.0, 0.8)
+    if is_address(source):
+        source = str(fetch(source, cache, way))
+    local = {name: str(fetch(place, cache, way)) for name, place in far.items()}
+    return source, replace(options, **local), Part(progress, 0.8, 1.0)
 
 
 def is_fragile(source: str, options: ReadOptions) -> bool:
@@ -202,9 +227,14 @@ def _read(source: str, options: ReadOptions, progress: Progress) -> SourceDatase
         raise DatasetFormatError(f"{source!r} cannot be read: {error}.") from error
     dataset = selection.only_splits(dataset, options.splits, source)
     if options.candidates is not None:
-        path = Path(options.candidates).expanduser()
-        mode = options.candidates_mode
-        dataset = candidate_file.apply_candidates(dataset, path, mode, options.tables())
+        dataset = candidate_file.apply_candidates(
+            dataset,
+            Path(options.candidates).expanduser(),
+            options.candidates_mode,
+            options.votes_as,
+            options.threshold,
+            options.tables(),
+        )
     _require_columns(options, dataset)
     if dataset.candidates is None and dataset.truth is None and options.unlabelled != "keep":
         raise DatasetFormatError(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from cad_studio.core.dataset import Problem
+from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.understanding import Understanding
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._cells import Label, candidate_column, is_missing, label_column
@@ -13,15 +14,16 @@ from cad_studio.datasets._roles import NAMES, Roles, find_roles, is_bits, sets_o
 from cad_studio.datasets._samples import Samples
 from cad_studio.datasets._tables import Table, read_text_table
 from cad_studio.datasets._trees import Tree, is_inside
+from cad_studio.datasets._vote_columns import ANNOTATOR
 
 
-def tells_images(header: list[str], rows: list[list[object]]) -> bool:
-    """Whether a table names images and says something of each, by its header and first rows.
+def tells_images(table: Table | None) -> bool:
+    """Whether a table names images and says something of each, by its first rows.
 
     Not so a table of votes, with a column `annotator` or one column an annotator.
     """
-    lower = [name.lower() for name in header]
-    if "annotator" in lower:
+    lower = [name.lower() for name in table.columns] if table is not None else []
+    if set(lower) & set(ANNOTATOR):
         return False
     if "file_name" in lower:
         return True
@@ -29,8 +31,8 @@ def tells_images(header: list[str], rows: list[list[object]]) -> bool:
         return False
     if set(lower) & {*NAMES["candidates"], *NAMES["label"]}:
         return True
-    columns = list(zip(*rows, strict=True))
-    return sum(is_bits(column) for column in columns) > 1
+    assert table is not None
+    return sum(is_bits(values) for values in table.columns.values()) > 1
 
 
 def rows_of_tables(
@@ -56,12 +58,13 @@ def rows_of_tables(
     """
     choices = options.tables()
     read = [read_text_table(data, name, choices.form, told) for name, data in tables]
+    if options.candidates is None:  # else they may be columns of that file
+        _require_given(read, options)
     roles = [find_roles(table, choices.columns, class_names) for table in read]
     for table, role in zip(read, roles, strict=True):
         if "image" not in role.column:
             table.require("file_name")
         role.tell(told)
-        told.leave_out(f"columns of {table.name} that are not kept", role.rest)
     origin = [(table, row) for table in read for row in range(len(table))]
     has_sets = any(role.classes or "candidates" in role.column for role in roles)
     samples = Samples(
@@ -88,9 +91,26 @@ def rows_of_tables(
         _add_table(table, role, samples, images, finder, options)
         if samples.sets is not None:
             samples.sets += _sets(table, role, {str(name) for name in known}, options, told)
+    samples.fields = _fields(read, roles)
     for way, names in finder.used.items():
         told.take("image files", f"{len(names):,} found {way} (first: {names[0]})")
     return samples, images
+
+
+def _require_given(tables: list[Table], options: ReadOptions) -> None:
+    """Make sure that a table has each column that the user names.
+
+    Raises:
+        SettingError: None has it.
+    """
+    there = [name for table in tables for name in table.columns]
+    for role, names in options.columns.items():
+        odd = next((name for name in names if name not in there), None)
+        if odd is not None:
+            raise SettingError(
+                f"--columns {role}={odd}: {tables[0].name} has no such column. "
+                f"{closest(odd, there)}".rstrip()
+            )
 
 
 def _add_table(
@@ -129,6 +149,19 @@ def _sets(
     cells = _cells(table, role, "candidates")
     found = candidate_column(cells, table.where, known, options.list_separator, told)
     return [[] if members is None else members for members in found]
+
+
+def _fields(tables: list[Table], roles: list[Roles]) -> dict[str, Sequence[object]]:
+    """The further columns of all tables, None for the rows of a table that lacks one."""
+    names = dict.fromkeys(name for role in roles for name in role.rest)
+    return {
+        name: [
+            None if is_missing(value) else value
+            for table in tables
+            for value in table.columns.get(name, [None] * len(table))
+        ]
+        for name in names
+    }
 
 
 def _cells(table: Table, role: Roles, name: str) -> list[object]:

@@ -161,7 +161,7 @@ def _require_plain(values: Iterable[Any]) -> None:
             raise ValueError(f"a {type(value).__name__} as a key or as a member of a set")
 
 
-class _Kind:
+class PlainKind:
     """Stands for a numpy dtype; knows integers and floats only."""
 
     def __init__(self, code: Any = "", *_: Any) -> None:
@@ -175,7 +175,7 @@ class _Kind:
 
 
 def _number(kind: Any, data: Any) -> int | float | bool:
-    if not isinstance(kind, _Kind) or not isinstance(data, bytes):
+    if not isinstance(kind, PlainKind) or not isinstance(data, bytes):
         raise ValueError("a number that is none")
     return np.frombuffer(data, kind.dtype, count=1)[0].item()
 
@@ -192,7 +192,7 @@ def _empty_dict(*_: Any) -> dict[Any, Any]:
 
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy", "dtype"): _Kind,
+    ("numpy", "dtype"): PlainKind,
     ("collections", "defaultdict"): _empty_dict,
     ("collections", "OrderedDict"): _empty_dict,
 }

@@ -61,6 +61,8 @@ class Roles:
             understanding.use_column(role, name)
         if self.classes:
             understanding.use_column("class", *self.classes)
+        if self.rest:
+            understanding.use_column("field", *self.rest)
 
 
 def find_roles(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 _LOOKED_AT = 20
 _START_BYTES = 65536
+_SMALL_SHEET_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -142,28 +144,45 @@ def read_text_table(
     return _read_csv(text, name, form.character(), told)
 
 
-def header_of(path: Path, form: TextForm | None = None) -> tuple[list[str], list[list[object]]]:
-    """Column names and some first rows of a table in a file, as far as its start tells.
+def beginning_of(path: Path) -> Table | None:
+    """The first rows of the table in a file, up to what cannot be read; None where it is none.
 
-    Empty where it is no table that is read. For recognising: never an error.
+    For recognising: never an error.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        return [], []
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        return None
     try:
-        if path.suffix.lower() in SHEETS:
-            start = path.read_bytes() if path.stat().st_size < 64 * _START_BYTES else b""
-        else:
-            with path.open("rb") as file:
-                start = file.read(_START_BYTES)
-            # the last line may be cut; of UTF-16 this keeps whole characters
-            whole = start.rfind(b"\n", 0, len(start))
-            if len(start) == _START_BYTES and whole > 0:
-                start = start[: whole + 1 + (start[whole + 1 : whole + 2] == b"\0")]
-        table = read_text_table(start, path.name, form)
+        if suffix in SHEETS:
+            return read_table_file(path) if path.stat().st_size < _SMALL_SHEET_BYTES else None
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+        text = decoded(_whole_lines(start), path.name)
+        if suffix in JSON_LINES:
+            return _read_jsonl(text.partition("\n")[0], path.name)
+        rows = _until_error(_csv_rows(text, path.name, _separator(text, path.name)))
+        return _from_cells(rows, path.name, None)
     except (OSError, DatasetFormatError, SettingError):
-        return [], []
-    rows = [[values[row] for values in table.columns.values()] for row in range(len(table))]
-    return list(table.columns), rows
+        return None
+
+
+def _whole_lines(start: bytes) -> bytes:
+    """What was read of a file, without the line that is cut at its end."""
+    end = start.rfind(b"\n")
+    if len(start) < _START_BYTES or end < 0:
+        return start
+    return start[: end + 1 + (start[end + 1 : end + 2] == b"\0")]  # UTF-16 has two bytes
+
+
+def _until_error(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Rows as long as they are like the first."""
+    width = 0
+    with suppress(DatasetFormatError):
+        for line, cells in rows:
+            width = width or len(cells)
+            if len(cells) != width:
+                return
+            yield line, cells
 
 
 def _cost_bytes(data: bytes) -> int:

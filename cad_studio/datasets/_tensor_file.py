@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._plain_pickle import PlainUnpickler, cost_bytes, damage_is_told
+from cad_studio.datasets._plain_pickle import (
+    PlainKind,
+    PlainUnpickler,
+    cost_bytes,
+    damage_is_told,
+)
 from cad_studio.datasets._unpacking import unpacked
 
 Storages = Callable[[str, int], NDArray[np.uint8]]
@@ -75,20 +80,23 @@ class StoredTensor:
             return self._load()
 
 
-def read_tensor(path: Path, name: str) -> StoredTensor:
-    """The tensor of a `.pt` file: the only one, or the one called `name`.
+def read_tensors(path: Path) -> dict[str, StoredTensor]:
+    """The tensors of a `.pt` file by name; a tensor alone is called `candidates`.
 
     Raises:
         DatasetFormatError: Damaged, of another kind, or more than tensors; nothing in it is run.
     """
     with damage_is_told(path.name), _zip_damage_is_told(path.name):
         value = _from_zip(path) if zipfile.is_zipfile(path) else _from_row(path)
-        if isinstance(value, dict):
-            tensors = [item for item in value.values() if isinstance(item, StoredTensor)]
-            value = value.get(name, tensors[0] if len(tensors) == 1 else None)
-    if not isinstance(value, StoredTensor):
-        raise DatasetFormatError(f"{path.name} holds no single tensor and none named {name!r}.")
-    return value
+        found = value if isinstance(value, dict) else {"candidates": value}
+        tensors = {
+            name: item.stored(path.name) if isinstance(item, _NumpyArray) else item
+            for name, item in found.items()
+            if isinstance(name, str) and isinstance(item, StoredTensor | _NumpyArray)
+        }
+    if not tensors:
+        raise DatasetFormatError(f"{path.name} holds no tensor.")
+    return tensors
 
 
 def _from_zip(path: Path) -> object:
@@ -161,6 +169,26 @@ class _Name:
     name: str
 
 
+class _NumpyArray:
+    """An array of NumPy between the tensors: its parts as they are pickled."""
+
+    def __init__(self, *_: Any) -> None:
+        self._state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: Any) -> None:
+        self._state = state if isinstance(state, tuple) else ()
+
+    def stored(self, file_name: str) -> StoredTensor:
+        """The array as a tensor."""
+        _, shape, kind, is_fortran, data = self._state
+        if not isinstance(kind, PlainKind) or not _are_sides(shape) or not isinstance(data, bytes):
+            raise ValueError("an array that is none")
+        if math.prod(shape) * kind.dtype.itemsize != len(data):
+            raise DatasetFormatError(f"{file_name} is damaged: an array is not as long as it says.")
+        values = np.frombuffer(data, kind.dtype).reshape(shape, order="F" if is_fortran else "C")
+        return StoredTensor(file_name, tuple(shape), kind.dtype, lambda: values)
+
+
 class _Storage:
     """Values in a row, still in the file."""
 
@@ -200,6 +228,10 @@ class _Unpickler(PlainUnpickler):
             return lambda *given: _FUNCTIONS[name](self._name, *given)
         if module == "torch.serialization" and name == "_get_layout":
             return _text
+        if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
+            return _NumpyArray
+        if (module, name) == ("numpy", "ndarray"):
+            return _Name(name)
         if (module, name) == ("torch", "Size"):
             return lambda *given: self._copy(tuple, given)
         if module in ("torch", "torch.storage") and (name in _STORAGES or name in _DTYPES):

@@ -3,8 +3,6 @@
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError, SettingError
 from cad_studio.core.understanding import Understanding
 
@@ -102,6 +100,8 @@ def _western(data: bytes, name: str, error: UnicodeDecodeError) -> str:
     odd += len(_ODD.findall(text[:_LOOKED_AT]))
     if text and odd <= foreign // 4:
         return text
+    from charset_normalizer import from_bytes  # needed for few files, and slow to load
+
     guess = from_bytes(data[:_LOOKED_AT]).best()
     names = dict.fromkeys([guess.encoding.replace("_", "-")] if guess else [])
     names |= dict.fromkeys([_WESTERN, "gb18030", "shift_jis"])

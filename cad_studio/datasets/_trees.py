@@ -220,7 +220,7 @@ class FolderTree:
             return file.read(limit_bytes + 1)
 
     def _is_allowed(self, path: str) -> bool:
-        return self._inside is None or path.startswith(self._inside)
+        return self._inside is None or os.path.join(path, "").startswith(self._inside)
 
     def _leave_out(self, kind: str, name: str) -> None:
         self._left_out.setdefault(kind, []).append(name)

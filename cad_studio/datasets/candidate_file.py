@@ -7,7 +7,7 @@ merged by `aggregate` (their union) or `vaguest` (the largest, the first of equa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,15 @@ from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.datasets import _tables
-from cad_studio.datasets._arrays import Announced, NpzArchive, as_mask, check_mask, read_npy
+from cad_studio.datasets import _vote_file as vote_file
+from cad_studio.datasets._arrays import as_mask, read_npy
 from cad_studio.datasets._cells import candidate_column
 from cad_studio.datasets._classes import ClassTable, shown
 from cad_studio.datasets._file_names import NameFinder
-from cad_studio.datasets._memory import ROW_BYTES, require_memory
 from cad_studio.datasets._plain_pickle import load_plain_pickle
 from cad_studio.datasets._roles import Roles, TableChoices, find_roles
 from cad_studio.datasets._tables import Table, read_table_file
-from cad_studio.datasets._tensor_file import StoredTensor, read_tensor
+from cad_studio.datasets._vote_matrix import MASK, kind_of, with_votes
 
 MODES = ("aggregate", "vaguest")
 SUFFIXES = (".npy", ".npz", *_tables.SUFFIXES, ".pt", ".pkl", ".pickle")
@@ -36,7 +36,12 @@ _PICKLES = (".pkl", ".pickle")
 
 
 def apply_candidates(
-    source: SourceDataset, path: Path, mode: str | None, choices: TableChoices | None = None
+    source: SourceDataset,
+    path: Path,
+    mode: str | None,
+    votes_as: str | None = None,
+    threshold: float = 0.0,
+    choices: TableChoices | None = None,
 ) -> SourceDataset:
     """The source with the candidate sets of a file in the place of its own.
 
@@ -47,7 +52,10 @@ def apply_candidates(
         source: Labelled or not; its rows give the order, its ids the names.
         path: The file; its ending tells the format.
         mode: `aggregate` or `vaguest` for a file with several sets a sample; None is `aggregate`.
-        choices: What the user says about the file, where it is a table.
+        votes_as: What a matrix of votes holds, one of `VOTES_AS`; None to find out.
+        threshold: Share of a sample's votes that makes a class a candidate; 0 is any vote.
+        choices: What the user says about the file, where it is a table; the columns of annotators
+            are the arrays of an `.npz` or `.pt` that are one annotator's votes each.
 
     Raises:
         DatasetFormatError: The file cannot be read or does not fit the source.
@@ -69,43 +77,59 @@ def apply_candidates(
         raise DatasetFormatError(f"{str(path)!r} does not exist.")
     if suffix in _PICKLES:
         return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
+    choices = choices or TableChoices()
     if suffix in _tables.SUFFIXES:
-        choices = choices or TableChoices()
         table = read_table_file(path, choices.form, source.understanding)
         return _from_table(source, table, choices)
-    if suffix == ".npz":
-        return _from_archive(source, path)
+    how = _Votes(votes_as, threshold)
     if suffix == ".npy":
-        values = read_npy(path)
-        _check_shape(source, values, path.name)
-    else:
-        tensor = read_tensor(path, "candidates")
-        _check_shape(source, tensor, path.name)
-        values = tensor.values()
-    return _by_row(source, as_mask(values, path.name), path.name)
+        return _matrix_by_row(source, read_npy(path), path.name, how)
+    stored = vote_file.read(path, choices.columns.get("annotator", ()))
+    if stored.ids is None:
+        return _matrix_by_row(source, stored.values, path.name, how.of(stored))
+    return _matrix_by_id(source, stored, path.name, how.of(stored))
 
 
-def _from_archive(source: SourceDataset, path: Path) -> SourceDataset:
-    archive = NpzArchive(path, {"candidates", "ids"})
-    if "candidates" not in archive.announced:
-        raise DatasetFormatError(f"{path.name} holds no array 'candidates'.")
-    announced, ids = archive.announced["candidates"], archive.announced.get("ids")
-    _check_shape(source, announced, path.name)
-    if ids is None:
-        return _by_row(source, as_mask(archive.read("candidates"), path.name), path.name)
-    if ids.ndim != 1:
-        raise DatasetFormatError(f"{path.name}: ids must be a list (N,), found {ids.shape}.")
-    require_memory(3 * ids.size_bytes + ROW_BYTES * ids.size, f"{path.name}, ids")
-    names = [str(name) for name in archive.read("ids").tolist()]
-    return _by_id(source, names, as_mask(archive.read("candidates"), path.name), path.name)
+@dataclass(frozen=True)
+class _Votes:
+    """How a matrix is read that holds votes rather than sets."""
+
+    votes_as: str | None
+    threshold: float
+    names: list[str] | None = None
+
+    def of(self, stored: vote_file.StoredMatrix) -> "_Votes":
+        return _Votes(self.votes_as or stored.votes_as, self.threshold, stored.names)
 
 
-def _check_shape(
-    source: SourceDataset, values: NDArray[np.generic] | Announced | StoredTensor, where: str
-) -> None:
-    """Hold a matrix against the source before its values are looked at."""
-    check_mask(values.shape, values.dtype, where)
-    _check_width(source, values.shape[1], where)
+def _matrix_by_row(
+    source: SourceDataset, values: NDArray[np.generic], where: str, how: _Votes
+) -> SourceDataset:
+    kind = kind_of(values, len(source.class_names), where, how.votes_as)
+    if kind == MASK:
+        return _by_row(source, as_mask(values, where), where)
+    rows = _covered_or_refused(source, len(values), where)
+    return with_votes(source, values, rows, kind, where, how.threshold, how.names)
+
+
+def _matrix_by_id(
+    source: SourceDataset, stored: vote_file.StoredMatrix, where: str, how: _Votes
+) -> SourceDataset:
+    assert stored.ids is not None
+    kind = kind_of(stored.values, len(source.class_names), where, how.votes_as)
+    if kind == MASK:
+        return _by_id(source, stored.ids, as_mask(stored.values, where), where)
+    if len(stored.ids) != len(stored.values):
+        raise DatasetFormatError(f"{where}: {len(stored.ids)} ids for {len(stored.values)} rows.")
+    positions = _positions(stored.ids, source, where)
+    rows = np.flatnonzero(positions >= 0)
+    values = stored.values[positions[rows]]
+    found = with_votes(source, values, rows, kind, where, how.threshold, how.names)
+    unlabelled = [
+        problem for problem in _left_out(source, positions, where)
+        if source.truth is None or source.truth[problem.row] == UNKNOWN
+    ]  # fmt: skip
+    return replace(found, problems=found.problems + unlabelled)
 
 
 def _from_table(source: SourceDataset, table: Table, choices: TableChoices) -> SourceDataset:
@@ -207,14 +231,7 @@ def _by_id(
 
 def _by_row(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> SourceDataset:
     _check_width(source, mask.shape[1], where)
-    rows = _covered(source, len(mask))
-    if rows is None:
-        counts = {split: source.splits.count(split) for split in sorted(set(source.splits))}
-        parts = ", ".join(f"{split} {count:,}" for split, count in counts.items())
-        raise DatasetFormatError(
-            f"{where} has {len(mask):,} rows, the source has {len(source.ids):,} samples "
-            f"({parts}). Choose the split the file belongs to."
-        )
+    rows = _covered_or_refused(source, len(mask), where)
     sets = _own_labels(source).dense()
     sets[rows] = mask
     return _replaced(source, PartialLabels.from_dense(sets), _unlabelled(source, rows, where))
@@ -306,6 +323,18 @@ def _covered(source: SourceDataset, n_rows: int) -> NDArray[np.int64] | None:
     if "train" in fitting:
         fitting = ["train"]
     return np.flatnonzero(splits == fitting[0]) if len(fitting) == 1 else None
+
+
+def _covered_or_refused(source: SourceDataset, n_rows: int, where: str) -> NDArray[np.int64]:
+    rows = _covered(source, n_rows)
+    if rows is None:
+        counts = {split: source.splits.count(split) for split in sorted(set(source.splits))}
+        parts = ", ".join(f"{split} {count:,}" for split, count in counts.items())
+        raise DatasetFormatError(
+            f"{where} has {n_rows:,} rows, the source has {len(source.ids):,} samples "
+            f"({parts}). Choose the split the file belongs to."
+        )
+    return rows
 
 
 def _own_labels(source: SourceDataset) -> PartialLabels:

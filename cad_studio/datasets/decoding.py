@@ -117,9 +117,10 @@ def decode_picture(data: bytes, where: str, scale: ValueScale | None) -> Picture
         DatasetFormatError: As `decode`.
     """
     with _opened(data, where) as image:
+        has_depth = is_deep(image)  # first of all, for EXIF data may lie behind the pixels
         kind, n_frames = image.format or "", getattr(image, "n_frames", 1)
         is_turned = _orientation(image) != 1
-        if not is_deep(image):
+        if not has_depth:
             pixels, profile = _pixels(image)
             return Picture(pixels, kind, n_frames, is_turned, profile, False)
         if scale is None:

@@ -78,12 +78,12 @@ class ValueRange:
         said = []
         if self.n_whole:
             said.append(
-                f"{self.n_whole:,} images with more than 8 bits hold values {self._whole[0]:,} to "
+                f"images with more than 8 bits: {self.n_whole:,}, values {self._whole[0]:,} to "
                 f"{self._whole[1]:,}; {_span(scale.whole)} becomes 0 to 255"
             )
         if self.n_real:
             said.append(
-                f"{self.n_real:,} images with floating-point values hold {self._real[0]:.6g} to "
+                f"images with floating-point values: {self.n_real:,}, {self._real[0]:.6g} to "
                 f"{self._real[1]:.6g}; {_span(scale.real)} becomes 0 to 255"
             )
         return said
@@ -97,14 +97,20 @@ class ValueScale:
     real: tuple[float, float]
 
     def bytes_of(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Values on this scale, uint8 of the same shape; what lies outside is cut off."""
+        """Values on this scale, uint8 of the same shape; what lies outside is cut off.
+
+        Raises:
+            ValueError: A value is NaN or infinite.
+        """
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError("a pixel is NaN or infinite")
         low, high = self.real if values.dtype.kind == "f" else self.whole
         share = (values.astype(np.float32) - low) / max(high - low, 1e-30)
         return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an opened picture has pixels of more than 8 bits; nothing is decoded."""
+    """Whether a picture that is opened, not loaded yet, has pixels of more than 8 bits."""
     return image.mode in _WHOLE_MODES or image.mode == "F" or _other_order(image) is not None
 
 
@@ -113,12 +119,12 @@ def deep_values(image: Image.Image, again: Image.Image) -> NDArray[np.generic]:
 
     Args:
         image: As opened.
-        again: The same, opened once more; needed for colours.
+        again: The same, opened once more and not loaded yet; needed for colours.
 
     Returns:
         uint16 or int32 values, or float32 ones.
     """
-    other = _other_order(image)
+    other = _other_order(again)
     if other is None:
         return np.asarray(image)
     again.tile = [tile._replace(args=_with_mode(tile.args, other)) for tile in again.tile]

@@ -85,7 +85,30 @@ class IdxFolder(DatasetReader):
                 "names."
             )
         stores = JoinedImages([ArrayImages(array) for array in images])
-        return SourceDataset(names, ids, splits, truth=truth, images=stores)
+        dataset = SourceDataset(names, ids, splits, truth=truth, images=stores)
+        _tell(dataset, folder, parts, options)
+        return dataset
+
+
+def _tell(
+    dataset: SourceDataset,
+    folder: Path,
+    parts: list[tuple[str, Path, Path]],
+    options: ReadOptions,
+) -> None:
+    """Say what was read of the folder, and what was not."""
+    told = dataset.understanding
+    told.layout = "IDX files of images and labels, a pair for each split"
+    used = {path.name for _, *pair in parts for path in pair}
+    told.take("files", ", ".join(sorted(used)))
+    if not options.class_names:
+        known = tuple(dataset.class_names) == FASHION_CLASSES
+        words = "those of Fashion-MNIST" if known else "the numbers in the labels"
+        told.take("class names", words, "--class-names")
+    packed = {f"{name}.gz" for name in used}
+    others = sorted(entry.name for entry in folder.iterdir() if entry.name not in used)
+    told.leave_out("packed copies of files that are read", [n for n in others if n in packed])
+    told.leave_out("files that are not read", [name for name in others if name not in packed])
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from cad_studio.datasets._classes import read_class_list
 from cad_studio.datasets._folder_layout import find_layout, wrapping
 from cad_studio.datasets._image_tables import rows_of_tables, tells_images
 from cad_studio.datasets._samples import Samples, build_dataset
-from cad_studio.datasets._tables import header_of
+from cad_studio.datasets._tables import beginning_of
 from cad_studio.datasets._text import decoded
 from cad_studio.datasets._trees import SubTree, Tree, TreeImages, open_tree, read_table
 from cad_studio.datasets.decoding import MAX_FILE_BYTES
@@ -64,7 +64,7 @@ class ImageFolder(DatasetReader):
         """A zip, a table that names images, or a folder with an image in it."""
         path = Path(source).expanduser()
         if path.is_file():
-            return path.suffix.lower() == ".zip" or tells_images(*header_of(path))
+            return path.suffix.lower() == ".zip" or tells_images(beginning_of(path))
         return path.is_dir() and (
             any((path / table).is_file() for table in TABLES) or _holds_an_image(path)
         )

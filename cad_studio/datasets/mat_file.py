@@ -76,7 +76,7 @@ class MatFile(DatasetReader):
                 f"{path.name}: {len(names)} class names for {partial.shape[1]} classes."
             )
         split = options.only_split()
-        return SourceDataset(
+        dataset = SourceDataset(
             class_names=names,
             ids=[f"{split}/{row:05d}" for row in range(len(partial))],
             splits=[split] * len(partial),
@@ -84,6 +84,22 @@ class MatFile(DatasetReader):
             truth=None if target is None else _truth(path, target, partial.shape),
             features=to_features(features, f"{path.name}, features"),
         )
+        _tell(dataset, found, options)
+        return dataset
+
+
+def _tell(dataset: SourceDataset, found: dict[str, Matrix], options: ReadOptions) -> None:
+    """Say which variables were read, and which were not."""
+    told = dataset.understanding
+    told.layout = "matrices of features and candidate sets in a MATLAB file"
+    used = [
+        next((name for name in names if found.get(name) is not None), None)
+        for names in (FEATURES, PARTIAL, TRUTH)
+    ]
+    told.take("variables", ", ".join(name for name in used if name))
+    if not options.class_names:
+        told.take("class names", "numbers from 1", "--class-names")
+    told.leave_out("variables that are not read", [name for name in found if name not in used])
 
 
 def _variables(path: Path) -> dict[str, Matrix]:

@@ -82,6 +82,11 @@ class NpzFile(DatasetReader):
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
         dataset.votes = _votes(path, arrays, n_samples, len(dataset.class_names))
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
+        told = dataset.understanding
+        main = "images" if "images" in arrays else "features"
+        told.layout = f"arrays of {main} in a NumPy archive"
+        told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
+        told.leave_out("arrays that are not read", archive.others)
         return dataset
 
 

@@ -80,7 +80,7 @@ class TorchvisionDataset(DatasetReader):
             raise DatasetFormatError(
                 f"{name} has labels up to {labels.max()}, but {len(names)} class names are given."
             )
-        return SourceDataset(
+        dataset = SourceDataset(
             class_names=names,
             ids=[
                 f"{split}/{row:05d}"
@@ -91,6 +91,11 @@ class TorchvisionDataset(DatasetReader):
             truth=labels,
             images=JoinedImages(stores),
         )
+        dataset.understanding.layout = f"the dataset {name} of torchvision"
+        dataset.understanding.leave_out(
+            "splits that were not asked for", [split for split in splits if split not in wanted]
+        )
+        return dataset
 
 
 class _FileImages:

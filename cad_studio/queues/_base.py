@@ -30,6 +30,8 @@ class Situation:
         rows: A stored list of rows, for orders of one.
         reasons: A sentence per stored row, or None.
         disputed: Rows where annotators say different things, those that contradict first.
+        consensus: float32 (N, C). What annotators together say; rows without votes are 0. None
+            where nobody voted.
     """
 
     candidates: PartialLabels
@@ -42,6 +44,7 @@ class Situation:
     rows: list[int] | None = None
     reasons: list[str] | None = None
     disputed: list[int] | None = None
+    consensus: NDArray[np.float32] | None = None
 
 
 class Order(Protocol):

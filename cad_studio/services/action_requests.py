@@ -6,6 +6,7 @@ from typing import Any
 
 from cad_studio.annotation.classes import CLASS_KINDS
 from cad_studio.annotation.kinds import INNER, KINDS
+from cad_studio.annotation.splitting import SPLIT_KINDS
 from cad_studio.core.errors import SettingError, closest
 
 _MOST_KEY, _MOST_WHY, _MOST_GIVEN = 100, 1_000, 50_000
@@ -17,9 +18,10 @@ class ActionRequest:
     """An action, as a client asks for it.
 
     Attributes:
-        kind: A key of `KINDS` or `CLASS_KINDS`.
+        kind: A key of `KINDS`, `CLASS_KINDS` or `SPLIT_KINDS`.
         rows: The samples it is about; a pair's two in order; empty for classes.
-        arguments: `class`, `other_class`, `classes`, `text`, `skip_last`, `name`, `into`.
+        arguments: `class`, `other_class`, `classes`, `text`, `skip_last`, `name`, `into`,
+            `tag`.
         who: Name of the annotator, where there is no login.
         key: Made by the client, once for each action: sent again, it is not done again.
         window: Which window or program it comes from.
@@ -47,8 +49,8 @@ class ActionRequest:
 
     def __post_init__(self) -> None:
         """Check what every action has."""
-        if self.kind not in {*KINDS, *CLASS_KINDS, "undo", "redo"}:
-            names = [*KINDS, *CLASS_KINDS, "undo", "redo"]
+        names = [*KINDS, *CLASS_KINDS, *SPLIT_KINDS, "undo", "redo"]
+        if self.kind not in names:
             raise SettingError(
                 f"{self.kind!r:.40} is no action. {closest(self.kind, names)}".strip()
             )

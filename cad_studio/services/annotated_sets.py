@@ -115,10 +115,13 @@ class AnnotatedSets:
             details: dict[str, Any] = {
                 "base": base.hash, "action": book.head, "digest": book.digest,
                 "changed": len(self.changed_rows(name)), "classes": book.classes,
+                "split": book.split,
             }  # fmt: skip
             blob = self._project.blobs.save_array(sets.packed)
             held = ClassMap.from_json(record.version.details.get("classes"))
-            if blob == record.version.candidates and held == ClassMap.from_json(book.classes):
+            is_same = held == ClassMap.from_json(book.classes)
+            is_same &= record.version.details.get("split") == book.split
+            if blob == record.version.candidates and is_same:
                 return record
             return self._project.datasets.add_version(name, blob, ANNOTATION, details)
 

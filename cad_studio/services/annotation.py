@@ -9,7 +9,8 @@ from cad_studio.annotation.classes import CLASS_KINDS
 from cad_studio.annotation.desk import Desk
 from cad_studio.annotation.kinds import INNER, KINDS, MOST_ROWS
 from cad_studio.annotation.replay import digest_of
-from cad_studio.core.annotation import Action, Change, ClassMap, RowState, speaker
+from cad_studio.annotation.splitting import SPLIT_KINDS
+from cad_studio.core.annotation import Action, Change, ClassMap, RowState
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.services.access import Access
@@ -21,9 +22,12 @@ from cad_studio.store.annotation_writer import LogWriter
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 
-UNDOABLE = [*(name for name, kind in KINDS.items() if kind.can_undo), *CLASS_KINDS]
-_OPEN_AFTER = {"comment", "flag", "toggle"}
+UNDOABLE = [*(name for name, kind in KINDS.items() if kind.can_undo), *CLASS_KINDS, *SPLIT_KINDS]
+_OPEN_AFTER = {"comment", "flag", "toggle", "tag", "untag"}
 """Kinds after which an item of a queue still waits for its decision."""
+_VERBS = {
+    "add": "gain", "remove": "lose", "set": "keep only", "tag": "gain", "untag": "lose",
+}  # fmt: skip
 
 
 class AnnotationService:
@@ -49,25 +53,58 @@ class AnnotationService:
 
         Returns:
             `number`, `digest`, `kind`, `repeated` (whether it had been done before), `changed`
-            (how many samples), `classes` (whether the classes are others now), `rows` (what holds
-            of each of the first hundred), `undo` and `redo` (what comes next, or None), `note`.
+            (how many samples), `classes` and `split` (whether they are others now), `rows` (what
+            holds of each of the first hundred), `undo` and `redo` (what comes next, or None), `note`.
 
         Raises:
             SettingError: It cannot be done as things stand, with the reason.
             NotAllowedError, ReadOnlyError: Not by this person.
             RecordNotFoundError: No such dataset or row.
         """
-        if request.kind in INNER:
+        if request.kind in INNER or request.kind in SPLIT_KINDS:
             raise SettingError(f"{request.kind!r} is done by its own command.")
         kind = KINDS.get(request.kind)
         self._access.require(
             "owner" if request.kind in CLASS_KINDS else "annotator" if kind is None else kind.role
         )
         if request.kind in {"undo", "redo"}:
-            return self._written(name, request, self._reversal)
+            return self._settled(name, self._written(name, request, self._reversal))
         if request.kind in CLASS_KINDS:
-            return self._written(name, request, self._class_action)
+            return self._settled(name, self._written(name, request, self._class_action))
         return self.act_inner(name, request)
+
+    def act_split(
+        self,
+        name: str,
+        request: ActionRequest,
+        make: Callable[[], dict[str, Any]],
+        n_touched: int,
+    ) -> dict[str, Any]:
+        """Divide the dataset in another way, as an action.
+
+        Args:
+            name: The dataset.
+            request: Who does it; its arguments go into the log.
+            make: Stores the split and gives what the log's book has of it: `file` and `names`.
+            n_touched: Samples that come into another split.
+
+        Returns:
+            As `act`.
+        """
+        self._access.require("owner")
+
+        def work(draft: _Draft) -> None:
+            before, after = draft.log.book.split, make()
+            draft.details = {
+                "arguments": _plain(request.arguments), "touched": n_touched,
+                "split": [before, after],
+            }  # fmt: skip
+            draft.log.forget_redo(draft.who)
+            draft.log.set_split(after)
+
+        with self._project.saving():
+            answer = self._written(name, request, work)
+        return self._settled(name, answer)
 
     def act_inner(self, name: str, request: ActionRequest) -> dict[str, Any]:
         """As `act` on samples, for kinds whose arguments the studio has made itself."""
@@ -104,7 +141,8 @@ class AnnotationService:
         changes, _ = self.drafted(name, request)
         named = request.arguments.get("class")
         of = f" {data.record.class_names[named]!r}" if isinstance(named, int) else ""
-        verb = {"add": "gain", "remove": "lose", "set": "keep only"}.get(request.kind, "change by")
+        of = f" the tag {request.arguments['tag']!r}" if "tag" in request.arguments else of
+        verb = _VERBS.get(request.kind, "change by")
         says = f"{len(changes):,} of {len(request.rows):,} samples {verb}{of}; the others stay."
         return {"rows": len(request.rows), "changed": len(changes), "says": says}
 
@@ -156,8 +194,12 @@ class AnnotationService:
             action = draft.write()
             answer = self._answer(log, action, base, who, repeated=False)
             answer["note"] = draft.note
-        if answer["classes"]:
-            self._sets.settle(name)  # figures, exports and pages see one state of the classes
+        return answer
+
+    def _settled(self, name: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer, once figures, exports and pages see one state of classes and splits."""
+        if answer["classes"] or answer["split"]:
+            self._sets.settle(name)
         return answer
 
     def _row_action(self, draft: "_Draft") -> None:
@@ -216,6 +258,14 @@ class AnnotationService:
                 )
             draft.details["classes"] = [after, before]
             log.set_classes(before["names"], before["map"])
+        if "split" in target.details:
+            before, after = target.details["split"][:: 1 if is_undo else -1]
+            if log.book.split != after:
+                raise SettingError(
+                    "The samples were divided again since, by somebody else. Undo that first."
+                )
+            draft.details["split"] = [after, before]
+            log.set_split(before)
         changes = target.parsed_changes()
         log.load([change.row for change in changes])
         desk, left = draft.desk(), 0
@@ -223,7 +273,7 @@ class AnnotationService:
             here, there = (
                 (change.after, change.before) if is_undo else (change.before, change.after)
             )
-            now_is = _value(log.state(change.row), change.about, who)
+            now_is = log.state(change.row).value(change.about, who)
             if now_is == here:
                 draft.changes.append(desk.change(change.row, change.about, here, there))
             elif now_is != there:
@@ -250,6 +300,7 @@ class AnnotationService:
             "repeated": repeated,
             "changed": len({change.row for change in changed}),
             "classes": "classes" in action.details,
+            "split": "split" in action.details,
             "rows": {
                 str(row): brief(log.state(row), row, base, classes, who, row in blind)
                 for row in rows[:100]
@@ -333,14 +384,15 @@ def brief(
     """What holds of a sample, for a window; `is_blind` leaves out what others did to it.
 
     Returns:
-        `candidates`, `flagged`, `last` (number of the last action on it), `contradicts`, `mine`
-        (this annotator's statement or None), `said` (annotator to set) and `blind`.
+        `candidates`, `flagged`, `tags`, `last` (number of the last action on it), `contradicts`,
+        `mine` (this annotator's statement or None), `said` (annotator to set) and `blind`.
     """
     state = state.alone(who) if is_blind else state
     mine = state.statements.get(who)
     return {
         "candidates": list(classes.apply(state.effective(tuple(base.of(row))))),
         "flagged": state.flagged,
+        "tags": sorted(state.tags),
         "last": state.last,
         "contradicts": state.contradicts(),
         "blind": is_blind,
@@ -408,16 +460,6 @@ def _left_out(change: Change, names: list[str]) -> str:
     if not out or not kept < set(change.after[0]):
         return ""
     return f"Noted; but others have excluded {', '.join(out)}, so the set does not get it."
-
-
-def _value(state: RowState, about: str, who: str) -> Any:
-    name = speaker(about, who)
-    if name is not None:
-        said = state.statements.get(name)
-        return None if said is None else said.to_json()
-    if about == "decided":
-        return None if state.decided is None else state.decided.to_json()
-    return state.flagged
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

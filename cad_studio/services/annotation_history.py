@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cad_studio.annotation.replay import Replayed, replay
-from cad_studio.core.annotation import Action, Book, ClassMap, RowState, packed_set
+from cad_studio.core.annotation import TAGGED, Action, Book, ClassMap, RowState, packed_set
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.services.access import NOBODY, Access
 from cad_studio.services.action_requests import ActionRequest
@@ -157,6 +157,7 @@ class AnnotationHistory:
             wanted = packed_set(said.effective(()), width) if said.counted() else None
             wrong |= {row} if wanted != packed else set()
         is_same = (played.number, played.digest) == (book.head, book.digest)
+        is_same &= played.split == book.split
         if wrong or not is_same or played.classes != ClassMap.from_json(book.classes):
             where = f" (first: row {min(wrong)})" if wrong else ""
             raise ProjectError(
@@ -179,7 +180,7 @@ class AnnotationHistory:
         with self._project.annotations.writing(record.id) as log:
             if log.book.head != played.number:
                 raise ProjectError("Somebody is annotating. Try again when they have stopped.")
-            log.rebuild(played.states, played.digest, played.classes.to_json())
+            log.rebuild(played.states, played.digest, played.classes.to_json(), played.split)
         return self.verify(name)
 
     def _states_at(self, book: Book, number: int, rows: list[int] | None) -> dict[int, RowState]:
@@ -257,7 +258,9 @@ def line(action: Action, row: int | None = None) -> dict[str, Any]:
         "rows": action.details.get("rows") or list(dict.fromkeys(c[0] for c in shown))[:10],
         "n_rows": len({change[0] for change in action.changes}) or action.details.get("touched", 0),
         "details": {
-            key: value for key, value in action.details.items() if key not in {"classes", "rows"}
+            key: value
+            for key, value in action.details.items()
+            if key not in {"classes", "split", "rows"}
         },
         "changes": [_change(change) for change in shown[:10]],
         "why": action.why, "version": action.version, "seconds": action.seconds,
@@ -270,4 +273,6 @@ def _change(change: list[Any]) -> dict[str, Any]:
     row, about, _, after, sets_before, sets_after = change
     if about == "flag":
         return {"row": row, "flag": after}
+    if about.startswith(TAGGED):
+        return {"row": row, "tag": about.removeprefix(TAGGED), "given": after}
     return {"row": row, "before": sets_before, "after": sets_after}

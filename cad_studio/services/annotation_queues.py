@@ -15,6 +15,7 @@ from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.consensus import ConsensusService
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
@@ -25,6 +26,9 @@ LEASE_SECONDS = 600.0
 MOST_OVERLAP = 20
 ITEMS_AT_ONCE = 50
 """Items a queue takes in at a time, ranked by the sets as they are then."""
+
+_GROWING = ("disagreement", "consensus")
+"""Orders that find more when annotators have said more."""
 
 _MOST_SELECTED = 200_000
 _MOST_TITLE = 120
@@ -41,6 +45,7 @@ class QueueService:
         sets: AnnotatedSets,
         beliefs: BeliefService,
         annotators: AnnotatorService,
+        consensus: ConsensusService,
         access: Access,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +55,7 @@ class QueueService:
         self._sets = sets
         self._beliefs = beliefs
         self._annotators = annotators
+        self._consensus = consensus
         self._access = access
         self._clock = clock
 
@@ -246,7 +252,7 @@ class QueueService:
         order = ORDERS.get(queue.order_name)
         ranked = order.rank(self._situation(name, queue, order, progress), ITEMS_AT_ONCE)
         is_complete = len(ranked) < ITEMS_AT_ONCE and not order.needs_graph
-        is_complete = is_complete and queue.order_name != "disagreement"
+        is_complete = is_complete and queue.order_name not in _GROWING
         return self._project.annotation_queues.extend(queue.id, ranked, is_complete)
 
     def _take(self, queue: Queue, who: str, count: int) -> list[Item]:
@@ -269,6 +275,8 @@ class QueueService:
             disputed = self._annotators.disputed(name)
             known["disputed"] = [row for row, _ in disputed]
             known["reasons"] = [why for _, why in disputed]
+        if queue.order_name == "consensus" and self._consensus.has_votes(name):
+            known["consensus"] = self._consensus.judge(name).confidence
         return Situation(
             candidates=self._sets.effective(name),
             is_open=self._is_open(data, queue),
@@ -280,6 +288,11 @@ class QueueService:
     def _is_open(self, data: LoadedDataset, queue: Queue) -> NDArray[np.bool_]:
         split = queue.settings.get("split")
         is_open = np.ones(len(data), bool)
+        if split and split not in data.record.split_names:
+            raise SettingError(
+                f"The samples of {data.record.name} were divided anew, and there is no split "
+                f"{split!r} any more. Open another queue."
+            )
         if split:
             is_open = np.asarray(data.splits == data.record.split_names.index(split))
         is_open[self._project.annotation_queues.rows_of(queue.id)] = False

@@ -17,6 +17,7 @@ from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.augmentation import AugmentationService
 from cad_studio.services.beliefs import BeliefService
 from cad_studio.services.blindness import Blindness
+from cad_studio.services.consensus import ConsensusService
 from cad_studio.services.copying import CopyService
 from cad_studio.services.corrections import CorrectionService
 from cad_studio.services.datasets import DatasetService
@@ -37,12 +38,14 @@ from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.simulation import SimulationService
+from cad_studio.services.splitting import SplitService
 from cad_studio.services.stored_views import StoredViewService
 from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.services.travelling import TravelService
 from cad_studio.services.verifying import VerifyService
+from cad_studio.services.vote_sets import VoteSetService
 from cad_studio.store.database import is_writable
 from cad_studio.store.projects import Project
 
@@ -83,6 +86,10 @@ class Services:
         self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
         self.runs = RunService(self.project, self.access)
         self.sets = AnnotatedSets(self.project, self.datasets)
+        self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
+        self.consensus = ConsensusService(
+            self.project, self.datasets, self.annotators, self.blindness
+        )
         self.prompts = PromptService(self.project, self.datasets)
         self.editors = EditorService(self.project, self.datasets, self.prompts, self.access)
         self.judges = JudgeService(self.project, self.datasets, self.runs)
@@ -97,8 +104,9 @@ class Services:
         self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
         self.training = TrainingService(
-            self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets
-        )
+            self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets,
+            self.consensus,
+        )  # fmt: skip
         self.travel = TravelService(
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
@@ -109,10 +117,12 @@ class Services:
             self.project, self.datasets, self.sets, self.annotation, self.access, self.blindness
         )
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
-        self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
         self.queues = QueueService(
-            self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.access
-        )
+            self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.consensus,
+            self.access,
+        )  # fmt: skip
+        self.splitting = SplitService(self.project, self.datasets, self.annotation, self.access)
+        self.vote_sets = VoteSetService(self.project, self.datasets, self.sets, self.access)
         self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
         self.annotation_files = AnnotationFiles(
             self.project, self.datasets, self.sets, self.history, self.annotators, self.access

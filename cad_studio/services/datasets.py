@@ -1,6 +1,6 @@
 """Look at datasets: what they hold, and which of their samples answer a filter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from cad_studio.core.settings import check_settings
 from cad_studio.services import set_figures
 from cad_studio.services.access import Access
 from cad_studio.services.blindness import Blindness
+from cad_studio.services.fields import FieldService
 from cad_studio.services.loaded import ANNOTATION, Cache, LoadedDataset
 from cad_studio.store.projects import Project
 
@@ -31,12 +32,14 @@ class RowFilter:
         size: Number of candidates, or None for any.
         split: Name of a split, or None for all.
         text: Part of the id, upper or lower case; empty for all.
+        where: Conditions on fields and tags, such as `camera=north`, that must all hold.
     """
 
     holds: tuple[str, ...] = ()
     size: int | None = None
     split: str | None = None
     text: str = ""
+    where: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -52,6 +55,7 @@ class DatasetService:
         self._access = access
         self._blindness = Blindness(project, access)
         self._cache = Cache()
+        self.fields = FieldService(project, self._blindness)
 
     def all(self) -> list[Dataset]:
         """All datasets, in order of import."""
@@ -102,15 +106,17 @@ class DatasetService:
         return PartialLabels(packed, self.get(name).n_classes)
 
     def load_for_run(self, name: str, version_hash: str) -> LoadedDataset:
-        """As `load`, but true labels are in the classes of the version that a run learned from."""
+        """As `load`, but true labels and splits are those of the version a run learned from."""
         data = self.load(name)
         if data.record.version.hash == version_hash:
             return data
         for version in self._project.datasets.versions(name):
             if version.hash == version_hash:
                 classes = ClassMap.from_json(version.details.get("classes"))
-                if classes != data.classes:
-                    return LoadedDataset(self._project, data.record, classes).without(data.blind)
+                then = self._project.datasets.at(name, version)
+                if classes != data.classes or then.files != data.record.files:
+                    record = replace(data.record, files=then.files, split_names=then.split_names)
+                    return LoadedDataset(self._project, record, classes).without(data.blind)
         return data
 
     def remove(self, name: str) -> dict[str, Any]:
@@ -136,7 +142,7 @@ class DatasetService:
             `n`, `k`, `mean_candidates`, counts of `empty`, `singletons` and `full` sets,
             `truth_known` and `truth_in_candidates` (counts of samples; the latter None without
             truth), `splits`, `size_histogram` (samples by number of candidates), `class_names`,
-            `version` and how it came about, `worst_distractor` (uses true labels; None where none
+            `fields` and `tags` as `FieldService.describe`, `version` and how it came about, `worst_distractor` (uses true labels; None where none
             is known) and `held_together` (by the sets alone, where none is known, else None).
         """
         data = self.load(name)
@@ -172,6 +178,7 @@ class DatasetService:
             "version_number": record.version.number,
             "made_by": record.version.reason,
             "made_with": record.version.details,
+            **self.fields.describe(data),
             "source": record.source,
             "created_at": record.created_at,
             "report": record.report,
@@ -224,6 +231,8 @@ class DatasetService:
                 hint = closest(wanted.split, data.record.split_names)
                 raise SettingError(f"{wanted.split!r} is not a split of {name}. {hint}".rstrip())
             keep &= data.splits == data.record.split_names.index(wanted.split)
+        if wanted.where:
+            keep &= self.fields.mask(data, wanted.where)
         rows = np.flatnonzero(keep)
         if wanted.text:
             text = wanted.text.casefold()
@@ -231,7 +240,7 @@ class DatasetService:
         return rows
 
     def instance(self, name: str, row: int, reveal: bool = False) -> dict[str, Any]:
-        """One sample: id, split, candidates, votes, and the true label only when revealed.
+        """One sample: id, split, candidates, votes, fields, tags; the true label when revealed.
 
         Raises:
             RecordNotFoundError: No such row.
@@ -245,6 +254,7 @@ class DatasetService:
             "split": record.split_names[data.splits[row]],
             "candidates": data.candidates.of(row),
             "votes": _votes_of(data, row),
+            **self.fields.of_row(data, row),
             "truth_known": data.truth is not None and bool(data.truth[row] != UNKNOWN),
         }
         if reveal and out["truth_known"]:
@@ -294,8 +304,13 @@ def _votes_of(data: LoadedDataset, row: int) -> list[dict[str, Any]]:
     own = np.flatnonzero(data.votes.sample == row)
     return [
         {
-            "annotator": data.votes.annotators[data.votes.annotator[vote]],
+            "annotator": (
+                ""
+                if data.votes.annotator[vote] == UNKNOWN
+                else data.votes.annotators[data.votes.annotator[vote]]
+            ),
             "label": int(data.votes.label[vote]),
+            "weight": 1.0 if data.votes.weight is None else float(data.votes.weight[vote]),
         }
         for vote in own
     ]

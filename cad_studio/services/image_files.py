@@ -133,7 +133,8 @@ class ImageFiles:
         self._seen.tell(understanding)
         if self._scale is not None:
             for words in self._range.words(self._scale):
-                understanding.take("value scale", words, "--bit-depth" * ("bits" in words))
+                option = "--bit-depth" if "bits" in words else ""
+                understanding.take("value scale", words, option)
 
     def _measure(self) -> None:
         """Look at the values of all images with more than 8 bits, to put them on one scale."""
@@ -165,7 +166,7 @@ class ImageFiles:
             if small:
                 data = b"" if pixels is None else self._small(pixels)
             elif pixels is not None and not data:
-                data = _as_png(pixels)
+                data = as_png(pixels)
             self._writer.write(data)
             self._lengths.append(len(data))
 
@@ -248,7 +249,8 @@ def _counted(counter: Counter[str]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in counter.most_common(12))
 
 
-def _as_png(pixels: NDArray[np.uint8]) -> bytes:
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels as a PNG file, without loss."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG", compress_level=3)
     return out.getvalue()

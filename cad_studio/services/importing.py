@@ -13,10 +13,13 @@ from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.partial_labels import MAX_CLASSES, PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Dataset
+from cad_studio.datasets._addresses import check_address, is_address
 from cad_studio.datasets._base import READERS, ReadOptions, read_source
 from cad_studio.datasets.checks import Report, check, without
 from cad_studio.services.access import Access
+from cad_studio.services.fields import save_fields
 from cad_studio.services.image_files import ImageFiles
+from cad_studio.services.import_preview import preview
 from cad_studio.store.datasets import name_taken
 from cad_studio.store.projects import Project
 
@@ -49,7 +52,8 @@ class ImportService:
             progress: Told how far it is.
 
         Returns:
-            `name`, `n`, `k`, `version`, `report` and `left_out` (one sentence per sample left out).
+            `name`, `n`, `k`, `version`, `report`, `left_out` (one sentence per sample left out) and
+            `understood` (how the source was read, in sentences).
 
         Raises:
             SettingError: The name is taken or not usable.
@@ -57,22 +61,62 @@ class ImportService:
                 cannot be imported and `skip_bad` is False.
             NotAllowedError, ReadOnlyError: The one who acts may not choose what is read.
         """
-        self._access.require_to_reach(source)
+        self._require_to_reach(source, options)
         check_name(name)
         if name in self._project.datasets.names():
             raise name_taken(name)
         found = read_source(source, options, Part(progress, 0.0, 0.3))
         if not found.ids:
             raise DatasetFormatError(f"{source} holds no samples.")
-        return self.store(found, name, source, skip_bad, Part(progress, 0.3, 1.0))
+        rest = Part(progress, 0.3, 1.0)
+        return self.store(found, name, source, skip_bad, rest, options.bit_depth)
+
+    def preview(
+        self,
+        source: str,
+        options: ReadOptions,
+        progress: Progress,
+        with_pictures: bool = False,
+    ) -> dict[str, Any]:
+        """What an import would understand and bring, without doing it.
+
+        Args:
+            source: As for `import_source`.
+            options: What to read and how.
+            progress: Told how far it is.
+            with_pictures: Whether the first rows come with their pictures.
+
+        Returns:
+            `source`, and what `import_preview.preview` gives.
+
+        Raises:
+            DatasetFormatError: The source is not what its format asks for.
+            NotAllowedError, ReadOnlyError: The one who acts may not choose what is read.
+        """
+        self._require_to_reach(source, options)
+        found = _with_candidates(read_source(source, options, progress))
+        return {"source": source, **preview(found, options.bit_depth, with_pictures)}
+
+    def _require_to_reach(self, source: str, options: ReadOptions) -> None:
+        for place in (source, options.candidates, options.images_dir):
+            if place is not None:
+                self._access.require_to_reach(place)
+                check_address(place)
 
     def store(
-        self, found: SourceDataset, name: str, origin: str, skip_bad: bool, progress: Progress
+        self,
+        found: SourceDataset,
+        name: str,
+        origin: str,
+        skip_bad: bool,
+        progress: Progress,
+        bit_depth: int | None = None,
     ) -> dict[str, Any]:
         """Check what a reader found and add it to the project under a new name."""
         found = _with_ordered_votes(_with_candidates(found))
         blobs = self._project.blobs
-        with ImageFiles(blobs, found, progress) as images:
+        with ImageFiles(blobs, found, progress, bit_depth) as images:
+            images.tell(found.understanding)
             problems = _once(found.problems + images.problems)
             report = check(replace(found, problems=problems), images.hashes)
             bad = report.bad_rows()
@@ -91,8 +135,11 @@ class ImportService:
                 files, shape = images.keep(kept)
                 columns = self._columns(found, name, origin, report, files, shape)
                 candidates = blobs.save_array(found.candidates.packed)
-                dataset = self._project.datasets.add(columns, candidates, {"source": origin})
-        return _result(dataset, report, bad)
+                details: dict[str, Any] = {"source": origin}
+                if found.votes is not None:
+                    details["threshold"] = found.votes.threshold
+                dataset = self._project.datasets.add(columns, candidates, details)
+        return _result(dataset, report, bad) | {"understood": found.understanding.lines()}
 
     def _columns(
         self,
@@ -116,6 +163,8 @@ class ImportService:
             votes = found.votes
             table = np.stack([votes.sample, votes.annotator, votes.label]).astype(np.int32)
             files["votes"] = blobs.save_array(table)
+            if votes.weight is not None:
+                files["vote_weights"] = blobs.save_array(votes.weight.astype(np.float32))
         height, width, channels = shape or (None, None, None)
         return {
             "name": name,
@@ -130,7 +179,8 @@ class ImportService:
             "annotators": [] if found.votes is None else found.votes.annotators,
             "files": files,
             "source": origin,
-            "report": report.to_json(),
+            "report": report.to_json() | {"understanding": found.understanding.to_json()},
+            "fields": save_fields(blobs, found.fields),
         }
 
 
@@ -215,7 +265,12 @@ def formats() -> list[str]:
 
 
 def resolved_source(source: str) -> str:
-    """A path made absolute, so that it means the same in another process."""
-    if re.match(r"(hf|torchvision):", source):
+    """A path made absolute, so that it means the same in another process.
+
+    Raises:
+        SettingError: It is an address that holds a credential, which would be stored.
+    """
+    check_address(source)
+    if re.match(r"(hf|torchvision):", source) or is_address(source):
         return source
     return str(Path(source).expanduser().absolute())

@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN, PixelSource, Votes
+from cad_studio.core.fields import Field
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset
+from cad_studio.core.vote_sets import vote_totals
 from cad_studio.datasets.decoding import decode
 from cad_studio.diagnosis.distractors import Distractors, find_distractors
 from cad_studio.diagnosis.set_model import SetModel, fit_set_model
@@ -24,9 +27,13 @@ ANNOTATION = "annotation"
 
 _OF_NO_SET = (
     "ids", "rows_by_id", "splits", "truth", "votes", "imported_votes", "_targets", "features",
-    "pixels",
+    "pixels", "fields",
 )  # fmt: skip
 """What is equal in all views of a version. All else follows from the sets, and is of one view."""
+
+
+_PARTS = ("values", "names")
+"""Files of a field."""
 
 
 class LoadedDataset:
@@ -59,7 +66,9 @@ class LoadedDataset:
         Raises:
             DamageError: One is missing, or not what was written.
         """
-        self._blobs.check((*self.record.files.values(), self.record.version.candidates))
+        fields = [each[part] for each in self.record.fields for part in _PARTS if part in each]
+        files = (*self.record.files.values(), self.record.version.candidates, *fields)
+        self._blobs.check(files)
 
     @cached_property
     def candidates(self) -> PartialLabels:
@@ -132,8 +141,7 @@ class LoadedDataset:
         if votes is None or self.classes.is_plain():
             return votes
         label = self._targets[votes.label].astype(votes.label.dtype)
-        kept = label != UNKNOWN
-        return Votes(votes.sample[kept], votes.annotator[kept], label[kept], votes.annotators)
+        return replace(votes, label=label).take(label != UNKNOWN)
 
     @cached_property
     def imported_votes(self) -> Votes | None:
@@ -141,7 +149,20 @@ class LoadedDataset:
         if "votes" not in self.record.files:
             return None
         table = self._blobs.load_array(self.record.files["votes"])
-        return Votes(table[0], table[1], table[2], self.record.annotators)
+        weight = None
+        if "vote_weights" in self.record.files:
+            weight = self._blobs.load_array(self.record.files["vote_weights"])
+        return Votes(table[0], table[1], table[2], self.record.annotators, weight)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The fields of the samples by name, in the order of the source."""
+        return {each["name"]: self._field(each) for each in self.record.fields}
+
+    def _field(self, stored: dict[str, Any]) -> Field:
+        names = self._blobs.load_json(stored["names"]) if "names" in stored else []
+        values = self._blobs.load_array(stored["values"])
+        return Field(stored["name"], stored["kind"], values, names)
 
     @cached_property
     def _targets(self) -> NDArray[np.int64]:
@@ -238,11 +259,8 @@ class Cache:
 
 def _majority(votes: Votes, n_samples: int, n_classes: int) -> NDArray[np.int32]:
     """The label with the most votes, `UNKNOWN` on a tie or without votes, int32 (N,)."""
-    cells, counts = np.unique(
-        votes.sample.astype(np.int64) * n_classes + votes.label, return_counts=True
-    )
-    samples, labels = np.divmod(cells, n_classes)
-    best = np.zeros(n_samples, np.int64)
+    samples, labels, counts = vote_totals(votes, n_classes)
+    best = np.zeros(n_samples)
     np.maximum.at(best, samples, counts)
     winners = counts == best[samples]
     out = np.full(n_samples, UNKNOWN, np.int32)

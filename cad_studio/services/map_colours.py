@@ -14,7 +14,7 @@ from cad_studio.store.projects import Project
 NONE = 65535
 """Stands for "not known" in a column of classes."""
 
-_MADE = ("import", "synthesize")
+_MADE = ("import", "synthesize", "votes")
 
 
 class MapColours:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.settings import settings_from_json
-from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.import_texts import options_from_json
 from cad_studio.services.mining import MiningRequest
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.services.training import TrainingRequest
@@ -42,14 +42,10 @@ def run_operation(
 
 
 def _import(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    options = dict(arguments["options"])
-    options["splits"] = tuple(options.get("splits") or ())
-    if options.get("class_names"):
-        options["class_names"] = tuple(options["class_names"])
     return services.importing.import_source(
         arguments["source"],
         arguments["name"],
-        ReadOptions(**options),
+        options_from_json(arguments["options"]),
         arguments["skip_bad"],
         progress,
     )

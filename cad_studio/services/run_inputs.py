@@ -90,6 +90,7 @@ def open_run(
     start_from: str,
     balance: float | None,
     progress: Progress,
+    consensus: NDArray[np.float32] | None = None,
 ) -> RunInputs:
     """Put together what a run learns from.
 
@@ -98,9 +99,10 @@ def open_run(
         candidates: N sets, of the version the run is bound to.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
         start_from: `propagation`, where belief comes from the neighbours, at first and when
-            refreshed, or `uniform`.
+            refreshed; `consensus`; or `uniform`.
         balance: How strongly propagation takes the classes to be of one size; see `propagate`.
         progress: Told how far it is.
+        consensus: float32 (N, C). What annotators together say, for a start from it.
 
     Raises:
         SettingError: Nothing to learn from.
@@ -129,7 +131,12 @@ def open_run(
         return np.asarray(features[rows])
 
     refresh = refreshing(graphed, candidates, balance)
-    outside = Outside(start, refresh) if start_from == "propagation" else Outside()
+    outside = Outside()
+    if start_from == "propagation":
+        outside = Outside(start, refresh)
+    elif start_from == "consensus":
+        assert consensus is not None
+        outside = Outside(lambda rows: consensus[rows])
     return RunInputs(made, outside, int((~is_filled).sum()))
 
 

@@ -13,6 +13,7 @@ from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
 from cad_studio.core.settings import settings_from_json, settings_to_json
 from cad_studio.services.annotated_sets import AnnotatedSets
+from cad_studio.services.consensus import ConsensusService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
@@ -68,6 +69,10 @@ class TrainingRequest:
     name: str = ""
 
 
+CONSENSUS = "consensus"
+"""The start from what annotators together say."""
+
+
 class TrainingService:
     """Training in one project."""
 
@@ -80,10 +85,12 @@ class TrainingService:
         jobs: JobService,
         stored_views: StoredViewService,
         sets: AnnotatedSets,
+        consensus: ConsensusService,
     ) -> None:
         """Store into `project`; read datasets, features, runs and edits through their services.
 
-        `jobs` trains in the background; `sets` brings in what was annotated until then.
+        `jobs` trains in the background; `sets` brings in what was annotated until then;
+        `consensus` is what runs can start from.
         """
         self._project = project
         self._datasets = datasets
@@ -92,6 +99,7 @@ class TrainingService:
         self._jobs = jobs
         self._stored_views = stored_views
         self._sets = sets
+        self._consensus = consensus
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> dict[str, Any]:
@@ -397,6 +405,11 @@ class TrainingService:
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
         settings = settings_from_json(member.config_type, request.settings)
+        if config.start == CONSENSUS and not self._consensus.has_votes(request.dataset):
+            raise SettingError(
+                f"{request.dataset} has no votes to start from. Import some, annotate it by "
+                "several people, or start from propagation."
+            )
         self._stored_views.check(request.method, data.record, settings_to_json(settings))
         return {
             "dataset_id": data.record.id,
@@ -425,6 +438,9 @@ class TrainingService:
             run.config["start"],
             run.config.get("class_balance"),
             Part(progress, 0.8, 1.0),
+            self._consensus.for_run(data.record.name, run.version_hash)
+            if run.config["start"] == CONSENSUS
+            else None,
         )
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:

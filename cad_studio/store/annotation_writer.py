@@ -172,6 +172,7 @@ class LogWriter:
         states: dict[int, RowState],
         digest: str,
         classes: dict[str, Any],
+        split: dict[str, Any] | None,
     ) -> None:
         """Put the state beside the log in place of what was there.
 
@@ -179,6 +180,7 @@ class LogWriter:
             states: Of every sample that was touched.
             digest: Of the last action.
             classes: JSON form of the class map.
+            split: The split made within the studio, or None.
         """
         for table in (ANNOTATION_ROW, ANNOTATION_STATEMENT):
             self._connection.execute(sql.delete(table).where(table.c.book_id == self.book.id))
@@ -197,7 +199,7 @@ class LogWriter:
         self._connection.execute(
             sql.update(ANNOTATION_BOOK)
             .where(ANNOTATION_BOOK.c.id == self.book.id)
-            .values(digest=digest, classes=classes)
+            .values(digest=digest, classes=classes, split=split)
         )
 
     def set_classes(self, names: list[str], classes: dict[str, Any]) -> None:
@@ -218,6 +220,15 @@ class LogWriter:
             .values(classes=classes)
         )
         self.book, self.class_names = replace(self.book, classes=classes), names
+
+    def set_split(self, split: dict[str, Any] | None) -> None:
+        """Split the dataset in another way; None takes back the imported split."""
+        self._connection.execute(
+            sql.update(ANNOTATION_BOOK)
+            .where(ANNOTATION_BOOK.c.id == self.book.id)
+            .values(split=split)
+        )
+        self.book = replace(self.book, split=split)
 
     def item_of(self, queue_id: int, position: int) -> Item | None:
         """An item of a queue of this dataset, or None."""
@@ -282,6 +293,7 @@ class LogWriter:
                 "differ": int(len({said.classes for said in counted}) > 1),
                 "contradict": int(state.contradicts()), "flagged": int(state.flagged),
                 "last": state.last, "last_window": state.last_window, "last_who": state.last_who,
+                "tags": json.dumps(sorted(state.tags), ensure_ascii=False),
             })  # fmt: skip
         if values:
             self._connection.execute(insert(ANNOTATION_ROW).prefix_with("OR REPLACE"), values)
@@ -343,7 +355,7 @@ def states_of(
             decided = None if each.decided is None else json.loads(each.decided)
             found[each.row] = RowState(
                 statements.get(each.row, {}), Statement.from_json(decided), bool(each.flagged),
-                each.last, each.last_window, each.last_who,
+                each.last, each.last_window, each.last_who, frozenset(json.loads(each.tags)),
             )  # fmt: skip
     return found
 

@@ -152,6 +152,17 @@ class Annotations:
             )
             return [(row.row, row.who, json.loads(row.classes)) for row in found]
 
+    def tagged(self, book_id: int) -> list[tuple[int, list[str]]]:
+        """Row and tags, sorted, of every sample that has any, by row."""
+        table = ANNOTATION_ROW
+        with self._database.read() as connection:
+            found = connection.execute(
+                sql.select(table.c.row, table.c.tags)
+                .where(table.c.book_id == book_id, table.c.tags != "[]")
+                .order_by(table.c.row)
+            )
+            return [(row.row, json.loads(row.tags)) for row in found]
+
     def marked(self, book_id: int, column: str) -> list[int]:
         """Rows where `flagged`, `differ` or `contradict` holds, ascending."""
         table = ANNOTATION_ROW

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from cad_studio.core.errors import ProjectError, ReadOnlyError, StorageError, is_disk_full
 from cad_studio.store.sqlite_files import connect_read_only, damage_of, has_open_log
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """The newest file in `migrations/versions`; checked by a test."""
 
 _LOCK_SECONDS = 60.0

@@ -71,6 +71,8 @@ class Datasets:
     ) -> Dataset:
         """Make new candidate sets the current ones.
 
+        What became of the classes and the split holds on, until the details say otherwise.
+
         Args:
             name: Name of the dataset.
             candidates: Blob name of the packed sets.
@@ -81,11 +83,19 @@ class Datasets:
         with self._database.write() as connection:
             row = connection.execute(sql.select(DATASET).where(DATASET.c.id == dataset.id)).one()
             current = _current(connection, dataset.id)
-            # what became of the classes holds until something says otherwise
-            classes = current.details.get("classes")
-            details = {**({} if classes is None else {"classes": classes}), **details}
+            kept = {key: current.details.get(key) for key in ("classes", "split")}
+            held = {key: value for key, value in kept.items() if value is not None}
+            details = {**held, **details}
             _insert_version(connection, row, current.number + 1, candidates, reason, details)
         return self.get(name)
+
+    def at(self, name: str, version: DatasetVersion) -> Dataset:
+        """The dataset as it is in one of its versions, that version's split included."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sql.select(DATASET).where(DATASET.c.id == self.get(name).id)
+            ).one()
+            return _dataset(row, version)
 
     def versions(self, name: str) -> list[DatasetVersion]:
         """All versions of a dataset, oldest first."""
@@ -144,7 +154,17 @@ def _current(connection: sql.Connection, dataset_id: int) -> DatasetVersion:
 
 
 def _dataset(row: sql.Row, version: DatasetVersion) -> Dataset:
-    return Dataset(**row._mapping, version=version)
+    files, split_names = _splits(row, version.details)
+    columns = {**row._mapping, "files": files, "split_names": split_names}
+    return Dataset(**columns, version=version)
+
+
+def _splits(row: sql.Row, details: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Files and split names: as imported, or as split within the studio since."""
+    split = details.get("split")
+    if not split:
+        return row.files, row.split_names
+    return {**row.files, "splits": split["file"]}, split["names"]
 
 
 def _insert_version(
@@ -155,7 +175,8 @@ def _insert_version(
     reason: str,
     details: dict[str, Any],
 ) -> None:
-    content = [row.files, row.class_names, row.split_names, row.annotators, candidates]
+    files, split_names = _splits(row, details)
+    content = [files, row.class_names, split_names, row.annotators, candidates]
     classes = details.get("classes") or {}
     if any(classes.values()):  # true labels and votes depend on them
         content.append(classes)

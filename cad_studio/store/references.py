@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sql
 
 from cad_studio.store.tables import (
+    ANNOTATION_BOOK,
     DATASET,
     DATASET_VERSION,
     EDIT_MODEL,
@@ -20,6 +21,7 @@ _ROLES = {
     "splits": "splits",
     "truth": "true labels",
     "votes": "imported votes",
+    "vote_weights": "weights of the imported votes",
     "pixels": "images",
     "encoded": "images",
     "offsets": "places of the images",
@@ -64,7 +66,21 @@ def references(connection: sql.Connection) -> Iterator[Reference]:
         for role, blob in row.files.items():
             words = f"the {_ROLES.get(role, role)} of dataset {row.name!r}"
             yield Reference(blob, "dataset", number, words, _ADVICE["dataset"])
+        for each in row.fields:
+            words = f"the field {each['name']!r} of dataset {row.name!r}"
+            for part in ("values", "names"):
+                if part in each:
+                    yield Reference(each[part], "dataset", number, words, _ADVICE["dataset"])
+    for row in connection.execute(sql.select(ANNOTATION_BOOK)):
+        if row.split and row.dataset_id in names:
+            words = f"the split of dataset {names[row.dataset_id]!r}"
+            blob = row.split["file"]
+            yield Reference(blob, "dataset", row.dataset_id, words, _ADVICE["dataset"])
     for row in connection.execute(sql.select(DATASET_VERSION)):
+        if row.details.get("split"):
+            words = f"the split of dataset {names.get(row.dataset_id)!r}, v{row.number}"
+            blob = row.details["split"]["file"]
+            yield Reference(blob, "dataset", row.dataset_id, words, _ADVICE["dataset"])
         words = f"the candidate sets of dataset {names.get(row.dataset_id)!r}, v{row.number}"
         yield Reference(row.candidates, "dataset", row.dataset_id, words, _ADVICE["dataset"])
     specs = {}

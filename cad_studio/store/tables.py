@@ -22,6 +22,7 @@ DATASET = sql.Table(
     sql.Column("source", sql.Text),
     sql.Column("report", sql.JSON),
     sql.Column("created_at", sql.Text),
+    sql.Column("fields", sql.JSON),
 )
 
 DATASET_VERSION = sql.Table(
@@ -195,6 +196,7 @@ ANNOTATION_BOOK = sql.Table(
     sql.Column("digest", sql.Text),
     sql.Column("classes", sql.JSON),
     sql.Column("created_at", sql.Text),
+    sql.Column("split", sql.JSON(none_as_null=True)),
 )
 
 ANNOTATION_ACTION = sql.Table(
@@ -241,6 +243,7 @@ ANNOTATION_ROW = sql.Table(
     sql.Column("last", sql.Integer),
     sql.Column("last_window", sql.Text),
     sql.Column("last_who", sql.Text),
+    sql.Column("tags", sql.Text),
 )
 
 ANNOTATION_STATEMENT = sql.Table(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cad_studio.core.errors import SettingError
 from cad_studio.core.settings import check_settings
 
-STARTS = ("uniform", "propagation")
+STARTS = ("uniform", "propagation", "consensus")
 PRECISIONS = ("auto", "float32", "bf16")
 VIEWS = ("gentle", "paper")
 COMPILES = ("auto", "off", "on")
@@ -47,8 +47,9 @@ class TrainConfig:
     start: str = field(
         default="propagation",
         metadata={
-            "help": "First confidence over the candidates: uniform, or spread by label propagation "
-            "among neighbours.",
+            "help": "First confidence over the candidates: uniform; spread by label propagation "
+            "among neighbours; or the consensus of the annotators' votes (Dawid-Skene), uniform "
+            "where nobody voted.",
             "choices": STARTS,
         },
     )
@@ -63,8 +64,8 @@ class TrainConfig:
     start_epochs: str = field(
         default="10%",
         metadata={
-            "help": "How long a propagated start, or a refresh, is held before the method changes "
-            "it: a share of the run or a number of epochs, at most a tenth of the run."
+            "help": "How long a start that is not uniform, or a refresh, is held before the method "
+            "changes it: a share of the run or a number of epochs, at most a tenth of the run."
         },
     )
     refresh_epochs: str = field(
@@ -72,7 +73,7 @@ class TrainConfig:
         metadata={
             "help": "Epochs before which the propagation is repeated in the run's own features, "
             "from its own confidence, counted from 0, e.g. 6, 14; or shares of the run, e.g. 25%, "
-            "50%. At most two, none in the second half. Empty, or with a uniform start: never."
+            "50%. At most two, none in the second half. Empty, or with another start: never."
         },
     )
     set_model: float = field(

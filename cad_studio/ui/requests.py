@@ -101,7 +101,13 @@ def row_filter(request: Request) -> RowFilter:
         size=whole_number(request, "size") if size else None,
         split=query.get("split") or None,
         text=query.get("text", "")[:_LONGEST_TEXT],
+        where=conditions(request),
     )
+
+
+def conditions(request: Request) -> tuple[str, ...]:
+    """Conditions on fields and tags, such as `camera=north`."""
+    return tuple(each[:_LONGEST_TEXT] for each in request.query_params.getlist("where")[:10])
 
 
 def pair_filter(request: Request) -> PairFilter:

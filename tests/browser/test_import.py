@@ -104,6 +104,44 @@ def test_the_rest_is_imported_when_asked_for_and_what_was_left_out_is_listed(
     expect(page.locator(".report")).to_have_count(0)
 
 
+def test_an_import_is_looked_at_and_corrected_before_it_starts(page, studio, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for row in range(4):
+        Image.new("L", (8, 8), 60 * row).save(folder / f"{row}.png")
+    rows = ["which;set", "0.png;elm, oak", "1.png;oak", f"2.png;{SCRIPT}, oak", "3.png;elm"]
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    (folder / "notes.txt").write_text("odd")
+    show_dataset(page, studio.url)
+    before = page.locator("#header-dataset option").all_inner_texts()
+    page.click("#dataset-import-open")
+    fill_field(page, "import-source", str(folder))
+    page.click("#import-look")
+    toast(page, "metadata.csv: there is no column 'file_name'")
+    page.click("#import-more > button")
+    fill_field(page, "import-columns", "image=which,candidates=set")
+    page.click("#import-look")
+    seen = page.locator("#import-preview-found")
+    expect(seen.locator("h2")).to_have_text("4 samples, 3 classes: train 4", timeout=30_000)
+    for words in (
+        "Separator: semicolon between columns of metadata.csv",
+        "Lists: comma between the candidates in a cell",
+        "files with the ending .txt, which are no pictures: 1 (notes.txt)",
+    ):
+        expect(seen.locator("li", has_text=words)).to_have_count(1)
+    expect(seen.locator("tbody tr")).to_have_count(4)
+    expect(seen.locator("tbody tr").nth(2)).to_contain_text(f"{SCRIPT} | oak")
+    assert seen.locator("tbody img").count() == 4
+    assert page.locator("img[src=x], img[onerror]").count() == 0
+    assert page.locator("#header-dataset option").all_inner_texts() == before
+    fill_field(page, "import-name", "looked at")
+    page.click("#import-start")
+    expect(page.locator(".report h2")).to_have_text(
+        "4 samples imported as looked at", timeout=30_000
+    )
+    expect(page.locator(".report li", has_text="Separator: semicolon")).to_have_count(1)
+
+
 def test_what_cannot_be_imported_is_refused_in_words(page, studio):
     show_dataset(page, studio.url)
     page.click("#dataset-import-open")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cad_studio.core.errors import DatasetFormatError
-from cad_studio.datasets._tensor_file import read_tensor
+from cad_studio.datasets._tensor_file import read_tensors
 from tests.datasets.sources import mask
 
 BASE = torch.from_numpy(mask())
@@ -41,7 +41,7 @@ with warnings.catch_warnings():
         "sparse_bsr": BASE.float()[:2, :2].to_sparse_bsr(1),
         r"3,725\.3 GiB of memory": torch.sparse_coo_tensor([[0], [0]], [1.0], (10**6, 10**6)),
         "ComplexFloatStorage": BASE.to(torch.complex64),
-        "no single tensor": [BASE],
+        "no tensor": [BASE],
     }
 
 
@@ -56,7 +56,8 @@ def test_values_are_those_that_torch_reads(name, is_new, tmp_path):
     expected = expected.detach()
     expected = expected if expected.layout == torch.strided else expected.to_dense()
     expected = expected.float() if expected.dtype == torch.bfloat16 else expected
-    found = read_tensor(path, "candidates")
+    tensors = read_tensors(path)
+    found = tensors.get("candidates", next(iter(tensors.values())))
     assert found.shape == tuple(expected.shape)
     assert found.dtype == expected.numpy().dtype
     assert np.array_equal(found.values(), expected.numpy())
@@ -68,4 +69,27 @@ def test_tensors_that_are_no_matrix_are_refused_in_words(words, is_new, tmp_path
     """Meta, nested, quantised, float8 and wild sparse tensors once showed tracebacks."""
     torch.save(REFUSED[words], tmp_path / "a.pt", _use_new_zipfile_serialization=is_new)
     with pytest.raises(DatasetFormatError, match=rf"a\.pt .*{words}"):
-        read_tensor(tmp_path / "a.pt", "candidates").values()
+        next(iter(read_tensors(tmp_path / "a.pt").values())).values()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_arrays_of_numpy_in_a_dict_are_read_as_tensors_are(is_new, tmp_path):
+    """CIFAR-10N and CIFAR-100N are published so."""
+    columns = {"one": np.array([0, 2, 1]), "two": np.array([1, 1, 0], ">i2")}
+    columns["wide"] = np.asfortranarray([[1.5, 2.0], [0.25, 4.0]])
+    torch.save(columns, tmp_path / "a.pt", _use_new_zipfile_serialization=is_new)
+    found = read_tensors(tmp_path / "a.pt")
+    assert list(found) == list(columns)
+    for name, values in columns.items():
+        assert found[name].shape == values.shape
+        assert np.array_equal(found[name].values(), values)
+
+
+def test_array_of_numpy_that_is_cut_short_is_refused(tmp_path):
+    torch.save({"one": np.arange(300)}, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "a.pt").read_bytes()
+    shape = b"K\x00\x85"  # the empty shape, which `_reconstruct` is given
+    assert shape in data
+    (tmp_path / "a.pt").write_bytes(data.replace(b"M,\x01\x85", b"M-\x01\x85"))
+    with pytest.raises(DatasetFormatError, match="damaged"):
+        read_tensors(tmp_path / "a.pt")["one"].values()

@@ -323,6 +323,7 @@ function importReport(result, close) {
     h('div.row', {}, h('h2.grow', {}, `${count(result.n)} samples imported as ${result.name}`
       + (result.left_out_count ? `, ${count(result.left_out_count)} left out` : '')),
     h('button.quiet', {type: 'button', on: {click: close}}, 'Close report')),
+    h('ul', {'aria-label': 'How the source was read'}, ...(result.understood || []).map(line => h('li', {}, line))),
     lines.length ? h('ul', {}, ...lines.map(finding => h('li', {}, h('b', {}, count(finding.count)), ` ${finding.title}`, h('small', {}, ` first: ${finding.message}`))))
       : h('p.quiet-text', {}, 'Nothing remarkable: no empty, full or single-candidate sets, no duplicates.'),
     result.left_out_count ? h('details', {}, h('summary', {}, 'Samples left out'), h('ul', {}, ...result.left_out.map(text => h('li', {}, text)))) : null);

@@ -1,19 +1,23 @@
 """The Dataset page: choose, import and look at a dataset."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cad_studio.core.errors import SettingError
+from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.exporting import FORMATS
-from cad_studio.services.importing import check_name, formats, resolved_source
+from cad_studio.services.import_texts import options_from_json
+from cad_studio.services.importing import check_name, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
+from cad_studio.ui.import_choices import ImportChoices
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
@@ -39,17 +43,17 @@ def _import_form(services: Services) -> None:
     with gr.Column(elem_id="dataset-import", elem_classes="drawer") as form:
         gr.Markdown(
             "## Import data\nAll or nothing: what is wrong is listed with its first case, "
-            "and the project stays as it was."
+            "and the project stays as it was. Preview shows how the source is read."
         )
         source = gr.Textbox(
             label="Source",
-            info="File or folder on the machine the studio runs on, hf:OWNER/NAME, "
-            "or torchvision:CIFAR10.",
+            info="File or folder on the machine the studio runs on, an address (https, s3, gs, "
+            "hf), hf:OWNER/NAME, or torchvision:CIFAR10.",
             placeholder="/data/my-images",
             max_lines=1,
             elem_id="import-source",
         )
-        gr.Markdown("Or upload one file: a zip of images, Parquet, npz or mat.")
+        gr.Markdown("Or upload one file: a zip of images, a table, Parquet, npz or mat.")
         upload = gr.File(
             label="File to import", show_label=False, height=104, elem_id="import-upload"
         )
@@ -58,81 +62,83 @@ def _import_form(services: Services) -> None:
         )
         candidates = gr.Textbox(
             label="Candidate sets (optional)",
-            info="A separate .npy, .npz, .csv, .pt or PLCIFAR10 pickle for a labelled source.",
+            info="A separate table, .npy, .npz, .pt or PLCIFAR10 pickle for a labelled source.",
             max_lines=1,
             elem_id="import-candidates",
         )
         with gr.Accordion("More", open=False, elem_id="import-more"):
-            format_name = gr.Dropdown(
-                ["recognise by itself", *formats()],
-                value="recognise by itself",
-                label="Format",
-                elem_id="import-format",
-            )
-            splits = gr.Textbox(
-                label="Splits", info="Separated by commas; empty takes all.", max_lines=1,
-                elem_id="import-splits",
-            )  # fmt: skip
-            classes = gr.Textbox(
-                label="Class names",
-                info="In order, separated by commas, when the source has none.",
-                max_lines=1, elem_id="import-classes",
-            )  # fmt: skip
-            images = gr.Textbox(
-                label="Image folder of a votes table", max_lines=1, elem_id="import-images"
-            )
+            more = ImportChoices()
         skip_bad = gr.Checkbox(
             label="Import the rest when some samples are bad, and list what was left out",
             elem_id="import-skip-bad",
         )
+        look = gr.Button("Preview", elem_id="import-look")
+        viewer("import_preview", "import-preview")
+        seen = gr.Textbox(visible="hidden", elem_id="import-seen")
 
-    def on_import(
-        source: str | None,
-        upload: str | None,
-        name: str | None,
-        candidates: str | None,
-        format_name: str | None,
-        splits: str | None,
-        classes: str | None,
-        images: str | None,
-        skip_bad: bool,
-    ) -> Job:
+    def chosen(source: str | None, upload: str | None) -> str:
         typed = (source or "").strip()
         if upload and typed:
             raise SettingError(
                 f"Two sources are given: the uploaded file {Path(upload).name} and {typed}. "
                 "Remove one of them."
             )
-        chosen = upload or typed
-        if not chosen:
+        if not (upload or typed):
             raise SettingError("Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file.")
-        name = (name or "").strip() or Path(chosen.partition(":")[2] or chosen).stem
+        return upload or typed
+
+    def options(candidates: str | None, *values: Any) -> dict[str, Any]:
+        named = (candidates or "").strip()
+        return {"candidates": resolved_source(named) if named else None, **more.to_json(values)}
+
+    def on_look(
+        source: str | None, upload: str | None, candidates: str | None, *values: Any
+    ) -> str:
+        given = options_from_json(options(candidates, *values))
+        place = resolved_source(chosen(source, upload))
+        services.require_writable()
+        return json.dumps(services.importing.preview(place, given, Silent(), with_pictures=True))
+
+    def on_import(
+        source: str | None,
+        upload: str | None,
+        name: str | None,
+        skip_bad: bool,
+        candidates: str | None,
+        *values: Any,
+    ) -> Job:
+        place = chosen(source, upload)
+        name = (name or "").strip() or Path(place.partition(":")[2] or place).stem
         check_name(name)
         return services.jobs.submit(
             "import",
             f"Import {name}",
             {
-                "source": resolved_source(chosen),
+                "source": resolved_source(place),
                 "name": name,
                 "skip_bad": skip_bad,
-                "options": {
-                    "format": format_name if format_name in formats() else None,
-                    "candidates": _path(candidates),
-                    "splits": _words(splits),
-                    "class_names": _words(classes) or None,
-                    "images_dir": _path(images),
-                },
+                "options": options(candidates, *values),
             },
         )
 
     with form:
-        inputs = [source, upload, name, candidates, format_name, splits, classes, images, skip_bad]
         # the source that was given last is the only one that is shown, and the one that is imported
         upload.upload(None, None, source, js="() => ''", api_visibility="private")
         source.input(None, None, upload, js="() => null", api_visibility="private")
+        look.click(
+            shows_errors(on_look),
+            [source, upload, candidates, *more.components],
+            seen,
+            api_visibility="private",
+            concurrency_id="preview",
+            concurrency_limit=1,
+        ).success(
+            None, seen, js="found => window.cadStudio.previewed(found)", api_visibility="private"
+        )
         start_button(
-            "Import", "import", on_import, inputs, about_dataset=False,
-            cleared=[source, upload, name],
+            "Import", "import", on_import,
+            [source, upload, name, skip_bad, candidates, *more.components],
+            about_dataset=False, cleared=[source, upload, name],
         )  # fmt: skip
 
 
@@ -168,16 +174,6 @@ def _export_form(services: Services) -> None:
             list(FORMATS), value="csv", label="Format", elem_id="export-format"
         )
         start_button("Make the file", "export", on_export, [format_name])
-
-
-def _path(text: str | None) -> str | None:
-    named = (text or "").strip()
-    return str(Path(named).expanduser().absolute()) if named else None
-
-
-def _words(text: str | None) -> list[str]:
-    """Parts between commas; a field that was never shown holds None."""
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 TABS.register("dataset")(Tab("Dataset", 10, build))
