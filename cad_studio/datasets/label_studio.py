@@ -31,7 +31,7 @@ from cad_studio.datasets._cells import plain_label
 from cad_studio.datasets._classes import Label
 from cad_studio.datasets._json_files import Json, load_json, starts_of
 from cad_studio.datasets._memory import require_memory
-from cad_studio.datasets._tables import SUFFIXES, Table, header_of, read_table_file
+from cad_studio.datasets._tables import SUFFIXES, Table, beginning_of, read_table_file
 from cad_studio.datasets._written_images import is_embedded, plain_path
 from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
@@ -62,7 +62,8 @@ class LabelStudio(DatasetReader):
         if not path.is_file():
             return False
         if path.suffix.lower() in SUFFIXES:
-            return {"annotation_id", "annotator"} <= set(header_of(path)[0])
+            table = beginning_of(path)
+            return table is not None and {"annotation_id", "annotator"} <= set(table.columns)
         if path.suffix.lower() != ".json":
             return False
         head, tail = starts_of(path)
