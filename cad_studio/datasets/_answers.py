@@ -20,7 +20,13 @@ from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._classes import ClassTable, Label
 from cad_studio.datasets._samples import Samples, build_dataset
 from cad_studio.datasets._trees import Tree, open_tree
-from cad_studio.datasets._written_images import WrittenImages, WrittenNames, is_embedded
+from cad_studio.datasets._written_images import (
+    WrittenImages,
+    WrittenNames,
+    is_embedded,
+    plain_path,
+)
+from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
 
 ITEM_BYTES = 2000
 """Roughly what an `Item` costs in Python objects, with the sample that is made of it."""
@@ -79,6 +85,7 @@ def build_answered(
     told: Understanding,
     descriptions: dict[str, str] | None = None,
     images: Images | None = None,
+    is_whole: bool = False,
 ) -> SourceDataset:
     """The dataset of some items.
 
@@ -93,17 +100,23 @@ def build_answered(
         told: Filled by the reader, and further here.
         descriptions: Free text by class name.
         images: The images of the items, where they lie elsewhere than in files of the tree.
+        is_whole: Whether the tree is the export itself, so that what it has besides is told.
 
     Raises:
         DatasetFormatError: No items, no answers at all, or impossible class names.
     """
     if not items:
         raise DatasetFormatError(f"{source} holds no images with answers.")
+    if is_whole:
+        tree.tell(told)
+    listed = [item.image for item in items]
     items = _answered([last_answers(item, told) for item in items], source, options, told)
     problems: list[Problem] = []
     files = [item.image for item in items]
     if images is None:
         files = _files(items, tree, problems, told)
+        if is_whole:
+            _tell_unlisted(tree, {*files, *listed}, told)
         images = WrittenImages(tree, files)
     has_sets = any(item.answers or item.proposed for item in items)
     has_truth = any(item.truth is not None for item in items)
@@ -177,6 +190,15 @@ def person(value: object) -> str:
         keys = ("email", "username", "name", "id")
         value = next((value[key] for key in keys if value.get(key)), "")
     return "" if value is None else str(value).strip()
+
+
+def _tell_unlisted(tree: Tree, listed: set[str], told: Understanding) -> None:
+    names = (name for name in tree.names() if suffix_of(name) in known_suffixes())
+    ends = {plain_path(name).rpartition("/")[2] for name in listed}
+    told.leave_out(
+        "images that the export does not list",
+        [name for name in names if name not in listed and name.rpartition("/")[2] not in ends],
+    )
 
 
 def _answered(

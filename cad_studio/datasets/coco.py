@@ -80,7 +80,8 @@ class Coco(DatasetReader):
         told.leave_out("JSON files without images", others)
         as_labels(items, told)
         tree = image_tree(folder, options) if options.images_dir else tree
-        return build_answered(path.name, items, tree, names, options, told)
+        is_whole = not is_file and not options.images_dir
+        return build_answered(path.name, items, tree, names, options, told, is_whole=is_whole)
 
 
 def _looks_like_coco(path: Path) -> bool:

@@ -63,7 +63,10 @@ class Cvat(DatasetReader):
         read.gather(read_table(tree, found[0]), told)
         as_labels(read.items, told)
         tree = image_tree(folder, options) if options.images_dir else tree
-        return build_answered(path.name, read.items, tree, read.class_names or None, options, told)
+        is_whole = not name and not options.images_dir
+        return build_answered(
+            path.name, read.items, tree, read.class_names or None, options, told, is_whole=is_whole
+        )
 
 
 def _marked(path: Path) -> list[str]:

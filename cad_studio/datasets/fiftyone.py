@@ -60,7 +60,10 @@ class FiftyOne(DatasetReader):
         names, descriptions = _classes(about if isinstance(about, dict) else {})
         items = _items(samples, options, told)
         tree = image_tree(path, options) if options.images_dir else tree
-        return build_answered(path.name, items, tree, names, options, told, descriptions)
+        return build_answered(
+            path.name, items, tree, names, options, told, descriptions,
+            is_whole=not options.images_dir,
+        )  # fmt: skip
 
 
 def _items(samples: Sequence[Json], options: ReadOptions, told: Understanding) -> list[Item]:

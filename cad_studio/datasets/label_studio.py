@@ -62,8 +62,8 @@ class LabelStudio(DatasetReader):
         if not path.is_file():
             return False
         if path.suffix.lower() in SUFFIXES:
-            start = beginning_of(path)
-            return start is not None and {"annotation_id", "annotator"} <= set(start.columns)
+            table = beginning_of(path)
+            return table is not None and {"annotation_id", "annotator"} <= set(table.columns)
         if path.suffix.lower() != ".json":
             return False
         head, tail = starts_of(path)

@@ -55,16 +55,20 @@ class AnnotatorService:
         return self.joined(votes, said, ClassMap.from_json(book.classes))
 
     def imported(self, data: LoadedDataset) -> list[Vote]:
-        """The imported votes whose annotator is known, in the classes as imported."""
+        """The imported votes whose annotator is known, in the classes as imported.
+
+        A vote that is shared among several classes says a set, as a statement of several does.
+        """
         votes = data.imported_votes
         if votes is None:
             return []
         known = votes.take(votes.annotator != UNKNOWN)
         columns = (known.sample.tolist(), known.annotator.tolist(), known.label.tolist())
-        found = {
-            (row, votes.annotators[who]): label for row, who, label in zip(*columns, strict=True)
-        }
-        return sorted((row, who, label) for (row, who), label in found.items())
+        found: dict[tuple[int, str], int | None] = {}
+        for row, who, label in zip(*columns, strict=True):
+            key = row, votes.annotators[who]
+            found[key] = label if found.get(key, label) == label else None
+        return sorted((row, who, label) for (row, who), label in found.items() if label is not None)
 
     def joined(
         self,

@@ -1,5 +1,6 @@
 """No reader leaves anything out without a word: each is given one odd thing, and must name it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,42 @@ def _split(made: Source) -> tuple[Source, str]:
     return replace(made, options=replace(made.options, splits=("train",))), "test"
 
 
+def _record(file: str, key: str, odd: str) -> Callable[[Source], tuple[Source, str]]:
+    """One more record of a JSON file, which is like its first but has no labels."""
+
+    def add(made: Source) -> tuple[Source, str]:
+        path = Path(made.source) / file if file else Path(made.source)
+        value = json.loads(path.read_text(encoding="utf-8"))
+        records = value[key] if key else value
+        first = records[0]
+        blank = {"responses": {}, "ground_truth": None, "kind": None, "image_id": 99}
+        records.append({**first, **{name: blank[name] for name in blank if name in first}})
+        path.write_text(json.dumps(value), encoding="utf-8")
+        return made, odd
+
+    return add
+
+
+def _draft(made: Source) -> tuple[Source, str]:
+    path = Path(made.source)
+    tasks = json.loads(path.read_text(encoding="utf-8"))
+    tasks[3]["drafts"] = [tasks[3]["annotations"][0]]
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    return made, "project-1.json, task 3"
+
+
+def _picture(made: Source) -> tuple[Source, str]:
+    (Path(made.source) / "images" / "odd.png").write_bytes(png(7))
+    return made, "images/odd.png"
+
+
 ODD = {
+    "argilla": _record("", "", "records.json, record 5"),
+    "coco": _record("", "annotations", "instances_train2017.json, image_id 99"),
+    "cvat": _picture,
+    "fiftyone": _record("samples.json", "samples", "samples.json, sample 5"),
+    "label-studio": _draft,
+    "yolo": _file_beside("readme.odd"),
     "annotator-votes": _blank_vote,
     "huggingface": _unlabelled_row,
     "idx": _file_beside("train-notes.bin"),

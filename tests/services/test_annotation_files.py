@@ -265,3 +265,19 @@ def test_a_long_file_that_names_a_sample_twice_at_its_end_is_told_at_once(servic
 def test_an_unknown_format_is_told(services, tmp_path):
     with pytest.raises(SettingError, match="'xml' is not an export"):
         export(services, tmp_path, "xml")
+
+
+def test_an_imported_answer_of_several_classes_is_no_vote_for_one(services, tmp_path):
+    """The last of them counted as the annotator's vote."""
+    from PIL import Image
+
+    Image.new("L", (6, 6)).save(tmp_path / "a.png")
+    said = {"from_name": "kind", "type": "choices"}
+    annotations = [
+        {"completed_by": who, "result": [{**said, "value": {"choices": chosen}}]}
+        for who, chosen in ((1, ["cat", "dog"]), (2, ["dog"]), (3, ["cat", "dog", "fox"]))
+    ]
+    task = {"id": 1, "data": {"image": "a.png"}, "annotations": annotations}
+    (tmp_path / "p.json").write_text(json.dumps([task]))
+    store(services, tmp_path / "p.json", "answered")
+    assert services.annotators.votes("answered") == [(0, "2", 1)]
