@@ -209,10 +209,6 @@ class LoopService:
 
     def _run(self, row: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
         run = self._project.runs.get(row["id"])
-        is_ready, confused = self._diagnosis.predictions.is_ready(run.id), []
-        if is_ready:
-            with suppress(NotAllowedError):  # answers are hidden from the one who asks
-                confused = self._diagnosis.confusion.overview(run.id)["pairs"][:3]
         changes = 0
         if self._project.blobs.has(run.candidates):
             changes = len(self._sets.changed_since(row["dataset"], run.candidates))
@@ -221,8 +217,7 @@ class LoopService:
             **{key: row[key] for key in kept},
             "version": numbers.get(run.version_hash),
             "changes": changes,
-            "is_ready": is_ready,
-            "confused": confused,
+            "is_ready": self._diagnosis.predictions.is_ready(run.id),
         }
 
     def _earlier(

@@ -22,10 +22,9 @@ const BUTTONS = {
 const OF_PAIR = ['accept', 'reverse', 'same'];
 
 /**
- * Owns `element`, its buttons, and `keys`, a line on how to answer. `show(rows, classes)` takes up one sample or two;
- * `onChange(card, how)` is told of what is shown, `onNext()` when it is decided and says whether
- * there is a next, `onBack(rows)` when an earlier one is
- * undone. Keys act while `root` is seen.
+ * Owns `element`, its buttons. `show(rows, classes)` takes up one sample or two; `onChange(card, how)` is told of what is
+ * shown, `onNext()` when it is decided and says whether there is a next, `onBack(rows)` when an earlier one is undone.
+ * Keys act while `root` is seen.
  */
 export function createDecider({root, prefix, onChange, onNext, onBack}) {
   const search = createSearch(prefix);

@@ -69,7 +69,7 @@ export function createCompareView(shared) {
     const {runs, figures, notes: told} = found;
     fill(notes, ...told.map(note => h('p.warn', {}, note)));
     fill(table,
-      h('thead', {}, h('tr', {}, h('th', {}, ''), ...runs.map((run, at) => h('th.number', {title: `${run.method}, ${run.dataset} v${run.version_number}, seed ${run.seed}`}, `${run.name} · v${run.version_number}`, at ? null : h('small', {}, ' (base)'))))),
+      h('thead', {}, h('tr', {}, h('th', {}, 'Figure'), ...runs.map((run, at) => h('th.number', {title: `${run.method}, ${run.dataset} v${run.version_number}, seed ${run.seed}`}, `${run.name} · v${run.version_number}`, at ? null : h('small', {}, ' (base)'))))),
       h('tbody', {}, ...figures.filter(each => each.values.some(value => value !== null)).map(each => h('tr', {data: {key: each.key}, title: each.about},
         h('th', {}, titleOf(each, shared.about.split), each.oracle ? h('span.tag', {}, 'uses true labels') : null),
         ...each.values.map((value, at) => cell(each, value, at)))),

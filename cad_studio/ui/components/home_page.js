@@ -2,13 +2,16 @@
 
 import {h, fill, count, counted, percent} from './dom.js';
 import {load, thumbnail} from './sprite.js';
-import {choose, current, isActive, on, open, openDrawer, state} from './store.js';
+import {choose, current, isActive, on, open, openDrawer, read, state} from './store.js';
 import {nextStep, stepNamed} from './steps.js';
 import {openChanges} from './versions.js';
 import {share} from './train_words.js';
 
 const SENTENCE = 'Each image has several candidate labels; one is true. Find the images a model cannot tell apart, fix those, retrain.';
 const SAMPLE = 'sample-hard';
+
+/** The classes each run mixes up most, once they were read. */
+const confused = new Map();
 
 /** Words explained where they are first read. */
 const term = (word, meaning) => h('span.term', {tabindex: '0', title: meaning, 'aria-label': `${word}: ${meaning}`, role: 'note'}, word);
@@ -38,7 +41,16 @@ export function mount({element}) {
     const step = nextStep('home');
     fill(lead, step?.says || '');
     fill(cards, ...KEYS.map(key => card(key, standing, step)));
+    readConfused(standing);
     page.dataset.shown = `${standing.name} ${standing.next}`;
+  }
+
+  /** What a run mixes up takes a moment where nobody has looked at it yet; the other cards are there before. */
+  async function readConfused({run}) {
+    if (!run?.is_ready || confused.has(run.id)) return;
+    const found = await read(`/diagnosis/${run.id}/overview`).catch(() => null);
+    confused.set(run.id, found?.pairs.slice(0, 3) || []);
+    draw();
   }
 
   on('standing dataset datasets jobs readOnly started', () => {
@@ -208,13 +220,15 @@ const PARTS = {
         says: `${run.name} has not been diagnosed yet.`,
         button: state.readOnly ? null : stepNamed('diagnose'),
       };
-    const [first] = run.confused;
+    const pairs = confused.get(run.id);
+    if (!pairs) return {state: run.name, number: 'diagnosed', says: 'Loading the classes it mixes up most...', button: stepNamed('look')};
+    const [first] = pairs;
     return {
       state: run.name,
       number: first ? first.names.join(' · ') : 'nothing confused',
       says: first ? 'The two classes it mixes up most.' : 'No classes are mixed up.',
       button: stepNamed('look'),
-      picture: confusedBars(run.confused),
+      picture: confusedBars(pairs),
     };
   },
   fix({answers, run}) {

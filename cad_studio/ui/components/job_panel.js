@@ -32,7 +32,7 @@ export function createRunPanel({act, take, describes, onLog}) {
   const values = FIGURES.map(([name, label, oracle, hint]) => {
     const value = h('b', {data: {figure: name}});
     const small = h('small', {});
-    return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label), oracle ? h('span.tag', {}, 'uses true labels') : null), h('span.row', {}, value, small))};
+    return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label)), h('span.row', {}, value, small, oracle ? h('span.tag.by', {}, 'uses true labels') : null))};
   });
   const charts = createCharts();
   const details = createDetails({act, take, describes, onLog});

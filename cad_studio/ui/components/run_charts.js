@@ -56,7 +56,7 @@ export function createCharts() {
 
   charts.loss = createChart({id: 'curve-loss', title: 'Loss', format: loss, onPoint: pointAll, controls: [picks.loss, logButton]});
   charts.accuracy = createChart({id: 'curve-accuracy', title: 'Accuracy', format: axis(), range: [0, 1], onPoint: pointAll, controls: [picks.accuracy]});
-  charts.entangled = createChart({id: 'curve-entangled', title: 'Entangled pairs', format: axis(), range: [0, 1], onPoint: pointAll, controls: [tag(), picks.entangled]});
+  charts.entangled = createChart({id: 'curve-entangled', title: 'Entangled', format: axis(), range: [0, 1], onPoint: pointAll, controls: [tag(), picks.entangled]});
   const element = h('div.charts', {}, charts.loss.element, charts.accuracy.element, charts.entangled.element);
 
   function axis() { return (value, short = false) => (short ? `${+(100 * value).toFixed(1)} %` : share(value)); }
