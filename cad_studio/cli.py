@@ -80,14 +80,15 @@ def options(
 @app.command("import")
 def import_dataset(
     source: Annotated[
-        str, typer.Argument(help="File or folder, hf:OWNER/NAME or torchvision:NAME.")
+        str,
+        typer.Argument(help="File, folder, address, hf:OWNER/NAME or torchvision:NAME."),
     ],
     name: Annotated[str | None, typer.Option(help="Name in the project.")] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format; recognised by itself when left out.")
     ] = None,
     candidates: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="Candidate sets or votes: .npy .npz .csv .pt, or PLCIFAR10 pickle of sets."
         ),
@@ -99,7 +100,7 @@ def import_dataset(
         list[str] | None, typer.Option(help="Only this split; may be given again.")
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder or zip the images of a votes table lie in.")
+        str | None, typer.Option(help="Folder or zip the images of a table lie in.")
     ] = None,
     class_names: Annotated[
         str | None,
@@ -151,10 +152,10 @@ def import_dataset(
     """Bring a dataset into the project, all or nothing."""
     options = {
         "format": format_name,
-        "candidates": None if candidates is None else resolved_source(str(candidates)),
+        "candidates": None if candidates is None else resolved_source(candidates),
         "candidates_mode": candidates_mode,
         "splits": split or [],
-        "images_dir": None if images is None else resolved_source(str(images)),
+        "images_dir": None if images is None else resolved_source(images),
         "class_names": None if class_names is None else names_in(class_names),
         "threshold": threshold,
         "votes_as": votes_as,

@@ -6,7 +6,7 @@ pickle holds {row: [candidate list of each annotator]}, as PLCIFAR10 is publishe
 merged by `aggregate` (their union) or `vaguest` (the largest, the first of equal ones).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cad_studio.datasets import _vote_file as vote_file
 from cad_studio.datasets._arrays import as_mask, read_npy
 from cad_studio.datasets._cells import candidate_column
 from cad_studio.datasets._classes import ClassTable, shown
-from cad_studio.datasets._file_names import NameFinder
+from cad_studio.datasets._meeting_ids import positions_of, without_sets
 from cad_studio.datasets._plain_pickle import load_plain_pickle
 from cad_studio.datasets._roles import Roles, TableChoices, find_roles
 from cad_studio.datasets._tables import Table, read_table_file
@@ -121,12 +121,12 @@ def _matrix_by_id(
         return _by_id(source, stored.ids, as_mask(stored.values, where), where)
     if len(stored.ids) != len(stored.values):
         raise DatasetFormatError(f"{where}: {len(stored.ids)} ids for {len(stored.values)} rows.")
-    positions = _positions(stored.ids, source, where)
+    positions = positions_of(stored.ids, source, where)
     rows = np.flatnonzero(positions >= 0)
     values = stored.values[positions[rows]]
     found = with_votes(source, values, rows, kind, where, how.threshold, how.names)
     unlabelled = [
-        problem for problem in _left_out(source, positions, where)
+        problem for problem in without_sets(source, positions, where)
         if source.truth is None or source.truth[problem.row] == UNKNOWN
     ]  # fmt: skip
     return replace(found, problems=found.problems + unlabelled)
@@ -190,10 +190,10 @@ def _by_names(
     source: SourceDataset, table: Table, key: str, column: str, choices: TableChoices
 ) -> SourceDataset:
     classes = ClassTable(source.class_names, table.name)
-    positions = _positions(table.texts(key), source, table.name)
+    positions = positions_of(table.texts(key), source, table.name)
     rows: list[int] = []
     columns: list[int] = []
-    problems = _left_out(source, positions, table.name)
+    problems = without_sets(source, positions, table.name)
     cells = candidate_column(
         table.columns[column],
         table.where,
@@ -223,9 +223,9 @@ def _by_id(
     _check_width(source, mask.shape[1], where)
     if len(names) != len(mask):
         raise DatasetFormatError(f"{where}: {len(names)} ids for {len(mask)} candidate sets.")
-    positions = _positions(names, source, where)
+    positions = positions_of(names, source, where)
     found = np.where(positions[:, None] >= 0, mask[np.maximum(positions, 0)], False)
-    problems = _left_out(source, positions, where)
+    problems = without_sets(source, positions, where)
     return _replaced(source, PartialLabels.from_dense(found), problems)
 
 
@@ -351,59 +351,6 @@ def _unlabelled(source: SourceDataset, rows: NDArray[np.int64], where: str) -> l
     return [
         Problem("length-mismatch", row, f"{where} has no candidates for {source.ids[row]!r}.")
         for row in np.flatnonzero(bare).tolist()
-    ]
-
-
-def _positions(names: Sequence[str], source: SourceDataset, where: str) -> NDArray[np.int64]:
-    """For each sample the row of its id in the file, or -1, int64 (N,)."""
-    place: dict[str, int] = {}
-    for row, name in enumerate(names):
-        if name in place:
-            raise DatasetFormatError(
-                f"{where}: the id {shown(name)} is there twice (rows {place[name]} and {row})."
-            )
-        place[name] = row
-    positions = np.asarray([place.get(name, -1) for name in source.ids], np.int64)
-    _meet_by_file_name(positions, place, source, where)
-    if (positions < 0).all():
-        first = shown(names[0]) if names else "none"
-        raise DatasetFormatError(
-            f"{where}: none of its {len(names):,} ids is an id of the source (first: {first}; "
-            f"the source has e.g. {shown(source.ids[0])})."
-        )
-    return positions
-
-
-def _meet_by_file_name(
-    positions: NDArray[np.int64], place: dict[str, int], source: SourceDataset, where: str
-) -> None:
-    """Fill in the rows of ids that differ in folder, ending or slashes, where that is unique."""
-    bare = np.flatnonzero(positions < 0).tolist()
-    rest = place.keys() - set(source.ids)
-    if not bare or not rest:
-        return
-    finder = NameFinder(source.ids[row] for row in bare)
-    rows = {source.ids[row]: row for row in bare}
-    met: dict[str, list[str]] = {}
-    for name in place:  # in the order of the file
-        found = finder.find(name) if name in rest else None
-        if found is not None:
-            met.setdefault(found, []).append(name)
-    for found, names in met.items():
-        if len(names) == 1:
-            positions[rows[found]] = place[names[0]]
-    once = [found for found, names in met.items() if len(names) == 1]
-    if once:
-        words = f"{len(once):,} of {where} met by file name (first: {met[once[0]][0]} is {once[0]})"
-        source.understanding.take("ids", words)
-    unused = sorted(rest - {met[found][0] for found in once})
-    source.understanding.leave_out(f"ids of {where} that no sample has", unused)
-
-
-def _left_out(source: SourceDataset, positions: NDArray[np.int64], where: str) -> list[Problem]:
-    return [
-        Problem("length-mismatch", row, f"{where} has no candidates for {source.ids[row]!r}.")
-        for row in np.flatnonzero(positions < 0).tolist()
     ]
 
 

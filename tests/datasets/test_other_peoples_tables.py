@@ -280,3 +280,14 @@ def test_names_that_fit_several_files_are_not_guessed():
     assert finder.find("2") == "a/2.png"
     assert finder.find("c\\u\u0308.PNG") == "c/Ü.png"
     assert finder.find("") is None
+
+
+def test_ids_that_differ_in_folder_meet_only_where_no_other_fits(tmp_path):
+    root = tree(tmp_path / "a", "cat/1.png", "dog/1.png", "dog/2.png")
+    table = tmp_path / "sets.csv"
+    table.write_text("id,candidates\ncat/1.png,cat|dog\n1.png,cat\n2.png,dog\nold.png,cat\n")
+    found = read(root, candidates=str(table))
+    assert found.candidates.lists() == [[0, 1], [], [1]]
+    assert [problem.row for problem in found.problems] == [1]
+    (left,) = [item for item in found.understanding.left_out if "no sample has" in item.kind]
+    assert left.names == ("1.png", "old.png")
