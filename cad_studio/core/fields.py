@@ -21,6 +21,9 @@ MOST_TEXT = 2000
 TAG = "tag"
 """What the tags that annotators give are called, where a field is asked for."""
 
+RESERVED = frozenset({TAG, "tags", "id", "split", "candidates", "label", "image", "features"})
+"""Names that fields do not have, as exports and filters use them for something else."""
+
 _FEW = 20
 """Different texts that are always categories; of more, every one must occur twice on average."""
 
@@ -172,7 +175,7 @@ def field_names(names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for at, given in enumerate(names):
         name = str(given).strip()[:MOST_NAME] or f"column {at + 1}"
-        name = f"{name} (column)" if name in (TAG, "split", "id") else name
+        name = f"{name} (column)" if name in RESERVED else name
         while name in found:
             name += " (again)"
         found.append(name)

@@ -35,7 +35,8 @@ class Dataset:
         height: Pixels, when all images share one small size; else None.
         channels: 1 or 3, likewise.
         files: Blob names by role: `ids` and `splits` always; `pixels`, or `encoded` with
-            `offsets`, for images; `features`, `truth`, `votes` and `vote_weights` where there are any.
+            `offsets`, for images; `features`, `truth`, `votes` and
+            `vote_weights` where there are any.
         report: What the import found.
         fields: Of each field of the samples `name`, `kind`, `values` (blob name) and, for those of
             texts, `names` (blob name).

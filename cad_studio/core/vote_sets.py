@@ -7,6 +7,9 @@ from cad_studio.core.dataset import Votes
 from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 
+VOTES_AS = ("counts", "shares", "annotators")
+"""What a matrix of votes can hold: for each class how many, or which part; or who chose what."""
+
 ANY_VOTE = 0.0
 """The share at which a single vote is enough."""
 

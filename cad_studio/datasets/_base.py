@@ -11,13 +11,13 @@ from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError, closest
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.registry import Registry
+from cad_studio.core.vote_sets import VOTES_AS
 from cad_studio.datasets import candidate_file, selection
 from cad_studio.datasets._addresses import fetch, is_address
 from cad_studio.datasets._reader_process import read_in_process
 from cad_studio.datasets._roles import ROLES, TableChoices
 from cad_studio.datasets._tables import TextForm
 from cad_studio.datasets._trees import hub_snapshot
-from cad_studio.datasets._vote_matrix import VOTES_AS
 
 DEFAULT_SPLIT = "train"
 

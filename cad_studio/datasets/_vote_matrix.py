@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN, Problem, SourceDataset, Votes
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError, SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.vote_sets import check_threshold, sets_of_votes
+from cad_studio.core.vote_sets import VOTES_AS, check_threshold, sets_of_votes
 from cad_studio.datasets._arrays import as_mask
 from cad_studio.datasets._classes import ClassTable
 from cad_studio.datasets._memory import require_memory
 
-VOTES_AS = ("counts", "shares", "annotators")
 MASK = "candidates"
 """What `kind_of` says of a matrix of 0 and 1 with a column for each class."""
 

@@ -4,8 +4,10 @@ Arrays: `images` uint8 (N, H, W) or (N, H, W, 3), or `features` (N, D), or both;
 (N, C) and/or `labels` (N,), class indices or names; optionally `ids` (N,), `class_names` (C,),
 `class_descriptions` (C,) and `split`, one text or (N,). Votes: `votes` int (3, M), which sample got
 from which annotator (-1 where not known) which class; `annotators` (A,), and `vote_weights` (M,).
+Further arrays (N,) become fields.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,12 @@ ARRAYS = frozenset(
         "vote_weights",
     }
 )
+
+
+FIELD_PREFIX = "field:"
+"""What our exports put before the name of a field, which may be called anything."""
+
+_PLAIN = "biufUM"
 
 
 @READERS.register("npz")
@@ -82,12 +90,40 @@ class NpzFile(DatasetReader):
             dataset.features = to_features(arrays["features"], f"{path.name}, features")
         dataset.votes = _votes(path, arrays, n_samples, len(dataset.class_names))
         dataset.class_descriptions = _descriptions(path, arrays, dataset.class_names)
+        dataset.fields = _fields(path, archive.others, n_samples, dataset)
         told = dataset.understanding
         main = "images" if "images" in arrays else "features"
         told.layout = f"arrays of {main} in a NumPy archive"
         told.take("arrays", ", ".join(f"{name} {arrays[name].shape}" for name in sorted(arrays)))
-        told.leave_out("arrays that are not read", archive.others)
         return dataset
+
+
+def _fields(
+    path: Path, names: Sequence[str], n_samples: int, dataset: SourceDataset
+) -> dict[str, Sequence[object]]:
+    """Further arrays with a value for each sample; others are left out with a word."""
+    found: dict[str, Sequence[object]] = {}
+    for name in names:
+        try:
+            opened = NpzArchive(path, {name})
+            announced = opened.announced[name]
+            fits = announced.shape == (n_samples,) and announced.dtype.kind in _PLAIN
+        except DatasetFormatError:
+            fits = False
+        if not fits:
+            dataset.understanding.leave_out(
+                "arrays that are not read, as they are neither known nor a value for each sample",
+                [name],
+            )
+            continue
+        require_memory(3 * announced.size_bytes + 100 * announced.size, f"{path.name}, {name}")
+        values = opened.read(name)
+        if values.dtype.kind == "M":
+            values = values.astype("datetime64[us]")
+        field_name = name.removeprefix(FIELD_PREFIX)
+        found[field_name] = values.tolist()
+        dataset.understanding.use_column("field", field_name)
+    return found
 
 
 def to_features(values: Array, where: str) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ def dawid_skene(
     belief = np.zeros((len(voted), n_classes))
     np.add.at(belief, (row, label), 1.0)
     belief /= belief.sum(axis=1, keepdims=True)
-    for rounds in range(1, MOST_ROUNDS + 1):
+    for rounds in range(1, MOST_ROUNDS + 1):  # noqa: B007  # told when it is over
         confusion, shares = _matrices(votes, belief, n_annotators, pseudo_count)
         # (A, C true, C said) to (A and said, true)
         flat = confusion.transpose(0, 2, 1).reshape(-1, n_classes)
@@ -155,7 +155,8 @@ def qualities(
     right and wrong votes; it takes the consensus as it is. Samples with one vote are left out, as
     there the consensus only repeats it.
     """
-    from scipy.stats import beta
+    # scipy.stats has the same under another name and takes a second to import.
+    from scipy.special import betaincinv
 
     counts = np.bincount(sample, minlength=len(confidence))
     shared = counts[sample] > 1
@@ -170,7 +171,7 @@ def qualities(
             continue
         good = min(good, float(n))
         tail = (1.0 - _LEVEL) / 2.0
-        low, high = beta.ppf([tail, 1.0 - tail], good + 0.5, n - good + 0.5)
+        low, high = betaincinv(good + 0.5, n - good + 0.5, [tail, 1.0 - tail])
         found.append(Quality(n, good / n, float(low), float(high)))
     return found
 

@@ -1,4 +1,4 @@
-"""Samples whose annotators leave it most open which class it is, each weighed by how good they are."""
+"""Samples whose annotators leave it most open which class it is, the good ones counting more."""
 
 import numpy as np
 

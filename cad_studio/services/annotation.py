@@ -54,7 +54,8 @@ class AnnotationService:
         Returns:
             `number`, `digest`, `kind`, `repeated` (whether it had been done before), `changed`
             (how many samples), `classes` and `split` (whether they are others now), `rows` (what
-            holds of each of the first hundred), `undo` and `redo` (what comes next, or None), `note`.
+            holds of each of the first hundred), `undo` and `redo` (what comes next, or None),
+            `note`.
 
         Raises:
             SettingError: It cannot be done as things stand, with the reason.

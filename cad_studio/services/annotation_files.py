@@ -122,7 +122,7 @@ class AnnotationFiles:
         self, data: LoadedDataset, rows: NDArray[np.int64], path: Path, _progress: Progress
     ) -> int:
         with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(csv_lines(data, rows))
+            csv.writer(file).writerows(csv_lines(data, rows, self._datasets.fields.columns(data)))
         return len(rows)
 
     def _write_history(

@@ -1,7 +1,8 @@
 """The kept answers of one run, read from its files when they are asked for."""
 
 import json
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.array_files import BrokenFile, open_array
 
 Made = TypeVar("Made")
+Mask = Callable[[LoadedDataset, Sequence[str]], NDArray[np.bool_]]
+"""Which samples of a dataset answer some conditions on fields, bool (N,)."""
 
 
 class Predictions:
@@ -33,9 +36,10 @@ class Predictions:
 
     def __init__(
         self, run: Run, data: LoadedDataset, candidates: PartialLabels, folder: Path,
-        notes: list[str],
+        notes: list[str], mask: Mask,
     ) -> None:  # fmt: skip
-        """Read from the files of `folder` when they are asked for."""
+        """Read from the files of `folder` when they are asked for; `mask` knows the fields."""
+        self._mask = mask
         self.run = run
         self.data = data
         self.candidates = candidates
@@ -112,10 +116,23 @@ class Predictions:
     def rows(self, split: str | None) -> NDArray[np.int64]:
         """Rows of a split; None takes those the run is judged by, or all where there are none.
 
+        Behind a question mark may stand a condition on a field, `test?camera=north`: then only
+        the samples that answer it are taken.
+
         Raises:
-            SettingError: No such split.
+            SettingError: No such split, field or value, or no sample has it.
         """
         names = self.data.record.split_names
+        part, condition = self._parts(split)
+        if condition:
+            whole = self.rows(part)
+            rows = whole[self._mask(self.data, [condition])[whole]]
+            if not len(rows):
+                raise SettingError(
+                    f"No sample of {self.split_name(part)} answers {condition[:80]!r}. Choose "
+                    "another split or value."
+                )
+            return rows
         if split is None:
             _, test = split_rows(self.data)
             return test if len(test) else np.arange(len(self.data))
@@ -130,10 +147,26 @@ class Predictions:
 
     def split_name(self, split: str | None) -> str:
         """What the rows of `rows` are called."""
+        part, condition = self._parts(split)
+        if condition:
+            return f"{self.split_name(part)}?{condition}"
         if split is not None:
             return split
         _, test = split_rows(self.data)
         return self.data.record.split_names[int(self.data.splits[test[0]])] if len(test) else "all"
+
+    def key_of(self, split: str | None) -> str:
+        """A text for a split that changes with its rows: tags come and go, splits do not."""
+        if not self._parts(split)[1]:
+            return str(split)
+        return f"{split} {zlib.crc32(self.rows(split).tobytes())}"
+
+    def _parts(self, split: str | None) -> tuple[str | None, str]:
+        """A split and the condition behind it; a split may have a question mark in its name."""
+        if split is None or split in self.data.record.split_names:
+            return split, ""
+        part, _, condition = split.partition("?")
+        return part or None, condition
 
     def _map(self, name: str) -> NDArray[Any]:
         file = self._folder / f"{name}.npy"

@@ -128,7 +128,7 @@ class ComparisonService:
                 f"{name_of(before.run)} and {name_of(after.run)} are on different datasets; their "
                 "samples are not the same. Choose two runs on one dataset."
             )
-        key = f"change {before.run.id} {before.card['key']} {split}"
+        key = f"change {before.run.id} {before.card['key']} {after.key_of(split)}"
         return after.once(
             key,
             lambda: changed_answers(

@@ -214,7 +214,7 @@ class ConfusionService:
         return self._matrices(self._predictions.load(run_id), split)["confusion"]
 
     def _matrices(self, found: Predictions, split: str | None) -> dict[str, Any]:
-        return found.once(f"matrices {split}", lambda: _made(found, split))
+        return found.once(f"matrices {found.key_of(split)}", lambda: _made(found, split))
 
     def _pairs(
         self, found: Predictions, split: str | None, whole: dict[str, Any]

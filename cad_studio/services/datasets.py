@@ -142,8 +142,9 @@ class DatasetService:
             `n`, `k`, `mean_candidates`, counts of `empty`, `singletons` and `full` sets,
             `truth_known` and `truth_in_candidates` (counts of samples; the latter None without
             truth), `splits`, `size_histogram` (samples by number of candidates), `class_names`,
-            `fields` and `tags` as `FieldService.describe`, `version` and how it came about, `worst_distractor` (uses true labels; None where none
-            is known) and `held_together` (by the sets alone, where none is known, else None).
+            `fields` and `tags` as `FieldService.describe`, `version` and how it came about,
+            `worst_distractor` (uses true labels; None where none is known) and `held_together` (by
+            the sets alone, where none is known, else None).
         """
         data = self.load(name)
         record = data.record

@@ -18,6 +18,7 @@ from cad_studio.services.pictures import PictureService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.reporting import ReportService
 from cad_studio.services.runs import RunService
+from cad_studio.services.slices import SliceService
 from cad_studio.services.suspects import SuspectService
 from cad_studio.store.projects import Project
 
@@ -33,6 +34,7 @@ class Diagnosis:
         maps: Embedding maps.
         colours: What their points can be coloured by.
         suspects: Samples to look at again.
+        slices: Figures for each value of a field.
         report: One file with all of it.
     """
 
@@ -54,8 +56,9 @@ class Diagnosis:
         self.comparison = ComparisonService(project, runs, self.predictions, self.confusion)
         self.instances = InstanceService(runs, self.predictions)
         self.maps = MapService(project, datasets, mining, self.predictions, jobs)
-        self.colours = MapColours(project, self.predictions, self.comparison)
+        self.colours = MapColours(project, self.predictions, self.comparison, datasets.fields)
         self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
+        self.slices = SliceService(self.predictions, datasets.fields, self.suspects)
         self.report = ReportService(
             project, self.predictions, self.confusion, self.comparison, pictures, self.suspects,
             jobs, access,

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,12 @@ from cad_studio.store.pixels import EncodedPixels
 from cad_studio.store.projects import Project
 
 FORMATS = ("csv", "parquet", "npz")
+FIELD_PREFIX = "field:"
+"""What the name of a field's array begins with in an `.npz`, where it may be called anything."""
+
+Columns = Mapping[str, Sequence[str | float | int | None]]
+"""N values by name."""
+
 _ROWS_PER_CHUNK = 1024
 
 
@@ -80,9 +86,14 @@ class ExportService:
         if out is None:
             self._folder.mkdir(exist_ok=True)
             out = self._folder / f"{name}-v{data.record.version.number}.{format_name}"
-        write = {"csv": _write_csv, "parquet": write_parquet, "npz": _write_npz}[format_name]
+        fields = self._datasets.fields.columns(data)
         with replacing(out) as scratch:
-            write(data, scratch, progress)
+            if format_name == "csv":
+                _write_csv(data, scratch, progress, fields)
+            elif format_name == "npz":
+                _write_npz(data, scratch, progress, fields)
+            else:
+                write_parquet(data, scratch, progress, fields=fields)
         return {
             "name": name,
             "format": format_name,
@@ -104,10 +115,20 @@ class ExportService:
         return out
 
 
-def csv_lines(data: LoadedDataset, chosen: NDArray[np.int64] | None = None) -> Iterator[list[str]]:
-    """The rows of the CSV, the header first; those of some samples, or of all."""
-    names = data.record.class_names
-    yield ["id", "split", "candidates", "label"]
+def csv_lines(
+    data: LoadedDataset,
+    chosen: NDArray[np.int64] | None = None,
+    fields: Columns | None = None,
+) -> Iterator[list[Any]]:
+    """The rows of the CSV, the header first; those of some samples, or of all.
+
+    Args:
+        data: The dataset.
+        chosen: Rows, int64 (M,); None for all.
+        fields: N further values by column name, as `FieldService.columns`.
+    """
+    names, fields = data.record.class_names, fields or {}
+    yield ["id", "split", "candidates", "label", *fields]
     chosen = np.arange(len(data)) if chosen is None else chosen
     for part in chunks(len(chosen), _ROWS_PER_CHUNK):
         rows = chosen[part]
@@ -117,19 +138,20 @@ def csv_lines(data: LoadedDataset, chosen: NDArray[np.int64] | None = None) -> I
                 data.record.split_names[data.splits[row]],
                 json.dumps([names[member] for member in members], ensure_ascii=False),
                 _label(data, int(row)) or "",
+                *("" if values[row] is None else values[row] for values in fields.values()),
             ]
 
 
-def _write_csv(data: LoadedDataset, path: Path, progress: Progress) -> None:
+def _write_csv(data: LoadedDataset, path: Path, progress: Progress, fields: Columns) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        for row, line in enumerate(csv_lines(data)):
+        for row, line in enumerate(csv_lines(data, fields=fields)):
             if row % _ROWS_PER_CHUNK == 0:
                 progress.report(row / (len(data) + 1), "Writing CSV")
             writer.writerow(line)
 
 
-def _write_npz(data: LoadedDataset, path: Path, progress: Progress) -> None:
+def _write_npz(data: LoadedDataset, path: Path, progress: Progress, fields: Columns) -> None:
     progress.report(0.0, "Packing arrays")
     record = data.record
     arrays: dict[str, np.ndarray] = {
@@ -161,8 +183,17 @@ def _write_npz(data: LoadedDataset, path: Path, progress: Progress) -> None:
         arrays["class_descriptions"] = np.array(
             [record.class_descriptions.get(name, "") for name in record.class_names]
         )
+    for name, values in fields.items():
+        arrays[FIELD_PREFIX + name] = _array(values)
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+def _array(values: Sequence[str | float | int | None]) -> NDArray[np.generic]:
+    """A field as an array without objects: numbers with NaN, or texts with empty ones, for none."""
+    if any(isinstance(value, str) for value in values):
+        return np.array(["" if value is None else str(value) for value in values])
+    return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
 def write_parquet(
@@ -170,8 +201,9 @@ def write_parquet(
     path: Path,
     progress: Progress,
     chosen: NDArray[np.int64] | None = None,
+    fields: Columns | None = None,
 ) -> None:
-    """Some samples, or all, in the layout of the Hugging Face Hub."""
+    """Some samples, or all, in the layout of the Hugging Face Hub, with a column for each field."""
     arrow = require("pyarrow", "pyarrow", "The Parquet export")
     parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
     record = data.record
@@ -191,6 +223,13 @@ def write_parquet(
         columns.append(("image", image))
     if data.features is not None:
         columns.append(("features", arrow.list_(arrow.float32())))
+    fields = fields or {}
+    for name, values in fields.items():
+        kinds = {type(value) for value in values if value is not None}
+        kind = (
+            arrow.string() if str in kinds else arrow.float64() if float in kinds else arrow.int64()
+        )
+        columns.append((name, kind))
     kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
     metadata = {"cad_studio": json.dumps(kept | _annotators(data))}
     schema = arrow.schema(columns, metadata=metadata)
@@ -214,6 +253,8 @@ def write_parquet(
                 batch["image"] = [image_file(data, int(row)) for row in rows]
             if data.features is not None:
                 batch["features"] = list(data.features[rows])
+            for name, values in fields.items():
+                batch[name] = [values[row] for row in rows]
             writer.write_table(arrow.table(batch, schema=schema))
 
 

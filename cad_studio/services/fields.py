@@ -63,7 +63,7 @@ class FieldService:
         shown = {name: field.shown(row) for name, field in data.fields.items()}
         return {
             "fields": {name: value for name, value in shown.items() if value is not None},
-            "tags": [tag for tag, rows in self.tags(data).items() if row in rows],
+            "tags": self._tags_of(data, row),
         }
 
     def mask(self, data: LoadedDataset, wanted: Sequence[str]) -> NDArray[np.bool_]:
@@ -140,6 +140,13 @@ class FieldService:
                     joined[row].append(tag)
             found["tags"] = ["|".join(each) or None for each in joined]
         return found
+
+    def _tags_of(self, data: LoadedDataset, row: int) -> list[str]:
+        book = self._project.annotations.find(data.record.id)
+        if book is None or self._blindness.rows_for_reader(data.record, [row]):
+            return []
+        state = self._project.annotations.states(book.id, [row]).get(row)
+        return [] if state is None else sorted(state.tags)
 
     def _parsed(self, data: LoadedDataset, condition: str) -> tuple[str, str]:
         names = sorted((TAG, *data.fields), key=len, reverse=True)

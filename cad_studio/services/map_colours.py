@@ -6,13 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.fields import TAG
 from cad_studio.services.answers import Predictions
 from cad_studio.services.comparison import ComparisonService
+from cad_studio.services.fields import FieldService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.store.projects import Project
 
 NONE = 65535
 """Stands for "not known" in a column of classes."""
+
+FIELD_MODE = "field:"
+"""What the key of a mode begins with whose column is asked for by itself."""
 
 _MADE = ("import", "synthesize", "votes")
 
@@ -25,11 +30,13 @@ class MapColours:
         project: Project,
         predictions: PredictionService,
         comparison: ComparisonService,
+        fields: FieldService,
     ) -> None:
         """Read through the other services of the same project."""
         self._project = project
         self._predictions = predictions
         self._comparison = comparison
+        self._fields = fields
 
     def describe(self, run_id: int, against: int | None) -> dict[str, Any]:
         """What the columns hold.
@@ -57,6 +64,14 @@ class MapColours:
                 {"key": "right", "title": "Right or wrong", "oracle": True,
                  "values": ["truth not known", "wrong", "right"]},
             ]  # fmt: skip
+        described = self._fields.describe(found.data)
+        named = [each["name"] for each in described["fields"] if each["kind"] != "text"]
+        for name in [*named, *([TAG] if described["tags"] else [])]:
+            _, values = self._fields.coded(found.data, name)
+            title = "Tags" if name == TAG else name
+            modes.append(
+                {"key": FIELD_MODE + name, "title": title, "oracle": False, "values": values}
+            )
         if against is not None:
             modes.append(
                 {"key": "change", "title": f"Change since run {against}",
@@ -96,6 +111,11 @@ class MapColours:
         parts = [np.asarray(each).astype("<u2") for each in wide]
         parts += [np.asarray(each).astype(np.uint8) for each in narrow]
         return b"".join(part.tobytes() for part in parts)
+
+    def field_column(self, run_id: int, name: str) -> bytes:
+        """The codes of a field, or of the tags, as `describe` lists their values; uint8 (N,)."""
+        found = self._predictions.load(run_id)
+        return self._fields.coded(found.data, name)[0].tobytes()
 
     def _annotated(self, found: Predictions) -> NDArray[np.bool_]:
         """Samples whose set differs from the last one that was imported or synthesised."""

@@ -255,7 +255,9 @@ class PredictionService:
                 "learned from."
             )
         folder = self._project.run_folder(run.id) / _FOLDER
-        found = Predictions(run, data, self._candidates(run, data), folder, notes)
+        found = Predictions(
+            run, data, self._candidates(run, data), folder, notes, self._datasets.fields.mask
+        )
         before = found.card["classes"]
         if before != record.class_names:
             renamed = [f"{a} is now {b}" for a, b in zip(before, record.class_names, strict=True)

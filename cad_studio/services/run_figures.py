@@ -90,7 +90,7 @@ def figures_of(found: Predictions, split: str | None) -> dict[str, float | None]
         found: The run.
         split: Where the run is judged; None for the split runs are judged by.
     """
-    return found.once(f"figures {split}", lambda: _figures(found, split))
+    return found.once(f"figures {found.key_of(split)}", lambda: _figures(found, split))
 
 
 def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
@@ -179,7 +179,7 @@ def _entangled(found: Predictions, part: str) -> dict[str, dict[str, float]]:
 def distances_of(found: Predictions, split: str | None) -> dict[str, float | None]:
     """How far apart the classes are in the run's own features: `between`, `within`, `ratio`."""
     return found.once(
-        f"distances {split}",
+        f"distances {found.key_of(split)}",
         lambda: asdict(
             centre_distances(
                 found.features, found.labels, found.data.record.n_classes, found.rows(split)

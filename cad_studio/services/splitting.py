@@ -1,4 +1,4 @@
-"""Divide a dataset into splits within the studio, also by groups, as an action that can be undone."""
+"""Divide a dataset into splits within the studio, also by groups; an action that can be undone."""
 
 from typing import Any
 
@@ -143,3 +143,14 @@ class SplitService:
                     f"outside {config.within!r} stay where they are."
                 )
         return told
+
+
+def split_config(value: Any) -> SplitConfig:
+    """A split as a page asks for it.
+
+    Raises:
+        SettingError: It is none.
+    """
+    if not isinstance(value, dict):
+        raise SettingError(f"The split is {value!r:.40}; expected its settings by name.")
+    return SplitConfig.from_json(value)

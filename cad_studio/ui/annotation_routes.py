@@ -98,7 +98,9 @@ def _log(services: Services, request: Request) -> Response:
 
 
 def _agreement(services: Services, request: Request) -> Response:
-    return _json(services.annotators.agreement(_name(request)))
+    name = _name(request)
+    consensus = services.consensus.people(name)
+    return _json({**services.annotators.agreement(name), "consensus": consensus})
 
 
 def _selections(services: Services, request: Request) -> Response:

@@ -15,6 +15,7 @@ from cad_studio.ui.addresses import sprite_entry
 
 _CHANGING = {"Cache-Control": "no-store"}
 _MOST_TILES = 200
+_LONGEST_NAME = 200
 _MOST_ROWS = 100_000
 
 
@@ -113,6 +114,22 @@ def _columns(services: Services, request: Request) -> Response:
     return Response(body, media_type="application/octet-stream", headers=_CHANGING)
 
 
+def _field_column(services: Services, request: Request) -> Response:
+    name = request.query_params.get("field", "")[:_LONGEST_NAME]
+    body = services.diagnosis.colours.field_column(_run(request), name)
+    return Response(body, media_type="application/octet-stream", headers=_CHANGING)
+
+
+def _slices(services: Services, request: Request) -> Response:
+    name = request.query_params.get("field", "")[:_LONGEST_NAME]
+    return _json(services.diagnosis.slices.of(_run(request), name, _split(request)))
+
+
+def _fields(services: Services, request: Request) -> Response:
+    data = services.diagnosis.predictions.load(_run(request)).data
+    return _json(services.datasets.fields.describe(data))
+
+
 def _map(services: Services, request: Request) -> Response:
     return _json(services.diagnosis.maps.state(*_which(request)))
 
@@ -138,6 +155,13 @@ def _suspects(services: Services, request: Request) -> Response:
     found = services.diagnosis.suspects.known(name, run)
     if found is None:
         return _json({"known": False})
+    _, _, condition = (_split(request) or "").partition("?")
+    if condition:
+        inside = services.datasets.fields.mask(services.datasets.load(name), [condition])
+        kept = [each for each in found["suspects"] if inside[each["row"]]]
+        counts = Counter(each["kind"] for each in kept)
+        kinds = {each: counts.get(each, 0) for each in found["counts"]}
+        found = {**found, "suspects": kept, "counts": kinds}
     kind = query.get("kind") or next((k for k, n in found["counts"].items() if n), "outside")
     if kind not in found["counts"]:
         known = ", ".join(found["counts"])
@@ -196,6 +220,9 @@ DIAGNOSIS_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/diagnosis/{run}/tiles": _tiles,
     "/diagnosis/{run}/colours": _colours,
     "/diagnosis/{run}/columns": _columns,
+    "/diagnosis/{run}/field": _field_column,
+    "/diagnosis/{run}/fields": _fields,
+    "/diagnosis/{run}/slices": _slices,
     "/diagnosis/{run}/suspects": _suspects,
     "/diagnosis/{run}/instance/{row}": _instance,
     "/diagnosis/{run}/pair/{i}-{j}": _pair,

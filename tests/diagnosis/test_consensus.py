@@ -33,29 +33,18 @@ def test_pseudo_counts_pull_the_matrices_together(monkeypatch):
     assert found.confidence[1, 0] == pytest.approx(20 / 27, abs=1e-6)
 
 
-# crowd-kit 1.4.2, DawidSkene(n_iter=1000, tol=-1), on the votes below.
-VOTES = np.array([
-    [0, 0, 1], [0, 0, 0], [1, 1, 2], [1, 1, 1], [2, 2, 0], [2, 1, 2], [0, 2, 0], [1, 1, 0],
-    [2, 2, 2], [0, 0, 0],
-])  # fmt: skip
-BY_CROWD_KIT = [
-    [1.0, 0.0, 0.0],
-    [1.0, 0.0, 0.0],
-    [0.0, 1.0, 0.0],
-    [0.0, 1.0, 0.0],
-    [0.0, 0.0, 1.0],
-    [0.0, 0.0, 1.0],
-    [1.0, 0.0, 0.0],
-    [0.0, 1.0, 0.0],
-    [0.0, 0.0, 1.0],
-    [1.0, 0.0, 0.0],
-]
+# The class 0 of each sample by crowd-kit 1.4.2, DawidSkene(n_iter=400, tol=-1), from the votes.
+VOTES = [
+    [1, 1, 0], [1, 0, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0],
+    [0, 0, 0], [0, 1, 1], [0, 0, 0], [0, 0, 0],
+]  # fmt: skip
+BY_CROWD_KIT = [0, 0, 0.76923, 0, 0, 0.38462, 0, 0.96154, 0.96154, 0.07692, 0.96154, 0.96154]
 
 
 def test_estimate_is_that_of_crowd_kit():
-    sample, annotator = np.repeat(np.arange(10), 3), np.tile(np.arange(3), 10)
-    found = dawid_skene(sample, annotator, VOTES.ravel(), 10, 3, 3, pseudo_count=0.0)
-    assert found.confidence == pytest.approx(np.array(BY_CROWD_KIT), abs=1e-4)
+    sample, annotator = np.repeat(np.arange(12), 3), np.tile(np.arange(3), 12)
+    found = dawid_skene(sample, annotator, np.ravel(VOTES), 12, 3, 2, pseudo_count=0.0)
+    assert found.confidence[:, 0] == pytest.approx(BY_CROWD_KIT, abs=1e-4)
 
 
 def test_good_annotators_are_told_from_bad_ones_and_the_intervals_hold_what_is_true():
@@ -73,6 +62,18 @@ def test_good_annotators_are_told_from_bad_ones_and_the_intervals_hold_what_is_t
         assert quality.low - 0.03 < share < quality.high + 0.03
         assert 0.02 < quality.high - quality.low < 0.12
     assert np.argsort([-each.accuracy for each in judged]).tolist() == [0, 1, 2, 3]
+
+
+def test_interval_is_that_of_jeffreys():
+    """Nine of ten right: the 2.5 and 97.5 % points of Beta(9.5, 1.5), from tables."""
+    sample, annotator = np.repeat(np.arange(10), 2), np.tile(np.arange(2), 10)
+    label = np.zeros(20, int)
+    confidence = np.zeros((10, 2))
+    confidence[:9, 0] = 1.0
+    confidence[9, 1] = 1.0
+    [one, _] = qualities(sample, annotator, label, confidence, 2)
+    assert (one.n_votes, one.accuracy) == (10, pytest.approx(0.9))
+    assert (one.low, one.high) == (pytest.approx(0.6188, abs=1e-3), pytest.approx(0.9889, abs=1e-3))
 
 
 def test_samples_with_one_vote_say_nothing_of_who_gave_it():

@@ -28,7 +28,8 @@ def test_an_action_tells_what_holds_and_is_in_the_log(services):
     before = now(services, 0)
     answer = label(services, 0, 1, seconds=2.5, why="tail")
     assert answer["rows"]["0"] == {
-        "candidates": [1], "flagged": False, "last": 1, "contradicts": False, "blind": False,
+        "candidates": [1], "flagged": False, "tags": [], "last": 1, "contradicts": False,
+        "blind": False,
         "mine": [1], "said": {"anna": [1]},
     }  # fmt: skip
     (line,) = services.history.newest(NAME)["actions"]

@@ -162,7 +162,7 @@ def test_an_instance_hides_its_truth_until_it_is_revealed(pets):
     hidden = pets.instance("pets", 3)
     assert hidden == {
         "row": 3, "id": "b/4", "split": "test", "candidates": [2], "votes": [],
-        "truth_known": True,
+        "truth_known": True, "fields": {}, "tags": [],
     }  # fmt: skip
     assert pets.instance("pets", 3, reveal=True) == hidden | {"truth": 0}
     assert pets.instance("pets", 2, reveal=True)["truth_known"] is False
@@ -189,9 +189,9 @@ def test_votes_are_kept_and_their_majority_is_the_best_current_label(services, t
     data = services.datasets.load("v")
     assert data.candidates.lists() == [[0, 1], [0, 1], [2], [0, 1, 2]]
     assert services.datasets.instance("v", 0)["votes"] == [
-        {"annotator": "anna 0", "label": 0},
-        {"annotator": "anna 1", "label": 0},
-        {"annotator": "anna 2", "label": 1},
+        {"annotator": "anna 0", "label": 0, "weight": 1.0},
+        {"annotator": "anna 1", "label": 0, "weight": 1.0},
+        {"annotator": "anna 2", "label": 1, "weight": 1.0},
     ]
     assert services.datasets.describe("v")["votes"] == 11
     labels, known = data.current_labels()

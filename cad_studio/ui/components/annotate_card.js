@@ -43,8 +43,8 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
   function said(view, side) {
     const lines = Object.entries(side.said).map(([who, classes]) => h('li', {}, h('b', {}, who), ' says ', classes.map(index => view.names[index]).join(' or ')));
     const byLabel = new Map();
-    for (const vote of side.votes) byLabel.set(vote.label, (byLabel.get(vote.label) || 0) + 1);
-    for (const [label, n] of [...byLabel].sort((a, b) => b[1] - a[1])) lines.push(h('li', {}, `${counted(n, 'imported vote')} for `, view.names[label]));
+    for (const vote of side.votes) byLabel.set(vote.label, (byLabel.get(vote.label) || 0) + (vote.weight ?? 1));
+    for (const [label, n] of [...byLabel].sort((a, b) => b[1] - a[1])) lines.push(h('li', {}, Number.isInteger(n) ? `${counted(n, 'imported vote')} for ` : `${percent(n)} of the imported votes for `, view.names[label]));
     for (const note of side.comments) lines.push(h('li.note', {title: note.at.slice(0, 16).replace('T', ' ')}, h('b', {}, note.who), ': ', note.text));
     return h('div.said', {}, side.contradicts ? h('p.warn', {}, 'Annotators contradict each other; everything said is kept.') : null,
       lines.length ? h('ul', {}, ...lines) : h('p.quiet-text', {}, side.blind ? 'What others answer is shown after your own answer.' : 'Nobody has said anything yet.'));
@@ -60,7 +60,7 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
       picture(view.dataset, view.version, side.row, `Sample ${name} ${side.id}`),
       h('div.who', {},
         h('div.row', {}, isPair ? h('b', {}, name) : null, h('span.id.grow', {title: side.id}, side.id),
-          side.flagged ? h('span.tag.flag', {title: 'Someone marked this sample'}, '⚑ flagged') : null, h('span.num', {}, side.split)),
+          side.flagged ? h('span.tag.flag', {title: 'Someone marked this sample'}, '⚑ flagged') : null, ...(side.tags || []).map(tag => h('span.tag', {title: 'A tag of this sample'}, tag)), h('span.num', {}, side.split)),
         h('h2', {}, side.candidates.length ? counted(side.candidates.length, 'candidate') : 'No candidate is left: add one', view.belief?.[at] ? h('small', {title: 'Thick: its neighbours. Thin: the network.'}, ` bars: neighbours${view.models?.[at] ? `, ${view.models[at].name}` : ''}`) : null),
         h('div.chips', {role: 'group', 'aria-label': `Candidates ${name}`},
           ...side.candidates.map(index => candidate(view, at, index, number <= 10 ? number++ : 0)),

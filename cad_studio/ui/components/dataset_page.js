@@ -2,6 +2,8 @@
 
 import {h, fill, count, counted, debounced, empty, percent, toast} from './dom.js';
 import {createBars} from './bars.js';
+import {conditionText, createFieldFilter, tagDialog} from './dataset_fields.js';
+import {splitDialog, votesDialog} from './dataset_division.js';
 import {createDistractors} from './distractors.js';
 import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
@@ -41,18 +43,37 @@ export function mount({element, server}) {
   const place = h('span.num');
   const act = (id, text, drawer) => h('button.btn.act', {type: 'button', id, on: {click: () => openDrawer(drawer)}}, text);
   const tools = h('div.tools', {}, total, h('div.pills'), clear, h('span.grow'),
+    h('button.btn.act', {type: 'button', id: 'dataset-split-open', on: {click: () => division.open()}}, 'Split'),
+    h('button.btn.act', {type: 'button', id: 'dataset-votes-open', hidden: true, title: 'Make the candidate sets again from the votes', on: {click: () => fromVotes.open()}}, 'Sets from votes'),
     act('dataset-export-open', 'Export', 'dataset-export'), act('dataset-synthesize-open', 'Synthesize sets', 'dataset-synthesize'),
     h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data'));
   const fix = h('button.btn.act', {type: 'button', id: 'dataset-annotate', title: 'Decide the samples of this filter on the Annotate page', on: {click: () => annotate({filter: state.filter, source: 'filter', title: filterName()})}}, 'Annotate these');
-  const filterName = () => [...(state.filter.holds || []), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
-  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fix, h('span.grow'), place, previous, next);
+  const tagThese = h('button.btn.act', {type: 'button', id: 'dataset-tag', title: 'Put a tag on the samples of this filter, or take it off', on: {click: () => tagging.open(shown ? shown.total : 0, about.tags)}}, 'Tag these');
+  const fieldFilter = createFieldFilter(condition => { filter({where: [...new Set([...(state.filter.where || []), condition])]}); fieldFilter.reset(); });
+  const filterName = () => [...(state.filter.holds || []), ...(state.filter.where || []).map(conditionText), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
+  const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fieldFilter.element, fix, tagThese, h('span.grow'), place, previous, next);
   const grid = createGrid(row => change({instance: row}));
   const report = h('div.reports');
   const body = h('div.scroll', {}, grid.element);
   const main = h('section.main', {}, tools, report, filters, body);
   const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: step});
   const page = h('div.page.dataset-page', {}, side, main, instance.element);
-  fill(element.querySelector('.mount'), page);
+  const who = () => state.login || localStorage.getItem('cad-annotator') || 'me';
+  const ask = (what, wanted) => server[what]({name: state.dataset, who: who(), ...wanted});
+  /** Do something that can be undone; what is shown is read anew. */
+  async function doAnd(what, wanted, words) {
+    const answer = await ask(what, wanted);
+    if (answer.error) return answer;
+    toast(words(answer));
+    if (what !== 'make_sets') document.querySelector('.cad-toast').lastChild.before(h('button.quiet', {type: 'button', id: 'dataset-undo', on: {click: async () => { const undone = await ask('undo', {}); toast(undone.error || 'Taken back.', undone.error ? 'error' : 'note'); again(); }}}, 'Undo'));
+    again();
+    return answer;
+  }
+  function again() { ahead = new Map(); refresh(); drawDataset(); }
+  const division = splitDialog(() => ({about}), config => ask('preview_split', {config}), config => doAnd('split', {config}, answer => `${counted(answer.changed, 'sample')} came into another split.`));
+  const fromVotes = votesDialog(threshold => ask('preview_votes', {threshold}), threshold => doAnd('make_sets', {threshold}, answer => `${counted(answer.changed, 'set')} made again; this is v${answer.version_number}.`));
+  const tagging = tagDialog(wanted => doAnd('tag', {...wanted, filter: state.filter}, answer => `${counted(answer.changed, 'sample')} ${wanted.off ? 'lost' : 'got'} the tag.`));
+  fill(element.querySelector('.mount'), page, division.element, fromVotes.element, tagging.element);
 
   let about = null;
   let offset = 0;
@@ -108,7 +129,9 @@ export function mount({element, server}) {
     next.disabled = last >= shown.total;
     const pills = tools.querySelector('.pills');
     fill(pills, ...(state.filter.holds || []).map(name => h('button.pill', {type: 'button', title: 'Remove from the filter',
-      on: {click: () => filter({holds: state.filter.holds.filter(each => each !== name)})}}, `holds ${name}`, h('span', {'aria-hidden': 'true'}, '×'))));
+      on: {click: () => filter({holds: state.filter.holds.filter(each => each !== name)})}}, `holds ${name}`, h('span', {'aria-hidden': 'true'}, '×'))),
+      ...(state.filter.where || []).map(condition => h('button.pill', {type: 'button', title: 'Remove from the filter', data: {where: condition},
+        on: {click: () => filter({where: state.filter.where.filter(each => each !== condition)})}}, conditionText(condition), h('span', {'aria-hidden': 'true'}, '×'))));
     if (search !== document.activeElement) search.value = state.filter.text || '';
     classPick.value = state.filter.holds?.length === 1 ? state.filter.holds[0] : '';
     sizePick.value = state.filter.size || '';
@@ -164,6 +187,8 @@ export function mount({element, server}) {
       lastMatrix = {...matrix, label: matrix.classes.length < matrix.n_classes ? `${matrix.classes.length} of ${matrix.n_classes}` : ''};
       drawMatrix();
       drawMistaken(name, found.version);
+      fieldFilter.show(about);
+      tools.querySelector('#dataset-votes-open').hidden = !about.votes;
       options(classPick, 'Any class', about.class_names);
       options(splitPick, 'All splits', Object.keys(about.splits), split => `${split} · ${count(about.splits[split])}`);
       const used = about.size_histogram.map((value, size) => [size, value]).filter(([, value]) => value);
@@ -203,7 +228,7 @@ export function mount({element, server}) {
     const inside = about.truth_known ? percent(about.truth_in_candidates / about.truth_known) : null;
     const made = about.made_by === 'synthesize'
       ? `synthesized: rate ${about.made_with.rate}, seed ${about.made_with.seed}, annotator ${about.made_with.annotator} at ${percent(about.made_with.annotator_accuracy)}${about.made_with.calibration ? `, found for a mean size of ${about.made_with.calibration.mean_size}` : ''}`
-      : `imported from ${about.source.split('/').pop()}`;
+      : about.made_by === 'votes' ? `from votes, threshold ${+(100 * about.made_with.threshold).toFixed(1)} %` : `imported from ${about.source.split('/').pop()}`;
     const shape = about.image_size ? `${about.image_size[0]} × ${about.image_size[1]} px ${about.image_size[2] === 1 ? 'grey' : 'RGB'}`
       : about.kind === 'features' ? `vectors of ${counted(about.n_dims, 'number')}` : 'files as imported';
     fill(facts, 
@@ -213,6 +238,8 @@ export function mount({element, server}) {
       line('Full sets', count(about.full), 'Samples that hold every class'),
       line('Classes', count(about.k)), line(about.kind === 'features' ? 'Content' : 'Images', shape),
       about.votes ? line('Votes', count(about.votes)) : null,
+      about.fields.length ? line('Fields', about.fields.map(each => each.name).slice(0, 4).join(', ') + (about.fields.length > 4 ? ' …' : ''), about.fields.map(each => `${each.name} (${each.kind})`).join(', ')) : null,
+      about.tags.length ? line('Tags', about.tags.map(each => each.name).slice(0, 4).join(', '), about.tags.map(each => `${each.name}: ${count(each.n)}`).join(', ')) : null,
       line(inside === null ? 'Truth in the set' : 'Truth in the set (uses true labels)', inside === null ? 'truth not known' : inside, 'Share of the samples with a known true label whose set holds it'),
       h('p.quiet-text', {title: about.source}, made),
       about.worst_distractor?.warning ? h('p.warn', {id: 'dataset-distractor-warning', title: 'Uses true labels'}, about.worst_distractor.warning) : null,

@@ -169,9 +169,14 @@ export function createMapView(shared) {
     loadMaps();
   }
 
-  function drawColours() {
+  async function drawColours() {
     if (!columns || !about) return;
     const key = mode.value;
+    if (key.startsWith('field:') && !columns[key]) {
+      const [mine, run] = [columns, shared.chosen.run];
+      try { mine[key] = new Uint8Array(await readBytes(`/diagnosis/${run}/field`, {field: key.slice(6)})); } catch (error) { tell(error); return; }
+      if (columns !== mine || mode.value !== key) return;
+    }
     const chosen = about.modes.find(each => each.key === key);
     const n = about.n;
     values = new Uint8Array(n);
@@ -188,11 +193,14 @@ export function createMapView(shared) {
       legendOf = [0, 1, 2, 3, 4].map(at => ({tone: RAMP[Math.round(at * 1.5)], text: `${20 * at} to ${20 * at + 20} %`}));
     } else {
       values.set(source);
-      legendOf = chosen.values.map((text, at) => ({tone: (OF[key] || PLAIN)[at % PLAIN.length] || PLAIN[at % PLAIN.length], text}));
+      legendOf = chosen.values.map((text, at) => ({tone: key.startsWith('field:') ? fieldTone(at, chosen.values.length) : (OF[key] || PLAIN)[at % PLAIN.length] || PLAIN[at % PLAIN.length], text}));
     }
     drawLegend();
     paint();
   }
+
+  /** As classes are coloured; the last value is "none". */
+  const fieldTone = (at, n) => (at === n - 1 ? '#8a94a3' : hex(colour(at), probe));
 
   function classColours(source) {
     const names = about.class_names;

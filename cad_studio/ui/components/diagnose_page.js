@@ -6,11 +6,12 @@ import {createCompareView} from './diagnose_compare.js';
 import {createEntanglementView} from './diagnose_entanglement.js';
 import {createMapView} from './diagnose_map.js';
 import {createSide} from './diagnose_side.js';
+import {conditionOption, createSlicesView, sliceOptions} from './diagnose_slices.js';
 import {createSuspectsView} from './diagnose_suspects.js';
 import {differenceText, figureText, isBetter} from './diagnose_words.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
-const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare'};
+const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare', slices: 'Slices'};
 const KPIS = ['accuracy', 'entangled_accuracy', 'swap_rate', 'centre_distance', 'ece', 'approximated_accuracy', 'mean_confidence', 'covering_rate', 'centre_ratio'];
 const MOST_ANNOTATED = 5000;
 
@@ -24,9 +25,10 @@ export function mount({element, server}) {
   const runPick = h('select', {id: 'diagnose-run', 'aria-label': 'Run', on: {change: () => choose({run: +runPick.value})}});
   const againstPick = h('select', {id: 'diagnose-against', 'aria-label': 'Held against', on: {change: () => choose({against: +againstPick.value || null})}});
   const splitPick = h('select', {id: 'diagnose-split', 'aria-label': 'Split', on: {change: () => choose({split: splitPick.value})}});
+  const slicePick = h('select', {id: 'diagnose-slice', 'aria-label': 'Samples with', hidden: true, on: {change: () => choose({slice: slicePick.value})}});
   const tabs = Object.entries(VIEWS).map(([key, title], at) => h('button.btn', {type: 'button', id: `diagnose-view-${key}`, data: {view: key}, 'aria-pressed': 'false', on: {click: () => show(key)}}, title, h('kbd', {}, String(at + 1))));
   const report = h('button.btn.act', {type: 'button', id: 'diagnose-report', title: 'One HTML file with all of this, to keep or send', on: {click: writeReport}}, 'Report');
-  const bar = h('div.tools.filters', {}, runPick, h('span.quiet-text', {}, 'against'), againstPick, splitPick, h('span.grow'), h('span.switch', {role: 'group', 'aria-label': 'View'}, ...tabs), report);
+  const bar = h('div.tools.filters', {}, runPick, h('span.quiet-text', {}, 'against'), againstPick, splitPick, slicePick, h('span.grow'), h('span.switch', {role: 'group', 'aria-label': 'View'}, ...tabs), report);
   const figures = h('div.kpis', {'aria-label': 'Figures'});
   const notes = h('div.notes');
   const body = h('div.view', {});
@@ -42,7 +44,7 @@ export function mount({element, server}) {
 
   const listeners = [];
   const selection = {rows: [], words: '', pairs: null};
-  const chosen = {run: null, against: null, split: '', view: 'map'};
+  const chosen = {run: null, against: null, split: '', slice: '', view: 'map'};
   /** What the views share. */
   const shared = {
     chosen, selection, ask, select, openRows, about: null, server,
@@ -58,6 +60,7 @@ export function mount({element, server}) {
   const views = {
     map: createMapView(shared), classes: createClassesView(shared), entanglement: createEntanglementView(shared),
     suspects: createSuspectsView(shared), compare: createCompareView(shared),
+    slices: createSlicesView(shared, slice => choose({slice})),
   };
   const page = h('div.page.diagnose-page', {}, main, side.element);
   fill(element.querySelector('.mount'), page);
@@ -94,7 +97,7 @@ export function mount({element, server}) {
       if (VIEWS[asked.view]) chosen.view = asked.view;
       asked = {run: null};
     }
-    if (!known(chosen.run)) Object.assign(chosen, {run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: ''});
+    if (!known(chosen.run)) Object.assign(chosen, {run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: '', slice: ''});
     if (chosen.against !== null && !runs.some(run => run.id === chosen.against && run.is_ready)) chosen.against = null;
     drawPicks();
     await drawRun();
@@ -135,13 +138,15 @@ export function mount({element, server}) {
     if (!run.is_ready) { drawUnready(run); return; }
     page.dataset.shown = '';
     try {
-      const about = await read(`${shared.base()}/overview`, {split: chosen.split, against: chosen.against, ...side.wanted()}, signal);
+      const split = chosen.slice ? `${chosen.split}?${chosen.slice}` : chosen.split;
+      const [about, fields] = await Promise.all([read(`${shared.base()}/overview`, {split, against: chosen.against, ...side.wanted()}, signal), read(`${shared.base()}/fields`, {}, signal)]);
       if (signal.aborted) return;
       shared.about = about;
+      shared.fields = fields;
       shared.names = about.class_names;
     } catch (error) {
       if (error.name === 'AbortError') return;
-      if (chosen.split) { chosen.split = ''; tell(error); drawRun(); return; }
+      if (chosen.split || chosen.slice) { chosen.split = chosen.slice = ''; tell(error); drawRun(); return; }
       nothing('This run cannot be diagnosed', error.message, h('button.btn', {type: 'button', on: {click: () => open('train')}}, 'Go to Train'));
       return;
     }
@@ -189,7 +194,12 @@ export function mount({element, server}) {
     notes.hidden = !told.length;
     const names = shared.about.splits;
     fill(splitPick, ...names.map(name => h('option', {value: name}, name === 'all' ? 'all samples' : name)));
-    splitPick.value = shared.about.split;
+    const [base] = shared.about.split.split('?');
+    splitPick.value = names.includes(shared.about.split) ? shared.about.split : base;
+    fill(slicePick, ...sliceOptions(shared.fields));
+    if (chosen.slice && ![...slicePick.options].some(each => each.value === chosen.slice)) slicePick.append(conditionOption(chosen.slice));
+    slicePick.hidden = slicePick.options.length < 2;
+    slicePick.value = chosen.slice;
     const changes = shared.about.changes;
     fixed.hidden = broken.hidden = !changes;
     if (changes) { fixed.replaceChildren(`Fixed: ${count(changes.fixed)}`); broken.replaceChildren(`Broken: ${count(changes.broken)}`); }
@@ -273,7 +283,7 @@ export function mount({element, server}) {
     views.map.jobs();
     views.suspects.jobs();
   });
-  on('dataset started', () => { Object.assign(chosen, {run: null, against: null, split: ''}); select([], ''); load(); });
+  on('dataset started', () => { Object.assign(chosen, {run: null, against: null, split: '', slice: ''}); select([], ''); load(); });
   new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) { if (state.diagnose !== null) change({diagnose: null, against: null, view: null}); return; }
     load();

@@ -40,7 +40,7 @@ export function createSuspectsView(shared) {
 
   async function show(wanted) {
     try {
-      const page = await read(`${shared.base()}/suspects`, {kind: wanted});
+      const page = await read(`${shared.base()}/suspects`, {kind: wanted, split: shared.about.split});
       if (page.known) await load(page.sprite);
       found = page.known ? page : null;
       kind = page.kind || null;
@@ -77,7 +77,7 @@ export function createSuspectsView(shared) {
 
   async function grow() {
     try {
-      const page = await read(`${shared.base()}/suspects`, {kind, offset: list.querySelectorAll('.suspect').length});
+      const page = await read(`${shared.base()}/suspects`, {kind, split: shared.about.split, offset: list.querySelectorAll('.suspect').length});
       await load(page.sprite);
       append(page);
     } catch (error) { tell(error); }

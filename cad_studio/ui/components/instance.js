@@ -1,7 +1,8 @@
 // One sample, large: its image, candidates, votes, and the truth behind a button.
 
-import {h, fill, counted} from './dom.js';
+import {h, fill, counted, percent} from './dom.js';
 import {chips} from './chips.js';
+import {ownFields} from './dataset_fields.js';
 import {address, bindKeys, change, open, read, tell} from './store.js';
 
 /** Where the image of a sample is. */
@@ -57,6 +58,7 @@ export function createInstancePanel({onClose, onStep}) {
       h('div.row', {}, h('h2.grow', {}, counted(found.candidates.length, 'candidate')), h('span.num', {}, `split ${found.split}`)),
       chips(found.candidates, names, {truth}),
       found.votes.length ? votes(found.votes, names) : null,
+      ownFields(found),
       h('div.row', {},
         found.truth_known
           ? h('button.btn', {type: 'button', id: 'instance-reveal', 'aria-pressed': String(revealed), on: {click: toggle}}, revealed ? 'Hide true label' : 'Reveal true label', h('kbd', {}, 't'))
@@ -75,9 +77,14 @@ export function createInstancePanel({onClose, onStep}) {
 
 function votes(list, names) {
   const byLabel = new Map();
-  for (const vote of list) byLabel.set(vote.label, [...(byLabel.get(vote.label) || []), vote.annotator]);
-  const lines = [...byLabel].sort((a, b) => b[1].length - a[1].length);
-  return h('section', {}, h('h2', {}, counted(list.length, 'vote')),
-    h('ul.votes', {}, ...lines.map(([label, who]) => h('li', {title: who.join(', ')},
-      h('span.grow', {}, names[label]), h('span.num', {}, `${who.length} of ${list.length}`), h('small', {}, who.slice(0, 4).join(', ') + (who.length > 4 ? ' …' : ''))))));
+  for (const vote of list) {
+    const known = byLabel.get(vote.label) || {n: 0, who: []};
+    byLabel.set(vote.label, {n: known.n + vote.weight, who: vote.annotator ? [...known.who, vote.annotator] : known.who});
+  }
+  const lines = [...byLabel].sort((a, b) => b[1].n - a[1].n);
+  const total = lines.reduce((sum, [, {n}]) => sum + n, 0);
+  const isCounted = Number.isInteger(total);  // shares of votes sum to 1 without being votes
+  return h('section', {}, h('h2', {}, isCounted && total > 1 ? counted(total, 'vote') : list.length === total ? counted(list.length, 'vote') : 'Shares of the votes'),
+    h('ul.votes', {}, ...lines.map(([label, {n, who}]) => h('li', {title: who.join(', ')},
+      h('span.grow', {}, names[label]), h('span.num', {}, Number.isInteger(n) ? `${n} of ${total}` : percent(n / total)), h('small', {}, who.slice(0, 4).join(', ') + (who.length > 4 ? ' …' : ''))))));
 }

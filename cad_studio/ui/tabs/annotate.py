@@ -10,10 +10,10 @@ from typing import Any
 from cad_studio.core.errors import SettingError
 from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
-from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.division_actions import filter_of
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.tabs._base import TABS, Tab
 
@@ -199,17 +199,7 @@ def _chosen_rows(services: Services, wanted: "Parts") -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
     name = str(wanted["dataset"])
     if "filter" in wanted:
-        asked = Parts(wanted["filter"])
-        size = asked.get("size")
-        if isinstance(size, str) and size.isdecimal():  # as a list in the page holds it
-            size = asked["size"] = int(size)
-        found = RowFilter(
-            holds=tuple(str(each) for each in asked.get("holds") or ()),
-            size=None if size is None else asked.number("size"),
-            split=str(asked.get("split") or "") or None,
-            text=str(asked.get("text") or ""),
-        )
-        return services.datasets.rows(name, found).tolist()
+        return services.datasets.rows(name, filter_of(Parts(wanted["filter"]))).tolist()
     if "cell" in wanted:
         cell = Parts(wanted["cell"])
         classes, threshold = cell.get("classes"), cell.get("threshold")
@@ -231,7 +221,7 @@ def _bulk(services: Services, wanted: "Parts") -> tuple[list[int], ActionRequest
         return [], request_of(action)
     selection = services.queues.selection(name, wanted.number("selection"))
     request = request_of({**wanted["action"], "rows": selection.rows})
-    if request.kind not in {"add", "remove", "set", "decide"}:
+    if request.kind not in {"add", "remove", "set", "decide", "tag", "untag"}:
         raise SettingError(f"{request.kind!r} is not done to many samples at once.")
     return selection.rows, request
 

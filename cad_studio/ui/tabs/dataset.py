@@ -15,6 +15,7 @@ from cad_studio.services.import_texts import options_from_json
 from cad_studio.services.importing import check_name, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.import_choices import ImportChoices
@@ -33,7 +34,7 @@ def build(services: Services) -> None:
     def check(_wanted: dict[str, Any]) -> dict[str, Any]:
         return services.verifying.submit()
 
-    viewer("dataset_page", "dataset-page", [remove, check])
+    viewer("dataset_page", "dataset-page", [remove, check, *division_actions(services)])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
