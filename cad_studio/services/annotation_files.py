@@ -109,7 +109,7 @@ class AnnotationFiles:
         writers: dict[str, Callable[..., int]] = {
             "sets": self._write_sets, "history": self._write_history, "votes": self._write_votes,
             "label-studio": self._write_label_studio, "huggingface": self._write_hub_folder,
-            "fiftyone": write_fiftyone,
+            "fiftyone": self._write_fiftyone,
         }  # fmt: skip
         with (replacing_folder if format_name in _FOLDERS else replacing)(out) as scratch:
             n_written = writers[format_name](data, chosen, scratch, progress or Silent())
@@ -164,7 +164,9 @@ class AnnotationFiles:
         self, data: LoadedDataset, rows: NDArray[np.int64], folder: Path, progress: Progress
     ) -> int:
         (folder / "data").mkdir()
-        write_parquet(data, folder / "data" / "train.parquet", Part(progress, 0.0, 0.8), rows)
+        fields = self._datasets.fields.columns(data)
+        parquet = folder / "data" / "train.parquet"
+        write_parquet(data, parquet, Part(progress, 0.0, 0.8), rows, fields)
         (folder / "README.md").write_text(self._card(data, rows), encoding="utf-8")
         said = folder / "annotation"
         said.mkdir()
@@ -172,6 +174,11 @@ class AnnotationFiles:
         self._write_votes(data, rows, said / "votes.csv", progress)
         progress.report(1.0, f"{data.record.name} written")
         return len(rows)
+
+    def _write_fiftyone(
+        self, data: LoadedDataset, rows: NDArray[np.int64], folder: Path, progress: Progress
+    ) -> int:
+        return write_fiftyone(data, rows, folder, progress, self._datasets.fields.columns(data))
 
     def _card(self, data: LoadedDataset, rows: NDArray[np.int64]) -> str:
         """A dataset card, with what the Hub needs to read the folder."""

@@ -8,7 +8,8 @@ labels a `Classification`; a split is a field, and a tag too.
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,24 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
-from cad_studio.services.exporting import image_file, votes_by_row
+from cad_studio.services.exporting import Columns, image_file, votes_by_row
 from cad_studio.services.loaded import LoadedDataset
 
 _VERSION = "0.21.0"
 """Of the documents; FiftyOne brings older ones up to date when it loads them."""
 
 _ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
+_TAKEN = {"id", "filepath", "tags", "metadata", "sample_id", "split", "candidates", "ground_truth",
+          "votes", "media_type", "created_at", "last_modified_at"}  # fmt: skip
 _FIELDS, _LABELS = "fiftyone.core.fields", "fiftyone.core.labels"
 
 
 def write_fiftyone(
-    data: LoadedDataset, rows: NDArray[np.int64], folder: Path, progress: Progress
+    data: LoadedDataset,
+    rows: NDArray[np.int64],
+    folder: Path,
+    progress: Progress,
+    fields: Columns,
 ) -> int:
     """Write some samples into an empty folder.
 
@@ -38,6 +45,7 @@ def write_fiftyone(
         rows: The samples, int64 (M,).
         folder: Where to.
         progress: Told how far it is.
+        fields: N further values by name, as `FieldService.columns`; each becomes a field.
 
     Returns:
         M.
@@ -61,9 +69,10 @@ def write_fiftyone(
             name = f"data/{row:07d}{ending}"
             (folder / name).write_bytes(content)
             sample = _sample(data, row, name, votes.get(row, []))
+            sample |= {_own_name(field): values[row] for field, values in fields.items()}
             file.write((",\n" if at else "\n") + json.dumps(sample, ensure_ascii=False))
         file.write("\n]}\n")
-    text = json.dumps(_metadata(data), ensure_ascii=False, indent=1)
+    text = json.dumps(_metadata(data, fields), ensure_ascii=False, indent=1)
     (folder / "metadata.json").write_text(text + "\n", encoding="utf-8")
     return len(rows)
 
@@ -104,7 +113,19 @@ def _object_id(key: str) -> dict[str, str]:
     return {"$oid": hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]}
 
 
-def _metadata(data: LoadedDataset) -> dict[str, Any]:
+def _own_name(field: str) -> str:
+    """A name that FiftyOne takes for a field; those of its documents are taken already."""
+    name = re.sub(r"\W", "_", field).strip("_") or "field"
+    return f"field_{name}" if name in _TAKEN or name[0].isdigit() else name
+
+
+def _kind(values: Sequence[object]) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    kind = "String" if str in kinds else "Float" if float in kinds else "Int"
+    return f"{_FIELDS}.{kind}Field"
+
+
+def _metadata(data: LoadedDataset, fields: Columns) -> dict[str, Any]:
     record = data.record
     own = {
         "class_names": record.class_names, "class_descriptions": record.class_descriptions,
@@ -137,6 +158,7 @@ def _metadata(data: LoadedDataset) -> dict[str, Any]:
             _field("ground_truth", embedded, embedded_doc_type=f"{_LABELS}.Classification",
                    fields=classification),
             _field("votes", embedded, **more),
+            *(_field(_own_name(name), _kind(values)) for name, values in fields.items()),
         ],
         "frame_fields": [], "saved_views": [], "annotation_runs": {}, "brain_methods": {},
         "evaluations": {}, "runs": {}, "workspaces": [],

@@ -82,14 +82,16 @@ def test_a_dataset_comes_back_by_every_export_as_the_same_version(arrays):
 def test_votes_and_files_of_several_sizes_come_back_too(tmp_path):
     """Votes were in no export but their own, so that the version was another."""
     chance = np.random.default_rng(1)
-    rows = []
+    rows: list[list[str]] = []
     for row in range(4):
         side = 70 + row
         pixels = chance.integers(0, 255, (side, side, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{row}.jpg")
-        rows += [[f"{row}.jpg", who, f"c{chance.integers(3)}"] for who in "ab"]
+        rows += [[f"{row}.jpg", who, f"c{chance.integers(3)}", f"lens {row % 2}"] for who in "ab"]
     with (tmp_path / "votes.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["image", "annotator", "label"], *rows[::2], *rows[1::2]])
+        csv.writer(file).writerows(
+            [["image", "annotator", "label", "camera"], *rows[::2], *rows[1::2]]
+        )
     services = Services(AppConfig(tmp_path / "project"))
     store(services, tmp_path / "votes.csv", "first")
     for way, first, second in come_back(services, tmp_path, ["npz"]):
@@ -99,6 +101,8 @@ def test_votes_and_files_of_several_sizes_come_back_too(tmp_path):
         assert second.record.version.hash == first.record.version.hash, way
         assert second.votes.annotators == first.votes.annotators
         np.testing.assert_array_equal(second.votes.label, first.votes.label)
+        columns = [services.datasets.fields.columns(each) for each in (first, second)]
+        assert columns[0] == columns[1] == {"camera": ["lens 0", "lens 1"] * 2}
     services.close()
 
 
