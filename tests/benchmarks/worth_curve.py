@@ -73,7 +73,7 @@ def _axes(place, most_x: int, top: int) -> str:  # type: ignore[no-untyped-def]
     parts.append(
         f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle" fill="#1f2937">actions</text>'
         f'<text transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
-        'text-anchor="middle" fill="#1f2937">points of disambiguation gained (uses true labels)</text>'
+        'text-anchor="middle" fill="#1f2937">points gained (uses true labels)</text>'
     )
     return "".join(parts)
 
