@@ -201,7 +201,7 @@ def mine(
 @app.command()
 def describe(name: Name, as_json: Json = False) -> None:
     """Say what a dataset holds, and what its sets say of its classes."""
-    with opened() as services:
+    with opened(name) as services:
         found = {
             **services.datasets.describe(name),
             "mistaken_for": services.datasets.mistaken_for(name),

@@ -13,7 +13,6 @@ from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.annotation_files import FORMATS
-from cad_studio.services.container import Services
 from cad_studio.services.datasets import class_index
 from cad_studio.services.simulation import SimulationConfig
 
@@ -169,8 +168,7 @@ def simulate(
     """Let a simulated annotator work, who answers from the true labels; nothing is saved."""
     config = SimulationConfig(queue, actions, seed, error_rate, features, every)
     line = Line()
-    with opened() as services:
-        _open_sample(services, name, line)
+    with opened(name) as services:
         try:
             found, after = services.simulation.annotated(name, config, line)
             if train_epochs:
@@ -256,10 +254,6 @@ def _request(kind: str, who: str, **more: Any) -> ActionRequest:
     return ActionRequest(
         kind, who=who or getpass.getuser(), key=f"cli-{secrets.token_hex(8)}", window="cli", **more
     )
-
-
-def _open_sample(services: Services, name: str, line: Line) -> None:
-    services.sample.bring(name, line)
 
 
 def _act_text(result: dict[str, Any]) -> str:

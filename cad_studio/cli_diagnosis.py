@@ -34,7 +34,6 @@ def make_map(
     as_json: Json = False,
 ) -> None:
     """Lay the samples of a dataset out on a plane."""
-    _open_sample(name)
     arguments = {"name": name, "features": features, "method": method, "seed": seed}
     run("map", arguments, as_json, _map_text)
 
@@ -50,7 +49,6 @@ def suspects(
     as_json: Json = False,
 ) -> None:
     """Rank the samples whose sets, or which themselves, are probably wrong."""
-    _open_sample(name)
     arguments = {
         "name": name, "run": number, "features": features, "seed": seed, "limit": limit,
     }  # fmt: skip
@@ -89,13 +87,6 @@ def report(
         as_json,
         lambda r: f"{r['out']}, {r['bytes'] / 1e6:.1f} MB",
     )
-
-
-def _open_sample(name: str) -> None:
-    line = Line()
-    with opened() as services:
-        services.sample.bring(name, line)
-    line.clear()
 
 
 def _map_text(result: dict[str, Any]) -> str:

@@ -35,14 +35,21 @@ def project_folder() -> Path:
 
 
 @contextmanager
-def opened() -> Iterator[Services]:
+def opened(dataset: str = "") -> Iterator[Services]:
     """The services over the chosen project, closed at the end; its database is copied once a day.
+
+    Args:
+        dataset: What the command is about: a bundled sample is made ready where it is named.
 
     Raises:
         ProjectError: The project cannot be opened.
     """
     services = Services(read_config(os.environ, project=_project))
     try:
+        if dataset and not services.project.read_only:
+            line = Line()
+            services.sample.bring(dataset, line)
+            line.clear()
         yield services
         services.copying.copy_if_due()
     finally:
@@ -86,7 +93,8 @@ def run(
             it is done at once, whatever else is at work.
     """
     line = Line()
-    with opened() as services:
+    about = "" if kind == "import" else str(arguments.get("name", ""))
+    with opened(about) as services:
         try:
             if title:
                 result = run_as_job(services, kind, title, arguments, line)

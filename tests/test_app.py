@@ -79,7 +79,7 @@ def test_help_names_the_arguments(tmp_path):
 
 
 def test_the_next_free_port_is_taken_when_none_is_asked_for(taken, monkeypatch):
-    import app
+    from cad_studio import window as app
 
     monkeypatch.setattr(app, "_DEFAULT_PORT", taken)
     monkeypatch.delenv("GRADIO_SERVER_PORT", raising=False)

@@ -99,10 +99,13 @@ def test_verify_finds_each_and_names_what_is_affected(folder, named, damage):
 @pytest.mark.parametrize(
     ("damage", "as_large"),
     [
-        (every_kind.delete, False), (every_kind.truncate, False), (every_kind.flip, False),
-        (every_kind.flip, True), (every_kind.behead, True),
+        pytest.param(every_kind.delete, False, marks=pytest.mark.slow),
+        pytest.param(every_kind.truncate, False, marks=pytest.mark.slow),
+        (every_kind.flip, False),
+        (every_kind.flip, True),
+        pytest.param(every_kind.behead, True, marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_no_route_shows_a_traceback_or_changes_the_file(
     made, folder, one_of_each, named, damage, as_large, monkeypatch
 ):
@@ -222,21 +225,28 @@ def test_the_models_of_runs_are_checked_too(folder, made):
     services.close()
 
 
-def test_the_answers_of_a_run_are_words_when_they_are_damaged(folder, made):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        every_kind.truncate,
+        pytest.param(every_kind.delete, marks=pytest.mark.slow),
+        pytest.param(every_kind.behead, marks=pytest.mark.slow),
+    ],
+)
+def test_the_answers_of_a_run_are_words_when_they_are_damaged(folder, made, damage):
     kept = folder / "runs" / str(made[1])
     for file in sorted([*(kept / "diagnosis").iterdir(), *(kept / "beliefs").glob("*.npy")]):
         whole = file.read_bytes()
-        for damage in (every_kind.delete, every_kind.truncate, every_kind.behead):
-            damage(file)
-            services = Services(AppConfig(folder))
-            app = Starlette(routes=build_routes(services))
-            with TestClient(app, f"http://testserver{PREFIX}") as client:
-                for address in addresses(made[1]):
-                    if address.startswith(("/diagnosis", "/annotate/b")):
-                        answer = client.get(address)
-                        assert answer.status_code < 500, (file.name, address, answer.text)
-            services.close()
-            file.write_bytes(whole)
+        damage(file)
+        services = Services(AppConfig(folder))
+        app = Starlette(routes=build_routes(services))
+        with TestClient(app, f"http://testserver{PREFIX}") as client:
+            for address in addresses(made[1]):
+                if address.startswith(("/diagnosis", "/annotate/b")):
+                    answer = client.get(address)
+                    assert answer.status_code < 500, (file.name, address, answer.text)
+        services.close()
+        file.write_bytes(whole)
 
 
 def test_a_dataset_of_which_everything_is_damaged_can_be_removed(folder):

@@ -156,7 +156,7 @@ class Algorithm(nn.Module, ABC):
         self.register_buffer("candidates", setup.candidates, persistent=False)
         self.register_buffer("belief", setup.start.clone())
         self.register_buffer("clock", torch.tensor([self.epoch, self.held_until]))
-        self.register_load_state_dict_post_hook(_read_clock)
+        self.register_load_state_dict_post_hook(_read_clock)  # type: ignore[no-untyped-call]
         self.confidence_momentum = setup.confidence_momentum
         self.set_strength = setup.set_model
         self.sets = SetModel(self.belief, self.candidates) if self.set_strength else None
@@ -166,6 +166,15 @@ class Algorithm(nn.Module, ABC):
     @abstractmethod
     def step(self, batch: Batch) -> StepResult:
         """The loss of a batch; updates what the method remembers, but no weight."""
+
+    def forget_host(self) -> None:
+        """The belief has changed: what `on_host` gave is read anew."""
+        self._on_host = None
+
+    @classmethod
+    def reads_images(cls, config: Any) -> bool:
+        """Whether feature vectors alone will not do, with these settings of the method."""
+        return cls.needs_images
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch, counted from 0."""
@@ -330,4 +339,4 @@ def _read_clock(algorithm: nn.Module, _: object) -> None:
     assert isinstance(algorithm, Algorithm)
     # Kept as numbers too, so that a step does not wait for the device to tell them.
     algorithm.epoch, algorithm.held_until = algorithm.clock.tolist()
-    algorithm._on_host = None
+    algorithm.forget_host()

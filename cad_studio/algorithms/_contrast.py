@@ -45,6 +45,10 @@ class RingBuffer(nn.Module):
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64, device=device))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64, device=device))
 
+    def __getattr__(self, name: str) -> Tensor:
+        """A buffer by the name it was given."""
+        return super().__getattr__(name)  # type: ignore[return-value]
+
     @torch.no_grad()
     def push(self, **rows: Tensor) -> None:
         """Add M rows of each tensor; of more than Q the last ones stay."""

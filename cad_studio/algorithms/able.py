@@ -47,7 +47,6 @@ class Able(Algorithm):
     )
     config_type = AbleConfig
     view_names = ("weak", "strong")
-    needs_images = True
 
     def step(self, batch: Batch) -> StepResult:
         """As `Algorithm.step`."""

@@ -34,7 +34,7 @@ from cad_studio.algorithms._losses import restricted_softmax, soft_cross_entropy
 from cad_studio.core.settings import check_settings
 from cad_studio.models.ema import copy_network, fresh_copy, update_ema
 
-CLASS_VIEW_NAMES = ("cls", "weak", "strong")
+CLASS_VIEW_NAMES: tuple[str, ...] = ("cls", "weak", "strong")
 REDUCTIONS = ("per_augmentation", "per_instance")
 SCORES = ("cls", "key")
 TEACHER_STARTS = ("copy", "random")
@@ -259,6 +259,11 @@ class CadCam(Algorithm):
             self.class_view_names = ()
         elif config.scores_from == "key":
             self.class_view_names = CLASS_VIEW_NAMES[1:]
+
+    @classmethod
+    def reads_images(cls, config: CadCamConfig) -> bool:
+        """As `Algorithm.reads_images`: without the contrast there are no class views."""
+        return not config.without_rl
 
     @property
     def first_class_epoch(self) -> int:

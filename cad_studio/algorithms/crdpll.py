@@ -47,7 +47,6 @@ class Crdpll(Algorithm):
     )
     config_type = CrdpllConfig
     view_names = ("weak", "strong")
-    needs_images = True
 
     def step(self, batch: Batch) -> StepResult:
         """As `Algorithm.step`."""

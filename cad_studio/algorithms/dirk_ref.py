@@ -66,7 +66,6 @@ class DirkRef(Algorithm):
     )
     config_type = DirkRefConfig
     view_names = ("cls", "weak", "strong")
-    needs_images = True
 
     def __init__(self, setup: Setup, config: DirkRefConfig) -> None:
         """Start with an exact copy and an empty queue."""

@@ -81,7 +81,6 @@ class Pico(Algorithm):
     )
     config_type = PicoConfig
     view_names = ("weak", "strong")
-    needs_images = True
     prototypes: Tensor
 
     def __init__(self, setup: Setup, config: PicoConfig) -> None:

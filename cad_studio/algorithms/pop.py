@@ -69,7 +69,6 @@ class Pop(Algorithm):
     )
     config_type = PopConfig
     view_names = ("weak", "strong")
-    needs_images = True
     kept: Tensor
     history: Tensor
 

@@ -5,6 +5,7 @@ than read, and any unpacker can look inside. Its last member, `about.json`, desc
 the SHA-256 of every other; nothing in it is ever executed or unpickled.
 """
 
+import builtins
 import hashlib
 import io
 import json
@@ -258,7 +259,7 @@ class Archive:
             + sum(int.from_bytes(length, "little") for length in lengths)
         )
 
-    def _blocks(self, name: str) -> Iterator[bytes]:
+    def _blocks(self, name: str) -> Iterator[builtins.bytes]:
         try:
             with zipfile.ZipFile(self.path) as file, file.open(name) as member:
                 yield from _read(member)

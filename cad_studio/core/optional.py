@@ -3,10 +3,11 @@
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from cad_studio.core.errors import MissingPackageError
 
-_OPERATOR_LIBRARY = []
+_OPERATOR_LIBRARY: list[Any] = []
 
 
 def require(module: str, install: str, purpose: str) -> ModuleType:

@@ -30,6 +30,9 @@ _DAMAGE = (
 )
 
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
 def load_plain_pickle(path: Path) -> object:
     """What a pickle holds, if that is dicts, lists, tuples, sets, texts and numbers.
 
@@ -42,7 +45,11 @@ def load_plain_pickle(path: Path) -> object:
         data = path.read_bytes()
         require_memory(cost_bytes(data), path.name)
         with damage_is_told(path.name):
-            return PlainUnpickler(io.BytesIO(data), path.name, len(data)).load()
+            unpickler = PlainUnpickler(io.BytesIO(data), path.name, len(data))
+            found = unpickler.load()
+            if unpickler.has_repeated:
+                _require_spelled_out(found, len(data))
+            return found
     except OSError as error:
         raise DatasetFormatError(f"{path.name} cannot be read: {error}.") from error
 
@@ -54,6 +61,41 @@ def damage_is_told(name: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise DatasetFormatError(f"{name} is damaged or no pickle ({error}).") from error
+
+
+def _require_spelled_out(found: object, size_bytes: int) -> None:
+    """Refuse what refers to one container so often that going through it would not end.
+
+    A value takes a byte at least where it is spelled out; a reference to a long list takes two.
+    """
+    lengths: dict[int, int] = {}
+    open_ids = set()
+    stack = [found]
+    while stack:
+        value = stack[-1]
+        if id(value) in lengths:
+            stack.pop()
+            continue
+        inside = _members(value)
+        if id(value) not in open_ids:
+            open_ids.add(id(value))
+            missing = [each for each in inside if id(each) not in lengths and _members(each)]
+            if any(id(each) in open_ids for each in missing):
+                raise ValueError("a list that is its own member")
+            stack += missing
+            if missing:
+                continue
+        stack.pop()
+        open_ids.discard(id(value))
+        lengths[id(value)] = 1 + sum(lengths.get(id(each), 1) for each in inside)
+    if lengths[id(found)] > 1000 + size_bytes:
+        raise ValueError(f"{lengths[id(found)]:,} values in {size_bytes:,} bytes")
+
+
+def _members(value: object) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, _CONTAINERS) else ()
 
 
 def cost_bytes(data: bytes) -> int:
@@ -71,10 +113,14 @@ _OBJECT_BYTES = {
 
 # The unpickler written in Python: the one in C takes memory for a memo index as large as a hostile
 # file likes. Ten votes for each of 50,000 images take a few seconds.
-class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
-    """Puts harmless stand-ins in the place of the few names that plain data needs."""
+class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # noqa: SLF001
+    """Puts harmless stand-ins in the place of the few names that plain data needs.
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    Attributes:
+        has_repeated: Whether a list, tuple, dict or set was referred to again.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def __init__(self, file: BinaryIO, name: str, size_bytes: int) -> None:
         """Read from a file.
@@ -88,6 +134,7 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         super().__init__(file)
         self._name = name
         self._budget = 1000 + 4 * size_bytes
+        self.has_repeated = False
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in for a name; called for every class or function a pickle asks for."""
@@ -126,6 +173,21 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
             _require_plain(members)
         return kind(members)
 
+    def load_get(self) -> None:
+        super().load_get()
+        self._note_repeated()
+
+    def load_binget(self) -> None:
+        super().load_binget()
+        self._note_repeated()
+
+    def load_long_binget(self) -> None:
+        super().load_long_binget()
+        self._note_repeated()
+
+    def _note_repeated(self) -> None:
+        self.has_repeated |= isinstance(self.stack[-1], _CONTAINERS)
+
     # Hashing a tuple of tuples of the same tuple, forty deep, takes for ever: keys and members of
     # sets are plain values.
     def load_setitem(self) -> None:
@@ -148,6 +210,9 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         _require_plain(self.stack)
         super().load_frozenset()
 
+    dispatch[pickle.GET[0]] = load_get
+    dispatch[pickle.BINGET[0]] = load_binget
+    dispatch[pickle.LONG_BINGET[0]] = load_long_binget
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
     dispatch[pickle.DICT[0]] = load_dict

@@ -93,7 +93,9 @@ def _is_votes(path: Path) -> bool:
         schema = pq.read_schema(path)
     except (OSError, ValueError, pa.ArrowException):
         return False
-    return set(schema.names) >= _VOTES and pa.types.is_string(schema.field("image").type)
+    if not set(schema.names) >= _VOTES or schema.names.count("image") > 1:
+        return False
+    return pa.types.is_string(schema.field("image").type)
 
 
 def _is_saved(folder: Path) -> bool:

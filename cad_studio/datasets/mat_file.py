@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN, SourceDataset
-from cad_studio.core.errors import DatasetFormatError
+from cad_studio.core.errors import CadStudioError, DatasetFormatError
 from cad_studio.core.optional import require
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress
@@ -89,7 +89,7 @@ class MatFile(DatasetReader):
 def _variables(path: Path) -> dict[str, Matrix]:
     """Numeric variables by lower-case name; those of a single struct stand for themselves."""
     require("scipy", install="scipy", purpose="Reading .mat files")
-    from scipy.io import loadmat, matlab, whosmat
+    from scipy.io import loadmat, whosmat
 
     try:
         listed = whosmat(path)
@@ -105,18 +105,9 @@ def _variables(path: Path) -> dict[str, Matrix]:
             f"{path.name} unpacks to more memory than may be used. If it is what it should be, "
             "split it, or use a machine with more memory."
         ) from error
-    except (
-        matlab.MatReadError,
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        LookupError,
-        ArithmeticError,
-        RuntimeError,
-        AttributeError,
-        zlib.error,
-    ) as error:
+    except CadStudioError:
+        raise
+    except Exception as error:  # scipy meets damage with whatever its lines happen to raise
         raise DatasetFormatError(
             f"{path.name} is damaged, cut short or no MATLAB file ({error})."
         ) from error

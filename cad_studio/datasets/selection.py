@@ -15,9 +15,13 @@ class SomeImages:
     def __init__(self, images: Images, rows: NDArray[np.integer]) -> None:
         """Take `rows`, int64 (M,), of `images` in that order."""
         if isinstance(images, SomeImages):
-            images, rows = images._images, images._rows[rows]
+            images, rows = images.whole(rows)
         self._images = images
         self._rows = rows
+
+    def whole(self, rows: NDArray[np.integer]) -> tuple[Images, NDArray[np.integer]]:
+        """The images that these were taken of, and where some of them lie among those."""
+        return self._images, self._rows[rows]
 
     def __len__(self) -> int:
         """M."""

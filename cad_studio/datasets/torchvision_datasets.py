@@ -163,10 +163,10 @@ def _images(dataset) -> Images:  # type: ignore[no-untyped-def]
     if hasattr(dataset, "data"):
         return ArrayImages(np.asarray(dataset.data))
     # torchvision has no public name for the list of files.
-    paths = getattr(dataset, "_image_files", None) or dataset._images
+    paths = getattr(dataset, "_image_files", None) or dataset._images  # noqa: SLF001
     return _FileImages([str(path) for path in paths])
 
 
 def _labels(dataset) -> NDArray[np.int32]:  # type: ignore[no-untyped-def]
-    labels = dataset.targets if hasattr(dataset, "targets") else dataset._labels
+    labels = dataset.targets if hasattr(dataset, "targets") else dataset._labels  # noqa: SLF001
     return np.asarray(labels, np.int32)

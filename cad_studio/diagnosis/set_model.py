@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from cad_studio.core.partial_labels import PartialLabels
 
 PSEUDO_COUNTS = 10.0
-"""Samples that the mean of a row counts for: a class with few is drawn towards it."""
+"""Samples that the share of all sets with a class counts for: of a class with few samples little is
+known, so its row is drawn towards what holds of every set. The engine counts in the same way."""
 
 STRENGTH = 0.5
 """Power of the likelihood in a weight. Classes are not independent given y, so the whole of it
@@ -64,11 +65,11 @@ def set_model(
         candidates: N sets over C classes; empty ones do not count.
         confidence: Slice of the rows -> float (B, C), 0 or more. What it says outside a set does
             not count; a row that says nothing inside its set is taken as uniform there.
-        pseudo_counts: Samples that the mean of a row counts for, 0 or more.
+        pseudo_counts: Samples that the share of all sets counts for in a row, 0 or more.
     """
     n_classes = candidates.n_classes
     together = np.zeros((n_classes, n_classes))
-    weight = np.zeros(n_classes)
+    weight, held = np.zeros(n_classes), np.zeros(n_classes)
     n_used = 0
     for start in range(0, len(candidates), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
@@ -80,8 +81,10 @@ def set_model(
         kept = np.where(total > 0, kept / np.where(total > 0, total, 1.0), uniform)
         together += kept.T @ dense
         weight += kept.sum(axis=0)
+        held += dense.sum(axis=0)
         n_used += int((sizes > 0).sum())
-    return SetModel(_table(together, weight, pseudo_counts), weight, n_used)
+    rate = held / max(n_used, 1)
+    return SetModel(_table(together, weight, rate, pseudo_counts), weight, n_used)
 
 
 def fit_set_model(
@@ -99,7 +102,7 @@ def fit_set_model(
 
     Args:
         candidates: N sets over C classes; empty ones do not count.
-        pseudo_counts: Samples that the mean of a row counts for, 0 or more.
+        pseudo_counts: Samples that the share of all sets counts for in a row, 0 or more.
         strength: Power of the likelihood in a weight, above 0 to 1.
         most_pairs: Sum of the squared set sizes to go through at most.
     """
@@ -114,6 +117,7 @@ def fit_set_model(
     begin = (np.cumsum(sizes) - sizes)[row]
     cells = np.repeat(column, reach) * n_classes + column[np.repeat(begin, reach) + inside]
     starts = np.cumsum(sizes) - sizes
+    rate = np.bincount(column, times[row], n_classes) / max(times.sum(), 1)
 
     confidence = 1.0 / sizes[row]
     table, weight = np.zeros((n_classes, n_classes)), np.zeros(n_classes)
@@ -121,7 +125,7 @@ def fit_set_model(
         mass = confidence * times[row]
         together = np.bincount(cells, np.repeat(mass, reach), n_classes**2)
         weight = np.bincount(column, mass, n_classes)
-        before, table = table, _table(together.reshape(table.shape), weight, pseudo_counts)
+        before, table = table, _table(together.reshape(table.shape), weight, rate, pseudo_counts)
         if np.abs(table - before).max() < _SETTLED:
             break
         bounded = np.minimum(table, 1.0 - _FLOOR)
@@ -152,21 +156,14 @@ def _distinct(
 
 
 def _table(
-    together: NDArray[np.float64], weight: NDArray[np.float64], pseudo_counts: float
+    together: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    pseudo_counts: float,
 ) -> NDArray[np.float64]:
-    """Counts as probabilities, each row drawn towards its mean off the diagonal."""
-    n_classes = len(weight)
-    off = together.copy()
-    np.fill_diagonal(off, 0.0)
-    others = max(1, n_classes - 1)
-    everywhere = off.sum() / max(weight.sum() * others, 1e-12)
-    mean = np.where(weight > 0, off.sum(axis=1) / np.maximum(weight * others, 1e-12), everywhere)
-    amount = weight + pseudo_counts
-    table = np.where(
-        amount[:, None] > 0,
-        (together + pseudo_counts * mean[:, None]) / np.maximum(amount, 1e-12)[:, None],
-        mean[:, None],
-    )
-    table = np.clip(table, _FLOOR, 1.0 - _FLOOR)
+    """Counts as probabilities, each row drawn towards the share of all sets that hold a class."""
+    amount = (weight + pseudo_counts)[:, None]
+    known = (together + pseudo_counts * rate) / np.maximum(amount, 1e-12)
+    table = np.clip(np.where(amount > 0, known, rate), _FLOOR, 1.0 - _FLOOR)
     np.fill_diagonal(table, 1.0)
     return table

@@ -65,7 +65,10 @@ class Collector:
         return int(self._touched.sum())
 
     def add(
-        self, i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+        self,
+        i: NDArray[np.signedinteger],
+        j: NDArray[np.signedinteger],
+        similarity: NDArray[np.float32],
     ) -> None:
         """Take pairs of P whose cosine is known to within `SLACK`.
 

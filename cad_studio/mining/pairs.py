@@ -90,7 +90,7 @@ class Pairs:
         """
         if not self.n_cross:
             return 0.0
-        wanted = np.float32([similarity])
+        wanted = np.array([similarity], np.float32)
         if similarity >= self.threshold:
             above = _count_above(self.cross_histogram, wanted)[0] / self.n_cross
         else:
@@ -134,11 +134,11 @@ def agreement(first: Pairs, second: Pairs, top: int) -> float:
     n_compared = min(top, len(first), len(second))
     if n_compared == 0:
         return 0.0
-    keys = [
+    one, other = (
         pairs.i[:n_compared].astype(np.int64) << 32 | pairs.j[:n_compared]
         for pairs in (first, second)
-    ]
-    return len(np.intersect1d(*keys, assume_unique=True)) / n_compared
+    )
+    return len(np.intersect1d(one, other, assume_unique=True)) / n_compared
 
 
 def label_sharing(candidates: PartialLabels, labels: NDArray[np.integer]) -> NDArray[np.float64]:

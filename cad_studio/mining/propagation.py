@@ -89,7 +89,7 @@ def propagate(
     graph = _graph(index, cosine)
     by_class = _by_class(columns, n_classes)
 
-    def normalised(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    def normalised(weights: NDArray[np.floating]) -> NDArray[np.float32]:
         totals = np.bincount(rows, weights=weights, minlength=n_samples)
         # All neighbours may exclude all candidates: with alpha 1 nothing is left, so start anew.
         lost = totals[rows] < _TINY

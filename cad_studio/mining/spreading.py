@@ -63,7 +63,8 @@ def refreshing(
     def refresh(
         rows: Rows, own: NDArray[np.float32], belief: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        both = np.hstack([own, graphed(rows)]) / np.float32(np.sqrt(2.0))
+        both = np.hstack([own, graphed(rows)])
+        both /= np.float32(np.sqrt(2.0))
         return propagated(both, candidates.take(rows), balance, find, belief)
 
     return refresh

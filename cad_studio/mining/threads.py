@@ -56,9 +56,10 @@ def share(
         try:
             while not errors:
                 with lock:
-                    item = next(queue, _END)
-                if item is _END:
-                    return
+                    try:
+                        item = next(queue)
+                    except StopIteration:
+                        return
                 work(item)
                 after(item)
         except BaseException as error:
@@ -77,6 +78,3 @@ def share(
             thread.join()
     if errors:
         raise errors[0]
-
-
-_END = object()

@@ -69,7 +69,10 @@ class Ranking:
         self.is_full = False
 
     def add(
-        self, i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+        self,
+        i: NDArray[np.signedinteger],
+        j: NDArray[np.signedinteger],
+        similarity: NDArray[np.float32],
     ) -> None:
         """Take pairs, each once, from any thread."""
         part = (i.astype(np.int32), j.astype(np.int32), similarity)
@@ -82,22 +85,24 @@ class Ranking:
                 _, _, values = self.held()
                 place = len(values) - self._rank
                 self.bar = float(np.partition(values, place)[place]) - 2 * SLACK
-                self._parts = [
-                    tuple(column[part[2] >= self.bar] for column in part) for part in self._parts
-                ]
+                kept = [(i, j, value, value >= self.bar) for i, j, value in self._parts]
+                self._parts = [(i[near], j[near], value[near]) for i, j, value, near in kept]
                 self._n_held = sum(len(part[0]) for part in self._parts)
                 if self._n_held > 0.9 * self._room:
                     self.is_full = True
                     self.bar = 2.0  # nothing more is wanted: the scan runs out without hits
+
+    def least(self) -> float:
+        """The cosine that is still wanted: `bar`, as the scan asks for it."""
+        return self.bar
 
     def held(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         """The pairs held: i, j and approximate cosine."""
         if not self._parts:
             return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
         if len(self._parts) > 1:
-            self._parts = [
-                tuple(np.concatenate(columns) for columns in zip(*self._parts, strict=True))
-            ]
+            i, j, values = zip(*self._parts, strict=True)
+            self._parts = [(np.concatenate(i), np.concatenate(j), np.concatenate(values))]
         return self._parts[0]
 
 
@@ -119,7 +124,7 @@ def closest_pairs(
     step = 0.02
     while True:
         ranking = Ranking(rank, start)
-        scan.above(lambda held=ranking: held.bar, ranking.add, progress, "Comparing all pairs")
+        scan.above(ranking.least, ranking.add, progress, "Comparing all pairs")
         if ranking.is_full:
             return None
         i, j, values = ranking.held()

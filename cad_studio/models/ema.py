@@ -49,5 +49,6 @@ def update_ema(
     torch._foreach_lerp_(
         list(teacher.parameters()), list(student.parameters()), weight=1.0 - momentum
     )
-    if with_statistics:
-        torch._foreach_copy_(list(teacher.buffers()), list(student.buffers()))
+    statistics = list(teacher.buffers()) if with_statistics else []
+    if statistics:  # a linear head has none
+        torch._foreach_copy_(statistics, list(student.buffers()))

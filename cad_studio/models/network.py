@@ -56,7 +56,7 @@ class Network(nn.Module):
         """The backbone's map, float (B, F, h, w)."""
         if self.is_compiled:
             # The number of class views differs from batch to batch.
-            torch._dynamo.maybe_mark_dynamic(inputs, 0)
+            torch._dynamo.maybe_mark_dynamic(inputs, 0)  # noqa: SLF001
         return self.backbone(inputs)
 
     def features(self, inputs: Tensor) -> Tensor:

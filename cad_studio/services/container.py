@@ -1,6 +1,7 @@
 """Everything a user can do, built once per process and passed down."""
 
 import logging
+from pathlib import Path
 
 from cad_studio.config import AppConfig
 from cad_studio.jobs._base import Runner
@@ -122,7 +123,7 @@ class Services:
             self.project, self.datasets, self.sets, self.beliefs, self.access, self.blindness
         )
         self.simulation = SimulationService(
-            self.project.folder, self.datasets, self.sets, self.beliefs
+            self.project.folder, _open_copy, self.datasets, self.sets, self.beliefs
         )
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
@@ -158,3 +159,7 @@ class Services:
         """Let go of the project."""
         self.copying.close()
         self.project.close()
+
+
+def _open_copy(folder: Path) -> Services:
+    return Services(AppConfig(folder))

@@ -4,6 +4,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from cad_studio.core.assets import ASSETS
 from cad_studio.core.errors import (
     CadStudioError,
     NotAllowedError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
 
 IN_DOMAIN = "in-domain"
-BUNDLED_EDITOR = Path(__file__).parent.parent.parent / "assets" / "sample-editor.safetensors"
+BUNDLED_EDITOR = ASSETS / "sample-editor.safetensors"
 
 
 class EditorService:

@@ -145,7 +145,7 @@ class ImageFiles:
 
     def _rewrite(self, rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
         """Copy the kept images into a scratch file of their own."""
-        self._writer._file.flush()
+        self._writer.flush()
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         smaller = self._stack.enter_context(self._blobs.writing())
         with self._writer.scratch.open("rb") as old:

@@ -11,6 +11,7 @@ from cad_studio.core.errors import CadStudioError, ResourceError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Progress
 from cad_studio.services.datasets import DatasetService
+from cad_studio.services.run_inputs import extractor_of
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
 
@@ -67,7 +68,7 @@ class JudgeService:
                 f"{name_of(run)} was trained on true labels, which must not reach what is trained. "
                 "Choose a run that learned from candidates."
             )
-        if run.backbone == "mlp":
+        if run.backbone == "mlp" or extractor_of(run.backbone):
             raise SettingError(f"{name_of(run)} reads feature vectors; choose one of images.")
         self._runs.model_path(run_id)
 

@@ -28,6 +28,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
 
 OFFERED = (
@@ -39,6 +40,7 @@ OFFERED = (
 )
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10
+_JUDGED_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,38 @@ class MiningService:
         classes = blobs.load_array(mining.files["belief_classes"])[part]
         weights = blobs.load_array(mining.files["belief"])[part]
         return {int(c): round(float(w), 4) for c, w in zip(classes, weights, strict=True)}
+
+    def vectors_of(
+        self, name: str, backbone: str, progress: Progress
+    ) -> NDArray[np.float32] | None:
+        """What a backbone reads in place of a dataset's images, float32 (N, D), memory-mapped.
+
+        None for a backbone that reads the dataset itself. Computed when first asked for.
+        """
+        spec = extractor_of(backbone)
+        return self.load_features(self.extract(name, spec, progress)) if spec else None
+
+    def best_features(self, name: str) -> str:
+        """The extractor, of those whose features are there, whose neighbours share most candidates.
+
+        No true label is looked at. Without any stored features the plainest extractor.
+        """
+        data = self._datasets.load(name)
+        newest = {found.spec: found for found in self.feature_sets(name)}
+        if not newest:
+            return "raw" if data.pixels is None else "hog"
+        rows = np.linspace(0, len(data) - 1, min(len(data), _JUDGED_ROWS)).astype(np.int64)
+        dense = data.candidates.dense()
+
+        def sharing(found: FeatureSet) -> float:
+            features = self.load_features(found)
+            count = min(N_GRAPH_NEIGHBOURS, len(data) - 1)
+            near, _ = faiss_neighbours(np.asarray(features[rows]), features, count, rows)
+            own, other = dense[rows][:, None], dense[near]
+            together = (own & other).sum(axis=2) / np.maximum((own | other).sum(axis=2), 1)
+            return float(together[near >= 0].mean())
+
+        return max(newest.values(), key=sharing).spec
 
     def minings(self, name: str) -> list[Mining]:
         """All searches of a dataset, newest first."""

@@ -43,7 +43,12 @@ from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
-from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, closest_pairs, split_rows
+from cad_studio.services.run_inputs import (
+    ENTANGLED_QUANTILES,
+    closest_pairs,
+    split_rows,
+    training_data,
+)
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
 
@@ -195,26 +200,17 @@ class PredictionService:
         self, run: Run, data: LoadedDataset, folder: Path, progress: Progress
     ) -> dict[str, float]:
         """Write all files but the card; the thresholds of entangled in the run's own features."""
-        from cad_studio.training.data import TrainingData
         from cad_studio.training.prediction import answers
 
         model = self._runs.model_path(run.id)
         candidates = self._candidates(run, data)
-        train_rows, test_rows = split_rows(data)
-        filled = train_rows[candidates.take(train_rows).sizes() > 0]
-        inputs = TrainingData(
-            candidates=candidates,
-            train_rows=filled,
-            test_rows=test_rows,
-            pixels=data.pixels,
-            features=None if data.features is None else np.asarray(data.features),
-            truth=data.truth,
-            class_names=data.record.class_names,
-        )
+        vectors = self._mining.vectors_of(data.record.name, run.backbone, Part(progress, 0.0, 0.1))
+        inputs = training_data(data, candidates, vectors)
+        filled, test_rows = inputs.train_rows, inputs.test_rows
         rows = np.arange(len(data))
         logits = _new(folder / "logits.npy", (len(data), data.record.n_classes))
         features, at = None, 0
-        told = Part(progress, 0.0, 0.6)
+        told = Part(progress, 0.1, 0.6)
         for some_logits, some_features in answers(model, inputs, rows, told):
             part = slice(at, at + len(some_logits))
             logits[part] = some_logits

@@ -1,6 +1,6 @@
 """From a stored dataset to what the training loop is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +75,16 @@ def rows_of_split(data: LoadedDataset, split: str) -> NDArray[np.int64]:
     return np.flatnonzero(data.splits == names.index(split))
 
 
+HEADS = ("features", "features-linear")
+"""Backbones that read what an extractor gives; it is named after the colon."""
+
+
+def extractor_of(backbone: str) -> str:
+    """The extractor that a backbone reads from, or nothing where it reads the dataset itself."""
+    name, _, spec = backbone.partition(":")
+    return spec if name in HEADS else ""
+
+
 def default_backbone(data: LoadedDataset) -> str:
     """The network offered first: an MLP for vectors, for images one that suits their size."""
     if data.pixels is None:
@@ -87,6 +97,7 @@ def open_run(
     data: LoadedDataset,
     candidates: PartialLabels,
     features: NDArray[np.float32],
+    vectors: NDArray[np.float32] | None,
     start_from: str,
     balance: float | None,
     progress: Progress,
@@ -96,6 +107,8 @@ def open_run(
     Args:
         data: The dataset.
         candidates: N sets, of the version the run is bound to.
+        vectors: float32 (N, D), what the network reads in place of images; None where it reads the
+            dataset itself.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
         start_from: `propagation`, where belief comes from the neighbours, at first and when
             refreshed, or `uniform`.
@@ -105,22 +118,13 @@ def open_run(
     Raises:
         SettingError: Nothing to learn from.
     """
-    from cad_studio.training.data import TrainingData
     from cad_studio.training.opening import Outside
 
     train_rows, test_rows = split_rows(data)
     is_filled = candidates.take(train_rows).sizes() > 0
     progress.report(0.0, "Finding the entangled test pairs")
-    made = TrainingData(
-        candidates=candidates,
-        train_rows=train_rows[is_filled],
-        test_rows=test_rows,
-        pixels=data.pixels,
-        features=None if data.features is None else np.asarray(data.features),
-        truth=data.truth,
-        pairs=entangled_test_pairs(features, data.truth, test_rows, progress),
-        class_names=data.record.class_names,
-    )
+    made = training_data(data, candidates, vectors)
+    made = replace(made, pairs=entangled_test_pairs(features, data.truth, test_rows, progress))
 
     def start(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return propagated(np.asarray(features[rows]), candidates.take(rows), balance)
@@ -131,6 +135,29 @@ def open_run(
     refresh = refreshing(graphed, candidates, balance)
     outside = Outside(start, refresh) if start_from == "propagation" else Outside()
     return RunInputs(made, outside, int((~is_filled).sum()))
+
+
+def training_data(
+    data: LoadedDataset, candidates: PartialLabels, vectors: NDArray[np.float32] | None
+) -> "TrainingData":
+    """A dataset as training sees it; arguments as of `open_run`.
+
+    Raises:
+        SettingError: Nothing to learn from.
+    """
+    from cad_studio.training.data import TrainingData
+
+    train_rows, test_rows = split_rows(data)
+    own = data.features if vectors is None else vectors
+    return TrainingData(
+        candidates=candidates,
+        train_rows=train_rows[candidates.take(train_rows).sizes() > 0],
+        test_rows=test_rows,
+        pixels=data.pixels if vectors is None else None,
+        features=None if own is None else np.asarray(own),
+        truth=data.truth,
+        class_names=data.record.class_names,
+    )
 
 
 def entangled_test_pairs(

@@ -6,9 +6,9 @@ classes have a distractor in nearly every set.
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from cad_studio.core.assets import ASSETS
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
@@ -24,7 +24,7 @@ HARD_NAME = "sample-hard"
 SAMPLES = {SAMPLE_NAME: "candidates", HARD_NAME: "candidates_hard"}
 """Name in the project -> array in the file."""
 
-SAMPLE_FILE = Path(__file__).parent.parent.parent / "assets" / "sample.npz"
+SAMPLE_FILE = ASSETS / "sample.npz"
 SAMPLE_QUANTILE = 1e-3
 
 

@@ -6,9 +6,10 @@ propagation as real queues.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ from cad_studio.services.beliefs import BeliefService, Graph
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.simulated_training import train_on
+
+if TYPE_CHECKING:
+    from cad_studio.services.container import Services
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,17 @@ class SimulationService:
     def __init__(
         self,
         folder: Path,
+        open_copy: "Callable[[Path], Services]",
         datasets: DatasetService,
         sets: AnnotatedSets,
         beliefs: BeliefService,
     ) -> None:
-        """Read through the other services of the project in `folder`."""
+        """Read through the other services of the project in `folder`.
+
+        `open_copy` gives the services over another folder.
+        """
         self._folder = folder
+        self._open_copy = open_copy
         self._datasets = datasets
         self._sets = sets
         self._beliefs = beliefs
@@ -92,7 +101,7 @@ class SimulationService:
     ) -> dict[str, Any]:
         """Train a small network on `annotated` sets, or on those of now; see `train_on`."""
         sets = self._sets.effective(name) if sets is None else sets
-        return train_on(self._folder, name, sets, epochs, seed, progress)
+        return train_on(self._folder, self._open_copy, name, sets, epochs, seed, progress)
 
     def annotated(
         self, name: str, config: SimulationConfig, progress: Progress | None = None

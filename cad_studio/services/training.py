@@ -1,7 +1,7 @@
 """Train networks on partial labels, ask them, and hand them on."""
 
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
+from cad_studio.services.presets import HEAD_LOOP, head_settings
 from cad_studio.services.publishing import check_repository
 from cad_studio.services.run_inputs import (
+    HEADS,
     RunInputs,
     default_backbone,
+    extractor_of,
     open_run,
     rows_of_split,
 )
@@ -96,7 +99,8 @@ class TrainingService:
 
     def offers(self, name: str) -> dict[str, Any]:
         """What a form needs to know to ask for a run on a dataset; see `training_choices`."""
-        return offers(self._datasets.load(name), self._mining.offered(name))
+        stored = [found.spec for found in self._mining.feature_sets(name)]
+        return offers(self._datasets.load(name), self._mining.offered(name), stored)
 
     def create(self, request: TrainingRequest) -> Run:
         """Write down a run on the current version of a dataset, ready to be trained.
@@ -385,13 +389,23 @@ class TrainingService:
 
         data = self._datasets.load(request.dataset)
         member = ALGORITHMS.get(request.method)
-        reason = why_not(member, data)
+        backbone = request.backbone.strip() or default_backbone(data)
+        if backbone in HEADS:
+            backbone = f"{backbone}:{self._mining.best_features(request.dataset)}"
+        check_backbone(backbone, data)
+        if extractor_of(backbone):
+            self._mining.check_spec(request.dataset, extractor_of(backbone))
+            request = replace(request, config={**HEAD_LOOP, **request.config})
+        if extractor_of(backbone) or data.pixels is None:
+            settings = {**head_settings(member.config_type), **request.settings}
+            request = replace(request, settings=settings)
+        reason = why_not(
+            member, data, settings_from_json(member.config_type, request.settings), backbone
+        )
         if reason:
             raise SettingError(reason)
-        backbone = request.backbone.strip() or default_backbone(data)
-        check_backbone(backbone, data)
         offered = self._mining.offered(request.dataset)
-        plain = "hog" if data.pixels is not None else "raw"
+        plain = extractor_of(backbone) or ("hog" if data.pixels is not None else "raw")
         features = self._mining.check_spec(request.dataset, request.features or plain)
         if data.pixels is None and features not in offered and features in ("hog", "pixels"):
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
@@ -422,13 +436,16 @@ class TrainingService:
             data,
             PartialLabels(sets, data.record.n_classes),
             self._mining.load_features(found),
+            self._mining.vectors_of(data.record.name, run.backbone, Part(progress, 0.8, 0.8)),
             run.config["start"],
             run.config.get("class_balance"),
             Part(progress, 0.8, 1.0),
         )
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:
-        return self._mining.extract(self._load(run).record.name, run.features, progress)
+        name = self._load(run).record.name
+        self._mining.vectors_of(name, run.backbone, Part(progress, 0.0, 0.5))
+        return self._mining.extract(name, run.features, Part(progress, 0.5, 1.0))
 
     def _load(self, run: Run) -> LoadedDataset:
         return self._datasets.load_for_run(self._runs.dataset_of(run).name, run.version_hash)

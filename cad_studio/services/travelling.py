@@ -163,9 +163,11 @@ class TravelService:
                 "name": data.record.name, "version": run.version_hash, "version_number": version,
             },
         }  # fmt: skip
+        # A head on frozen features travels with its vectors, and without the images.
+        images = self._images(data) if inputs.data.pixels is not None else {}
         packed = write_pack(
             out, inputs.data, self._training.plan(run), inputs.outside, features,
-            self._images(data), about, with_truth, Part(progress, _OPENING, _PACKING),
+            images, about, with_truth, Part(progress, _OPENING, _PACKING),
         )  # fmt: skip
         run = self._project.runs.get(run_id)
         kept = {

@@ -8,7 +8,7 @@ import sqlalchemy as sql
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.queues import Item, Queue, Ranked, Selection
 from cad_studio.store.blind_rows import OPEN_ORDERS, blind_rows, blind_rows_query
-from cad_studio.store.database import Database, now
+from cad_studio.store.database import Database, inserted, now
 from cad_studio.store.tables import (
     ANNOTATION_BOOK,
     ANNOTATION_ITEM,
@@ -33,9 +33,9 @@ class AnnotationQueues:
             columns: Every column of the table but `id` and `created_at`.
         """
         with self._database.write() as connection:
-            selection_id = connection.execute(
-                sql.insert(ANNOTATION_SELECTION).values(**columns, created_at=now())
-            ).inserted_primary_key[0]
+            selection_id = inserted(
+                connection, sql.insert(ANNOTATION_SELECTION).values(**columns, created_at=now())
+            )
         return self.selection(selection_id)
 
     def selection(self, selection_id: int) -> Selection:
@@ -71,9 +71,10 @@ class AnnotationQueues:
             columns: Every column of the table but `id`, `is_complete` and `created_at`.
         """
         with self._database.write() as connection:
-            queue_id = connection.execute(
-                sql.insert(ANNOTATION_QUEUE).values(**columns, is_complete=0, created_at=now())
-            ).inserted_primary_key[0]
+            queue_id = inserted(
+                connection,
+                sql.insert(ANNOTATION_QUEUE).values(**columns, is_complete=0, created_at=now()),
+            )
         return self.get(queue_id)
 
     def get(self, queue_id: int) -> Queue:

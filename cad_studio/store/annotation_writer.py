@@ -44,9 +44,8 @@ class LogWriter:
         self._connection = connection
         self._states: dict[int, RowState] = {}
         self.book = book
-        self.class_names: list[str] = connection.scalar(
-            sql.select(DATASET.c.class_names).where(DATASET.c.id == book.dataset_id)
-        )
+        own = sql.select(DATASET.c.class_names).where(DATASET.c.id == book.dataset_id)
+        self.class_names: list[str] = connection.execute(own).scalar_one()
 
     def load(self, rows: list[int]) -> None:
         """Read the state of samples before they are asked for one by one."""
@@ -202,7 +201,9 @@ class LogWriter:
     def set_classes(self, names: list[str], classes: dict[str, Any]) -> None:
         """Give the classes other names, or merge and remove some; descriptions go with them."""
         own = DATASET.c.id == self.book.dataset_id
-        told = self._connection.scalar(sql.select(DATASET.c.class_descriptions).where(own))
+        told = self._connection.execute(
+            sql.select(DATASET.c.class_descriptions).where(own)
+        ).scalar_one()
         described = {
             name: told[old]
             for old, name in zip(self.class_names, names, strict=True)
@@ -345,6 +346,6 @@ def states_of(
     return found
 
 
-def action_of(row: sql.Row) -> Action:
+def action_of(row: sql.Row[Any]) -> Action:
     """A row of the log as a record."""
     return Action(**row._mapping)

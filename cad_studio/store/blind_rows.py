@@ -46,7 +46,7 @@ def blind_rows(
 
 def blind_rows_query(
     dataset_id: int, who: str, rows: Sequence[int] | None = None
-) -> sql.CompoundSelect[tuple[int]]:
+) -> sql.CompoundSelect[int]:
     """The query behind `blind_rows`, to be part of another; few `rows`, or None for all."""
     queue, item = ANNOTATION_QUEUE, ANNOTATION_ITEM
     parts = []
@@ -64,7 +64,7 @@ def blind_rows_query(
     return sql.union(*parts)
 
 
-def _several(dataset_id: int) -> sql.Select[tuple[int]]:
+def _several(dataset_id: int) -> sql.Select[int]:
     """The queues of a dataset that show each item to several annotators."""
     queue = ANNOTATION_QUEUE
     return sql.select(queue.c.id).where(

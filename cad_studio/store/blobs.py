@@ -45,6 +45,12 @@ class BlobWriter:
         self._hash.update(data)
         self.size_bytes += len(data)
 
+    def flush(self, to_disk: bool = False) -> None:
+        """Hand everything to the system, and to the disk itself where that is asked for."""
+        self._file.flush()
+        if to_disk:
+            os.fsync(self._file.fileno())
+
     def digest(self) -> str:
         """Hash of all bytes so far, 40 hexadecimal digits."""
         return self._hash.hexdigest()[:_HASH_DIGITS]
@@ -103,8 +109,7 @@ class Blobs:
             with _disk_errors(self._folder), self.journal.open("a", encoding="utf-8") as file:
                 file.write(f"{name}\n")
         with _disk_errors(self._folder):
-            writer._file.flush()
-            os.fsync(writer._file.fileno())
+            writer.flush(to_disk=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(writer.scratch, target)
             _sync_folder(target.parent)
@@ -117,7 +122,7 @@ class Blobs:
             np.lib.format.write_array_header_1_0(
                 writer, np.lib.format.header_data_from_array_1_0(contiguous)
             )
-            flat = memoryview(contiguous.reshape(-1).view(np.uint8))
+            flat = contiguous.reshape(-1).view(np.uint8).data
             for start in range(0, len(flat), 1 << 24):
                 writer.write(flat[start : start + (1 << 24)])
             return self.keep(writer, "npy")

@@ -26,6 +26,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+def inserted(connection: sql.Connection, statement: sql.Insert) -> int:
+    """Insert one row; returns its number."""
+    key = connection.execute(statement).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
 class Database:
     """A project's SQLite file in WAL mode.
 

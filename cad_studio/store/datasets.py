@@ -8,7 +8,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Dataset, DatasetVersion
-from cad_studio.store.database import Database, now
+from cad_studio.store.database import Database, inserted, now
 from cad_studio.store.tables import DATASET, DATASET_VERSION, FEATURE_SET, MINING
 
 
@@ -55,9 +55,9 @@ class Datasets:
         """
         try:
             with self._database.write() as connection:
-                dataset_id = connection.execute(
-                    sql.insert(DATASET).values(**columns, created_at=now())
-                ).inserted_primary_key[0]
+                dataset_id = inserted(
+                    connection, sql.insert(DATASET).values(**columns, created_at=now())
+                )
                 row = connection.execute(
                     sql.select(DATASET).where(DATASET.c.id == dataset_id)
                 ).one()
@@ -143,13 +143,13 @@ def _current(connection: sql.Connection, dataset_id: int) -> DatasetVersion:
     return DatasetVersion(**row._mapping)
 
 
-def _dataset(row: sql.Row, version: DatasetVersion) -> Dataset:
+def _dataset(row: sql.Row[Any], version: DatasetVersion) -> Dataset:
     return Dataset(**row._mapping, version=version)
 
 
 def _insert_version(
     connection: sql.Connection,
-    row: sql.Row,
+    row: sql.Row[Any],
     number: int,
     candidates: str,
     reason: str,

@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.records import EditModel
-from cad_studio.store.database import Database, now
+from cad_studio.store.database import Database, inserted, now
 from cad_studio.store.tables import EDIT_MODEL
 
 
@@ -28,12 +28,13 @@ class EditModels:
         """
         try:
             with self._database.write() as connection:
-                made = connection.execute(
-                    sql.insert(EDIT_MODEL).values(**columns, reports=[], created_at=now())
+                model_id = inserted(
+                    connection,
+                    sql.insert(EDIT_MODEL).values(**columns, reports=[], created_at=now()),
                 )
         except sql.exc.IntegrityError as error:
             raise RecordNotFoundError("The dataset was removed; nothing was saved.") from error
-        return self.get(made.inserted_primary_key[0])
+        return self.get(model_id)
 
     def get(self, model_id: int) -> EditModel:
         """One editor.

@@ -45,12 +45,19 @@ class EditIndex:
         """E."""
         return len(self.id)
 
+    @classmethod
+    def of_columns(cls, columns: Sequence[Sequence[Any]]) -> "EditIndex":
+        """From seven columns, in the order of the attributes."""
+        *numbers, similarity = columns
+        ids, row, label, bond, place, length = (np.array(each, np.int64) for each in numbers)
+        return cls(ids, row, label, bond, place, length, np.array(similarity, np.float64))
+
     def take(self, which: NDArray[Any]) -> "EditIndex":
         """Some of them, by position or mask."""
         return EditIndex(**{name: getattr(self, name)[which] for name in self.__dataclass_fields__})
 
 
-NO_EDITS = EditIndex(*(np.zeros(0, np.int64) for _ in range(6)), np.zeros(0))
+NO_EDITS = EditIndex.of_columns([()] * 7)
 
 
 @dataclass(frozen=True)
@@ -169,10 +176,7 @@ class Edits:
         with self._database.read() as connection:
             rows = connection.execute(wanted).fetchall()
         whole = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-        *numbers, similarity = whole
-        return EditIndex(
-            *(np.array(column, np.int64) for column in numbers), np.array(similarity, np.float64)
-        )
+        return EditIndex.of_columns(whole)
 
     def ends(self) -> dict[int, int]:
         """Of each set with edits: how many bytes its file has at least."""
@@ -273,10 +277,13 @@ class Edits:
         )
         with self._database.read() as connection:
             rows = connection.execute(wanted).fetchall()
-        kinds = (np.int64, np.float64, np.float64, np.int64, np.int64)
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(kinds)
+        edit, before, after, top_before, top_after = zip(*rows, strict=True) if rows else [()] * 5
         return Evidence(
-            *(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))
+            np.array(edit, np.int64),
+            np.array(before, np.float64),
+            np.array(after, np.float64),
+            np.array(top_before, np.int64),
+            np.array(top_after, np.int64),
         )
 
     def delete(self, set_id: int) -> int:
@@ -355,7 +362,7 @@ class Edits:
                 file.unlink(missing_ok=True)
 
 
-def _listed(numbers: Sequence[int]) -> sql.Select[tuple[int]]:
+def _listed(numbers: Sequence[int]) -> sql.Select[Any]:
     """Numbers as a table, however many."""
     return sql.select(sql.literal_column("value", sql.Integer)).select_from(
         sql.func.json_each(str(list(numbers)))

@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.records import Job
-from cad_studio.store.database import Database
+from cad_studio.store.database import Database, inserted
 from cad_studio.store.tables import JOB
 
 _AT_WORK = ("running", "stopping")
@@ -34,9 +34,9 @@ class Jobs:
         """
         with self._database.write() as connection:
             position = _free_position(connection, first)
-            job_id = connection.execute(
-                sql.insert(JOB).values(position=position, attempts=1, **columns)
-            ).inserted_primary_key[0]
+            job_id = inserted(
+                connection, sql.insert(JOB).values(position=position, attempts=1, **columns)
+            )
         return self.get(job_id)
 
     def get(self, job_id: int) -> Job:

@@ -6,7 +6,7 @@ import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.records import Mining
-from cad_studio.store.database import Database, now
+from cad_studio.store.database import Database, inserted, now
 from cad_studio.store.tables import MINING
 
 
@@ -28,9 +28,9 @@ class Pairs:
         """
         try:
             with self._database.write() as connection:
-                mining_id = connection.execute(
-                    sql.insert(MINING).values(**columns, created_at=now())
-                ).inserted_primary_key[0]
+                mining_id = inserted(
+                    connection, sql.insert(MINING).values(**columns, created_at=now())
+                )
         except sql.exc.IntegrityError as error:
             raise RecordNotFoundError(
                 "The dataset was removed while its pairs were searched; nothing was saved. "

@@ -4,6 +4,7 @@ import os
 import weakref
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -16,7 +17,7 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         """Keep the files in `folder`."""
         self._folder = folder
-        self._end = None
+        self._end: weakref.finalize[Any, Any] | None = None
 
     def enter(self) -> None:
         """From now on this process has the project open."""

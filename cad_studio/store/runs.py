@@ -7,7 +7,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.records import Run
-from cad_studio.store.database import Database, now
+from cad_studio.store.database import Database, inserted, now
 from cad_studio.store.tables import JOB, RUN, RUN_EPOCH
 
 
@@ -29,9 +29,7 @@ class Runs:
         """
         try:
             with self._database.write() as connection:
-                run_id = connection.execute(
-                    sql.insert(RUN).values(**columns, created_at=now())
-                ).inserted_primary_key[0]
+                run_id = inserted(connection, sql.insert(RUN).values(**columns, created_at=now()))
         except sql.exc.IntegrityError as error:
             raise RecordNotFoundError(
                 "The dataset was removed; nothing was saved. Import it again to train on it."

@@ -26,7 +26,7 @@ def make_batch(
         algorithm: Says which views and class views it reads, and edits the latter.
         positions: int64 (B,). In the training data, on the CPU.
         inputs: uint8 (B, H, W, 1 or 3), or float32 (B, D) without `views`, on the device.
-        views: Makes the views; None for vectors, which are given as they are.
+        views: Makes the views; None for vectors, of which a view drops some features.
         generator: Where the views' chance comes from, on the CPU.
         truth: int64 (N,), for methods that use it; None for all others.
     """
@@ -35,7 +35,7 @@ def make_batch(
     candidates = algorithm.candidates[row]
     labels = None if truth is None else truth[row]
     if views is None:
-        given = dict.fromkeys(algorithm.view_names, inputs)
+        given = {name: feature_view(name, inputs, generator) for name in algorithm.view_names}
         return Batch(row=row, candidates=candidates, views=given, truth=labels)
     images = views.unit(inputs)
     made = {name: views.make(name, images, generator) for name in algorithm.view_names}
@@ -53,6 +53,25 @@ def make_batch(
         class_views=class_views,
         truth=labels,
     )
+
+
+DROPPED = {"weak": 0.1, "strong": 0.3}
+"""Share of the features that a view of vectors loses; `cls` loses none."""
+
+
+def feature_view(name: str, vectors: Tensor, generator: torch.Generator) -> Tensor:
+    """One random view of each vector: some of its features are set to their mean, which is 0.
+
+    Args:
+        name: `cls`, `weak` or `strong`.
+        vectors: float32 (B, D), every feature of mean 0 over the training samples.
+        generator: Where chance comes from, on the CPU.
+    """
+    share = DROPPED.get(name, 0.0)
+    if not share:
+        return vectors
+    kept = torch.rand(vectors.shape, generator=generator).ge_(share)
+    return vectors * kept.to(vectors.device, non_blocking=True) / (1.0 - share)
 
 
 def epoch_order(n_samples: int, batch_size: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -87,9 +87,10 @@ def open_session(
     """
     config = plan.config
     member = ALGORITHMS.get(plan.method)
-    if member.needs_images and data.pixels is None:
+    if member.reads_images(plan.settings) and data.pixels is None:
         raise SettingError(
-            f"{plan.method} needs images; the dataset holds feature vectors only. Choose proden."
+            f"{plan.method} with these settings needs images; here are feature vectors only. "
+            "Choose proden, or cad-cam with without_rl=true."
         )
     fit_rows, held_rows = split_hold_out(data.train_rows, config.hold_out, config.seed)
     fingerprint = zlib.crc32(data.candidates.take(fit_rows).packed.tobytes())
@@ -204,7 +205,14 @@ def _build_network(data: TrainingData, plan: Plan) -> Network:
     )
 
 
-def _make_optimiser(algorithm: Algorithm, config: TrainConfig) -> torch.optim.SGD:
+def _make_optimiser(algorithm: Algorithm, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(
+            algorithm.trainable_parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
     return torch.optim.SGD(
         algorithm.trainable_parameters(),
         lr=config.learning_rate,

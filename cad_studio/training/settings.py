@@ -8,6 +8,7 @@ from cad_studio.core.settings import check_settings
 STARTS = ("uniform", "propagation")
 PRECISIONS = ("auto", "float32", "bf16")
 VIEWS = ("gentle", "paper")
+OPTIMISERS = ("sgd", "adamw")
 COMPILES = ("auto", "off", "on")
 MOST_REFRESHES = 2
 
@@ -31,9 +32,16 @@ class TrainConfig:
     batch_size: int = field(
         default=64, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
     )
+    optimiser: str = field(
+        default="sgd",
+        metadata={
+            "help": "sgd with momentum for networks that read images, adamw for heads on features.",
+            "choices": OPTIMISERS,
+        },
+    )
     learning_rate: float = field(
         default=0.05,
-        metadata={"help": "First step size of SGD; it falls along a cosine.", "minimum": 1e-8},
+        metadata={"help": "First step size; it falls along a cosine.", "minimum": 1e-8},
     )
     momentum: float = field(
         default=0.9, metadata={"help": "Momentum of SGD.", "minimum": 0.0, "maximum": 0.9999}

@@ -3,12 +3,12 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
 from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
@@ -19,7 +19,6 @@ from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tabs._base import TABS, Tab
 
-_ASSETS = Path(__file__).parent.parent.parent / "assets"
 _STYLES = ("viewers", "annotate", "diagnose", "shell")
 _LARGEST_UPLOAD = "2gb"
 
@@ -54,8 +53,9 @@ def build_window(services: Services) -> gr.Blocks:
     window.queue(default_concurrency_limit=4, max_size=64)
     # Gradio looks a thousand times a second whether something waits, 7 % of a core; where it can be
     # told to look less often, a hundred times do.
-    if hasattr(window._queue, "sleep_when_free"):
-        window._queue.sleep_when_free = 0.01
+    queue = window._queue  # noqa: SLF001
+    if hasattr(queue, "sleep_when_free"):
+        queue.sleep_when_free = 0.01
     return window
 
 
@@ -132,7 +132,7 @@ def _theme() -> gr.themes.Base:
 
 
 def _head() -> str:
-    css = (_ASSETS / "theme.css").read_text(encoding="utf-8")
+    css = (ASSETS / "theme.css").read_text(encoding="utf-8")
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
     links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
     pages = _pages()

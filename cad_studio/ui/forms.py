@@ -13,8 +13,13 @@ from cad_studio.ui.errors import shows_errors
 
 Settings = TypeVar("Settings")
 
-# the selected dataset is known to the page alone, so that two windows do not share it
-_WITH_DATASET = "(name, ...rest) => [window.cadStudio.dataset(), ...rest]"
+# Gradio's own words for a studio that is away are not ours, so a form waits until there is one. The
+# selected dataset is known to the page alone, so that two windows do not share it.
+_AS_IT_IS = "async (...values) => { await window.cadStudio.answering(); return values; }"
+_WITH_DATASET = (
+    "async (name, ...rest) => { await window.cadStudio.answering();"
+    " return [window.cadStudio.dataset(), ...rest]; }"
+)
 
 
 class SettingsForm:
@@ -96,7 +101,7 @@ def start_button(
         shows_errors(submitted),
         [*dataset, *inputs],
         [started, *cleared],
-        js=_WITH_DATASET if about_dataset else None,
+        js=_WITH_DATASET if about_dataset else _AS_IT_IS,
         api_visibility="private",
         concurrency_id="jobs",
         concurrency_limit=1,

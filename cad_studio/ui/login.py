@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cad_studio.core.assets import ASSETS
 from cad_studio.core.errors import CadStudioError
 from cad_studio.services.access import acting_as
 from cad_studio.services.container import Services
@@ -19,7 +20,7 @@ from cad_studio.ui.identity import login_cookies, visitor
 from cad_studio.ui.site_guard import LOGIN, UPLOAD
 
 _PAGE = Path(__file__).parent / "components" / "login.html"
-_STYLE = Path(__file__).parent.parent.parent / "assets" / "theme.css"
+_STYLE = ASSETS / "theme.css"
 _MOST_BYTES = 10_000
 _MOST_WAITING = 50
 _NO_STORE = {"Cache-Control": "no-store"}

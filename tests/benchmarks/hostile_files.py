@@ -257,9 +257,14 @@ def _work(line: Connection, folder: str, seed: int, bomb_share: float) -> None:
 
 
 def _import_libraries() -> None:
-    """What the readers and the makers of files load when they are first used."""
+    """What the readers and the makers of files load when they are first used.
+
+    What is there after it stays, and is not looked through again at every collection.
+    """
     for name in ("pyarrow.parquet", "scipy.io", "scipy.sparse", "torchvision.datasets"):
         require(name, install=name, purpose="The attack")
+    gc.collect()
+    gc.freeze()
 
 
 def _import(services: Services, made: Any, is_apart: bool) -> tuple[str, list[tuple[str, str]]]:

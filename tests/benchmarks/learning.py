@@ -45,17 +45,19 @@ _CIFAR_TRAIN, _CIFAR_TEST = 10_000, 2_000
 
 
 class Configuration(NamedTuple):
-    """A method with what it changes of the defaults of loop and method."""
+    """A method with what it changes of the defaults of loop and method, and its backbone."""
 
     method: str
     config: Mapping[str, Any] = MappingProxyType({})
     settings: Mapping[str, Any] = MappingProxyType({})
+    backbone: str = ""
 
 
 _NO_SETS = {"set_model": 0.0, "confidence_momentum": 0.0}
 _AS_PUBLISHED = {**_NO_SETS, "uniform_epochs": "0"}
 _AUTHORS_TEACHER = {"teacher_start": "random", "teacher_mode": "train", "anchor": 0.0}
 _CA = {"without_rl": True}
+_HEAD = "features:hog"
 
 CONFIGURATIONS = {
     **{name: Configuration(name) for name in ALGORITHMS.names() if name != "cad"},
@@ -68,7 +70,15 @@ CONFIGURATIONS = {
     "ca warmed": Configuration("cad-cam", _NO_SETS, _CA),
     "ca averaged": Configuration("cad-cam", {"set_model": 0.0}, _CA),
     "cad-cam warmed": Configuration("cad-cam", _NO_SETS),
-}
+    **{f"head {name}": Configuration(name, backbone=_HEAD)
+       for name in ("cad-cam", "proden", "cc", "supervised")},
+    "head proden without set model": Configuration("proden", _NO_SETS, backbone=_HEAD),
+    "head cad-cam without set model": Configuration("cad-cam", _NO_SETS, backbone=_HEAD),
+    "head cad-cam teacher .99": Configuration("cad-cam", {}, {"momentum": 0.99}, _HEAD),
+    "head cad-cam teacher 0": Configuration("cad-cam", {}, {"momentum": 0.0}, _HEAD),
+    "linear cad-cam": Configuration("cad-cam", backbone="features-linear:hog"),
+    "linear proden": Configuration("proden", backbone="features-linear:hog"),
+}  # fmt: skip
 FIGURES = {
     "test_accuracy": "test",
     "0.1": "entangled 0.1 %",
@@ -110,7 +120,9 @@ def main() -> None:
         for seed in asked.seeds:
             for name in asked.configurations or CONFIGURATIONS:
                 for dataset in asked.sets:
-                    for start in asked.starts if name != "supervised" else asked.starts[:1]:
+                    for start in (
+                        asked.starts if not name.endswith("supervised") else asked.starts[:1]
+                    ):
                         _train(services, asked, dataset, name, start, seed)
         services.close()
 
@@ -127,6 +139,7 @@ def _train(
     request = TrainingRequest(
         dataset,
         chosen.method,
+        chosen.backbone,
         config={**config, "epochs": asked.epochs},
         settings=dict(chosen.settings),
     )
@@ -217,7 +230,9 @@ def ranking(rows: list[dict[str, Any]]) -> str:
 
     lines = ["Rank correlation with test accuracy, over all runs but the supervised:", ""]
     for dataset in sorted({row["set"] for row in rows}):
-        own = [row for row in rows if row["set"] == dataset and row["name"] != "supervised"]
+        own = [
+            row for row in rows if row["set"] == dataset and not row["name"].endswith("supervised")
+        ]
         told = []
         for figure in ("set_likelihood", "approximated_accuracy", "mean_confidence"):
             known = [row for row in own if row[figure] is not None]

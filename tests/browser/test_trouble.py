@@ -91,6 +91,20 @@ def test_every_page_says_the_same_while_the_studio_is_away_and_goes_on_by_itself
     assert page.evaluate("window.marked")
 
 
+def test_a_form_sent_meanwhile_waits_and_says_so(page, mortal, watch):
+    """Its Start button showed Gradio's words, and what was asked for was gone."""
+    watch.expected += [REFUSED]
+    show_dataset(page, mortal.url)
+    page.click("#dataset-export-open")
+    page.wait_for_selector("#export-start:visible")
+    mortal.stop()
+    page.click("#export-start")
+    expect(away(page)).to_contain_text(AWAY, timeout=30_000)
+    assert page.locator(".toast-wrap .toast-body").count() == 0
+    mortal.start()
+    expect(page.locator("body")).to_contain_text("Export sample", timeout=READY_MS)
+
+
 def test_work_done_meanwhile_is_kept_and_sent(page, mortal, watch):
     watch.expected += [REFUSED]
     page.goto(f"{mortal.url}/annotate?dataset=sample")

@@ -1,6 +1,7 @@
 """NumPy, MATLAB, IDX and votes: what the contract test leaves open."""
 
 import gzip
+import struct
 
 import numpy as np
 import pytest
@@ -158,3 +159,17 @@ def test_torchvision_without_a_network_says_what_to_do(tmp_path, monkeypatch):
         read("torchvision:CIFAR10", cache_dir=str(tmp_path))
     with pytest.raises(DatasetFormatError, match="Closest: 'CIFAR100'"):
         read("torchvision:CIFAR1000", cache_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", [0, 99, 255])
+def test_damage_that_its_library_does_not_foresee_is_told_as_damage(tmp_path, kind):
+    """SciPy ended in an UnboundLocalError where a struct holds an array of no known class."""
+    path = tmp_path / "a.mat"
+    savemat(path, {"s": {"data": np.ones((4, 3)), "partial_target": mask()}})
+    data = bytearray(path.read_bytes())
+    flags = struct.pack("<II", 6, 8)
+    inner = data.index(flags, data.index(flags) + 8)
+    data[inner + 8] = kind
+    path.write_bytes(data)
+    with pytest.raises(DatasetFormatError, match="is damaged"):
+        read(path)

@@ -11,6 +11,7 @@ import pytest
 
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError, SettingError
+from cad_studio.datasets._plain_pickle import load_plain_pickle
 from cad_studio.datasets.candidate_file import apply_candidates
 from cad_studio.datasets.checks import check
 from tests.datasets.sources import IDS, NAMES, SETS, TRUTH, mask, metadata_rows, named, write_csv
@@ -182,3 +183,25 @@ def test_pickles_that_make_much_out_of_little_are_given_up(name, tmp_path):
     path.write_bytes(HOSTILE[name])
     with suppress(DatasetFormatError):
         assert not check(apply_candidates(labelled(), path, None)).is_clean
+
+
+SHARED = [0] * 20_000
+ITSELF: list = []
+ITSELF.append(ITSELF)
+
+
+@pytest.mark.parametrize(
+    "held", [[SHARED] * 2_000, {0: [[SHARED] * 100] * 100}, {0: ITSELF}, ([SHARED] * 9,) * 9]
+)
+def test_a_pickle_that_repeats_its_parts_is_refused_before_it_is_gone_through(tmp_path, held):
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(pickle.dumps(held))
+    with pytest.raises(DatasetFormatError, match=r"bomb\.pkl"):
+        load_plain_pickle(path)
+
+
+def test_a_pickle_that_names_one_set_for_several_samples_is_read(tmp_path):
+    path = tmp_path / "shared.pkl"
+    shared = [0, 2]
+    path.write_bytes(pickle.dumps({row: [shared, [1]] for row in range(500)}))
+    assert load_plain_pickle(path)[499] == [[0, 2], [1]]

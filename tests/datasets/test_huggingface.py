@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cad_studio.core.errors import DatasetFormatError, ResourceError
+from cad_studio.core.errors import CadStudioError, DatasetFormatError, ResourceError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions, read_source
 from tests.datasets.sources import png
@@ -133,3 +133,15 @@ def test_file_without_images_or_features_is_refused(tmp_path):
     pq.write_table(pa.table({"text": ["a"], "label": [1]}), tmp_path / "a.parquet")
     with pytest.raises(DatasetFormatError, match=r"a\.parquet has neither a column of images"):
         read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("twice", ["image", "label", "candidates", "annotator", "split"])
+def test_a_column_that_is_there_twice_is_refused_in_words(tmp_path, twice):
+    """A table of votes with two columns of images ended in a KeyError."""
+    path = tmp_path / "twice.parquet"
+    columns = {"image": ["a.png"], "label": ["a"], "annotator": ["b"], "candidates": ["a"],
+               "split": ["train"]}  # fmt: skip
+    names = [*columns, twice]
+    pq.write_table(pa.Table.from_arrays([pa.array(columns[name]) for name in names], names), path)
+    with pytest.raises(CadStudioError):
+        read(path)

@@ -56,13 +56,13 @@ def test_a_confidence_counts_within_the_set_and_is_uniform_where_it_says_nothing
     assert found.n_samples == 2
 
 
-def test_a_class_with_few_samples_is_drawn_towards_the_mean_of_its_row():
-    # one sample of class 0 with class 1: the row's mean is (1 + 0 + 0) / 3
-    sets = PartialLabels.from_lists([[0, 1]], 4)
-    found = set_model(sets, rows_of(np.array([[1.0, 0, 0, 0]])), pseudo_counts=10)
-    np.testing.assert_allclose(found.table[0, 1:], [(1 + 10 / 3) / 11, 10 / 33, 10 / 33])
-    # nothing is known of the others but the mean of all
-    np.testing.assert_allclose(found.table[2, [0, 1, 3]], 1 / 3)
+def test_a_class_with_few_samples_is_drawn_towards_the_share_of_all_sets():
+    # one sample of class 0 with class 1, and one of class 3 alone: half of the sets hold each
+    sets = PartialLabels.from_lists([[0, 1], [3]], 4)
+    found = set_model(sets, rows_of(np.array([[1.0, 0, 0, 0], [0, 0, 0, 1.0]])), pseudo_counts=10)
+    np.testing.assert_allclose(found.table[0, 1:], [(1 + 5) / 11, 0.001, 5 / 11])
+    # of a class without samples nothing is known but that
+    np.testing.assert_allclose(found.table[2, [0, 1, 3]], 0.5)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -8,6 +8,8 @@ from cad_studio.models.network import make_network
 
 SPECS = [
     ("mlp", 7),
+    ("features:hog", 7),
+    ("features-linear:hog", 7),
     ("resnet8", 28),
     ("resnet8", 32),
     ("resnet8-wide", 28),
@@ -19,13 +21,17 @@ SPECS = [
 ]
 
 
+def of_vectors(spec):
+    return spec != "vit" and BACKBONES.get(spec.partition(":")[0]).takes_features
+
+
 def make_inputs(spec, size, n_samples=2):
-    shape = (n_samples, size) if spec == "mlp" else (n_samples, 3, size, size)
+    shape = (n_samples, size) if of_vectors(spec) else (n_samples, 3, size, size)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
 def make(spec, size, seed=0):
-    kind = "n_inputs" if spec == "mlp" else "image_px"
+    kind = "n_inputs" if of_vectors(spec) else "image_px"
     return make_network(spec, 5, **{kind: size}, projection_width=16, seed=seed)
 
 
@@ -50,7 +56,7 @@ def test_shapes_are_those_promised(spec, size):
         assert network(inputs).shape == (2, 5)
 
 
-@pytest.mark.parametrize(("spec", "size"), [SPECS[0], SPECS[1], SPECS[4], SPECS[7]])
+@pytest.mark.parametrize(("spec", "size"), [SPECS[0], SPECS[1], SPECS[3], SPECS[6], SPECS[9]])
 def test_weights_follow_from_the_seed_and_torchs_own_chance_is_left_alone(spec, size):
     before = torch.random.get_rng_state()
     first, second, other = make(spec, size), make(spec, size), make(spec, size, seed=1)
@@ -64,7 +70,7 @@ def test_weights_follow_from_the_seed_and_torchs_own_chance_is_left_alone(spec, 
     )
 
 
-@pytest.mark.parametrize(("spec", "size"), [SPECS[0], SPECS[1], SPECS[7]])
+@pytest.mark.parametrize(("spec", "size"), [SPECS[0], SPECS[1], SPECS[3], SPECS[9]])
 def test_every_weight_that_makes_logits_gets_a_gradient(spec, size):
     network = make(spec, size)
     network(make_inputs(spec, size, 4)).square().sum().backward()

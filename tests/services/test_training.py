@@ -184,13 +184,15 @@ def test_vectors_train_an_mlp_and_refuse_what_needs_images(services, tmp_path):
     vectors(services, tmp_path)
     result = train(services, "points", "proden", start="propagation")
     assert result["backbone"] == "mlp"
-    with pytest.raises(SettingError, match="CAD-CAM needs images; points holds feature vectors"):
-        train(services, "points", "cad-cam")
+    assert train(services, "points", "cad-cam")["test_accuracy"] is not None  # without contrast
+    request = TrainingRequest("points", "cad-cam", settings={"without_rl": False})
+    with pytest.raises(SettingError, match="CAD-CAM needs images; points gives feature vectors"):
+        services.training.create(request)
     with pytest.raises(SettingError, match=r"resnet8 does not read feature vectors\. Choose mlp"):
         services.training.create(TrainingRequest("points", "proden", backbone="resnet8"))
     offers = services.training.offers("points")
-    assert offers["backbones"] == ["mlp"]
-    assert {m["name"] for m in offers["methods"] if not m["available"]} >= {"cad", "cad-cam"}
+    assert offers["backbones"] == ["mlp", "features:raw", "features-linear:raw"]
+    assert {m["name"] for m in offers["methods"] if not m["available"]} == {"cel"}
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_a_method_that_needs_images_says_so(tmp_path):
     data = replace(small_images(), pixels=None, features=np.zeros((120, 3), np.float32))
     needy = next(name for name in ALGORITHMS.names() if ALGORITHMS.get(name).needs_images)
     plan = Plan(needy, "mlp", TrainConfig(epochs=1, device="cpu"))
-    with pytest.raises(SettingError, match="needs images; the dataset holds feature vectors only"):
+    with pytest.raises(SettingError, match="needs images; here are feature vectors only"):
         fit(tmp_path, data, plan)
 
 

@@ -19,7 +19,7 @@ def upgrade(connection: sql.Connection) -> None:
     scripts = _scripts()
 
     def steps(revision, _context: MigrationContext):  # type: ignore[no-untyped-def]
-        return scripts._upgrade_revs("head", revision)
+        return scripts._upgrade_revs("head", revision)  # noqa: SLF001  as Alembic's own command
 
     environment = EnvironmentContext(_config(), scripts, fn=steps, destination_rev="head")
     environment.configure(connection=connection, target_metadata=None, transactional_ddl=False)

@@ -3,7 +3,7 @@
 import {readAddress, writeAddress} from './address.js';
 import {toast} from './dom.js';
 import {closeDrawers} from './drawers.js';
-import {onReturn, read} from './studio.js';
+import {answering, onReturn, read} from './studio.js';
 
 export {openDrawer} from './drawers.js';
 export {address, given, read, readBytes, root} from './studio.js';
@@ -131,6 +131,7 @@ export const isOwn = job => ownJobs().includes(String(job.id));
 
 /** What Gradio's forms need of the viewers. */
 window.cadStudio = {
+  answering,
   dataset: () => state.dataset || '',
   started: job => {
     if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());

@@ -98,6 +98,11 @@ export async function untilAnswered(ask) {
   }
 }
 
+/** Wait until the studio answers, saying so while it does not. */
+export async function answering() {
+  while (await probe() === null) { lost(); await away.back; }
+}
+
 /** Resolves when the page that an element is a part of is opened; at once for what is on every page. */
 function opened(element) {
   const name = element.closest('.studio-page')?.id.slice('page-'.length);

@@ -98,7 +98,8 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     config = new Map(offers.config.map(about => [about.name, createField(about, {prefix: 'setting', onChange: changedNow})]));
     settings = new Map(offers.methods.map(each => [each.name, new Map(each.settings.map(about => [about.name, createField(about, {prefix: `setting-${each.name}`, onChange: changedNow})]))]));
     fillOptions(preset, offers.presets.map(each => [each.name, each.name]));
-    chosenPreset = chosenPreset || offers.presets[0].name;
+    const begins = chosenPreset ? null : offers.preset;
+    chosenPreset = chosenPreset || offers.preset;
     fillOptions(dataset, state.datasets.map(data => [data.name, data.name]));
     dataset.value = offers.dataset.name;
     datasetHelp.textContent = `${counted(offers.dataset.n_train, 'training sample')}, ${count(offers.dataset.n_test)} for testing · version ${offers.dataset.version_number}`;
@@ -109,13 +110,14 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     fillOptions(features, offers.features.map(name => [name, name]));
     fill(form,
       line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp, departures),
-      line('Backbone', backbone, backbones, h('p.help', {}, 'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18.')),
+      line('Backbone', backbone, backbones, h('p.help', {}, 'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18; features:EXTRACTOR trains a small head on features computed once, in seconds.')),
       h('div.setting.stacked', {}, h('span.label', {}, 'Budget'), budget.element, budgetFields),
       groups, line('Name', runName));
     foot.hidden = false;
     drawMethod();
     drawBudget();
     drawPreset();
+    if (begins && begins !== offers.presets[0].name) applyPreset(begins);
   }
 
   function drawMethod() {

@@ -1,5 +1,7 @@
 """Class-specific edits, the models and texts they are made with, and what models say of them."""
 
+from typing import Any
+
 import sqlalchemy as sql
 from alembic import op
 
@@ -7,7 +9,7 @@ revision = "0004"
 down_revision = "0003"
 
 
-def _dataset() -> sql.Column:
+def _dataset() -> sql.Column[Any]:
     parent = sql.ForeignKey("dataset.id", ondelete="CASCADE")
     return sql.Column("dataset_id", sql.Integer, parent, nullable=False)
 

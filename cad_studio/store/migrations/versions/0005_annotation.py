@@ -1,5 +1,7 @@
 """The annotation log, the state that follows from it, selections, queues and leases."""
 
+from typing import Any
+
 import sqlalchemy as sql
 from alembic import op
 
@@ -147,7 +149,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _queue() -> sql.Column:
+def _queue() -> sql.Column[Any]:
     return sql.Column(
         "queue_id",
         sql.Integer,
@@ -156,7 +158,7 @@ def _queue() -> sql.Column:
     )
 
 
-def _keyed(name: str, keys: list[str], columns: list[sql.Column]) -> None:
+def _keyed(name: str, keys: list[str], columns: list[sql.Column[Any]]) -> None:
     """A table without row ids, keyed by the book and whole numbers."""
     op.create_table(
         name,

@@ -1,0 +1,343 @@
+"""A dataset of a project, in Python."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.errors import SettingError, closest
+from cad_studio.core.records import Mining
+from cad_studio.core.settings import settings_to_json
+from cad_studio.interface.run import StudioRun
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.datasets import check_row
+from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.training import TrainingRequest
+
+if TYPE_CHECKING:
+    from cad_studio.interface.studio import Studio
+
+Rows = Sequence[int] | NDArray[np.integer] | None
+
+
+class StudioDataset:
+    """A dataset of a project; what it gives is of the sets as they are annotated now.
+
+    Attributes:
+        name: Its name.
+    """
+
+    def __init__(self, studio: "Studio", name: str) -> None:
+        """Made by `Studio.dataset`."""
+        self.name = name
+        self._studio = studio
+        self._services = studio.services
+
+    def __len__(self) -> int:
+        """N, its samples."""
+        return self._services.datasets.get(self.name).n_samples
+
+    def __repr__(self) -> str:
+        """Its name and size."""
+        return f"<dataset {self.name}: {len(self):,} samples, {len(self.classes)} classes>"
+
+    @property
+    def classes(self) -> list[str]:
+        """C names, in the order of the indices."""
+        return list(self._services.datasets.get(self.name).class_names)
+
+    def describe(self) -> dict[str, Any]:
+        """What it holds in numbers: `DatasetService.describe`."""
+        self._services.sets.settle(self.name)
+        return self._services.datasets.describe(self.name)
+
+    def samples(self) -> pd.DataFrame:
+        """A row each sample: `id`, `split`, `candidates` (a tuple of names), `n_candidates`."""
+        data = self._data()
+        names = np.array(data.record.class_names, object)
+        splits = pd.Categorical.from_codes(np.asarray(data.splits), data.record.split_names)
+        sets = [tuple(names[one]) for one in data.candidates.lists()]
+        return pd.DataFrame(
+            {
+                "id": data.ids,
+                "split": splits,
+                "candidates": sets,
+                "n_candidates": data.candidates.sizes(),
+            },
+            index=pd.RangeIndex(len(data), name="row"),
+        )
+
+    def candidates(self) -> pd.DataFrame:
+        """The candidate matrix: bool, a row each sample, a column each class."""
+        data = self._data()
+        return pd.DataFrame(
+            data.candidates.dense(),
+            columns=data.record.class_names,
+            index=pd.RangeIndex(len(data), name="row"),
+        )
+
+    def truth(self) -> pd.Series:
+        """The true label of each sample by name, missing where not known. Nothing trains on it."""
+        data = self._data()
+        truth = np.full(len(data), UNKNOWN) if data.truth is None else np.asarray(data.truth)
+        return self._named(truth, "truth")
+
+    def votes(self) -> pd.DataFrame:
+        """Imported votes, one a row: `row`, `annotator`, `label` (names)."""
+        data = self._data()
+        columns = ["row", "annotator", "label"]
+        if data.votes is None:
+            return pd.DataFrame(columns=columns)
+        annotators, names = np.array(data.votes.annotators), np.array(data.record.class_names)
+        return pd.DataFrame(
+            {
+                "row": data.votes.sample,
+                "annotator": annotators[data.votes.annotator],
+                "label": names[data.votes.label],
+            }
+        )
+
+    def images(self, rows: Rows = None) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        """Images as pixels, uint8.
+
+        Args:
+            rows: Which; None takes all, which must fit into memory.
+
+        Returns:
+            (B, H, W, 3) or, for grey images, (B, H, W, 1); where sizes differ, a list of (H, W, 3).
+
+        Raises:
+            SettingError: The dataset holds vectors alone.
+            RecordNotFoundError: There is no such row.
+        """
+        data = self._data()
+        if data.pixels is None:
+            raise SettingError(f"{self.name} has no images; `features('raw')` has its vectors.")
+        wanted = np.arange(len(data)) if rows is None else np.asarray(rows, np.int64)
+        for row in wanted:
+            check_row(data, int(row))
+        if data.pixels.native_shape is None:
+            return [data.pixels.image(int(row)) for row in wanted]
+        return data.pixels.batch(wanted, *data.pixels.native_shape)
+
+    def features(self, spec: str = "pixels") -> NDArray[np.float32]:
+        """Features of every sample, float32 (N, D), memory-mapped; computed when first asked for.
+
+        Args:
+            spec: `pixels`, `hog`, `raw`, `torchvision:NAME`, `hf:ID-or-folder` or `npy:FILE`.
+        """
+        mining = self._services.mining
+        return mining.load_features(mining.extract(self.name, spec, self._studio.progress))
+
+    def pairs(
+        self,
+        features: str = "pixels",
+        quantile: float | None = None,
+        threshold: float | None = None,
+        *,
+        labels: str = "auto",
+        split: str | None = None,
+        **config: Any,
+    ) -> pd.DataFrame:
+        """The entangled pairs, the closest first.
+
+        A search that was made before on the same sets is not made again.
+
+        Args:
+            features: Extractor, as of `features`.
+            quantile: Share of the cross-class pairs that counts as close; 0.001 where neither this
+                nor `threshold` is given.
+            threshold: Least cosine of a pair.
+            labels: `auto` judges "different class" by true labels where known, else by the best
+                current label; `best` never looks at true labels.
+            split: Search within this split only.
+            config: Further fields of `MiningConfig`, such as `limit`.
+
+        Returns:
+            `i`, `j` (rows), `id_i`, `id_j`, `similarity` (cosine), `shared` (candidates in
+            common), `class_i`, `class_j` (what each was taken for; missing where not known).
+        """
+        self._services.sets.settle(self.name)
+        if quantile is None and threshold is None:
+            quantile = 1e-3
+        wanted = MiningConfig(threshold=threshold, quantile=quantile, **config)
+        asked = {
+            **settings_to_json(wanted), "features": features, "labels": labels, "split": split,
+        }  # fmt: skip
+        mining = self._search_of(asked)
+        found = self._services.mining.load_pairs(mining)
+        data, ids = self._data(), np.array(self._data().ids, object)
+        taken = np.asarray(self._services.mining.labels_of(mining))
+        names = pd.Series([*data.record.class_names, None], dtype=object).to_numpy()
+        return pd.DataFrame(
+            {
+                "i": found.i,
+                "j": found.j,
+                "id_i": ids[found.i],
+                "id_j": ids[found.j],
+                "similarity": found.similarity,
+                "shared": found.shared,
+                "class_i": names[taken[found.i]],
+                "class_j": names[taken[found.j]],
+            }
+        )
+
+    def neighbours(self, row: int, features: str = "pixels", count: int = 10) -> pd.DataFrame:
+        """The samples most similar to one: `row`, `id`, `similarity`, `candidates`."""
+        extracted = self._services.mining.extract(self.name, features, self._studio.progress)
+        found = self._services.pairs.neighbours(self.name, extracted.id, row, count)
+        names, ids = self.classes, self._data().ids
+        return pd.DataFrame(
+            {
+                "row": found["rows"],
+                "id": [ids[each] for each in found["rows"]],
+                "similarity": found["similarity"],
+                "candidates": [tuple(names[k] for k in one) for one in found["candidates"]],
+            }
+        )
+
+    def co_occurrence(self) -> pd.DataFrame:
+        """Samples that hold both of two classes, int64 (C, C); the diagonal counts one class."""
+        return self._by_class(self._data().together)
+
+    def set_model(self) -> pd.DataFrame:
+        """P(class of the column in the set | class of the row), by the sets alone, (C, C)."""
+        return self._by_class(self._data().set_model.table)
+
+    def suspects(
+        self, run: "StudioRun | int | None" = None, features: str = "", seed: int = 0
+    ) -> pd.DataFrame:
+        """Samples whose set, or whose partner in a pair, is probably wrong, each kind ranked.
+
+        Args:
+            run: A run whose beliefs are looked at too.
+            features: Extractor; empty takes the run's, or else the plainest.
+            seed: Of the folds.
+
+        Returns:
+            `kind`, `row`, `id`, `score`, `reason`, `label`, `other`.
+        """
+        arguments = {
+            "name": self.name, "run": run.id if isinstance(run, StudioRun) else run,
+            "features": features, "seed": seed, "limit": 1000,
+        }  # fmt: skip
+        columns = ["kind", "row", "id", "score", "reason", "label", "other"]
+        return pd.DataFrame(self._studio.do("suspects", **arguments)["suspects"], columns=columns)
+
+    def log(self) -> pd.DataFrame:
+        """Everything that was annotated, oldest first; index `number`."""
+        found = pd.DataFrame(self._services.history.everything(self.name))
+        return found.set_index("number") if len(found) else found
+
+    def agreement(self) -> dict[str, Any]:
+        """How well annotators agree: `AnnotatorService.agreement`."""
+        return self._services.annotators.agreement(self.name)
+
+    def annotate(
+        self, kind: str, rows: Iterable[int] = (), *, who: str = "", why: str = "", **given: Any
+    ) -> dict[str, Any]:
+        """One action of the Annotate page, logged and undoable.
+
+        Args:
+            kind: `label`, `toggle`, `add`, `remove`, `none`, `undo` and so on.
+            rows: The samples it is about.
+            who: Name of the annotator.
+            why: A reason, if there is one.
+            given: What belongs to the action, such as `class="Shirt"` as `label="Shirt"`: classes
+                may be named (`label`, `other_label`, `labels`).
+
+        Returns:
+            What became of it: `AnnotationService.act`.
+        """
+        for word, key in (("label", "class"), ("other_label", "other_class")):
+            if word in given:
+                given[key] = self._class_index(given.pop(word))
+        if "labels" in given:
+            given["classes"] = [self._class_index(each) for each in given.pop("labels")]
+        request = ActionRequest(
+            kind, [int(row) for row in rows], given, who, key=uuid.uuid4().hex, why=why
+        )
+        return self._services.annotation.act(self.name, request)
+
+    def synthesize(self, **config: Any) -> dict[str, Any]:
+        """Make candidate sets with a trained annotator, as a new version: `SynthesisConfig`."""
+        return self._studio.do("synthesize", name=self.name, config=config)
+
+    def export(self, format: str, out: str | Path | None = None) -> Path:
+        """Write the dataset as it is now, all or nothing.
+
+        Args:
+            format: As of `python -m cad_studio export --format`.
+            out: The file; None makes one in the project.
+        """
+        place = None if out is None else str(Path(out).absolute())
+        return Path(self._studio.do("export", name=self.name, format=format, out=place)["out"])
+
+    def train(
+        self,
+        method: str = "cad-cam",
+        *,
+        backbone: str = "",
+        features: str = "",
+        settings: dict[str, Any] | None = None,
+        name: str = "",
+        **config: Any,
+    ) -> "StudioRun":
+        """Train in the background, as the Train page does; `StudioRun.wait` waits for its end.
+
+        Args:
+            method: A partial-label method.
+            backbone: A network; empty takes the plainest for this dataset.
+            features: Extractor that a propagated start and the entangled pairs take.
+            settings: The method's own settings.
+            name: What the run is called.
+            config: Fields of `TrainConfig`, such as `epochs=10`, `start="uniform"`, `seed=0`.
+
+        Raises:
+            SettingError: A setting is out of range, or the method cannot learn from the dataset.
+        """
+        request = TrainingRequest(
+            self.name, method, backbone, features, config, dict(settings or {}), name
+        )
+        return StudioRun(self._studio, self._services.training.submit(request)["run"])
+
+    def runs(self) -> pd.DataFrame:
+        """The runs on this dataset: `Studio.runs`."""
+        return self._studio.runs(self.name)
+
+    def _data(self) -> LoadedDataset:
+        self._services.sets.settle(self.name)
+        return self._services.datasets.load(self.name)
+
+    def _named(self, labels: NDArray[np.integer], name: str) -> pd.Series:
+        found = pd.Categorical.from_codes(labels, self.classes)
+        return pd.Series(found, index=pd.RangeIndex(len(labels), name="row"), name=name)
+
+    def _by_class(self, table: NDArray[Any]) -> pd.DataFrame:
+        return pd.DataFrame(table, index=self.classes, columns=self.classes)
+
+    def _class_index(self, label: str | int) -> int:
+        if isinstance(label, int | np.integer):
+            return int(label)
+        if label not in self.classes:
+            hint = closest(label, self.classes)
+            raise SettingError(f"{label!r} is not a class of {self.name}. {hint}".rstrip())
+        return self.classes.index(label)
+
+    def _search_of(self, asked: dict[str, Any]) -> Mining:
+        version = self._services.datasets.get(self.name).version.hash
+        for mining in self._services.mining.minings(self.name):
+            if mining.version_hash == version and asked.items() <= mining.settings.items():
+                return mining
+        config = {key: asked[key] for key in settings_to_json(MiningConfig(quantile=1.0))}
+        self._studio.do(
+            "mine", name=self.name, features=asked["features"], config=config,
+            labels=asked["labels"], split=asked["split"],
+        )  # fmt: skip
+        return self._services.mining.minings(self.name)[0]

@@ -1,0 +1,180 @@
+"""The studio in Python: what the pages show as data frames, what they do as calls.
+
+    from cad_studio import Studio
+
+    with Studio("my-project") as studio:
+        data = studio.dataset("sample")
+        pairs = data.pairs(features="pixels", quantile=1e-4)
+
+Everything goes through the same services as the pages and the commands, into the same project; a
+window that is open on it shows the result. Calls work in this process and return when they are
+done; `StudioDataset.train` trains in the background, as the Train page does.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from cad_studio.config import prepare, read_config
+from cad_studio.core.errors import SettingError, closest
+from cad_studio.core.progress import Progress, Silent
+from cad_studio.interface.dataset import StudioDataset
+from cad_studio.interface.run import StudioRun
+from cad_studio.services.container import Services
+from cad_studio.services.operations import run_operation
+
+
+class Studio:
+    """A project. Use it in a `with` block, or call `close` at the end.
+
+    Attributes:
+        services: What all entry points use; for what this interface leaves out.
+        progress: Told how far long work is.
+    """
+
+    def __init__(self, folder: str | Path | None = None, progress: Progress | None = None) -> None:
+        """Open a project, or make an empty one.
+
+        Args:
+            folder: Where it lies; None takes `CAD_PROJECT`, else `~/.cad-studio`.
+            progress: Told how far long work is.
+
+        Raises:
+            ProjectError: The folder cannot be used.
+        """
+        prepare(os.environ)
+        place = None if folder is None else Path(folder)
+        self.services = Services(read_config(os.environ, project=place))
+        self.progress = progress or Silent()
+
+    def __enter__(self) -> "Studio":
+        """The studio itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the project."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the project; what trains in the background goes on."""
+        self.services.close()
+
+    def datasets(self) -> pd.DataFrame:
+        """The datasets: `kind`, `samples`, `classes`, `version`, `created`; index `name`."""
+        found = self.services.datasets.all()
+        rows = [
+            (each.name, each.kind, each.n_samples, each.n_classes, each.version.number,
+             each.created_at)
+            for each in found
+        ]  # fmt: skip
+        columns = ["name", "kind", "samples", "classes", "version", "created"]
+        return pd.DataFrame(rows, columns=columns).set_index("name")
+
+    def dataset(self, name: str) -> "StudioDataset":
+        """A dataset; the bundled `sample` and `sample-hard` are made ready when first named.
+
+        Raises:
+            RecordNotFoundError: There is none of this name.
+        """
+        self.services.sample.bring(name, self.progress)
+        self.services.datasets.get(name)
+        return StudioDataset(self, name)
+
+    def import_dataset(
+        self, source: str | Path, name: str, *, skip_bad: bool = False, **options: Any
+    ) -> "StudioDataset":
+        """Read a source into the project.
+
+        Args:
+            source: Path, `hf:OWNER/NAME` or `torchvision:NAME`.
+            name: What it is called here.
+            skip_bad: Leave out samples that cannot be imported; `describe()["report"]` has them.
+            options: Fields of `ReadOptions`, such as `candidates="sets.csv"`.
+
+        Raises:
+            SettingError: The name is taken, or an option is not known.
+            DatasetFormatError: The source is not what its format asks for.
+        """
+        from cad_studio.datasets._base import ReadOptions
+        from cad_studio.services.importing import resolved_source
+
+        for key in options:
+            if key not in ReadOptions.__dataclass_fields__:
+                hint = closest(key, ReadOptions.__dataclass_fields__)
+                raise SettingError(f"{key!r} is not an option of an import. {hint}".rstrip())
+        known = ReadOptions(**{key: _plain(value) for key, value in options.items()})
+        self.services.importing.import_source(
+            resolved_source(str(source)), name, known, skip_bad, self.progress
+        )
+        return StudioDataset(self, name)
+
+    def runs(self, dataset: str | None = None) -> pd.DataFrame:
+        """The runs, newest first, as the Train page lists them; index `id`.
+
+        `test_accuracy`, `entangled_accuracy` and `disambiguation` use true labels.
+        """
+        found = pd.DataFrame(self.services.runs.all(dataset))
+        return found.set_index("id") if len(found) else found
+
+    def run(self, run_id: int) -> "StudioRun":
+        """A run by its number.
+
+        Raises:
+            RecordNotFoundError: There is none.
+        """
+        self.services.runs.get(run_id)
+        return StudioRun(self, run_id)
+
+    def compare(self, runs: Iterable["StudioRun | int"], split: str | None = None) -> pd.DataFrame:
+        """Figures of several runs side by side; index the figures, a column each run.
+
+        Args:
+            runs: Two or more; the first is the one the others are held against.
+            split: Where they are judged; None for the split each is judged by.
+        """
+        numbers = [each if isinstance(each, int) else each.id for each in runs]
+        for number in numbers:
+            self.services.diagnosis.predictions.prepare(number, self.progress)
+        found = self.services.diagnosis.comparison.compare(numbers, split)
+        names = [f"{each['name']} ({each['run']})" for each in found["runs"]]
+        return pd.DataFrame(
+            [each["values"] for each in found["figures"]],
+            index=pd.Index([each["key"] for each in found["figures"]], name="figure"),
+            columns=names,
+        )
+
+    def jobs(self, limit: int = 20) -> pd.DataFrame:
+        """The newest background jobs: `kind`, `title`, `status`, `fraction`, `message`; index `id`."""  # noqa: E501
+        rows = [
+            (job.id, job.kind, job.title, job.status, job.fraction, job.message)
+            for job in self.services.jobs.recent(limit)
+        ]
+        columns = ["id", "kind", "title", "status", "fraction", "message"]
+        return pd.DataFrame(rows, columns=columns).set_index("id")
+
+    def do(self, kind: str, **arguments: Any) -> dict[str, Any]:
+        """Any other piece of work a job can be, in this process, such as `augment` or `report`.
+
+        Args:
+            kind: A key of `services.operations.KINDS`.
+            arguments: As a job of this kind takes them.
+
+        Raises:
+            SettingError: There is no such kind.
+        """
+        return run_operation(self.services, kind, arguments, self.progress)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return tuple(value) if isinstance(value, list) else value
