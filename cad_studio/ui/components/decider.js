@@ -20,6 +20,7 @@ const BUTTONS = {
   redo: 'Redo',
 };
 const OF_PAIR = ['accept', 'reverse', 'same'];
+const BACK = ['undo', 'redo'];
 
 /**
  * Owns `element`, its buttons. `show(rows, classes)` takes up one sample or two; `onChange(card, how)` is told of what is
@@ -101,7 +102,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
     ...answers.commands,
     undo: () => {
       const rows = decisions.undo();
-      if (rows && rows.join() !== card.rows.join()) onBack(rows);
+      if (rows && rows.join() !== card?.rows.join()) onBack(rows);
       else changed();
       return true;
     },
@@ -118,8 +119,10 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
     },
   };
 
+  /** What was done is taken back also while the next sample is on its way. */
   function run(command) {
-    return card && canAct() && !buttons[command]?.disabled ? commands[command]() : false;
+    const isReady = card || BACK.includes(command);
+    return isReady && canAct() && !buttons[command]?.disabled ? commands[command]() : false;
   }
 
   async function show(rows, classes = null) {
@@ -159,7 +162,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   /** Until the next is there, no key is meant for the one before. */
   function leave() {
     card = null;
-    for (const button of Object.values(buttons)) button.disabled = true;
+    for (const [command, button] of Object.entries(buttons)) button.disabled = !BACK.includes(command) || button.disabled;
   }
 
   function hide() {
@@ -180,6 +183,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   }
 
   function draw() {
+    for (const [button, step] of [[buttons.undo, overview.undo || decisions.pending], [buttons.redo, overview.redo]]) button.disabled = !step;
     if (!card) return;
     element.hidden = !canAct();
     const isPair = card.sides.length === 2,
@@ -187,7 +191,7 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
       [a, b] = card.classes || [];
     for (const [command, button] of Object.entries(buttons)) {
       button.lastChild.textContent = shownKey(keyOf(command));
-      button.disabled = false;
+      if (!BACK.includes(command)) button.disabled = false;
       button.hidden = OF_PAIR.includes(command) && (!isPair || (command === 'accept' && !card.classes));
     }
     if (card.classes) {
@@ -196,8 +200,6 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
     } else buttons.reverse.hidden = true;
     buttons.none.hidden = isPair;
     buttons.flag.firstChild.textContent = card.sides[side].flagged ? 'Take flag away' : 'Flag';
-    buttons.undo.disabled = !(overview.undo || decisions.pending);
-    buttons.redo.disabled = !overview.redo;
   }
 
   function tellSaved({unsaved, trouble, savedAt}) {
