@@ -161,9 +161,13 @@ def candidate_column(
                 f"{LIST_SEPARATORS[chosen]} between" if chosen != _ONE else "no separator between"
             )
             told.take("lists", f"{words} the candidates in a cell", OPTION)
+    parts: dict[str, list[Label]] = {}  # the same few sets are written over and over
     for row, text in texts.items():
-        parts = [text] if chosen == _ONE or text in names else text.split(chosen)
-        found[row] = [part.strip() for part in parts if part.strip()]
+        if text not in parts:
+            whole = chosen == _ONE or text in names
+            cut = [text] if whole else text.split(chosen)
+            parts[text] = [part.strip() for part in cut if part.strip()]
+        found[row] = list(parts[text])
     flat = [label for members in found if members for label in members]
     if any(isinstance(label, str) and label.endswith(".0") for label in flat):
         numbers = iter(_class_numbers(flat, names, told))

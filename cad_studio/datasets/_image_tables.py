@@ -186,6 +186,7 @@ class _Finder:
     def __init__(self, tree: Tree, pictures: Sequence[str] | None) -> None:
         self._tree = tree
         self._pictures = pictures
+        self._listed = frozenset(pictures or ())  # asking the disk takes longer
         self._names: NameFinder | None = None
 
     @property
@@ -195,7 +196,7 @@ class _Finder:
 
     def find(self, prefix: str, file: str) -> str | None:
         name = prefix + file.removeprefix("./")
-        if self._tree.exists(name):
+        if name in self._listed or self._tree.exists(name):
             return name
         plain = prefix + plain_path(file)
         if self._tree.exists(plain):

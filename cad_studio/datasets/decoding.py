@@ -102,7 +102,7 @@ def decode(data: bytes, where: str) -> NDArray[np.uint8]:
     with _opened(data, where) as image:
         if image.mode == "F" or image.mode.startswith("I"):
             return _upright(_eight_bits(np.asarray(image)), image)
-        return _pixels(image)[0]
+        return _pixels(image, _orientation(image))[0]
 
 
 def decode_picture(data: bytes, where: str, scale: ValueScale | None) -> Picture:
@@ -119,9 +119,10 @@ def decode_picture(data: bytes, where: str, scale: ValueScale | None) -> Picture
     with _opened(data, where) as image:
         has_depth = is_deep(image)  # first of all, for EXIF data may lie behind the pixels
         kind, n_frames = image.format or "", getattr(image, "n_frames", 1)
-        is_turned = _orientation(image) != 1
+        orientation = _orientation(image)
+        is_turned = orientation != 1
         if not has_depth:
-            pixels, profile = _pixels(image)
+            pixels, profile = _pixels(image, orientation)
             return Picture(pixels, kind, n_frames, is_turned, profile, False)
         if scale is None:
             return Picture(None, kind, n_frames, is_turned, "", True)
@@ -213,10 +214,10 @@ _TURNS = {
 }
 
 
-def _pixels(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
+def _pixels(image: Image.Image, orientation: int) -> tuple[NDArray[np.uint8], str]:
     """Upright pixels of 8 bits, and the profile their colours were converted from."""
     profile = image.info.get("icc_profile")
-    if _orientation(image) != 1:
+    if orientation != 1:
         image = ImageOps.exif_transpose(image)
     converted = ""
     if profile or image.mode == "LAB":

@@ -32,8 +32,9 @@ def known_formats() -> tuple[str, ...]:
     if is_installed("pillow_heif"):
         import_module("pillow_heif").register_heif_opener()
     Image.init()
-    names = [name for name in Image.OPEN if name not in _NOT_READ]
-    return tuple(sorted(names, key=lambda name: (name not in _COMMON, name)))
+    names = sorted(name for name in Image.OPEN if name not in _NOT_READ)
+    # tried one after the other
+    return (*(n for n in _COMMON if n in names), *(n for n in names if n not in _COMMON))
 
 
 @cache
