@@ -26,9 +26,12 @@ def situation():
     candidates = PartialLabels.from_dense(dense)
     is_open = np.ones(N_SAMPLES, bool)
     is_open[::7] = False
+    consensus = generator.dirichlet(np.ones(3), N_SAMPLES).astype(np.float32)
+    consensus[::5] = 0.0  # nobody voted on these
     return Situation(
         candidates, is_open, NAMES, 0, index, near, propagate(index, near, candidates),
         rows=[8, 3, 7, 20], reasons=["a", "b", "c", "d"], disputed=[8, 3, 7, 20],
+        consensus=consensus,
     )  # fmt: skip
 
 
@@ -92,3 +95,11 @@ def test_no_two_samples_of_one_filling_are_neighbours(situation):
     chosen = [item.row for item in ORDERS.get("expected-gain").rank(situation, 60)]
     for row in chosen:
         assert not set(situation.index[row].tolist()) & set(chosen)
+
+
+def test_least_agreed_comes_first_and_samples_without_votes_never(situation):
+    ranked = ORDERS.get("consensus").rank(situation, N_SAMPLES)
+    assert not any(each.row % 5 == 0 for each in ranked)
+    shares = np.where(situation.candidates.dense(), situation.consensus, 0.0)
+    shares = [shares[each.row].max() / shares[each.row].sum() for each in ranked]
+    assert shares == sorted(shares)
