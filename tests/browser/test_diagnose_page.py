@@ -252,7 +252,8 @@ def test_reasons_of_suspects_and_suggestions_reach_the_annotate_page(page, studi
     chip = page.locator(".cards button.chip").first
     height = chip.bounding_box()["height"]
     page.click("#annotate-model")
-    expect(chip).to_have_attribute("aria-label", re.compile(r"% by its neighbours, .* % by "))
+    by_both = re.compile(r"% by its neighbours, .* % by ")
+    expect(chip).to_have_attribute("aria-label", by_both, timeout=READY_MS)
     assert chip.bounding_box()["height"] == height  # no layout jump
     page.keyboard.press("1")
     page.wait_for_selector('.annotate-page[data-unsaved="0"][data-shown="done"]')  # the only one
