@@ -177,7 +177,7 @@ def test_two_runs_are_compared_and_what_changed_is_a_door(page, studio, runs):
     cells = page.locator('#compare-table tr[data-key="accuracy"] td')
     for at, value in enumerate(told["figures"][0]["values"]):
         assert percent(value) in cells.nth(at).inner_text()
-    expect(page.locator("#compare-settings")).to_contain_text("seed")
+    expect(page.locator("#compare-settings")).to_contain_text("Seed")
     kind = max(("fixed", "broken", "moved"), key=lambda kind: told["changes"][kind])
     if told["changes"][kind]:
         page.click(f"#compare-{kind}")
@@ -252,9 +252,10 @@ def test_reasons_of_suspects_and_suggestions_reach_the_annotate_page(page, studi
     chip = page.locator(".cards button.chip").first
     height = chip.bounding_box()["height"]
     page.click("#annotate-model")
-    expect(chip).to_have_attribute("aria-label", re.compile(r"% by its neighbours, .* % by "))
+    by_both = re.compile(r"% by its neighbours, .* % by ")
+    expect(chip).to_have_attribute("aria-label", by_both, timeout=READY_MS)
     assert chip.bounding_box()["height"] == height  # no layout jump
     page.keyboard.press("1")
-    page.wait_for_selector('.annotate-page[data-unsaved="0"][data-at="1"]')
+    page.wait_for_selector('.annotate-page[data-unsaved="0"][data-shown="done"]')  # the only one
     shown = services.history.newest("shades")["actions"][0]["details"]["shown"]
     assert set(shown) == {"neighbours", "model"}
