@@ -117,7 +117,7 @@ def test_two_launched_processes_train_one_run(project):
     [
         (("--set", "beta"), "write it as name=value"),
         (("--set", "betta=1"), "Closest: 'beta'"),
-        (("--preset", "Paper"), "Allowed: Default, Quick look on CPU, Paper settings"),
+        (("--preset", "Paper"), "Allowed: Default, Quick look on CPU, Frozen"),
         (("--method", "cad-can"), "Closest: 'cad-cam'"),
         (("--epochs", "0"), "epochs is 0; the least is 1"),
     ],

@@ -17,8 +17,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from filelock import FileLock
-
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
@@ -110,6 +108,8 @@ def fetch(source: str, cache: Path | None, progress: Progress) -> Path:
         system, path = fsspec.core.url_to_fs(source)
         files, is_folder = _listed(system, path, source)
         place.mkdir(parents=True, exist_ok=True)
+        from filelock import FileLock  # reading what lies here does without
+
         with FileLock(place / ".lock"):
             _check_limits(files, place, source)
             folder = place / _name_of(path) if is_folder else place

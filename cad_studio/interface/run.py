@@ -15,6 +15,7 @@ from cad_studio.core.errors import (
     RecordNotFoundError,
     SettingError,
 )
+from cad_studio.services.runs import ACTIVE
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
@@ -68,7 +69,7 @@ class StudioRun:
             CadStudioError: It failed, in the words of its job.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while self.status not in _ENDED:
+        while self.status not in _ENDED or self._is_at_work():
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"Run {self.id} is not done after {timeout:g} s; it goes on.")
             time.sleep(_POLL_SECONDS)
@@ -163,6 +164,11 @@ class StudioRun:
 
     def _answers(self) -> "Predictions":
         return self._services.diagnosis.predictions.prepare(self.id, self._studio.progress)
+
+    def _is_at_work(self) -> bool:
+        """Whether its job still is, which diagnoses the run once it is trained."""
+        job = self.describe()["job"]
+        return job is not None and self._services.jobs.get(job).status in ACTIVE
 
     def _job(self) -> int:
         job = self.describe()["job"]

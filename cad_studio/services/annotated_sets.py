@@ -89,15 +89,14 @@ class AnnotatedSets:
         before, after = self.base(name), self.effective(name)
         return np.flatnonzero((before.packed != after.packed).any(axis=1))
 
-    def changed_since(self, name: str, candidates: str) -> NDArray[np.int64]:
-        """Rows whose set is not that of stored sets any more, ascending, int64 (M,).
+    def changed_since(self, name: str, before: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Rows whose set is not that of earlier sets any more, ascending, int64 (M,).
 
         Args:
             name: The dataset.
-            candidates: Blob name of packed sets over its samples and classes, of a version of it
-                or of a run on it.
+            before: uint8 (N, ceil(C / 8)). Packed sets of a version of it, or of a run on it.
         """
-        before, now = self._project.blobs.load_array(candidates), self.effective(name).packed
+        now = self.effective(name).packed
         if before.shape != now.shape:
             return np.arange(len(now))
         return np.flatnonzero((before != now).any(axis=1))

@@ -158,7 +158,7 @@ class LoopService:
             raise RecordNotFoundError(
                 f"{name} has no version {number}; its versions are 1 to {versions[-1].number}."
             )
-        return self._sets.changed_since(name, found.candidates)
+        return self._sets.changed_since(name, self._project.blobs.load_array(found.candidates))
 
     def find_look_alikes(self, name: str) -> dict[str, int]:
         """Search for look-alikes by the plainest features, in the background; `job`, its number."""
@@ -211,7 +211,11 @@ class LoopService:
         run = self._project.runs.get(row["id"])
         changes = 0
         if self._project.blobs.has(run.candidates):
-            changes = len(self._sets.changed_since(row["dataset"], run.candidates))
+            changes = len(
+                self._sets.changed_since(
+                    row["dataset"], self._project.blobs.load_array(run.candidates)
+                )
+            )
         kept = ("id", "name", "method", "test_accuracy", "set_likelihood", "seconds")
         return {
             **{key: row[key] for key in kept},

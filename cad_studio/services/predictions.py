@@ -139,26 +139,36 @@ class PredictionService:
         key = self._key(run, data).text()
         data.require_whole()
         if self._known(run_id) != key:
+            from filelock import FileLock
+
             folder = self._project.run_folder(run_id)
-            made = folder / f"{_FOLDER}.unfinished"
-            shutil.rmtree(made, ignore_errors=True)
-            try:
-                made.mkdir(parents=True)
-                thresholds = self._fill(run, data, made, progress)
-                classes = data.record.class_names
-                card = {"key": key, "classes": classes, "thresholds": thresholds}
-                (made / "card.json").write_text(json.dumps(card), encoding="utf-8")
-                shutil.rmtree(folder / _FOLDER, ignore_errors=True)
-                os.replace(made, folder / _FOLDER)
-            except OSError as error:
-                if is_disk_full(error):
-                    raise StorageError(
-                        f"No space is left in {folder}. Free some and start again."
-                    ) from error
-                raise
-            finally:
-                shutil.rmtree(made, ignore_errors=True)
+            # A run's own job and somebody who waited for it may ask at the same time.
+            with FileLock(folder / f"{_FOLDER}.lock"):
+                if self._known(run_id) != key:
+                    self._make(run, data, key, folder, progress)
         return self.load(run_id)
+
+    def _make(
+        self, run: Run, data: LoadedDataset, key: str, folder: Path, progress: Progress
+    ) -> None:
+        made = folder / f"{_FOLDER}.unfinished"
+        shutil.rmtree(made, ignore_errors=True)
+        try:
+            made.mkdir(parents=True)
+            thresholds = self._fill(run, data, made, progress)
+            classes = data.record.class_names
+            card = {"key": key, "classes": classes, "thresholds": thresholds}
+            (made / "card.json").write_text(json.dumps(card), encoding="utf-8")
+            shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+            os.replace(made, folder / _FOLDER)
+        except OSError as error:
+            if is_disk_full(error):
+                raise StorageError(
+                    f"No space is left in {folder}. Free some and start again."
+                ) from error
+            raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
     def history(self, found: Predictions) -> tuple[list[NDArray[np.float16]], NDArray[np.int64]]:
         """The belief over the candidates at the epochs a run kept it.

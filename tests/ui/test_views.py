@@ -7,7 +7,7 @@ from cad_studio.ui import views
 VERSION = DatasetVersion(5, 2, 3, "0123456789ab", "sets.npy", "synthesize", {}, "2026-01-01")
 DATA = Dataset(
     2, "birds", "images", 70, ["a", "b"], {}, 28, 28, 1, ["train"], [], {}, "/data/birds", {},
-    "2026-01-01", VERSION,
+    "2026-01-01", [], VERSION,
 )  # fmt: skip
 MINING = Mining(
     4, 2, "0123456789ab", 6, {"quantile": 1e-3, "split": "train"}, "true", 0.9, 11, 10, 9,

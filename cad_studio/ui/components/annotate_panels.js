@@ -54,7 +54,7 @@ export function historySheet(ctx, restore) {
     };
     more.addEventListener('click', () => grow().catch(tell));
     const found = await grow();
-    fill(body, found.head ? h('div.scroll', {}, h('table.runs', {}, h('thead', {}, h('tr', {}, ...['Action', 'When (UTC)', 'Who', 'What', 'Samples', 'Before and after', ''].map(text => h('th', {}, text)))), rows)) : h('p.quiet-text', {}, 'Nothing has been done to this dataset yet.'),
+    fill(body, found.head ? h('div.scroll', {}, h('table.runs', {}, h('thead', {}, h('tr', {}, ...['Action', 'When (UTC)', 'Who', 'What', 'Samples', 'Before and after', h('span.sr', {}, 'Restore')].map(text => h('th', {}, text)))), rows)) : h('p.quiet-text', {}, 'Nothing has been done to this dataset yet.'),
       h('div.row', {}, more, role === 'owner' && found.head ? h('button.btn', {type: 'button', on: {click: () => restore(0, panel)}}, 'Back to the imported sets') : null,
         h('span.grow'), h('a.btn', {href: address(`/annotate/${encodeURIComponent(dataset)}/history.jsonl`), download: ''}, 'Whole log as JSON lines')));
   });
@@ -89,7 +89,7 @@ function qualityTable({people, samples, sure}) {
   const span = each => h('span.interval', {'aria-hidden': 'true'}, h('i', {style: {left: `${100 * each.low}%`, width: `${100 * (each.high - each.low)}%`}}), h('b', {style: {left: `${100 * each.accuracy}%`}}));
   return h('section', {id: 'agreement-quality'}, h('h2', {title: 'Estimated from the votes alone (Dawid-Skene); no true label is used'}, 'How often each annotator is right'),
     h('p.quiet-text', {}, `By the consensus of all, in which good annotators count more. It is sure (95 % or more) of ${count(sure)} of ${counted(samples, 'sample')}.`),
-    h('div.scroll', {}, h('table.runs', {}, h('thead', {}, h('tr', {}, ...['Annotator', 'Right', '95 % interval', '', 'Votes'].map(text => h('th', {}, text)))),
+    h('div.scroll', {}, h('table.runs', {}, h('thead', {}, h('tr', {}, ...['Annotator', 'Right', '95 % interval', h('span.sr', {}, 'Interval drawn'), 'Votes'].map(text => h('th', {}, text)))),
       h('tbody', {}, ...known.map(each => h('tr', {data: {who: each.who}}, h('td', {}, each.who), h('td.number', {}, tenth(each.accuracy)), h('td.number', {}, `${tenth(each.low)} to ${tenth(each.high)}`), h('td', {}, span(each)), h('td.number', {}, count(each.n_votes))))))),
     people.length > known.length ? h('p.quiet-text', {}, `${counted(people.length - known.length, 'annotator')} more: python -m cad_studio annotate agreement.`) : null);
 }
