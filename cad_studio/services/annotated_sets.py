@@ -110,7 +110,8 @@ class AnnotatedSets:
         with self._lock:
             if self._ahead.get(record.id, (None, 0))[0] == key:
                 return self._ahead[record.id][1]
-        found = len(self.changed_since(record.name, record.version.candidates))
+        before = self._project.blobs.load_array(record.version.candidates)
+        found = len(self.changed_since(record.name, before))
         with self._lock:
             self._ahead[record.id] = (key, found)
         return found
