@@ -137,7 +137,7 @@ def _is_free(host: str, port: int) -> bool:
     """Whether a server could listen there.
 
     Raises:
-        SettingError: The host is no address of this machine.
+        SettingError: The host is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -146,7 +146,7 @@ def _is_free(host: str, port: int) -> bool:
             probe.bind((host, port))
         except socket.gaierror as error:
             raise SettingError(
-                f"{host!r} is no address. Give one of this machine with --host, e.g. 127.0.0.1."
+                f"{host!r} is not a valid address. Give one with --host, such as 127.0.0.1."
             ) from error
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:

@@ -49,6 +49,14 @@ class Votes:
     weight: NDArray[np.float32] | None = None
     threshold: float = 0.0
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[tuple[int, int, int, float]], annotators: list[str]) -> "Votes":
+        """From one (sample, annotator, label, weight) for each vote."""
+        columns = np.asarray(rows, np.float64).reshape(-1, 4).T
+        sample, annotator, label = columns[:3].astype(np.int32)
+        weight = columns[3].astype(np.float32)
+        return cls(sample, annotator, label, annotators, None if (weight == 1).all() else weight)
+
     def take(self, kept: NDArray[np.bool_] | NDArray[np.integer]) -> "Votes":
         """Some of the votes: bool (M,), or their places, in that order."""
         weight = None if self.weight is None else self.weight[kept]

@@ -269,15 +269,7 @@ def _votes(items: Sequence[Item], table: ClassTable) -> Votes | None:
             ]
     if not found:
         return None
-    columns = np.asarray(found, np.float64).T
-    weight = columns[3].astype(np.float32)
-    return Votes(
-        sample=columns[0].astype(np.int32),
-        annotator=columns[1].astype(np.int32),
-        label=columns[2].astype(np.int32),
-        annotators=list(names),
-        weight=None if (weight == 1).all() else weight,
-    )
+    return Votes.of_rows(found, list(names))
 
 
 def _apply_threshold(dataset: SourceDataset, votes: Votes, share: float) -> None:

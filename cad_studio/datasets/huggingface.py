@@ -345,15 +345,7 @@ class _Read:
                     found.append(_vote(vote, row, names, classes, self._where))
         if not names and not found:
             return None
-        columns = np.asarray(found, np.float64).reshape(-1, 4).T
-        weight = columns[3].astype(np.float32)
-        return Votes(
-            sample=columns[0].astype(np.int32),
-            annotator=columns[1].astype(np.int32),
-            label=columns[2].astype(np.int32),
-            annotators=list(names),
-            weight=None if (weight == 1).all() else weight,
-        )
+        return Votes.of_rows(found, list(names))
 
 
 def _vote(

@@ -65,7 +65,7 @@ def feature_view(name: str, vectors: Tensor, generator: torch.Generator) -> Tens
     Args:
         name: `cls`, `weak` or `strong`.
         vectors: float32 (B, D), every feature of mean 0 over the training samples.
-        generator: Where chance comes from, on the CPU.
+        generator: Random generator, on the CPU.
     """
     share = DROPPED.get(name, 0.0)
     if not share:
