@@ -105,6 +105,31 @@ def test_twenty_pairs_by_keys_undone_reloaded_redone_exported(page, studio, proj
     assert exported == list(project.history.everything(SAMPLE))
 
 
+def test_a_queue_does_not_end_because_saving_is_slow(page, studio, project):
+    """What was asked for ahead of the saves came again, and was taken for the end of the queue."""
+    show_annotate(page, studio.url)
+    start(page, "least-certain")
+    saves, is_held = [], True
+
+    def hold(route):
+        if is_held and "act" in json.loads(route.request.post_data).values():
+            saves.append(route)
+        else:
+            route.continue_()
+
+    page.route(re.compile("component_server"), hold)
+    for at in range(10):
+        is_at(page, at)
+        page.keyboard.press("1")
+    page.wait_for_timeout(500)
+    assert page.get_attribute(".annotate-page", "data-unsaved") == "10"
+    is_held = False
+    for save in saves:
+        save.continue_()
+    is_at(page, 10)
+    all_saved(page)
+
+
 def test_ten_rapid_keys_are_ten_actions_and_the_next_is_there_at_once(page, studio, project):
     first = head(project)
     show_annotate(page, studio.url)
@@ -152,7 +177,8 @@ def test_what_is_typed_into_a_field_that_is_about_to_open_is_no_command(page, st
           let saved; const saving = new Promise(done => { saved = done; });
           const nothing = () => {};
           const trail = createTrail({
-            take: async () => ({queue: {id: 1}, cards: []}), settled: () => saving, image: nothing,
+            take: async () => ({queue: {id: 1}, cards: []}), hasUnsaved: () => false,
+            settled: () => saving, image: nothing,
             onShow: nothing, onQueue: nothing, onEnd: nothing, onWait: nothing,
           });
           const ran = [];

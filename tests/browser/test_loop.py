@@ -191,6 +191,20 @@ def test_the_tab_key_passes_skip_link_pages_and_picker_and_a_form_keeps_the_focu
     assert page.evaluate("document.activeElement.id") == "dataset-export-open"
 
 
+def test_a_page_opened_before_the_studio_answered_stays_open(page, studio):
+    """The first answer took the visitor back to the page of the address."""
+    waiting, is_held = [], True
+    page.route("**/cad/state", lambda route: waiting.append(route) if is_held else route.continue_())
+    page.goto(f"{studio.url}/?dataset={SHADES}")
+    open_page(page, "Entangled pairs")
+    is_held = False
+    for route in waiting:
+        route.continue_()
+    page.wait_for_selector(READY["pairs"], timeout=READY_MS)
+    is_on(page, "pairs")
+    assert asked(page)["open"] == "pairs"
+
+
 READY_ORDER = sorted(READY, key=lambda name: TABS.get(name).order)
 
 

@@ -37,7 +37,7 @@ export function mount({element, server}) {
   const ctx = () => ({dataset: state.dataset, names: overview.class_names, classes: overview.classes, merged: overview.merged, removed: overview.removed, role: overview.role, queue: trail.queue});
 
   const trail = createTrail({
-    take: (queue, count) => untilAnswered(() => ask('take', {queue, count})), settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
+    take: (queue, count) => untilAnswered(() => ask('take', {queue, count})), hasUnsaved: () => decisions.pending, settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
     onShow: () => { picks = [null, null]; side = 0; belief = {}; paint(true); if (showModel) suggest(); },
     onQueue: () => drawSide(), onEnd: finished, onWait: () => { bare('Annotate', blank.waiting()); page.dataset.shown = 'waiting'; refresh(); }, onRefusal: words => toast(words, 'error'),
   });

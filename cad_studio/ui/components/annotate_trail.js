@@ -5,11 +5,11 @@ import {load} from './sprite.js';
 const AHEAD = 8;
 
 /**
- * `take(queue, count)` asks for the next cards, `settled()` waits for what is being saved, `image(row)`
- * is an address. Told of what happens: `onShow(card)` at another card, `onQueue(queue)` of its counts,
+ * `take(queue, count)` asks for the next cards, `hasUnsaved()` says whether answers are still on their way,
+ * `settled()` waits for them, `image(row)` is an address. Told of what happens: `onShow(card)` at another card, `onQueue(queue)` of its counts,
  * `onEnd()` when nothing is left, `onWait()` while neighbours are being found, `onRefusal(words)`.
  */
-export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWait, onRefusal}) {
+export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, onEnd, onWait, onRefusal}) {
   let queue = null;
   let cards = [];
   let at = -1;
@@ -25,6 +25,7 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
   async function grow() {
     if (taking || !more || !queue) return taking;
     const mine = queue.id;
+    const isEarly = hasUnsaved();  // what is answered here may still be open there, and come once more
     taking = (async () => {
       const answer = await take(mine, AHEAD + 2);
       if (!queue || queue.id !== mine) return;
@@ -33,7 +34,7 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
       queue = answer.queue;
       const known = new Set(cards.map(each => each.position));
       const fresh = answer.cards.filter(each => !known.has(each.position));
-      more = fresh.length > 0;
+      more = fresh.length > 0 || isEarly;
       for (const each of fresh) { cards.push(each); prefetch(each); }
       onQueue(queue);
     })();
@@ -68,7 +69,7 @@ export function createTrail({take, settled, image, onShow, onQueue, onEnd, onWai
     const mine = ++moves;
     if (isPast()) {
       isLeaving = true;
-      const here = fetching = settled().then(grow);
+      const here = fetching = settled().then(() => taking).then(grow);
       if (!moving) { const last = moving = here.finally(() => { if (moving === last) moving = null; }); }
       await here;
       if (fetching === here) fetching = null;

@@ -27,7 +27,7 @@ export function createSide(shared) {
   const doors = h('div.row.doors');
   const chosenTitle = h('h2.grow', {id: 'diagnose-selection'});
   const mix = h('span.num');
-  const grid = h('div.grid', {role: 'listbox', 'aria-label': 'Selected samples'});
+  const grid = h('div.grid', {role: 'status', 'aria-label': 'Selected samples'});
   const more = h('button.btn', {type: 'button', on: {click: () => drawTiles(shownTiles + TILES)}}, 'More');
   const pairItems = h('div.pair-items', {role: 'group', 'aria-label': 'Closest pairs of the selection', hidden: true});
   const picked = h('section.panel-part.picked', {}, h('div.row', {}, chosenTitle, mix), doors, h('div.scroll', {}, pairItems, grid, more));
@@ -96,10 +96,10 @@ export function createSide(shared) {
   async function drawTiles(wantedTiles = TILES) {
     const {rows, words, tiles} = shared.selection;
     const ask = ++asking;
-    grid.setAttribute('role', rows.length ? 'listbox' : 'status');  // a list of nothing is no list
     if (!rows.length) {
       chosenTitle.textContent = 'No samples selected';
       mix.textContent = '';
+      grid.setAttribute('role', 'status');  // a list of nothing is no list
       fill(grid, h('p.quiet-text.hint', {}, 'Click a cell of the matrix, draw a lasso on the map (hold Shift), or open a class, a suspect or a change. The samples appear here.'));
       more.hidden = true;
       element.dataset.selected = '0';
@@ -116,6 +116,7 @@ export function createSide(shared) {
     if (ask !== asking) return;
     shownTiles = found.rows.length;
     const names = shared.about.class_names;
+    grid.setAttribute('role', 'listbox');
     fill(grid, ...found.rows.map((row, at) => {
       const best = found.best[at];
       const text = `${found.ids[at]}, ${best < 0 ? 'no candidate' : `best label ${names[best]} (${percent(found.believed[at])})`}, predicted ${found.predicted[at] < 0 ? 'nothing' : names[found.predicted[at]]}${found.right[at] === null ? '' : found.right[at] ? ', right' : ', wrong'}`;

@@ -87,6 +87,7 @@ export async function refresh() {
           toast(`There is no dataset "${wanted.dataset}" in this project.`, 'error');
           wanted.dataset = wanted.pair = wanted.mining = wanted.augment = null;
         }
+        if (state.page) wanted.page = state.page;  // opened by hand before the studio answered
         Object.assign(state, wanted);
         document.body.dataset.page = wanted.page;
       }
