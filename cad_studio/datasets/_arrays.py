@@ -18,6 +18,7 @@ from cad_studio.datasets._memory import require_memory
 from cad_studio.datasets._unpacking import unpacked
 
 _STEP_ROWS = 65536
+_LAST_CHARACTER = 0x10FFFF
 _DAMAGE = (
     OSError,
     ValueError,
@@ -112,6 +113,7 @@ class NpzArchive:
         with _damage_is_told(self._path), self._archive.open(self._entries[name]) as file:
             file.read(header.start)
             values = unpacked(file, header.size_bytes, where).view(header.dtype)
+            check_texts(values, where)
             order = "F" if header.is_fortran else "C"
             return values.reshape(header.shape, order=order)
 
@@ -140,7 +142,9 @@ def read_npy(path: Path) -> NDArray[np.generic]:
                 f"{path.name} is cut short: its shape {header.shape} asks for "
                 f"{header.size_bytes:,} bytes."
             )
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        check_texts(values, path.name)
+        return values
 
 
 def as_mask(values: NDArray[np.generic], where: str) -> NDArray[np.bool_]:
@@ -169,6 +173,22 @@ def as_mask(values: NDArray[np.generic], where: str) -> NDArray[np.bool_]:
             f"{where}: {n_wrong:,} of {values.size:,} values are neither 0 nor 1 (first: {first})."
         )
     return found
+
+
+def check_texts(values: NDArray[np.generic], where: str) -> None:
+    """Refuse texts of characters that there are not: NumPy holds them, and Python cannot.
+
+    Raises:
+        DatasetFormatError: There are some.
+    """
+    if values.dtype.kind != "U" or not values.size:
+        return
+    kind = np.dtype(np.uint32).newbyteorder(values.dtype.byteorder)
+    for start in range(0, len(values) if values.ndim else 1, _STEP_ROWS):
+        part = values[start : start + _STEP_ROWS] if values.ndim else values
+        points = np.ascontiguousarray(part).view(kind)
+        if ((points > _LAST_CHARACTER) | ((points >= 0xD800) & (points <= 0xDFFF))).any():
+            raise DatasetFormatError(f"{where} is damaged: its texts hold no characters.")
 
 
 def check_mask(shape: tuple[int, ...], dtype: np.dtype[np.generic], where: str) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import Images
 from cad_studio.core.errors import DatasetFormatError
+from cad_studio.datasets._arrow_header import arrow_announced
 from cad_studio.datasets._memory import require_memory, require_rows
 from cad_studio.datasets._stored_images import ArrowImages, HubImages, ParquetImages
 
@@ -117,6 +118,9 @@ class ArrowPart:
         self.split = split
         self._folder = path.parent
         try:
+            announced = arrow_announced(path)
+            require_rows(announced.n_rows, path.name)
+            require_memory(announced.unpacked_bytes, f"{path.name}, unpacked,")
             mapped = pa.memory_map(str(path))
             try:
                 self._table = pa.ipc.open_stream(mapped).read_all()
@@ -178,10 +182,20 @@ def column(part: Part, name: str) -> list[Any]:
     found: list[Any] = []
     size = 0
     for array in part.batches(name):
-        size += _cost_bytes(array)
+        size += _cost_bytes(array, is_whole=True)
         require_memory(size, f"{part.label}, column {name!r},")
-        found += array.to_pylist()
+        found += _plain(array)
     return found
+
+
+def _plain(array: Any) -> list[Any]:
+    """An array as Python values; what a dictionary holds once stays one value."""
+    import pyarrow as pa
+
+    if not isinstance(array, pa.DictionaryArray):
+        return array.to_pylist()
+    values = array.dictionary.to_pylist()
+    return [None if place is None else values[place] for place in array.indices.to_pylist()]
 
 
 def matrix(part: Part, name: str) -> NDArray[np.float32]:
@@ -225,17 +239,41 @@ def _no_vectors(part: Part, name: str) -> DatasetFormatError:
     return DatasetFormatError(f"{part.label}: the {name} are not lists of numbers of one length.")
 
 
-def _cost_bytes(array: Any) -> int:
-    """What an array takes as Python values, at most; one of nulls has no bytes of its own."""
+def _cost_bytes(array: Any, is_whole: bool = False) -> int:
+    """What an array takes as Python values, at most; one of nulls has no bytes of its own.
+
+    Args:
+        array: A `pyarrow.Array`.
+        is_whole: Whether it is a column of its own, in which equal values of a dictionary are one.
+    """
     import pyarrow as pa
 
     kind = array.type
     size = 2 * array.nbytes + 64 * len(array)
+    if pa.types.is_dictionary(kind) and not is_whole:
+        size += len(array) * _longest_bytes(array.dictionary)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         size += _cost_bytes(array.flatten())
     if pa.types.is_struct(kind):
         size += sum(_cost_bytes(field) for field in array.flatten())
     return size
+
+
+def _longest_bytes(values: Any) -> int:
+    """The most bytes that one value takes, of texts; 0 of what is short by its nature."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    texts = (
+        pa.types.is_string,
+        pa.types.is_binary,
+        pa.types.is_large_string,
+        pa.types.is_large_binary,
+    )
+    if not len(values) or not any(is_text(kind) for is_text in texts):
+        return 0
+    return int(pc.max(pc.binary_length(values)).as_py() or 0)
 
 
 def _check_schema(part: Part) -> None:

@@ -292,6 +292,8 @@ def _strided(
     def load() -> NDArray[np.generic]:
         if is_empty:
             return np.empty(size, kind)
+        if (n_bytes := math.prod(size) * kind.itemsize) > storage.size_bytes:
+            require_memory(n_bytes, name)  # one that repeats what is stored
         row = storage.values().view(np.uint8).view(kind)[offset:]
         steps = [step * kind.itemsize for step in stride]
         values = np.lib.stride_tricks.as_strided(row, size, steps, writeable=False)

@@ -25,7 +25,7 @@ from cad_studio.datasets._meeting_ids import positions_of, without_sets
 from cad_studio.datasets._plain_pickle import load_plain_pickle
 from cad_studio.datasets._roles import Roles, TableChoices, find_roles
 from cad_studio.datasets._tables import Table, read_table_file
-from cad_studio.datasets._vote_matrix import MASK, kind_of, with_votes
+from cad_studio.datasets._vote_matrix import MASK, check_votes, kind_of, with_votes
 
 MODES = ("aggregate", "vaguest")
 SUFFIXES = (".npy", ".npz", *_tables.SUFFIXES, ".pt", ".pkl", ".pickle")
@@ -105,10 +105,11 @@ class _Votes:
 def _matrix_by_row(
     source: SourceDataset, values: NDArray[np.generic], where: str, how: _Votes
 ) -> SourceDataset:
+    check_votes(values.shape, values.dtype, where)
+    rows = _covered_or_refused(source, len(values), where)
     kind = kind_of(values, len(source.class_names), where, how.votes_as)
     if kind == MASK:
-        return _by_row(source, as_mask(values, where), where)
-    rows = _covered_or_refused(source, len(values), where)
+        return _by_row(source, as_mask(values, where), rows, where)
     return with_votes(source, values, rows, kind, where, how.threshold, how.names)
 
 
@@ -116,11 +117,12 @@ def _matrix_by_id(
     source: SourceDataset, stored: vote_file.StoredMatrix, where: str, how: _Votes
 ) -> SourceDataset:
     assert stored.ids is not None
+    check_votes(stored.values.shape, stored.values.dtype, where)
+    if len(stored.ids) != len(stored.values):
+        raise DatasetFormatError(f"{where}: {len(stored.ids)} ids for {len(stored.values)} rows.")
     kind = kind_of(stored.values, len(source.class_names), where, how.votes_as)
     if kind == MASK:
         return _by_id(source, stored.ids, as_mask(stored.values, where), where)
-    if len(stored.ids) != len(stored.values):
-        raise DatasetFormatError(f"{where}: {len(stored.ids)} ids for {len(stored.values)} rows.")
     positions = positions_of(stored.ids, source, where)
     rows = np.flatnonzero(positions >= 0)
     values = stored.values[positions[rows]]
@@ -180,7 +182,7 @@ def _from_bits(source: SourceDataset, table: Table, key: str | None, roles: Role
             mask[row, column] = _BITS[text]
     if key is not None:
         return _by_id(source, table.texts(key), mask, table.name)
-    return _by_row(source, mask, table.name)
+    return _by_row(source, mask, _covered_or_refused(source, len(mask), table.name), table.name)
 
 
 _BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
@@ -202,7 +204,7 @@ def _by_names(
         source.understanding,
     )
     for sample, line in enumerate(positions.tolist()):
-        members = cells[line] if line >= 0 else []
+        members = (cells[line] if line >= 0 else None) or []
         if line >= 0 and not members:
             message = f"{table.where(line)}: the candidate set is empty."
             problems.append(Problem("empty-set", sample, message))
@@ -229,9 +231,10 @@ def _by_id(
     return _replaced(source, PartialLabels.from_dense(found), problems)
 
 
-def _by_row(source: SourceDataset, mask: NDArray[np.bool_], where: str) -> SourceDataset:
+def _by_row(
+    source: SourceDataset, mask: NDArray[np.bool_], rows: NDArray[np.int64], where: str
+) -> SourceDataset:
     _check_width(source, mask.shape[1], where)
-    rows = _covered_or_refused(source, len(mask), where)
     sets = _own_labels(source).dense()
     sets[rows] = mask
     return _replaced(source, PartialLabels.from_dense(sets), _unlabelled(source, rows, where))

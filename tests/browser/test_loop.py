@@ -194,7 +194,9 @@ def test_the_tab_key_passes_skip_link_pages_and_picker_and_a_form_keeps_the_focu
 def test_a_page_opened_before_the_studio_answered_stays_open(page, studio):
     """The first answer took the visitor back to the page of the address."""
     waiting, is_held = [], True
-    page.route("**/cad/state", lambda route: waiting.append(route) if is_held else route.continue_())
+    page.route(
+        "**/cad/state", lambda route: waiting.append(route) if is_held else route.continue_()
+    )
     page.goto(f"{studio.url}/?dataset={SHADES}")
     open_page(page, "Entangled pairs")
     is_held = False

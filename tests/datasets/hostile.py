@@ -560,12 +560,16 @@ def parquet_odd(folder: Path, chance: Random) -> Source:
 
 
 def arrow_bomb(folder: Path, chance: Random) -> Source:
-    """A compressed Arrow file of zeros."""
+    """A compressed Arrow file of zeros, in many rows or in a few wide ones."""
     import pyarrow as pa
 
     path = folder / "train.arrow"
-    wide = pa.array(np.zeros(chance.choice((10**6, 10**8))))
-    table = pa.table({"features": wide, "label": wide})
+    zeros = pa.array(np.zeros(chance.choice((5 * 10**7, 10**6))))
+    if chance.random() < 0.5:
+        vectors = pa.FixedSizeListArray.from_arrays(zeros, 10**5)
+        table = pa.table({"features": vectors, "label": [0] * len(vectors)})
+    else:
+        table = pa.table({"features": zeros, "label": zeros})
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with (
         pa.OSFile(str(path), "wb") as file,

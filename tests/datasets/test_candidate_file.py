@@ -97,6 +97,50 @@ class Evil:
         return os.mkdir, ("pwned",)
 
 
+@pytest.mark.parametrize("name", ["sets.csv", "sets.jsonl", "sets.tsv"])
+def test_a_blank_cell_is_an_empty_set_and_a_problem_of_its_sample(name, tmp_path):
+    """A null in JSON lines ended in a traceback."""
+    path = tmp_path / name
+    rows = [(sample, NAMES[0] if row else None) for row, sample in enumerate(IDS)]
+    if name.endswith("jsonl"):
+        lines = [json.dumps({"id": sample, "candidates": cell}) for sample, cell in rows]
+    else:
+        separator = "\t" if name.endswith("tsv") else ","
+        lines = [separator.join(("id", "candidates"))]
+        lines += [separator.join((sample, cell or "")) for sample, cell in rows]
+    path.write_text("\n".join(lines))
+    found = apply_candidates(labelled(), path, None)
+    assert [(each.kind, each.row) for each in found.problems] == [("empty-set", 0)]
+
+
+@pytest.mark.parametrize("point", [0x110000, 0xFFFFFFFF, 0xD800])
+@pytest.mark.parametrize("name", ["ids.npz", "votes.npz", "votes.npy"])
+def test_texts_of_no_characters_are_damage(name, point, tmp_path):
+    """NumPy takes any number for a character; Python fell over them with a SystemError."""
+    path = tmp_path / name
+    texts = np.array(IDS if name == "ids.npz" else [[NAMES[0]]] * len(IDS))
+    texts.reshape(-1)[:1].view(np.uint32)[0] = point
+    if name == "ids.npz":
+        np.savez(path, candidates=mask(), ids=texts)
+    elif name == "votes.npz":
+        np.savez(path, votes=texts)
+    else:
+        np.save(path, texts)
+    with pytest.raises(DatasetFormatError, match="no characters"):
+        apply_candidates(labelled(), path, None)
+
+
+@pytest.mark.parametrize("shape", [(4, 10**10), (10**10, 3), (10**9, 1)])
+def test_a_tensor_that_repeats_what_it_stores_is_refused_before_it_is_gone_through(shape, tmp_path):
+    """Of 350 bytes, such a one was looked through for minutes."""
+    import torch
+
+    path = tmp_path / "sets.pt"
+    torch.save(torch.ones(1).expand(shape), path)
+    with pytest.raises(DatasetFormatError, match=r"would take|rows"):
+        apply_candidates(labelled(), path, None)
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickle_that_would_run_code_is_refused_and_not_run(protocol, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
