@@ -184,7 +184,12 @@ def column(part: Part, name: str) -> list[Any]:
     for array in part.batches(name):
         size += _cost_bytes(array, is_whole=True)
         require_memory(size, f"{part.label}, column {name!r},")
-        found += _plain(array)
+        try:
+            found += _plain(array)
+        except ValueError as error:  # a field that is there twice, or texts that are none
+            raise DatasetFormatError(
+                f"{part.label}, column {name!r} cannot be read ({first_line(error)})."
+            ) from error
     return found
 
 

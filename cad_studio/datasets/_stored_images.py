@@ -133,7 +133,11 @@ def image_bytes(scalar: Any, where: str, folder: Path) -> bytes:
     Raises:
         OSError: There is none, or it is a file outside `folder`.
     """
-    return _bytes_of(scalar.as_py(), where, folder)
+    try:
+        value = scalar.as_py()
+    except ValueError as error:  # a struct with a field twice
+        raise OSError(f"{where}: there is no image ({_first_line(error)})") from error
+    return _bytes_of(value, where, folder)
 
 
 def _bytes_of(value: Any, where: str, folder: Path) -> bytes:

@@ -498,24 +498,11 @@ def parquet_bomb(folder: Path, chance: Random) -> Source:
     return Source(str(path))
 
 
-def parquet_odd(folder: Path, chance: Random) -> Source:
-    """A column twice, and columns of types nobody expects."""
+def odd_columns() -> dict[str, Any]:
+    """Columns of four rows, of types that a reader may or may not expect."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    path = folder / chance.choice(("train.parquet", "train.arrow", "votes.parquet"))
-    names = (
-        "image",
-        "label",
-        "candidates",
-        "features",
-        "id",
-        "split",
-        "annotator",
-        "truth",
-        "\ud83d",
-    )
-    columns = {
+    return {
         "null": pa.nulls(4),
         "text": pa.array(["a.png", "b", None, ""]),
         "ints": pa.array([0, 1, None, -5]),
@@ -536,6 +523,26 @@ def parquet_odd(folder: Path, chance: Random) -> Source:
         "months": pa.array([1, 2, 3, 4], pa.duration("s")),
         "huge": pa.array([2**64 - 1, 0, 1, 2], pa.uint64()),
     }  # fmt: skip
+
+
+def parquet_odd(folder: Path, chance: Random) -> Source:
+    """A column twice, and columns of types nobody expects."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / chance.choice(("train.parquet", "train.arrow", "votes.parquet"))
+    names = (
+        "image",
+        "label",
+        "candidates",
+        "features",
+        "id",
+        "split",
+        "annotator",
+        "truth",
+        "\ud83d",
+    )
+    columns = odd_columns()
     n_columns = chance.randint(1, 6)
     chosen = [chance.choice(names[:-1]) for _ in range(n_columns)]
     kinds = [columns[chance.choice(sorted(columns))] for _ in chosen]
