@@ -10,6 +10,7 @@ from cad_studio.core.errors import SettingError
 
 _SPACE_FOLDER = Path("/data")
 _ROOT_PATH = re.compile(r"(https?://[A-Za-z0-9.:\[\]_-]+)?(/[A-Za-z0-9._~-]+)*/?")
+_SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[A-Za-z0-9.\[\]_-]+(:([0-9]{1,5}|\*))?)?")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:.]+")
 
 
@@ -27,6 +28,7 @@ class AppConfig:
         trust_proxy: Whether `X-Forwarded-*` headers are what a proxy of the owner says.
         space_hosts: Names of the Hugging Face Space it runs on; empty elsewhere.
         root_path: Path, or whole address, under which a proxy serves the studio; empty for none.
+        frames: Sources of other pages that may show the studio in a frame, as CSP writes them.
     """
 
     project: Path
@@ -38,6 +40,7 @@ class AppConfig:
     trust_proxy: bool = False
     space_hosts: tuple[str, ...] = ()
     root_path: str = ""
+    frames: str = ""
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -71,7 +74,8 @@ def read_config(
     own `GRADIO_SERVER_NAME` and `GRADIO_ROOT_PATH` count where the studio's are not given. On a
     Hugging Face Space (`SPACE_ID` is set) the project lies in `/data` when that is writable, the
     studio listens on all addresses and is served under the names in `SPACE_HOST`, and it is
-    read-only unless `CAD_READONLY=0`.
+    read-only unless `CAD_READONLY=0`. `CAD_FRAMES` names the pages, with spaces between, that may
+    show the studio in a frame, such as those of a notebook server.
 
     Raises:
         SettingError: The name of a host or the path is none.
@@ -99,6 +103,7 @@ def read_config(
             or environment.get("CAD_ROOT_PATH", "")
             or environment.get("GRADIO_ROOT_PATH", "")
         ),
+        frames=_frames(environment.get("CAD_FRAMES", "")),
     )
 
 
@@ -109,6 +114,15 @@ def _root_path(given: str) -> str:
             f"{given!r} is not a path. Give one such as /studio with --root-path or CAD_ROOT_PATH."
         )
     return path
+
+
+def _frames(given: str) -> str:
+    if not all(map(_SOURCE.fullmatch, given.split())):
+        raise SettingError(
+            f"{given!r} in CAD_FRAMES names no pages. Give addresses such as http://localhost:8888 "
+            "with spaces between."
+        )
+    return " ".join(given.split())
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -155,3 +155,7 @@ def _is_free(host: str, port: int) -> bool:
                 ) from error
             return False
     return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -119,6 +119,15 @@ def test_the_path_of_a_proxy_comes_from_arguments_and_environment():
             read_config({}, root_path=path)
 
 
+def test_the_pages_that_may_frame_it_come_from_the_environment():
+    assert read_config({}).frames == ""
+    notebooks = "http://localhost:*  vscode-webview: https://hub.example.org:8000"
+    assert read_config({"CAD_FRAMES": notebooks}).frames == " ".join(notebooks.split())
+    for bad in ("*", "http://*", "http://a; script-src x", "'self'", "http://a:99999999"):
+        with pytest.raises(SettingError, match="CAD_FRAMES names no pages"):
+            read_config({"CAD_FRAMES": bad})
+
+
 def test_on_a_space_it_listens_to_all_and_is_read_only_unless_opened():
     space = {"SPACE_ID": "someone/studio"}
     assert read_config(space).host == "0.0.0.0"

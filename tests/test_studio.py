@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
 
 from cad_studio import Studio
 from cad_studio.core.errors import CadStudioError, JobCancelled, RecordNotFoundError, SettingError
+from cad_studio.interface.window import StudioWindow
 from tests.services.annotating import NAME, make
 
 PAGE = Path(__file__).parents[1] / "cad_studio" / "PYTHON.md"
@@ -42,6 +44,7 @@ def test_the_examples_of_its_page_run_as_they_stand(tmp_path, monkeypatch):
     assert Path("report.html").stat().st_size > 10_000
     assert Path("corrected.csv").read_text(encoding="utf-8").startswith("id,split,candidates")
     assert len(found["mine"]) == 4
+    assert not found["window"].is_open
 
 
 @pytest.fixture
@@ -49,6 +52,24 @@ def studio(tmp_path):
     with Studio(tmp_path / "project") as opened:
         make(opened.services, tmp_path)
         yield opened
+
+
+def test_its_window_shows_in_notebooks_of_this_machine_and_ends_with_it(tmp_path):
+    with Studio(tmp_path / "project") as opened:
+        window = opened.window(height=500, page='open=train&dataset="x"')
+        assert opened.window() is window
+        answer = httpx.get(window.url, trust_env=False)
+        assert answer.status_code == 200
+        assert "http://127.0.0.1:*" in answer.headers["Content-Security-Policy"]
+        assert 'height="500"' in window._repr_html_()
+        assert 'dataset="x"' not in window._repr_html_()
+    assert not window.is_open
+
+
+def test_a_window_that_does_not_start_says_why(tmp_path):
+    (tmp_path / "project").write_text("no folder")
+    with pytest.raises(CadStudioError, match=r"did not start.*project"):
+        StudioWindow(tmp_path / "project")
 
 
 def test_a_search_is_made_once_and_anew_when_the_sets_changed(studio):

@@ -24,6 +24,7 @@ from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Progress, Silent
 from cad_studio.interface.dataset import StudioDataset
 from cad_studio.interface.run import StudioRun
+from cad_studio.interface.window import StudioWindow
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
 
@@ -50,6 +51,7 @@ class Studio:
         place = None if folder is None else Path(folder)
         self.services = Services(read_config(os.environ, project=place))
         self.progress = progress or Silent()
+        self._window: StudioWindow | None = None
 
     def __enter__(self) -> "Studio":
         """The studio itself."""
@@ -65,7 +67,9 @@ class Studio:
         self.close()
 
     def close(self) -> None:
-        """Let go of the project; what trains in the background goes on."""
+        """Let go of the project and close its window; what trains in the background goes on."""
+        if self._window is not None:
+            self._window.close()
         self.services.close()
 
     def datasets(self) -> pd.DataFrame:
@@ -160,6 +164,23 @@ class Studio:
         ]
         columns = ["id", "kind", "title", "status", "fraction", "message"]
         return pd.DataFrame(rows, columns=columns).set_index("id")
+
+    def window(self, height: int = 900, page: str = "") -> StudioWindow:
+        """The pages over this project; as the last value of a notebook's cell they show there.
+
+        Args:
+            height: Of the frame in a notebook, in pixels.
+            page: What the address opens, such as `open=pairs&dataset=sample`; empty for Home.
+
+        Returns:
+            The window that is open already, or a new one; `close` of either ends it.
+
+        Raises:
+            CadStudioError: It does not start.
+        """
+        if self._window is None or not self._window.is_open:
+            self._window = StudioWindow(self.services.project.folder, height, page)
+        return self._window
 
     def do(self, kind: str, **arguments: Any) -> dict[str, Any]:
         """Any other piece of work a job can be, in this process, such as `augment` or `report`.

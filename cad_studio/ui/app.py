@@ -97,7 +97,9 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
     async def guarded(app: Any) -> AsyncIterator[None]:
         # In front of Gradio's own middleware, which answers other sites' preflights. What Gradio
         # adds itself it adds before the server starts, and this runs as the first thing after.
-        sites = sites_of(config.host, config.allow_hosts, config.space_hosts, config.trust_proxy)
+        sites = sites_of(
+            config.host, config.allow_hosts, config.space_hosts, config.trust_proxy, config.frames
+        )
         app.middleware_stack = SiteGuard(
             app.middleware_stack, sites, lambda: window.share_url, window.root_path
         )

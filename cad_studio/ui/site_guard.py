@@ -91,8 +91,9 @@ class Sites:
 
 
 def sites_of(
-    host: str, allow_hosts: Iterable[str], space_hosts: Iterable[str], trust_proxy: bool
-) -> Sites:
+    host: str, allow_hosts: Iterable[str], space_hosts: Iterable[str], trust_proxy: bool,
+    frames: str = "",
+) -> Sites:  # fmt: skip
     """Where a studio is served.
 
     Args:
@@ -100,6 +101,7 @@ def sites_of(
         allow_hosts: Further names, as the owner gives them.
         space_hosts: Names of the Hugging Face Space it runs on; none elsewhere.
         trust_proxy: Whether a proxy of the owner's is all that can reach it, as on a Space.
+        frames: Further pages that may show it in a frame.
     """
     space = [name.lower() for name in space_hosts]
     own = _bare(host)
@@ -111,7 +113,7 @@ def sites_of(
         hosts=frozenset(hosts),
         origins=frozenset(f"https://{name}" for name in space),
         trust_proxy=trust_proxy or bool(space),
-        frames=_FRAMES_OF_SPACE if space else "",
+        frames=f"{_FRAMES_OF_SPACE if space else ''} {frames}".strip(),
     )
 
 
