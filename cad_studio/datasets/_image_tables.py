@@ -10,7 +10,7 @@ from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._cells import Label, candidate_column, is_missing, label_column
 from cad_studio.datasets._classes import shown
 from cad_studio.datasets._file_names import NameFinder, plain_path
-from cad_studio.datasets._roles import NAMES, Roles, find_roles, is_bits, sets_of_columns
+from cad_studio.datasets._roles import NAMES, ROLES, Roles, find_roles, is_bits, sets_of_columns
 from cad_studio.datasets._samples import Samples
 from cad_studio.datasets._tables import Table, read_text_table
 from cad_studio.datasets._trees import Tree, is_inside
@@ -60,7 +60,9 @@ def rows_of_tables(
     read = [read_text_table(data, name, choices.form, told) for name, data in tables]
     if options.candidates is None:  # else they may be columns of that file
         _require_given(read, options)
-    roles = [find_roles(table, choices.columns, class_names) for table in read]
+    # Columns of classes may hold other than sets, where the sets come from a file of their own.
+    wanted = [role for role in ROLES if role != "class" or options.candidates is None]
+    roles = [find_roles(table, choices.columns, class_names, wanted) for table in read]
     for table, role in zip(read, roles, strict=True):
         if "image" not in role.column:
             table.require("file_name")

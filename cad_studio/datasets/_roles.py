@@ -131,7 +131,9 @@ def sets_of_columns(
         for name, text in zip(names, texts, strict=True):
             if text not in _BITS:
                 raise DatasetFormatError(
-                    f"{where(row)}, column {name!r}: expected 0 or 1, found {text!r}."
+                    f"{where(row)}, column {name!r}: expected 0 or 1, found {text!r}. If the "
+                    "columns say how many votes each class got, name the classes and give the "
+                    "table as the candidate file."
                 )
         found.append([name for name, text in zip(names, texts, strict=True) if _BITS[text]])
     return found

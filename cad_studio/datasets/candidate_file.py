@@ -7,6 +7,7 @@ merged by `aggregate` (their union) or `vaguest` (the largest, the first of equa
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,10 +79,10 @@ def apply_candidates(
     if suffix in _PICKLES:
         return _with_lists(source, load_plain_pickle(path), path.name, mode or "aggregate")
     choices = choices or TableChoices()
+    how = _Votes(votes_as, threshold)
     if suffix in _tables.SUFFIXES:
         table = read_table_file(path, choices.form, source.understanding)
-        return _from_table(source, table, choices)
-    how = _Votes(votes_as, threshold)
+        return _from_table(source, table, choices, how)
     if suffix == ".npy":
         return _matrix_by_row(source, read_npy(path), path.name, how)
     stored = vote_file.read(path, choices.columns.get("annotator", ()))
@@ -134,7 +135,9 @@ def _matrix_by_id(
     return replace(found, problems=found.problems + unlabelled)
 
 
-def _from_table(source: SourceDataset, table: Table, choices: TableChoices) -> SourceDataset:
+def _from_table(
+    source: SourceDataset, table: Table, choices: TableChoices, how: _Votes
+) -> SourceDataset:
     roles = find_roles(table, choices.columns, source.class_names, _ROLES)
     key = roles.column.get("id") or roles.column.get("image")
     told = source.understanding
@@ -143,14 +146,16 @@ def _from_table(source: SourceDataset, table: Table, choices: TableChoices) -> S
         told.use_column("candidates", roles.column["candidates"])
         told.leave_out(f"columns of {table.name} that are not kept", roles.rest)
         return _by_names(source, table, key, roles.column["candidates"], choices)
-    return _from_bits(source, table, key, roles)
+    return _from_class_columns(source, table, key, roles, how)
 
 
 _ROLES = ("id", "image", "candidates", "class")
 
 
-def _from_bits(source: SourceDataset, table: Table, key: str | None, roles: Roles) -> SourceDataset:
-    """The sets of a table with one column of 0 and 1 for each class."""
+def _from_class_columns(
+    source: SourceDataset, table: Table, key: str | None, roles: Roles, how: _Votes
+) -> SourceDataset:
+    """The sets of a table with a column for each class: of 0 and 1, or of how many votes it got."""
     classes = ClassTable(source.class_names, table.name)
     headers = [name for name in table.columns if name != key]
     if key is None and all(name in ("0", "1") for name in headers):
@@ -173,19 +178,36 @@ def _from_bits(source: SourceDataset, table: Table, key: str | None, roles: Role
             "each class needs its own."
         )
     source.understanding.use_column("class", *headers)
-    mask = np.zeros((len(table), len(order)), bool)
-    for column, values in zip(order, cells, strict=True):
-        for row, value in enumerate(values):
-            text = str(value).strip().lower()
-            if text not in _BITS:
-                raise DatasetFormatError(f"{table.where(row)}: expected 0 or 1, found {value!r}.")
-            mask[row, column] = _BITS[text]
-    if key is not None:
-        return _by_id(source, table.texts(key), mask, table.name)
-    return _by_row(source, mask, _covered_or_refused(source, len(mask), table.name), table.name)
+    values = np.zeros((len(table), len(order)))
+    for column, texts in zip(order, cells, strict=True):
+        for row, value in enumerate(texts):
+            values[row, column] = _amount(value, table.where(row))
+    is_sets = how.votes_as is None and bool(((values == 0) | (values == 1)).all())
+    ids = None if key is None else table.texts(key)
+    if is_sets and ids is None:
+        rows = _covered_or_refused(source, len(values), table.name)
+        return _by_row(source, values == 1, rows, table.name)
+    if is_sets and ids is not None:
+        return _by_id(source, ids, values == 1, table.name)
+    if how.votes_as is None and (values == np.rint(values)).all():
+        how = replace(how, votes_as="counts")  # the columns are classes, so they are no annotators
+    if ids is None:
+        return _matrix_by_row(source, values, table.name, how)
+    return _matrix_by_id(source, vote_file.StoredMatrix(values, None, ids), table.name, how)
 
 
-_BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+def _amount(value: object, where: str) -> float:
+    """What a cell says of a class: 1 or 0, or how many votes it got."""
+    text = str(value).strip().lower()
+    with suppress(ValueError):
+        amount = _WORDS.get(text)
+        amount = float(text) if amount is None else amount
+        if 0 <= amount < float("inf"):
+            return amount
+    raise DatasetFormatError(f"{where}: expected 0 or 1, or a number of votes, found {value!r}.")
+
+
+_WORDS = {"false": 0.0, "true": 1.0}
 
 
 def _by_names(

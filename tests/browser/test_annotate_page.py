@@ -136,26 +136,15 @@ def test_ten_rapid_keys_are_ten_actions_and_the_next_is_there_at_once(page, stud
     start(page, "least-certain")
     is_at(page, 0)
     page.wait_for_function("document.querySelectorAll('.near-tile').length === 10")
-    milliseconds = page.evaluate(
-        """async () => {
-          const page = document.querySelector('.annotate-page');
-          const next = at => new Promise(done => {
-            const isThere = () => page.dataset.at === String(at);
-            const look = () => (isThere() ? requestAnimationFrame(done) : setTimeout(look, 1));
-            look();
-          });
-          const spent = [];
-          for (let at = 1; at <= 4; at++) {
-            const begun = performance.now();
-            const one = {key: '1', code: 'Digit1', bubbles: true};
-            document.body.dispatchEvent(new KeyboardEvent('keydown', one));
-            await next(at);
-            spent.push(performance.now() - begun);
-          }
-          return spent;
-        }"""
+    # the next card is there when the key has been heard: nothing is waited for
+    places = page.evaluate(
+        """() => [1, 2, 3, 4].map(() => {
+          const one = {key: '1', code: 'Digit1', bubbles: true};
+          document.body.dispatchEvent(new KeyboardEvent('keydown', one));
+          return document.querySelector('.annotate-page').dataset.at;
+        })"""
     )
-    assert sorted(milliseconds)[1] < 400  # far above the mark, which a benchmark holds it to
+    assert places == ["1", "2", "3", "4"]
     for key in "1111":
         page.keyboard.press(key)
     page.keyboard.press("f")

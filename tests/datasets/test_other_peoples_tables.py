@@ -230,6 +230,17 @@ def test_one_column_of_bits_a_class_is_a_set(tmp_path):
     assert told(found, "image files") == ["6 found by file name, in other folders (first: 0.png)"]
 
 
+def test_one_table_may_name_images_and_how_many_votes_each_class_got(tmp_path):
+    rows = ["file_name,rust,scab", "pics/0.png,3,0", "pics/1.png,1,4"]
+    root = folder(tmp_path, rows)
+    with pytest.raises(DatasetFormatError, match=r"how many votes .* as the candidate file"):
+        read(root, class_names=["rust", "scab"])
+    table = str(next(root.rglob("metadata.csv")))
+    found = read(root, class_names=["rust", "scab"], candidates=table)
+    assert found.candidates.lists() == [[0], [0, 1]]
+    assert found.votes.weight.tolist() == [3, 1, 4]
+
+
 def test_bits_beside_a_label_are_fields(tmp_path):
     rows = ["file_name,label,blurred,dark", "pics/0.png,cat,0,1", "pics/1.png,dog,1,0"]
     found = read(folder(tmp_path, rows))

@@ -57,6 +57,32 @@ def test_votes_are_kept_and_the_sets_follow(suffix, values, sets, n_votes, tmp_p
     assert {each.what for each in found.understanding.taken} == {"votes", "threshold"}
 
 
+@pytest.mark.parametrize("by", ["id", "row"])
+@pytest.mark.parametrize("values", [COUNTS, COUNTS / 10, np.minimum(COUNTS, 3)])
+def test_a_table_may_say_how_many_votes_each_class_got(by, values, tmp_path):
+    """It was refused but for 0 and 1; small counts are no classes that annotators chose."""
+    path = tmp_path / "votes.csv"
+    order = [2, 0, 1] if by == "id" else [0, 1, 2]
+    lines = [",".join(["file_name"] * (by == "id") + NAMES)]
+    lines += [",".join([f"{row}.png"] * (by == "id") + [*map(str, values[row])]) for row in order]
+    path.write_text("\n".join(lines))
+    found = apply_candidates(source(), path, None)
+    assert found.candidates.lists() == SETS
+    weights = np.zeros_like(values, dtype=float)
+    weights[found.votes.sample, found.votes.label] = found.votes.weight
+    np.testing.assert_allclose(weights, values, rtol=1e-6)
+    strict = apply_candidates(source(), path, None, threshold=0.45)
+    assert strict.candidates.sizes().sum() < found.candidates.sizes().sum()
+
+
+@pytest.mark.parametrize("cell", ["", "-1", "nan", "inf", "many"])
+def test_a_number_of_votes_that_is_none_is_refused_by_its_line(cell, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(f"file_name,a,b,c,d\n0.png,3,0,0,1\n1.png,2,{cell},0,0\n")
+    with pytest.raises(DatasetFormatError, match=r"line 3: expected 0 or 1, or a number of votes"):
+        apply_candidates(source(), path, None)
+
+
 def test_threshold_leaves_out_what_few_chose(tmp_path):
     path = save(tmp_path / "counts.npy", COUNTS)
     assert apply_candidates(source(), path, None, threshold=0.4).candidates.lists() == [
