@@ -11,7 +11,6 @@ from cad_studio.services.access import Access, Login
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.annotation_cards import CardService
-from cad_studio.services.annotation_files import AnnotationFiles
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
@@ -81,7 +80,6 @@ class Services:
         self.blindness = Blindness(self.project, self.access)
         self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project, self.access)
-        self.exporting = ExportService(self.project, self.datasets, self.access)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets, self.access)
         self.pairs = PairService(self.project, self.datasets, self.mining)
@@ -126,7 +124,7 @@ class Services:
         self.splitting = SplitService(self.project, self.datasets, self.annotation, self.access)
         self.vote_sets = VoteSetService(self.project, self.datasets, self.sets, self.access)
         self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
-        self.annotation_files = AnnotationFiles(
+        self.exporting = ExportService(
             self.project, self.datasets, self.sets, self.history, self.annotators, self.access
         )
         self.cards = CardService(

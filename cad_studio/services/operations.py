@@ -84,11 +84,14 @@ def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -
 
 
 def _export(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    services.sets.settle(arguments["name"])
-    out = arguments.get("out")
+    out, selection = arguments.get("out"), arguments.get("selection")
+    rows = None
+    if selection is not None:
+        rows = services.queues.selection(arguments["name"], selection).rows
     return services.exporting.export(
-        arguments["name"], arguments["format"], None if out is None else Path(out), progress
-    )
+        arguments["name"], arguments["format"], None if out is None else Path(out), progress, rows,
+        bool(arguments.get("only_changed")),
+    )  # fmt: skip
 
 
 def _train(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -204,19 +207,6 @@ def _open_sample(
     return services.sample.open(progress)
 
 
-def _export_annotation(
-    services: "Services", arguments: dict[str, Any], progress: Progress
-) -> dict[str, Any]:
-    out, selection = arguments.get("out"), arguments.get("selection")
-    rows = None
-    if selection is not None:
-        rows = services.queues.selection(arguments["name"], selection).rows
-    return services.annotation_files.export(
-        arguments["name"], arguments["format"], None if out is None else Path(out), rows,
-        bool(arguments.get("only_changed")), progress,
-    )  # fmt: skip
-
-
 def _prepare_queue(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -249,6 +239,6 @@ KINDS = {
     "judge-edits": _judge_edits,
     "open-sample": _open_sample,
     "prepare-queue": _prepare_queue,
-    "export-annotation": _export_annotation,
+    "export-annotation": _export,
     "verify": _verify,
 }
