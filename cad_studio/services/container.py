@@ -27,10 +27,11 @@ from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.editors import EditorService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
-from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
+from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.loop import LoopService
 from cad_studio.services.mining import MiningService
+from cad_studio.services.operations import KINDS
 from cad_studio.services.pairs import PairService
 from cad_studio.services.pictures import PictureService
 from cad_studio.services.previews import PreviewService
@@ -69,7 +70,9 @@ class Services:
         self.config = config
         self.project = Project(config.project, config.read_only and not is_writable(config.project))
         self.queue = JobQueue(
-            self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
+            self.project.jobs,
+            runner or LocalRunner(self.project),
+            [name for name, kind in KINDS.items() if kind.is_resumable],
         )
         self.login = login
         self.access = (
@@ -83,7 +86,10 @@ class Services:
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets, self.access)
         self.pairs = PairService(self.project, self.datasets, self.mining)
-        self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
+        self.jobs = JobService(
+            self.queue, self.project.jobs, self.require_writable,
+            [name for name, kind in KINDS.items() if kind.is_of_the_house],
+        )  # fmt: skip
         self.runs = RunService(self.project, self.access)
         self.sets = AnnotatedSets(self.project, self.datasets)
         self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)

@@ -10,7 +10,7 @@ from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import Dataset
+from cad_studio.core.records import AT_WORK, Dataset
 from cad_studio.core.settings import check_settings
 from cad_studio.services import set_figures
 from cad_studio.services.access import Access
@@ -127,7 +127,7 @@ class DatasetService:
         """
         self._access.require("owner")
         self.get(name)
-        if self._project.jobs.of_status("running", "stopping"):
+        if self._project.jobs.of_status(*AT_WORK):
             raise SettingError(
                 "A job is running. Wait for it or cancel it, then remove the dataset."
             )

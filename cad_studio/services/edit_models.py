@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import DamageError, RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.core.records import EditModel
+from cad_studio.core.records import ACTIVE, EditModel
 from cad_studio.core.settings import settings_from_json, settings_to_json
 from cad_studio.mining.spreading import propagated
 from cad_studio.services.annotated_sets import AnnotatedSets
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PROPAGATION = "propagation"
 _FEATURES = "hog"
 _BELIEF_FILE = "belief.npy"
-_ACTIVE = ("queued", "running", "stopping")
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class EditModelService:
             SettingError: It is being trained.
         """
         model = self._project.edit_models.get(model_id)
-        if self._status(model) in _ACTIVE:
+        if self._status(model) in ACTIVE:
             raise SettingError(f"Editor {model_id} is being trained. Stop it first.")
         with self._project.removing() as removal:
             self._project.edit_models.delete(model_id)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import EditSet
+from cad_studio.core.records import AT_WORK, EditSet
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.editing import bonds
 from cad_studio.services.editors import EditorService
@@ -132,7 +132,7 @@ class EditSetService:
             SettingError: A job is at work, which may be using them.
         """
         edit_set = self._project.edits.get(set_id)
-        if self._project.jobs.of_status("running", "stopping"):
+        if self._project.jobs.of_status(*AT_WORK):
             raise SettingError("A job is at work. Wait for it or stop it, then delete edits.")
         n_edits = len(self.index(edit_set))
         if not stale_only:

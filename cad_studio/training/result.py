@@ -91,7 +91,7 @@ class Reports:
 
     def add(self, report: EpochReport) -> None:
         """Keep the figures of an epoch; the same epoch again replaces them."""
-        self.all[report.epoch] = asdict(report)
+        self.all[report.epoch] = report.plain()
         self.save()
 
     def save(self) -> None:
@@ -206,14 +206,14 @@ def _report(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError, KeyError: It is something else.
     """
-    report = EpochReport(**values)
+    report = EpochReport.from_plain(values)
     for value in asdict(report).values():
         for each in value.values() if isinstance(value, dict) else [value]:
             if each is not None:
                 _figure(each)
     if not isinstance(report.epoch, int):
         raise TypeError("an epoch is a whole number")
-    return asdict(report)
+    return report.plain()
 
 
 def _changes(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ import {createQueue} from './queue.js';
 import {Columns} from './run_charts.js';
 import {createRunsTable} from './runs_table.js';
 import {createTrainForm} from './train_form.js';
-import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
-import {isActive} from './train_words.js';
+import {bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const EVERY = 1000;
 const EVERY_OF_MANY = 2000;  // drawing many curves anew is most of what following costs
