@@ -1,13 +1,13 @@
 """Stored edits: which are still good, how they look, and what a model says of them."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -64,7 +64,9 @@ class EditSetService:
         self._project = project
         self._datasets = datasets
         self._editors = editors
-        self._known: OrderedDict[tuple[object, ...], EditIndex] = OrderedDict()
+        self._known: LRUCache[tuple[object, ...], EditIndex] = LRUCache(
+            _MOST_REMEMBERED, lambda index: min(len(index), _MOST_REMEMBERED)
+        )
         self._lock = RLock()
 
     def index(self, edit_set: EditSet) -> EditIndex:
@@ -91,9 +93,6 @@ class EditSetService:
         with self._lock:
             if key not in self._known:
                 self._known[key] = read()
-            self._known.move_to_end(key)
-            while len(self._known) > 1 and sum(map(len, self._known.values())) > _MOST_REMEMBERED:
-                self._known.popitem(last=False)
             return self._known[key]
 
     def all(self, name: str | None = None) -> list[dict[str, Any]]:

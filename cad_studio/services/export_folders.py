@@ -9,35 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cad_studio.core.errors import SettingError, StorageError, is_disk_full
+from cad_studio.core.replacing import replacing
 
 _PACKED = {".json", ".jsonl", ".csv", ".md", ".txt"}
 """Endings that are compressed in a zip; images and Parquet are so already, and are then mapped."""
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
+def replacing_file(out: Path) -> Iterator[Path]:
     """A scratch file beside `out` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise SettingError(f"The folder {out.parent} does not exist. Make it or choose another.")
     if out.is_dir():
         raise SettingError(f"{out} is a folder. Give the name of a file with --out.")
-    try:
-        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
-        os.close(descriptor)
-    except OSError as error:
-        raise SettingError(f"{out.parent} cannot be written: {error.strerror}.") from error
-    scratch = Path(name)
-    try:
+    with replacing(out, "Free some and export again.") as scratch:
+        try:
+            scratch.touch()
+        except OSError as error:
+            if is_disk_full(error):
+                raise
+            raise SettingError(f"{out.parent} cannot be written: {error.strerror}.") from error
         yield scratch
-        os.replace(scratch, out)
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageError(
-                f"No space is left for {out}. Free some and export again."
-            ) from error
-        raise
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -49,7 +41,7 @@ def replacing_folder(out: Path) -> Iterator[Path]:
         StorageError: The disk is full.
     """
     if out.suffix.lower() == ".zip":
-        with replacing(out) as file, tempfile.TemporaryDirectory(dir=out.parent) as name:
+        with replacing_file(out) as file, tempfile.TemporaryDirectory(dir=out.parent) as name:
             yield Path(name)
             _zip(Path(name), file)
         return

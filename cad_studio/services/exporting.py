@@ -13,7 +13,7 @@ from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotators import AnnotatorService
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.export_folders import replacing, replacing_folder, size_bytes
+from cad_studio.services.export_folders import replacing_file, replacing_folder, size_bytes
 from cad_studio.services.export_formats import FORMATS, Contents
 from cad_studio.store.projects import Project
 
@@ -85,7 +85,7 @@ class ExportService:
             part = "-changed" if only_changed else "" if rows is None else "-part"
             kind = f"-{format_name}{part}" if form.of_annotation else part
             out = self._folder / f"{name}-v{version.number}{kind}.{form.ending}"
-        with (replacing_folder if form.is_folder else replacing)(out) as scratch:
+        with (replacing_folder if form.is_folder else replacing_file)(out) as scratch:
             n_written = form.write(told, scratch, progress or Silent())
         return {
             "name": name, "format": format_name, "out": str(out), "rows": n_written,

@@ -1,7 +1,6 @@
 """The result of a packed run: one file with its figures, beliefs, checkpoints and model."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from cad_studio import __version__
 from cad_studio.core.archive import Archive, writing_archive
 from cad_studio.core.errors import DatasetFormatError, SettingError
+from cad_studio.core.replacing import RESUME, replacing
 from cad_studio.core.settings import settings_from_json
 from cad_studio.training.environment import describe_environment, engine_digest
 from cad_studio.training.pack import RESULT_KIND, check_kind
@@ -97,9 +97,8 @@ class Reports:
     def save(self) -> None:
         """Write them, at once or not at all."""
         whole = {"pack": self._pack, "reports": [self.all[epoch] for epoch in sorted(self.all)]}
-        unfinished = self._file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(whole), encoding="utf-8")
-        os.replace(unfinished, self._file)
+        with replacing(self._file, RESUME) as unfinished:
+            unfinished.write_text(json.dumps(whole), encoding="utf-8")
 
 
 def write_result(

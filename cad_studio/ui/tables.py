@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from cad_studio.core.figures import RUN_FIGURES
-from cad_studio.core.records import ACTIVE
+from cad_studio.core.records import ACTIVE, AT_WORK
 from cad_studio.services.export_formats import formats_of
 from cad_studio.services.operations import KINDS
 
@@ -13,12 +13,13 @@ def window_tables() -> str:
     """What the scripts find as `window.cadTables`, as JSON.
 
     Returns:
-        `active` (statuses of jobs), `jobs` (by kind: `page`, and the words `done` and `stopped`),
+        `active` and `atWork` (statuses of jobs), `jobs` (by kind: `page`, `done`, `stopped`),
         `figures` (of a run while it trains: `core.figures.RunFigure`), `exports` (of each format
         for what was annotated: `name`, `title`, `says`).
     """
     tables = {
         "active": ACTIVE,
+        "atWork": AT_WORK,
         "jobs": {
             name: {"page": kind.page, "done": kind.done, "stopped": kind.stopped}
             for name, kind in KINDS.items()
