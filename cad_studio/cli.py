@@ -23,6 +23,7 @@ from cad_studio.cli_words import description_text, preview_text, synthesis_text
 from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
+from cad_studio.services.export_formats import formats_of
 from cad_studio.services.import_texts import columns_in, names_in, options_from_json
 from cad_studio.services.importing import resolved_source
 from cad_studio.services.sample_building import build_sample
@@ -304,7 +305,9 @@ def list_datasets(as_json: Json = False) -> None:
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="File to write.")],
-    format_name: Annotated[str, typer.Option("--format", help="csv, parquet or npz.")] = "csv",
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"One of: {', '.join(formats_of(annotation=False))}.")
+    ] = "csv",
     as_json: Json = False,
 ) -> None:
     """Write the current candidate sets to a file an import reads back unchanged."""

@@ -12,8 +12,8 @@ from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
 from cad_studio.services.action_requests import ActionRequest
-from cad_studio.services.annotation_files import FORMATS
 from cad_studio.services.datasets import class_index
+from cad_studio.services.export_formats import formats_of
 from cad_studio.services.simulation import SimulationConfig
 
 annotate_app = typer.Typer(help="Annotate, read the log, simulate.", no_args_is_help=True)
@@ -197,7 +197,7 @@ def export(
         ),
     ],
     format_name: Annotated[
-        str, typer.Option("--format", help=f"One of: {', '.join(FORMATS)}.")
+        str, typer.Option("--format", help=f"One of: {', '.join(formats_of(annotation=True))}.")
     ] = "sets",
     selection: Annotated[int | None, typer.Option(help="Only a stored selection.")] = None,
     only_changed: Annotated[

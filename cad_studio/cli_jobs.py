@@ -9,6 +9,7 @@ import typer
 
 from cad_studio.command_line import Json, opened, show
 from cad_studio.core.errors import SettingError
+from cad_studio.core.records import AT_WORK, ENDED
 from cad_studio.services.jobs import JobService
 
 jobs_app = typer.Typer(help="Background work of the project.", no_args_is_help=True)
@@ -17,7 +18,6 @@ JobNumber = Annotated[int, typer.Argument(help="Number of the job, as `jobs list
 
 _NO_JOBS = "No jobs yet. `train --background` and the window start some."
 _SECONDS_BETWEEN_LOOKS = 0.5
-_ENDED = {"done", "failed", "cancelled", "interrupted"}
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +77,7 @@ def stop(
     """Stop a job: one that waits at once, a running one within a step. Again ends its process."""
 
     def change(jobs: JobService) -> None:
-        if jobs.get(number).status in _ENDED:
+        if jobs.get(number).status in ENDED:
             raise SettingError(f"Job {number} is {jobs.get(number).status} already.")
         jobs.stop(number)
         if now and jobs.get(number).status == "stopping":
@@ -117,7 +117,7 @@ def _changed(number: int, change: Callable[[JobService], object], as_json: bool)
 def _follow(jobs: JobService, number: int) -> None:
     after = 0
     while True:
-        has_ended = jobs.get(number).status in _ENDED  # asked first, so that no line is missed
+        has_ended = jobs.get(number).status in ENDED  # asked first, so that no line is missed
         text, after = _rest(jobs, number, after)
         print(text, end="", flush=True)
         if has_ended:
@@ -139,7 +139,7 @@ def _rest(jobs: JobService, number: int, after: int) -> tuple[str, int]:
 def _row_text(job: dict[str, Any]) -> str:
     share = f"{job['fraction']:4.0%}"
     again = f" (attempt {job['attempts']})" if job["attempts"] > 1 else ""
-    says = job["error"] or (job["message"] if job["status"] in {"running", "stopping"} else "")
+    says = job["error"] or (job["message"] if job["status"] in AT_WORK else "")
     return f"{job['id']:>4}  {job['status']:<11} {share}  {job['title']}{again}  {says}".rstrip()
 
 

@@ -12,6 +12,7 @@ import typer
 
 from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
 from cad_studio.core.errors import JobCancelled, SettingError, closest
+from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
@@ -262,14 +263,11 @@ def result_text(result: dict[str, Any]) -> str:
         f"{result['name']}: {result['epochs']} epochs in {result['seconds']:.0f} s, "
         f"{result['samples_per_second']:,.0f} samples/s, data {result['data_version']}"
     ]
-    told = (
-        ("approximated_accuracy", "approximated accuracy, held-out candidates"),
-        ("mean_confidence", "mean confidence, without which the line above says nothing"),
-        ("covering_rate", "covering rate, held-out candidates"),
-        ("test_accuracy", "test accuracy (uses true labels)"),
-        ("entangled_accuracy", "accuracy on the entangled 0.1 % (uses true labels)"),
-    )
-    lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
+    lines += [
+        _figure_line(result[each.key], each.title, each.oracle)
+        for each in RUN_FIGURES
+        if each.is_shown and result[each.key] is not None
+    ]
     if result["epochs_in_force"] is not None:
         lines.append(
             f"  {result['epochs_in_force']:6}  of the epochs with the method's own confidence"
@@ -279,19 +277,21 @@ def result_text(result: dict[str, Any]) -> str:
 
 def _evaluation_text(result: dict[str, Any]) -> str:
     lines = [f"{result['name']} on {result['n']:,} samples of {result['split']}"]
-    told = (
-        ("approximated_accuracy", "approximated accuracy"),
-        ("mean_confidence", "mean confidence among the candidates"),
-        ("covering_rate", "covering rate"),
-        ("accuracy", "accuracy (uses true labels)"),
-    )
-    lines += [f"  {result[key]:6.1%}  {text}" for key, text in told if result[key] is not None]
+    lines += [
+        _figure_line(result[each.key], each.title, each.oracle)
+        for each in FIGURES
+        if result.get(each.key) is not None
+    ]
     lines += [
         f"  {figures['instance_accuracy']:6.1%}  on the entangled {share} % (uses true labels)"
         for share, figures in result["entangled"].items()
         if figures
     ]
     return "\n".join(lines)
+
+
+def _figure_line(value: float, title: str, oracle: bool) -> str:
+    return f"  {value:6.1%}  {title}{' (uses true labels)' if oracle else ''}"
 
 
 def _row_text(row: dict[str, Any]) -> str:

@@ -36,12 +36,15 @@ class Editor(ABC):
         title: For the user.
         config_type: Frozen settings dataclass.
         uses_text: Whether a class's prompt matters, or only which class it is.
+        is_trained_here: Whether its setting `model` is an editor that the studio trains on the
+            dataset itself, and finds when none is named.
         batch_size: Edits made at once, to begin with.
     """
 
     title: str
     config_type: type[Any]  # any frozen settings dataclass
     uses_text: bool = False
+    is_trained_here: bool = False
     batch_size: int = 128
 
     @abstractmethod

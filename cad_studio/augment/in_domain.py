@@ -57,6 +57,7 @@ class InDomainEditor(Editor):
 
     title = "In-domain diffusion"
     config_type = InDomainConfig
+    is_trained_here = True
 
     def __init__(self, config: InDomainConfig) -> None:
         """Take the settings."""

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.errors import DatasetFormatError, StorageError, is_disk_full
 from cad_studio.core.progress import Progress, Silent
+from cad_studio.core.replacing import replacing
 
 ABOUT = "about.json"
 FORMAT = 1
@@ -113,22 +114,14 @@ def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
     Raises:
         StorageError: The disk is full, or the folder cannot be written to.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
     try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as file:
-            writer = ArchiveWriter(file)
-            yield writer
-        with unfinished.open("rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(unfinished, path)
+        with replacing(path) as unfinished:
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as file:
+                yield ArchiveWriter(file)
+            with unfinished.open("rb+") as written:
+                os.fsync(written.fileno())
     except OSError as error:
-        if is_disk_full(error):
-            raise StorageError(
-                f"No space is left for {path}. Free some and start again."
-            ) from error
         raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 class Archive:

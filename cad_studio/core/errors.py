@@ -68,9 +68,12 @@ class JobCancelled(Exception):
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def is_disk_full(error: OSError) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Whether the system refused a write for lack of space, quota or allowed file size."""
-    return error.errno in _FULL
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    # safetensors wraps the system's error and keeps only its text.
+    return any(text in str(error) for text in ("os error 28", "os error 27", "os error 122"))
 
 
 # What torch says on the CPU, CUDA and MPS; most of it comes as a bare RuntimeError.

@@ -2,10 +2,12 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
-from cad_studio.core.errors import MissingPackageError
+from cad_studio.core.errors import MissingPackageError, ResourceError
 
 _OPERATOR_LIBRARY: list[Any] = []
 
@@ -32,6 +34,43 @@ def require(module: str, install: str, purpose: str) -> ModuleType:
         raise MissingPackageError(
             f"{purpose} needs {install}. Install it with: pip install {install}."
         ) from error
+
+
+def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Path]:
+    """The default weights of a torchvision classifier, fetched unless they are here.
+
+    Args:
+        weights: A member of the enum that torchvision makes of each model's weights.
+        instead: What to do without them, the end of a sentence.
+
+    Returns:
+        Tensors by name, on the CPU, and the file.
+
+    Raises:
+        ResourceError: They are not here and cannot be fetched, or the file cannot be read.
+    """
+    hub = import_module("torch.hub")
+    folder = Path(hub.get_dir()) / "checkpoints"
+    file = folder / str(weights.url).rpartition("/")[2]
+    try:
+        state = hub.load_state_dict_from_url(
+            weights.url,
+            str(folder),
+            map_location="cpu",
+            progress=False,
+            check_hash=True,
+            weights_only=True,
+        )
+    except OSError as error:
+        raise ResourceError(
+            f"{weights} could not be fetched, and is not here. "
+            f"Put {file.name} from {weights.url} into {folder}, or {instead}."
+        ) from error
+    except (RuntimeError, UnpicklingError, EOFError, KeyError) as error:
+        raise ResourceError(
+            f"{file} is not a readable file of weights. Remove it and fetch it again."
+        ) from error
+    return state, file
 
 
 def is_installed(module: str) -> bool:
@@ -68,9 +107,6 @@ def _has_operator(torch: ModuleType, name: str) -> bool:
 
 
 def _load_compiled_part(torch: ModuleType) -> bool:
-    from importlib.util import find_spec
-    from pathlib import Path
-
     spec = find_spec("torchvision")
     if spec is None or not spec.submodule_search_locations:
         return False

@@ -124,6 +124,14 @@ class Mining:
     created_at: str
 
 
+AT_WORK = ("running", "stopping")
+"""Statuses of a job that a process is busy with."""
+ACTIVE = ("queued", *AT_WORK)
+"""Statuses of a job that waits or is at work."""
+RESUMABLE = ("interrupted", "failed", "cancelled")
+ENDED = ("done", *RESUMABLE)
+
+
 @dataclass(frozen=True)
 class Job:
     """A piece of background work.

@@ -1,6 +1,5 @@
 """Slow extractions in parts on disk, so that one that was stopped goes on later."""
 
-import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import chunks
 from cad_studio.core.progress import Progress
+from cad_studio.core.replacing import replacing
 
 PART_SIZE = 2048
 
@@ -58,7 +58,5 @@ def _read(file: Path, n_rows: int) -> NDArray[np.float32] | None:
 
 def _write(file: Path, part: NDArray[np.float32]) -> None:
     # Renamed when complete: a part that was cut off must not be taken for a finished one.
-    unfinished = file.with_suffix(".unfinished")
-    with unfinished.open("wb") as stream:
+    with replacing(file) as unfinished, unfinished.open("wb") as stream:
         np.save(stream, part)
-    os.replace(unfinished, file)

@@ -1,7 +1,6 @@
 """Features before the last layer of a torchvision classifier trained on ImageNet."""
 
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import ResourceError, SettingError, closest
-from cad_studio.core.optional import require
+from cad_studio.core.optional import require, torchvision_weights
 from cad_studio.core.progress import Progress
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
@@ -108,36 +107,16 @@ class Torchvision:
         import torch
 
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
-        weights = self._weights()
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        try:
-            state = torch.hub.load_state_dict_from_url(
-                weights.url,
-                str(folder),
-                map_location="cpu",
-                progress=False,
-                check_hash=True,
-                weights_only=True,
-            )
-        except OSError as error:
-            raise ResourceError(
-                f"The weights of torchvision {self._name} are not here and could not be fetched. "
-                f"Put {_file_name(weights)} from {weights.url} into {folder}, "
-                "or use the extractor pixels, which needs none."
-            ) from error
-        except (RuntimeError, UnpicklingError, EOFError, KeyError) as error:
-            raise ResourceError(
-                f"{folder / _file_name(weights)} is not a readable file of weights. "
-                "Remove it and fetch it again."
-            ) from error
+        state, file = torchvision_weights(
+            self._weights(), "use the extractor pixels, which needs none"
+        )
         with torch.random.fork_rng(devices=[]):  # the start that is overwritten draws numbers
             model = models.get_model(self._name, weights=None, **_quiet(self._name))
         try:
             model.load_state_dict(state)
         except RuntimeError as error:
             raise ResourceError(
-                f"{folder / _file_name(weights)} does not hold the weights of {self._name}. "
-                "Remove it and fetch it again."
+                f"{file} does not hold the weights of {self._name}. Remove it and fetch it again."
             ) from error
         return model
 

@@ -15,14 +15,13 @@ from cad_studio.core.errors import (
     RecordNotFoundError,
     SettingError,
 )
-from cad_studio.services.runs import ACTIVE
+from cad_studio.core.records import ACTIVE, ENDED
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
     from cad_studio.services.answers import Predictions
 
 _POLL_SECONDS = 0.5
-_ENDED = {"done", "failed", "cancelled", "interrupted"}
 
 
 class StudioRun:
@@ -69,7 +68,7 @@ class StudioRun:
             CadStudioError: It failed, in the words of its job.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while self.status not in _ENDED or self._is_at_work():
+        while self.status not in ENDED or self._is_at_work():
             if until is not None and time.monotonic() > until:
                 raise TimeoutError(f"Run {self.id} is not done after {timeout:g} s; it goes on.")
             time.sleep(_POLL_SECONDS)

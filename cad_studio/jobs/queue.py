@@ -6,16 +6,14 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from cad_studio.core.errors import JobCancelled, SettingError
-from cad_studio.core.records import Job
+from cad_studio.core.records import AT_WORK, RESUMABLE, Job
 from cad_studio.jobs._base import LogPart, Place, Runner
 from cad_studio.store.database import now
 from cad_studio.store.jobs import Jobs
 
 MAX_QUEUED = 20
 MOVES = ("up", "down", "first")
-RESUMABLE = ("interrupted", "failed", "cancelled")
 MAX_VAIN_STARTS = 3
-_AT_WORK = ("running", "stopping")
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_TO_COME = 5.0  # in which a worker somebody else started has claimed its job
 
@@ -287,7 +285,7 @@ class JobQueue:
             )
 
     def _end(self, job: Job, status: str, **values: Any) -> None:
-        self._jobs.change(job.id, _AT_WORK, job.attempts, **_ending(status, **values))
+        self._jobs.change(job.id, AT_WORK, job.attempts, **_ending(status, **values))
 
 
 def _is_start_due(active: list[Job]) -> bool:

@@ -1,7 +1,6 @@
 """Small class-conditional diffusion networks over images of any size, grey or colour."""
 
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cad_studio.core.errors import DatasetFormatError, StorageError, is_disk_full
+from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.optional import require
+from cad_studio.core.replacing import RESUME, replacing
 
 N_TIMES = 1000
 """Noise levels, 0 the least."""
@@ -149,20 +149,12 @@ class Denoiser(nn.Module, ABC):
         Raises:
             StorageError: The disk is full.
         """
-        unfinished = path.with_suffix(".unfinished")
         weights = {
             name: value.detach().to("cpu", torch.float16).contiguous()
             for name, value in self.state_dict().items()
         }
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, RESUME) as unfinished:
             save_file(weights, unfinished, metadata={_KEY: json.dumps(asdict(self.card))})
-            os.replace(unfinished, path)
-        except (OSError, SafetensorError) as error:
-            unfinished.unlink(missing_ok=True)
-            if "os error 28" in str(error) or (isinstance(error, OSError) and is_disk_full(error)):
-                raise StorageError(f"No space is left for {path}. Free some and resume.") from error
-            raise
 
 
 @torch.no_grad()

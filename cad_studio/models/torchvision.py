@@ -1,7 +1,5 @@
 """Any classifier of torchvision up to its last feature map, fresh or with ImageNet weights."""
 
-from pathlib import Path
-from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
@@ -9,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cad_studio.core.errors import ResourceError, SettingError, closest
-from cad_studio.core.optional import require
+from cad_studio.core.optional import require, torchvision_weights
 from cad_studio.models._base import BACKBONES, Backbone
 
 _PRETRAINED = "pretrained"
@@ -77,26 +75,7 @@ def _make_model(models: ModuleType, name: str, size: int) -> nn.Module:
 
 def _load_weights(models: ModuleType, model: nn.Module, name: str) -> None:
     weights = models.get_model_weights(name).DEFAULT
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / str(weights.url).rpartition("/")[2]
-    try:
-        state = torch.hub.load_state_dict_from_url(
-            weights.url,
-            str(folder),
-            map_location="cpu",
-            progress=False,
-            check_hash=True,
-            weights_only=True,
-        )
-    except OSError as error:
-        raise ResourceError(
-            f"The weights of torchvision {name} are not here and could not be fetched. "
-            f"Put {file.name} from {weights.url} into {folder}, or leave out {_PRETRAINED}."
-        ) from error
-    except (RuntimeError, UnpicklingError, EOFError, KeyError) as error:
-        raise ResourceError(
-            f"{file} is not a readable file of weights. Remove it and fetch it again."
-        ) from error
+    state, file = torchvision_weights(weights, f"leave out {_PRETRAINED}")
     known = model.state_dict()
     try:
         model.load_state_dict({key: value for key, value in state.items() if key in known})

@@ -1,10 +1,10 @@
 """The candidate sets that follow from the imported ones and the log, and their versions."""
 
-from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.annotation import Book, ClassMap
@@ -26,8 +26,8 @@ class AnnotatedSets:
         """Read and write through `project`."""
         self._project = project
         self._datasets = datasets
-        self._held: OrderedDict[tuple[int, str], tuple[int, NDArray[np.uint8]]] = OrderedDict()
-        self._bases: OrderedDict[str, PartialLabels] = OrderedDict()
+        self._held: LRUCache[tuple[int, str], tuple[int, NDArray[np.uint8]]] = LRUCache(4)
+        self._bases: LRUCache[str, PartialLabels] = LRUCache(4)
         self._ahead: dict[int, tuple[tuple[str, int], int]] = {}
         self._lock = Lock()
 
@@ -47,9 +47,6 @@ class AnnotatedSets:
                 packed = self._project.blobs.load_array(version.candidates)
                 n_classes = self._datasets.get(name).n_classes
                 self._bases[version.candidates] = PartialLabels(packed, n_classes)
-            self._bases.move_to_end(version.candidates)
-            while len(self._bases) > 4:
-                self._bases.popitem(last=False)
             return self._bases[version.candidates]
 
     def book(self, name: str) -> Book | None:
@@ -181,9 +178,6 @@ class AnnotatedSets:
                 rows, sets = self._project.annotations.effective(book.id, head)
                 _lay_over(packed, rows, sets, base.packed)
             self._held[key] = (book.head, packed)
-            self._held.move_to_end(key)
-            while len(self._held) > 4:
-                self._held.popitem(last=False)
             return packed
 
 

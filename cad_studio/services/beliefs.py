@@ -2,11 +2,11 @@
 
 import json
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import SettingError
@@ -58,8 +58,8 @@ class BeliefService:
         self._datasets = datasets
         self._mining = mining
         self._sets = sets
-        self._graphs: OrderedDict[str, Graph] = OrderedDict()
-        self._beliefs: OrderedDict[tuple[int, str, str, str], tuple[int, csr_array]] = OrderedDict()
+        self._graphs: LRUCache[str, Graph] = LRUCache(2)
+        self._beliefs: LRUCache[tuple[int, str, str, str], tuple[int, csr_array]] = LRUCache(3)
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
@@ -98,8 +98,6 @@ class BeliefService:
                 for file, array in zip(files, (index, cosine), strict=True):
                     derived.save_array(file, array)
             self._graphs[found.file] = Graph(index, cosine, found.description)
-            while len(self._graphs) > 2:
-                self._graphs.popitem(last=False)
             return self._graphs[found.file]
 
     def vectors(self, name: str, features: str) -> NDArray[np.float32]:
@@ -133,9 +131,6 @@ class BeliefService:
             sets = self._sets.original(name) if original else self._sets.effective(name)
             made = propagate(graph.index, graph.cosine, sets)
             self._beliefs[key] = (head, made)
-            self._beliefs.move_to_end(key)
-            while len(self._beliefs) > 3:
-                self._beliefs.popitem(last=False)
             return made
 
     def suggestion(

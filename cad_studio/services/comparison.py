@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
+from cad_studio.core.figures import FIGURES
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.comparison import Change, changed_answers, different_settings, spread
 from cad_studio.services.answers import Predictions
 from cad_studio.services.confusion import ConfusionService, shown_difference
 from cad_studio.services.predictions import PredictionService
-from cad_studio.services.run_figures import FIGURES, entangled_of, figures_of, part_of
+from cad_studio.services.run_figures import entangled_of, figures_of, part_of
 from cad_studio.services.run_inputs import split_rows
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project

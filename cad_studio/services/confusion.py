@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
+from cad_studio.core.figures import FIGURES
 from cad_studio.diagnosis.beliefs import ambiguity, probabilities
 from cad_studio.diagnosis.calibration import Reliability
 from cad_studio.diagnosis.classes import class_table
@@ -23,7 +24,6 @@ from cad_studio.mining.pairs import label_sharing
 from cad_studio.services.answers import Predictions
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_figures import (
-    FIGURES,
     distances_of,
     entangled_of,
     figures_of,

@@ -1,11 +1,11 @@
 """What the annotators of a dataset together say of each sample, for training, queues and pages."""
 
-from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import SettingError
@@ -50,7 +50,7 @@ class ConsensusService:
         self._datasets = datasets
         self._annotators = annotators
         self._blindness = blindness
-        self._held: OrderedDict[tuple[Any, ...], Judgement] = OrderedDict()
+        self._held: LRUCache[tuple[Any, ...], Judgement] = LRUCache(3)
         self._lock = Lock()
 
     def has_votes(self, name: str) -> bool:
@@ -70,11 +70,7 @@ class ConsensusService:
         key = (data.record.id, data.record.files.get("votes"), 0 if book is None else book.head)
         with self._lock:
             if key not in self._held:
-                votes = self._annotators.votes(name)
-                self._held[key] = self._judged(data, votes)
-                while len(self._held) > 3:
-                    self._held.popitem(last=False)
-            self._held.move_to_end(key)
+                self._held[key] = self._judged(data, self._annotators.votes(name))
             return self._held[key]
 
     def people(self, name: str) -> dict[str, Any]:

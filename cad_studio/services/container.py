@@ -11,7 +11,6 @@ from cad_studio.services.access import Access, Login
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.annotation_cards import CardService
-from cad_studio.services.annotation_files import AnnotationFiles
 from cad_studio.services.annotation_history import AnnotationHistory
 from cad_studio.services.annotation_queues import QueueService
 from cad_studio.services.annotators import AnnotatorService
@@ -28,10 +27,11 @@ from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.editors import EditorService
 from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
-from cad_studio.services.jobs import KINDS_WITH_CHECKPOINT, JobService
+from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.loop import LoopService
 from cad_studio.services.mining import MiningService
+from cad_studio.services.operations import KINDS
 from cad_studio.services.pairs import PairService
 from cad_studio.services.pictures import PictureService
 from cad_studio.services.previews import PreviewService
@@ -70,7 +70,9 @@ class Services:
         self.config = config
         self.project = Project(config.project, config.read_only and not is_writable(config.project))
         self.queue = JobQueue(
-            self.project.jobs, runner or LocalRunner(self.project), KINDS_WITH_CHECKPOINT
+            self.project.jobs,
+            runner or LocalRunner(self.project),
+            [name for name, kind in KINDS.items() if kind.is_resumable],
         )
         self.login = login
         self.access = (
@@ -81,11 +83,13 @@ class Services:
         self.blindness = Blindness(self.project, self.access)
         self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project, self.access)
-        self.exporting = ExportService(self.project, self.datasets, self.access)
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(self.project, self.datasets, self.access)
         self.pairs = PairService(self.project, self.datasets, self.mining)
-        self.jobs = JobService(self.queue, self.project.jobs, self.require_writable)
+        self.jobs = JobService(
+            self.queue, self.project.jobs, self.require_writable,
+            [name for name, kind in KINDS.items() if kind.is_of_the_house],
+        )  # fmt: skip
         self.runs = RunService(self.project, self.access)
         self.sets = AnnotatedSets(self.project, self.datasets)
         self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
@@ -126,7 +130,7 @@ class Services:
         self.splitting = SplitService(self.project, self.datasets, self.annotation, self.access)
         self.vote_sets = VoteSetService(self.project, self.datasets, self.sets, self.access)
         self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)
-        self.annotation_files = AnnotationFiles(
+        self.exporting = ExportService(
             self.project, self.datasets, self.sets, self.history, self.annotators, self.access
         )
         self.cards = CardService(

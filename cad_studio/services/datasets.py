@@ -10,8 +10,9 @@ from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import Dataset
+from cad_studio.core.records import AT_WORK, Dataset
 from cad_studio.core.settings import check_settings
+from cad_studio.diagnosis.confusion import busiest
 from cad_studio.services import set_figures
 from cad_studio.services.access import Access
 from cad_studio.services.blindness import Blindness
@@ -127,7 +128,7 @@ class DatasetService:
         """
         self._access.require("owner")
         self.get(name)
-        if self._project.jobs.of_status("running", "stopping"):
+        if self._project.jobs.of_status(*AT_WORK):
             raise SettingError(
                 "A job is running. Wait for it or cancel it, then remove the dataset."
             )
@@ -195,7 +196,7 @@ class DatasetService:
             diagonal counting the samples that hold the class; `n_classes`.
         """
         counts = self.load(name).together
-        shown = busiest_classes(counts)
+        shown = busiest(counts, MAX_MATRIX_CLASSES)
         return {
             "classes": shown.tolist(),
             "counts": counts[np.ix_(shown, shown)].tolist(),
@@ -209,7 +210,7 @@ class DatasetService:
         co-occurrence, as there.
         """
         data = self.load(name)
-        return set_figures.set_model(data, busiest_classes(data.together))
+        return set_figures.set_model(data, busiest(data.together, MAX_MATRIX_CLASSES))
 
     def mistaken_for(self, name: str) -> dict[str, Any]:
         """The class that each class is most often mistaken for: `set_figures.mistaken_for`."""
@@ -288,15 +289,6 @@ def check_row(data: LoadedDataset, row: int) -> None:
         raise RecordNotFoundError(
             f"{data.record.name} has no row {row}; its rows are 0 to {len(data) - 1}."
         )
-
-
-def busiest_classes(counts: NDArray[np.integer]) -> NDArray[np.int64]:
-    """All classes, or those with the largest off-diagonal cells, ascending, int64 (M,)."""
-    if len(counts) <= MAX_MATRIX_CLASSES:
-        return np.arange(len(counts))
-    off = counts.copy()
-    np.fill_diagonal(off, 0)
-    return np.sort(np.argsort(-off.max(axis=1), kind="stable")[:MAX_MATRIX_CLASSES])
 
 
 def _votes_of(data: LoadedDataset, row: int) -> list[dict[str, Any]]:

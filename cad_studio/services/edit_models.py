@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import DamageError, RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
-from cad_studio.core.records import EditModel
+from cad_studio.core.records import ACTIVE, EditModel
+from cad_studio.core.replacing import replacing
 from cad_studio.core.settings import settings_from_json, settings_to_json
 from cad_studio.mining.spreading import propagated
 from cad_studio.services.annotated_sets import AnnotatedSets
@@ -23,7 +24,6 @@ from cad_studio.services.mining import MiningService
 from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.array_files import BrokenFile, open_array
 from cad_studio.store.database import now
-from cad_studio.store.derived import Replacing
 from cad_studio.store.projects import Project, folder_size
 from cad_studio.training.denoiser_settings import EDITOR_FILE, DenoiserConfig
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PROPAGATION = "propagation"
 _FEATURES = "hog"
 _BELIEF_FILE = "belief.npy"
-_ACTIVE = ("queued", "running", "stopping")
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class EditModelService:
             SettingError: It is being trained.
         """
         model = self._project.edit_models.get(model_id)
-        if self._status(model) in _ACTIVE:
+        if self._status(model) in ACTIVE:
             raise SettingError(f"Editor {model_id} is being trained. Stop it first.")
         with self._project.removing() as removal:
             self._project.edit_models.delete(model_id)
@@ -232,7 +231,7 @@ class EditModelService:
                     "train a new editor."
                 ) from error
         belief = self._told(model, data, sets, rows, progress)
-        with Replacing(file) as unfinished, unfinished.open("wb") as stream:
+        with replacing(file) as unfinished, unfinished.open("wb") as stream:
             np.save(stream, belief)
         return belief
 

@@ -1,19 +1,19 @@
 """Stored edits: which are still good, how they look, and what a model says of them."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import EditSet
+from cad_studio.core.records import AT_WORK, EditSet
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.editing import bonds
 from cad_studio.services.editors import EditorService
@@ -64,7 +64,9 @@ class EditSetService:
         self._project = project
         self._datasets = datasets
         self._editors = editors
-        self._known: OrderedDict[tuple[object, ...], EditIndex] = OrderedDict()
+        self._known: LRUCache[tuple[object, ...], EditIndex] = LRUCache(
+            _MOST_REMEMBERED, lambda index: min(len(index), _MOST_REMEMBERED)
+        )
         self._lock = RLock()
 
     def index(self, edit_set: EditSet) -> EditIndex:
@@ -91,9 +93,6 @@ class EditSetService:
         with self._lock:
             if key not in self._known:
                 self._known[key] = read()
-            self._known.move_to_end(key)
-            while len(self._known) > 1 and sum(map(len, self._known.values())) > _MOST_REMEMBERED:
-                self._known.popitem(last=False)
             return self._known[key]
 
     def all(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -132,7 +131,7 @@ class EditSetService:
             SettingError: A job is at work, which may be using them.
         """
         edit_set = self._project.edits.get(set_id)
-        if self._project.jobs.of_status("running", "stopping"):
+        if self._project.jobs.of_status(*AT_WORK):
             raise SettingError("A job is at work. Wait for it or stop it, then delete edits.")
         n_edits = len(self.index(edit_set))
         if not stale_only:

@@ -46,9 +46,9 @@ class EditorService:
         """Each editor as a form shows it.
 
         Returns:
-            `name`, `title`, `uses_text`, `settings` (their description), `missing` (what it still
-            needs on this dataset, in words; empty when nothing is known to be missing) and
-            `model` (of the in-domain editor: what it was trained on, in words).
+            `name`, `title`, `uses_text`, `is_trained_here`, `settings` (their description),
+            `missing` (what it still needs on this dataset, in words; empty when nothing is known
+            to be missing) and `model` (of one trained here: on what, in words).
         """
         from cad_studio.augment._base import EDITORS
 
@@ -57,7 +57,7 @@ class EditorService:
         for editor in EDITORS.names():
             member = EDITORS.get(editor)
             missing, model = "", ""
-            if editor == IN_DOMAIN:
+            if member.is_trained_here:
                 try:
                     model = self._described(data)
                 except CadStudioError as error:
@@ -69,6 +69,7 @@ class EditorService:
                     "name": editor,
                     "title": member.title,
                     "uses_text": member.uses_text,
+                    "is_trained_here": member.is_trained_here,
                     "settings": describe_settings(member.config_type),
                     "missing": missing,
                     "model": model,
@@ -95,7 +96,7 @@ class EditorService:
                 f"{name} holds feature vectors. Editors need images; train with proden instead."
             )
         values = dict(given)
-        if editor == IN_DOMAIN and not values.get("model"):
+        if member.is_trained_here and not values.get("model"):
             values["model"] = str(self._model_file(data))
         return settings_to_json(settings_from_json(member.config_type, values))
 
@@ -110,14 +111,15 @@ class EditorService:
         """
         from cad_studio.augment._base import EDITORS, ClassText
 
-        self._require_own_model(name, editor, str(settings["model"]))
+        member, model = EDITORS.get(editor), str(settings.get("model", ""))
+        if model:
+            self._require_own_model(name, member, model)
         names = self._datasets.get(name).class_names
         prompts = self._prompts.texts(name)
-        content = _content(Path(str(settings["model"])))
+        content = _content(Path(model)) if model else []
         wanted = (editor, repr(sorted(settings.items())), tuple(names), tuple(prompts), content)
         with self._lock:
             if self._loaded is None or self._loaded[0] != wanted:
-                member = EDITORS.get(editor)
                 made = member(settings_from_json(member.config_type, settings))
                 made.load([ClassText(*each) for each in zip(names, prompts, strict=True)])
                 self._loaded = (wanted, made)
@@ -131,12 +133,12 @@ class EditorService:
             return self._prompts.texts(name)
         return list(self._datasets.get(name).class_names)
 
-    def _require_own_model(self, name: str, editor: str, model: str) -> None:
+    def _require_own_model(self, name: str, member: "type[Editor]", model: str) -> None:
         try:
             self._access.require_to_reach(model)
         except (NotAllowedError, ReadOnlyError):
-            own = editor == IN_DOMAIN and model == str(self._model_file(self._datasets.load(name)))
-            if not own:
+            own = member.is_trained_here and self._model_file(self._datasets.load(name))
+            if model != str(own):
                 raise
 
     def _model_file(self, data: LoadedDataset) -> Path:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import EditSet
+from cad_studio.core.replacing import replacing
 from cad_studio.services.edit_plan import Entanglement
 from cad_studio.services.editing import source_image
 from cad_studio.services.loaded import LoadedDataset
-from cad_studio.store.derived import Replacing
 from cad_studio.store.edits import EditIndex, Edits, Evidence
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def judge_pairs(
             }
         )
     cells.sort(key=lambda cell: -int(cell["n_pairs"]))
-    with Replacing(_file(edits, edit_set, judge.key)) as file:
+    with replacing(_file(edits, edit_set, judge.key)) as file:
         file.write_text(json.dumps(cells), encoding="utf-8")
 
 

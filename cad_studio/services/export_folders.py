@@ -1,4 +1,4 @@
-"""Folders that an export writes: all or nothing, and as a zip where one file is wanted."""
+"""Files and folders that an export writes: all or nothing, a folder as a zip where one is named."""
 
 import os
 import shutil
@@ -9,10 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cad_studio.core.errors import SettingError, StorageError, is_disk_full
-from cad_studio.services.exporting import replacing
+from cad_studio.core.replacing import replacing
 
 _PACKED = {".json", ".jsonl", ".csv", ".md", ".txt"}
 """Endings that are compressed in a zip; images and Parquet are so already, and are then mapped."""
+
+
+@contextmanager
+def replacing_file(out: Path) -> Iterator[Path]:
+    """A scratch file beside `out` that takes its place when the block ends well."""
+    if not out.parent.is_dir():
+        raise SettingError(f"The folder {out.parent} does not exist. Make it or choose another.")
+    if out.is_dir():
+        raise SettingError(f"{out} is a folder. Give the name of a file with --out.")
+    with replacing(out, "Free some and export again.") as scratch:
+        try:
+            scratch.touch()
+        except OSError as error:
+            if is_disk_full(error):
+                raise
+            raise SettingError(f"{out.parent} cannot be written: {error.strerror}.") from error
+        yield scratch
 
 
 @contextmanager
@@ -24,7 +41,7 @@ def replacing_folder(out: Path) -> Iterator[Path]:
         StorageError: The disk is full.
     """
     if out.suffix.lower() == ".zip":
-        with replacing(out) as file, tempfile.TemporaryDirectory(dir=out.parent) as name:
+        with replacing_file(out) as file, tempfile.TemporaryDirectory(dir=out.parent) as name:
             yield Path(name)
             _zip(Path(name), file)
         return

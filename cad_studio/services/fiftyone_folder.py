@@ -11,16 +11,16 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
-from cad_studio.services.exporting import Columns, image_file, votes_by_row
+from cad_studio.services.export_tables import Columns, image_file, votes_by_row
 from cad_studio.services.loaded import LoadedDataset
+
+if TYPE_CHECKING:
+    from cad_studio.services.export_formats import Contents
 
 _VERSION = "0.21.0"
 """Of the documents; FiftyOne brings older ones up to date when it loads them."""
@@ -31,28 +31,16 @@ _TAKEN = {"id", "filepath", "tags", "metadata", "sample_id", "split", "candidate
 _FIELDS, _LABELS = "fiftyone.core.fields", "fiftyone.core.labels"
 
 
-def write_fiftyone(
-    data: LoadedDataset,
-    rows: NDArray[np.int64],
-    folder: Path,
-    progress: Progress,
-    fields: Columns,
-) -> int:
-    """Write some samples into an empty folder.
-
-    Args:
-        data: The dataset; one of images.
-        rows: The samples, int64 (M,).
-        folder: Where to.
-        progress: Told how far it is.
-        fields: N further values by name, as `FieldService.columns`; each becomes a field.
+def write_fiftyone(told: "Contents", folder: Path, progress: Progress) -> int:
+    """Write the samples into an empty folder; a further field of a sample becomes a field.
 
     Returns:
-        M.
+        How many samples.
 
     Raises:
         SettingError: The dataset has no images.
     """
+    data, rows, fields = told.data, told.rows, told.fields
     if data.pixels is None:
         raise SettingError(
             f"{data.record.name} has no images, which FiftyOne needs. Use --format huggingface."

@@ -1,27 +1,31 @@
 """Start, follow, order, stop and resume background work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from cad_studio.core.records import Job
+from cad_studio.core.records import ACTIVE, Job
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.store.jobs import Jobs
-
-_KINDS_OF_THE_HOUSE = frozenset({"open-sample", "prepare-queue"})
-"""What the studio does for whoever looks or annotates; features are those of a stored queue."""
-
-KINDS_WITH_CHECKPOINT = frozenset({"train", "extract", "edit-model", "augment", "judge-edits"})
-"""Kinds of jobs that go on where they were; the others start again."""
 
 
 class JobService:
     """The background work of one project."""
 
-    def __init__(self, queue: JobQueue, jobs: Jobs, require_writable: Callable[[], None]) -> None:
-        """Submit to `queue`, read from `jobs`, ask `require_writable` before a change."""
+    def __init__(
+        self,
+        queue: JobQueue,
+        jobs: Jobs,
+        require_writable: Callable[[], None],
+        kinds_of_the_house: Collection[str] = (),
+    ) -> None:
+        """Submit to `queue`, read from `jobs`, ask `require_writable` before a change.
+
+        Work of `kinds_of_the_house` is what the studio does for whoever looks or annotates.
+        """
         self._queue = queue
         self._jobs = jobs
         self._require_writable = require_writable
+        self._kinds_of_the_house = kinds_of_the_house
 
     def submit(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
         """Start a piece of work as soon as those before it are done.
@@ -39,7 +43,7 @@ class JobService:
         Raises:
             ReadOnlyError, NotAllowedError: It is work of another kind, which only owners start.
         """
-        if kind not in _KINDS_OF_THE_HOUSE:
+        if kind not in self._kinds_of_the_house:
             self._require_writable()
         return self._queue.submit(kind, title, arguments)
 
@@ -69,7 +73,7 @@ class JobService:
             RecordNotFoundError: There is none of this id.
         """
         job = self._jobs.get(job_id)
-        if job.status in {"queued", "running", "stopping"}:
+        if job.status in ACTIVE:
             self._queue.recover()
             job = self._jobs.get(job_id)
         return job

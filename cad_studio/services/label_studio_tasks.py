@@ -8,16 +8,16 @@ Label Studio takes annotations only of people it knows.
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cad_studio.core.progress import Progress
 from cad_studio.datasets.label_studio import OWN_QUESTION, WRITER
-from cad_studio.services.exporting import image_file
+from cad_studio.services.export_tables import image_file
 from cad_studio.services.loaded import LoadedDataset
+
+if TYPE_CHECKING:
+    from cad_studio.services.export_formats import Contents
 
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif",
           b"RIFF": "image/webp"}  # fmt: skip
@@ -26,27 +26,16 @@ _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "imag
 [_QUESTION] = OWN_QUESTION
 
 
-def write_tasks(
-    data: LoadedDataset, rows: NDArray[np.int64], live: list[str], path: Path, progress: Progress
-) -> int:
-    """Write the tasks of some samples as one JSON list.
+def write_tasks(told: "Contents", path: Path, progress: Progress) -> int:
+    """Write the tasks of the samples as one JSON list; returns how many.
 
     Beside the first task stands what the import of the file needs: the labelling interface, and
     the classes in their order.
-
-    Args:
-        data: The dataset.
-        rows: The samples, int64 (M,).
-        live: Names of the classes that can be chosen.
-        path: The file.
-        progress: Told how far it is.
-
-    Returns:
-        M.
     """
+    data, rows = told.data, told.rows
     record = data.record
     meta = {
-        "label_config": label_config(live), "class_names": record.class_names,
+        "label_config": label_config(told.live()), "class_names": record.class_names,
         "class_descriptions": record.class_descriptions,
     }  # fmt: skip
     with path.open("w", encoding="utf-8") as file:

@@ -1,13 +1,13 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
 import math
-from collections import OrderedDict
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.annotation import ClassMap
@@ -238,8 +238,7 @@ class Cache:
 
     def __init__(self, size: int = 4) -> None:
         """Hold at most `size` datasets."""
-        self._size = size
-        self._held: OrderedDict[tuple[Any, ...], LoadedDataset] = OrderedDict()
+        self._held: LRUCache[tuple[Any, ...], LoadedDataset] = LRUCache(size)
         self._lock = Lock()
 
     def get(self, project: Project, record: Dataset) -> LoadedDataset:
@@ -251,9 +250,6 @@ class Cache:
             if key not in self._held:
                 self._held[key] = LoadedDataset(project, record)
             self._held[key].record = record  # names and descriptions change without a new version
-            self._held.move_to_end(key)
-            while len(self._held) > self._size:
-                self._held.popitem(last=False)
             return self._held[key]
 
 

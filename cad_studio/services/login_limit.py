@@ -2,10 +2,11 @@
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+
+from cachetools import LRUCache
 
 from cad_studio.core.errors import NotAllowedError
 
@@ -50,8 +51,8 @@ class LoginLimit:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Read the time from `clock`, in seconds."""
         self._clock = clock
-        self._tries: OrderedDict[tuple[str, str], _Tries] = OrderedDict()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._tries: LRUCache[tuple[str, str], _Tries] = LRUCache(_MOST_KEPT)
+        self._known: LRUCache[tuple[str, str], None] = LRUCache(_MOST_KEPT)
         self._lock = Lock()
 
     def begin(self, name: str, address: str) -> None:
@@ -68,9 +69,6 @@ class LoginLimit:
             for key in keys:
                 tries = self._tries.setdefault(key, _Tries())
                 tries.count, tries.last = tries.count + 1, now
-                self._tries.move_to_end(key)
-            while len(self._tries) > _MOST_KEPT:
-                self._tries.popitem(last=False)
 
     def failed(self, name: str, address: str) -> None:
         """Let the wait after a try begin now that its password is known to be wrong."""
@@ -85,8 +83,6 @@ class LoginLimit:
             for key in self._keys(name, address):
                 self._tries.pop(key, None)
             self._known[name, _network(address)] = None
-            while len(self._known) > _MOST_KEPT:
-                self._known.popitem(last=False)
 
     def _keys(self, name: str, address: str) -> list[tuple[str, str]]:
         network = _network(address)

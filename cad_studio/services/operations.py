@@ -1,5 +1,7 @@
 """What a job can be asked to do: the kinds, and how their arguments reach a service."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +42,7 @@ def run_operation(
     """
     if kind not in KINDS:
         raise SettingError(f"{kind!r} is not a kind of job. Kinds: {', '.join(KINDS)}.")
-    return KINDS[kind](services, arguments, progress)
+    return KINDS[kind].run(services, arguments, progress)
 
 
 def _import(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -84,11 +86,14 @@ def _mine(services: "Services", arguments: dict[str, Any], progress: Progress) -
 
 
 def _export(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    services.sets.settle(arguments["name"])
-    out = arguments.get("out")
+    out, selection = arguments.get("out"), arguments.get("selection")
+    rows = None
+    if selection is not None:
+        rows = services.queues.selection(arguments["name"], selection).rows
     return services.exporting.export(
-        arguments["name"], arguments["format"], None if out is None else Path(out), progress
-    )
+        arguments["name"], arguments["format"], None if out is None else Path(out), progress, rows,
+        bool(arguments.get("only_changed")),
+    )  # fmt: skip
 
 
 def _train(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -204,19 +209,6 @@ def _open_sample(
     return services.sample.open(progress)
 
 
-def _export_annotation(
-    services: "Services", arguments: dict[str, Any], progress: Progress
-) -> dict[str, Any]:
-    out, selection = arguments.get("out"), arguments.get("selection")
-    rows = None
-    if selection is not None:
-        rows = services.queues.selection(arguments["name"], selection).rows
-    return services.annotation_files.export(
-        arguments["name"], arguments["format"], None if out is None else Path(out), rows,
-        bool(arguments.get("only_changed")), progress,
-    )  # fmt: skip
-
-
 def _prepare_queue(
     services: "Services", arguments: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -227,28 +219,66 @@ def _verify(services: "Services", _arguments: dict[str, Any], progress: Progress
     return services.verifying.verify(progress)
 
 
+@dataclass(frozen=True)
+class JobKind:
+    """What is known of a kind of job.
+
+    Attributes:
+        run: Does the work.
+        page: Where it can be watched; None where no page shows it.
+        is_resumable: Whether it goes on where it was; the others start again.
+        is_of_the_house: Whether the studio does it for whoever looks or annotates.
+        done: What follows its title when it has ended well; empty when nothing is said.
+        stopped: What follows its title when it was stopped.
+        window_sees: Names of what a window takes of its result, where that tells of single
+            samples: a command prints all of it, a window asks for the rest where it is known who
+            may see it. None for all.
+    """
+
+    run: Callable[["Services", dict[str, Any], Progress], dict[str, Any]]
+    page: str | None = None
+    is_resumable: bool = False
+    is_of_the_house: bool = False
+    done: str = "done."
+    stopped: str = "cancelled. Nothing was changed."
+    window_sees: tuple[str, ...] | None = None
+
+
 KINDS = {
-    "import": _import,
-    "synthesize": _synthesize,
-    "extract": _extract,
-    "mine": _mine,
-    "export": _export,
-    "train": _train,
-    "pack": _pack,
-    "take": _take,
-    "evaluate": _evaluate,
-    "diagnose": _diagnose,
-    "map": _map,
-    "suspects": _suspects,
-    "report": _report,
-    "estimate": _estimate,
-    "push": _push,
-    "edit-model": _edit_model,
-    "augment": _augment,
-    "estimate-edits": _estimate_edits,
-    "judge-edits": _judge_edits,
-    "open-sample": _open_sample,
-    "prepare-queue": _prepare_queue,
-    "export-annotation": _export_annotation,
-    "verify": _verify,
+    "import": JobKind(_import, "dataset"),
+    "synthesize": JobKind(_synthesize, "dataset"),
+    "extract": JobKind(_extract, is_resumable=True),
+    "mine": JobKind(_mine, "pairs", window_sees=("name", "mining")),
+    "export": JobKind(_export, "dataset"),
+    "train": JobKind(
+        _train, "train", is_resumable=True, stopped="stopped. Resume it on the Train page."
+    ),
+    "pack": JobKind(_pack, "train"),
+    "take": JobKind(_take, "train"),
+    "evaluate": JobKind(_evaluate),
+    "diagnose": JobKind(_diagnose, "diagnose"),
+    "map": JobKind(_map, "diagnose"),
+    "suspects": JobKind(_suspects, "diagnose", window_sees=("name", "run")),
+    "report": JobKind(_report, "diagnose"),
+    "estimate": JobKind(_estimate, "train"),
+    "push": JobKind(_push, "train"),
+    "edit-model": JobKind(
+        _edit_model,
+        "augment",
+        is_resumable=True,
+        stopped="stopped. Resume it under Editors on the Augmentations page.",
+    ),
+    "augment": JobKind(
+        _augment,
+        "augment",
+        is_resumable=True,
+        stopped="stopped. The edits made so far are kept; make edits again to go on.",
+    ),
+    "estimate-edits": JobKind(_estimate_edits, "augment"),
+    "judge-edits": JobKind(_judge_edits, "augment", is_resumable=True),
+    "open-sample": JobKind(_open_sample, is_of_the_house=True, done=""),
+    "prepare-queue": JobKind(_prepare_queue, "annotate", is_of_the_house=True),
+    "export-annotation": JobKind(_export, "annotate"),
+    "verify": JobKind(_verify, "dataset"),
 }
+"""The one table of kinds; the window's scripts read it too (`ui/tables.py`)."""

@@ -1,20 +1,26 @@
 """Look at entangled pairs: their summary, lists, single pairs, and neighbours."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Mining
+from cad_studio.diagnosis.confusion import busiest
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs, agreement, label_sharing
-from cad_studio.services.datasets import DatasetService, busiest_classes, check_row, class_index
+from cad_studio.services.datasets import (
+    MAX_MATRIX_CLASSES,
+    DatasetService,
+    check_row,
+    class_index,
+)
 from cad_studio.services.mining import MiningService
 from cad_studio.store.projects import Project
 
@@ -56,8 +62,8 @@ class PairService:
         self._project = project
         self._datasets = datasets
         self._mining = mining
-        self._held: OrderedDict[int, _Held] = OrderedDict()
-        self._sharing: OrderedDict[tuple[str, int], NDArray[np.float64]] = OrderedDict()
+        self._held: LRUCache[int, _Held] = LRUCache(3)
+        self._sharing: LRUCache[tuple[str, int], NDArray[np.float64]] = LRUCache(3)
         self._lock = Lock()
 
     def summary(self, name: str, mining_id: int, wanted: PairFilter) -> dict[str, Any]:
@@ -81,7 +87,7 @@ class PairService:
         matrix = _matrix(held.class_pair[:n_shown], record.n_classes)
         if threshold <= mining.threshold:
             matrix = np.asarray(pairs.per_class)
-        classes = busiest_classes(matrix)
+        classes = busiest(matrix, MAX_MATRIX_CLASSES)
         cell = np.ix_(classes, classes)
         feature_set = self._mining.feature_set(mining.feature_set_id)
         return {
@@ -343,9 +349,6 @@ class PairService:
                 code = np.minimum(a, b) * n_classes + np.maximum(a, b)
                 code[(a < 0) | (b < 0)] = -1
                 self._held[mining.id] = _Held(pairs, labels, code, stamp)
-            self._held.move_to_end(mining.id)
-            while len(self._held) > 3:
-                self._held.popitem(last=False)
             return self._held[mining.id]
 
     def _label_sharing(self, name: str, mining: Mining, held: _Held) -> NDArray[np.float64]:
@@ -354,8 +357,6 @@ class PairService:
         with self._lock:
             if key not in self._sharing:
                 self._sharing[key] = label_sharing(data.candidates, held.labels)
-            while len(self._sharing) > 3:
-                self._sharing.popitem(last=False)
             return self._sharing[key]
 
     def _chosen(

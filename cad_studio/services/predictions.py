@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
@@ -87,7 +87,7 @@ class PredictionService:
         self._datasets = datasets
         self._mining = mining
         self._runs = runs
-        self._held: OrderedDict[int, tuple[str, str, Predictions]] = OrderedDict()
+        self._held: LRUCache[int, tuple[str, str, Predictions]] = LRUCache(_HELD)
         self._lock = Lock()
 
     def is_ready(self, run_id: int) -> bool:
@@ -120,9 +120,6 @@ class PredictionService:
                     )
                 made = self._open(run, data)
                 held = self._held[run_id] = (key, data.view, made)
-            self._held.move_to_end(run_id)
-            while len(self._held) > _HELD:
-                self._held.popitem(last=False)
         return held[2]
 
     def prepare(self, run_id: int, progress: Progress) -> Predictions:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cad_studio.core.errors import ResourceError, SettingError
+from cad_studio.core.figures import RUN_FIGURES
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.services.access import Access
@@ -104,17 +105,11 @@ def check_repository(repository: str) -> None:
 
 
 def _card(run: dict[str, Any]) -> str:
-    figures = [
-        ("Approximated accuracy on held-out candidate sets", run["approximated_accuracy"], ""),
-        ("Mean confidence in the likeliest candidate, while training", run["mean_confidence"], ""),
-        ("Covering rate on held-out candidate sets", run["covering_rate"], ""),
-        ("Test accuracy", run["test_accuracy"], _ORACLE),
-        ("Accuracy on the entangled 0.1 %", run["entangled_accuracy"], _ORACLE),
-    ]
     rows = [
-        f"| {title} | {value:.4f} | {remark} |"
-        for title, value, remark in figures
-        if value is not None
+        f"| {figure.title} | {run[figure.key]:.4f} | {figure.about}. "
+        f"{_ORACLE if figure.oracle else ''} |"
+        for figure in RUN_FIGURES
+        if figure.is_shown and run[figure.key] is not None
     ]
     return "\n".join(
         [

@@ -1,15 +1,15 @@
 """A run as one HTML file that opens anywhere, offline, with the numbers the window shows."""
 
 import base64
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cad_studio import __version__
-from cad_studio.core.errors import SettingError, StorageError, is_disk_full
+from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
+from cad_studio.core.replacing import replacing
 from cad_studio.diagnosis.suspects import KINDS
 from cad_studio.services.access import Access
 from cad_studio.services.answers import Predictions
@@ -96,17 +96,8 @@ class ReportService:
             raise SettingError(f"There is no folder {out.parent}. Make it, or choose another.")
         facts = self.facts(run_id, against, progress)
         progress.report(0.9, "Writing the report")
-        unfinished = out.with_name(f".{out.name}.unfinished")
-        try:
+        with replacing(out) as unfinished:
             write_page(unfinished, facts)
-            os.replace(unfinished, out)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            if is_disk_full(error):
-                raise StorageError(f"No space is left for {out}. Free some and start again.") from (
-                    error
-                )
-            raise
         return {"run": run_id, "against": against, "out": str(out), "bytes": out.stat().st_size}
 
     def facts(self, run_id: int, against: int | None, progress: Progress) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The figures of one run, from its stored answers: the same for page, command and report."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.figures import FIGURES
 from cad_studio.diagnosis.calibration import Reliability, reliability
 from cad_studio.diagnosis.entanglement import (
     accuracy_by_similarity,
@@ -18,76 +19,6 @@ from cad_studio.services.answers import Predictions
 from cad_studio.services.run_inputs import ENTANGLED_QUANTILES, n_cross_class, split_rows
 
 _MOST_CLASS_PAIRS = 200
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number of a run that is shown and compared.
-
-    Attributes:
-        key: Its name for ever.
-        title: What the page calls it.
-        about: What it is, in a sentence.
-        oracle: Whether it took true labels.
-        better: 1 when higher is better, -1 when lower is, 0 when neither.
-        unit: `share` (0 to 1, shown in per cent) or `number`.
-        rests_on: What two runs must have in common for their values to be compared, beside the
-            samples: `truth` nothing more, `sets` the candidate sets, `pairs` the features in which
-            the entangled pairs were found.
-    """
-
-    key: str
-    title: str
-    about: str
-    oracle: bool
-    better: int
-    unit: str = "share"
-    rests_on: str = "truth"
-
-
-FIGURES = [
-    Figure("accuracy", "Accuracy", "Samples predicted as their true class.", True, 1),
-    Figure(
-        "entangled_accuracy", "Entangled 0.1 %",
-        "Accuracy on the samples of the closest 0.1 % of cross-class pairs.", True, 1,
-        rests_on="pairs",
-    ),
-    Figure(
-        "swap_rate", "Swapped in a pair",
-        "Members of those pairs that are predicted as their partner's class.", True, -1,
-        rests_on="pairs",
-    ),
-    Figure(
-        "centre_distance", "Class centres apart",
-        "Mean distance of two class centres in the run's own features; 0 to 2.", False, 1, "number",
-    ),
-    Figure(
-        "ece", "Calibration error",
-        "Mean gap between confidence and accuracy over 15 bins (ECE).", True, -1,
-    ),
-    Figure(
-        "approximated_accuracy", "Approximated accuracy",
-        "Belief in the predicted class within its set. Needs no true label, but grows with "
-        "confidence, right or wrong: read it beside the mean confidence.", False, 0,
-        rests_on="sets",
-    ),
-    Figure(
-        "mean_confidence", "Mean confidence",
-        "Mean share of the belief that the best candidate has.", False, 0, rests_on="sets",
-    ),
-    Figure(
-        "covering_rate", "Covering rate",
-        "Samples whose predicted class is a candidate.", False, 1, rests_on="sets",
-    ),
-    Figure(
-        "centre_ratio", "Centres over spread",
-        "Distance of the class centres over the mean distance to the own one.", False, 1, "number",
-    ),
-    Figure(
-        "disambiguation", "Training labels recovered",
-        "Training samples whose best candidate is true.", True, 1, rests_on="sets",
-    ),
-]  # fmt: skip
 
 
 def figures_of(found: Predictions, split: str | None) -> dict[str, float | None]:
@@ -107,8 +38,7 @@ def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
     candidates, logits = found.candidates.dense(rows), found.logits[rows]
     distances = distances_of(found, split)
     out: dict[str, float | None] = dict.fromkeys(figure.key for figure in FIGURES)
-    out["covering_rate"] = evaluation.covering_rate(logits, candidates)
-    out["approximated_accuracy"] = evaluation.approximated_accuracy(logits, candidates)
+    out |= evaluation.of_sets(logits, candidates)
     filled = rows[found.sizes[rows] > 0]
     out["mean_confidence"] = float(beliefs.believed[filled].mean()) if len(filled) else None
     out["centre_distance"] = distances["between"]

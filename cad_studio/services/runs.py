@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.core.records import Dataset, Job, Run
+from cad_studio.core.figures import RUN_FIGURES
+from cad_studio.core.records import ACTIVE, Dataset, Job, Run
 from cad_studio.services.access import Access
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project, folder_size
 
 MODEL_FILE = "model.safetensors"
-ACTIVE = ("queued", "running", "stopping")
 PACKED = "packed"
 """Of a run trained on another machine, in its environment and as its status until it is back."""
 _MOST_NAME, _MOST_NOTE = 120, 10_000
@@ -206,8 +206,7 @@ class RunService:
         last: dict[str, Any] | None,
         best: dict[str, Any] | None,
     ) -> dict[str, Any]:
-        judged = best or last or {}
-        oracle = judged.get("oracle", {})
+        judged = best or last
         file = self._project.run_folder(run.id) / MODEL_FILE
         return {
             "id": run.id,
@@ -224,14 +223,8 @@ class RunService:
             "created_at": run.created_at,
             "seconds": None if last is None else last["seconds"],
             "samples_per_second": None if last is None else last["samples_per_second"],
-            "approximated_accuracy": judged.get("approximated_accuracy"),
-            "covering_rate": judged.get("covering_rate"),
-            "set_likelihood": judged.get("set_likelihood"),
-            "mean_confidence": judged.get("mean_confidence"),
+            **{each.key: each.of(last if each.of_last else judged) for each in RUN_FIGURES},
             "epochs_in_force": None if last is None else last.get("epochs_in_force"),
-            "test_accuracy": oracle.get("test_accuracy"),
-            "entangled_accuracy": oracle.get("entangled/0.1/instance_accuracy"),
-            "disambiguation": None if last is None else last["oracle"].get("disambiguation"),
             "note": run.note,
             "data_version": run.version_hash,
             "data_number": self._number(record, run.version_hash),

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset, EditSet, Run
+from cad_studio.core.replacing import replacing
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.evidence import aligned
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.run_inputs import RunInputs
 from cad_studio.services.runs import name_of
-from cad_studio.store.derived import Replacing
 from cad_studio.store.edit_files import EditPixels
 from cad_studio.store.edits import EditIndex
 from cad_studio.store.projects import Project
@@ -161,7 +161,7 @@ class StoredViewService:
             if any((file.parent / "checkpoints").glob("*")):
                 return EditChoice()  # it began before there was a choice
             choice = self.choose(run)
-            with Replacing(file) as unfinished, unfinished.open("wb") as stream:
+            with replacing(file) as unfinished, unfinished.open("wb") as stream:
                 np.save(stream, choice.ids)
             environment = {**run.environment, **choice.kept()}
             self._project.runs.change(run.id, environment=environment)

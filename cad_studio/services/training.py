@@ -8,6 +8,7 @@ import numpy as np
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import CadStudioError, SettingError
+from cad_studio.core.figures import RUN_FIGURES
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
@@ -217,7 +218,7 @@ class TrainingService:
         trainer = Trainer(inputs.data, self.plan(run), folder, inputs.outside, processes)
 
         def on_epoch(report: "EpochReport", is_best: bool) -> None:
-            runs.save_report(run_id, asdict(report), is_best)
+            runs.save_report(run_id, report.plain(), is_best)
 
         fitted = trainer.fit(Part(progress, _READING, 1.0), on_epoch)
         ending = {"finished_at": now(), "best_epoch": fitted.best.epoch}
@@ -258,17 +259,13 @@ class TrainingService:
 
         Returns:
             `run`, `name`, `method`, `backbone`, `dataset`, `data_version`, `epochs`,
-            `best_epoch`, `approximated_accuracy`, `covering_rate`, `set_likelihood` (all on the
-            samples held out), `mean_confidence`, `epochs_in_force`, `test_accuracy`,
-            `entangled_accuracy`, `disambiguation` (these three use true labels),
-            `samples_per_second`, `seconds`.
+            `best_epoch`, `epochs_in_force`, `samples_per_second`, `seconds`, and the figures of
+            `core.figures.RUN_FIGURES`.
         """
         row = self._runs.get(run_id)
         taken = (
-            "name", "method", "backbone", "dataset", "data_version", "approximated_accuracy",
-            "covering_rate", "set_likelihood", "mean_confidence", "epochs_in_force",
-            "test_accuracy", "entangled_accuracy", "disambiguation",
-            "samples_per_second", "seconds",
+            "name", "method", "backbone", "dataset", "data_version", "epochs_in_force",
+            "samples_per_second", "seconds", *(figure.key for figure in RUN_FIGURES),
         )  # fmt: skip
         best = row["best"]
         return {
@@ -287,7 +284,7 @@ class TrainingService:
             progress: Told how far it is.
 
         Returns:
-            `run`, `split`, `n`, `covering_rate`, `approximated_accuracy`, `mean_confidence` (of the
+            `run`, `split`, `n`, the figures of `evaluation.FROM_SETS`, `mean_confidence` (of the
             model, in the likeliest candidate), `epochs_in_force` (of the run), and where true
             labels are known the figures that use them: `accuracy`, `entangled` (by share of the
             closest pairs, in per cent; only for the split runs are judged by) and
@@ -319,8 +316,7 @@ class TrainingService:
             "name": name_of(run),
             "split": split or "test",
             "n": len(rows),
-            "covering_rate": evaluation.covering_rate(logits, candidates),
-            "approximated_accuracy": evaluation.approximated_accuracy(logits, candidates),
+            **evaluation.of_sets(logits, candidates),
             "mean_confidence": evaluation.mean_confidence(logits, candidates),
             "epochs_in_force": self._runs.get(run_id)["epochs_in_force"],
             "accuracy": None,

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from cad_studio.core.archive import Archive
 from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Part, Progress
-from cad_studio.core.records import Run
+from cad_studio.core.records import ACTIVE, Run
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
-from cad_studio.services.runs import ACTIVE, PACKED, RunService, name_of
+from cad_studio.services.runs import PACKED, RunService, name_of
 from cad_studio.services.training import TrainingRequest, TrainingService
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project

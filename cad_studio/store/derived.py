@@ -5,7 +5,6 @@ when that does. Nothing in the database names them.
 """
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from time import time
@@ -14,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import DamageError, StorageError, is_disk_full
+from cad_studio.core.errors import DamageError
+from cad_studio.core.replacing import UNFINISHED, replacing
 from cad_studio.store.array_files import BrokenFile, open_array
 
-_UNFINISHED = ".unfinished"
 _GIVEN_UP = 3600.0
 """Seconds after which nobody is writing a file any more."""
 
@@ -52,7 +51,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with Replacing(self.path(name)) as file, file.open("wb") as stream:
+        with replacing(self.path(name)) as file, file.open("wb") as stream:
             np.save(stream, array)
 
     def load_array(self, name: str) -> NDArray[Any]:
@@ -72,7 +71,7 @@ class Derived:
         Raises:
             StorageError: The disk is full.
         """
-        with Replacing(self.path(name)) as file:
+        with replacing(self.path(name)) as file:
             file.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
     def load_json(self, name: str) -> Any:
@@ -90,7 +89,7 @@ class Derived:
         """Delete what rests on anything else, and what killed processes left; returns bytes."""
         freed = 0
         for file in self._folder.glob("*"):
-            is_left = file.suffix == _UNFINISHED and time() - file.stat().st_mtime > _GIVEN_UP
+            is_left = file.suffix == UNFINISHED and time() - file.stat().st_mtime > _GIVEN_UP
             if is_left or file.name.partition("-")[0] not in origins:
                 freed += file.stat().st_size
                 file.unlink(missing_ok=True)
@@ -103,32 +102,3 @@ class Derived:
             f"{self.path(name)}, a result that can be made again, was damaged and is thrown away. "
             "Try again."
         )
-
-
-class Replacing:
-    """A file beside the wanted one that takes its place when the block ends well."""
-
-    def __init__(self, target: Path) -> None:
-        """Write `target`; its folder is made when needed."""
-        self._target = target
-        self._unfinished = target.with_name(f"{target.name}.{os.getpid()}{_UNFINISHED}")
-
-    def __enter__(self) -> Path:
-        """The file to write."""
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        return self._unfinished
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Put it in place, or delete it when the block raised.
-
-        Raises:
-            StorageError: The disk is full.
-        """
-        if error is None:
-            os.replace(self._unfinished, self._target)
-            return
-        self._unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and is_disk_full(error):
-            raise StorageError(
-                f"No space is left for {self._target}. Free some and start again."
-            ) from error

@@ -15,8 +15,8 @@ from pathlib import Path
 import sqlalchemy as sql
 
 from cad_studio.core.errors import ProjectError
+from cad_studio.core.replacing import replacing
 from cad_studio.store.database import Database
-from cad_studio.store.derived import Replacing
 from cad_studio.store.references import folder_numbers, highest_numbers, references
 from cad_studio.store.sqlite_files import is_empty
 
@@ -139,5 +139,5 @@ def _stamp(database: Database, number: int) -> int:
 
 
 def _write_number(folder: Path, number: int) -> None:
-    with Replacing(folder / FILE) as file:
+    with replacing(folder / FILE) as file:
         file.write_text(json.dumps({"project": number}) + "\n", encoding="utf-8")

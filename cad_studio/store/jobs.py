@@ -5,12 +5,9 @@ from typing import Any
 import sqlalchemy as sql
 
 from cad_studio.core.errors import RecordNotFoundError
-from cad_studio.core.records import Job
+from cad_studio.core.records import ACTIVE, AT_WORK, Job
 from cad_studio.store.database import Database, inserted
 from cad_studio.store.tables import JOB
-
-_AT_WORK = ("running", "stopping")
-_ACTIVE = (*_AT_WORK, "queued")
 
 
 class Jobs:
@@ -57,7 +54,7 @@ class Jobs:
     def recent(self, limit: int = 50) -> list[Job]:
         """The active jobs and those that were queued last, newest first."""
         latest = sql.select(JOB.c.id).order_by(JOB.c.position.desc(), JOB.c.id.desc()).limit(limit)
-        wanted = JOB.c.status.in_(_ACTIVE) | JOB.c.id.in_(latest)
+        wanted = JOB.c.status.in_(ACTIVE) | JOB.c.id.in_(latest)
         with self._database.read() as connection:
             rows = connection.execute(sql.select(JOB).where(wanted).order_by(JOB.c.id.desc()))
             return [Job(**row._mapping) for row in rows]
@@ -72,7 +69,7 @@ class Jobs:
 
     def active(self) -> list[Job]:
         """What is at work, then what waits, in order; the same moment for all."""
-        jobs = self.of_status(*_ACTIVE)
+        jobs = self.of_status(*ACTIVE)
         return sorted(jobs, key=lambda job: job.status == "queued")
 
     def change(
@@ -161,7 +158,7 @@ class Jobs:
             values: Further columns to set.
         """
         other = JOB.alias("other")
-        at_work = sql.exists().where(other.c.status.in_(_AT_WORK))
+        at_work = sql.exists().where(other.c.status.in_(AT_WORK))
         first = (
             sql.select(other.c.id)
             .where(other.c.status == "queued")
@@ -183,7 +180,7 @@ class Jobs:
 def _free_position(connection: sql.Connection, first: bool) -> int:
     """A position before all active jobs, or behind all that ever were."""
     if first:
-        lowest = sql.select(sql.func.min(JOB.c.position)).where(JOB.c.status.in_(_ACTIVE))
+        lowest = sql.select(sql.func.min(JOB.c.position)).where(JOB.c.status.in_(ACTIVE))
         found = connection.scalar(lowest)
         if found is not None:
             return found - 1

@@ -76,7 +76,7 @@ class Checkpoints:
             _sync(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            if is_full(error):
+            if is_disk_full(error):
                 raise StorageError(
                     f"No space is left for a checkpoint in {self.folder}. Free some and resume; "
                     "the checkpoint before is intact."
@@ -150,14 +150,6 @@ def _checksum(file: Path) -> int:
         while block := stream.read(1 << 24):
             total = zlib.crc32(block, total)
     return total
-
-
-def is_full(error: Exception) -> bool:
-    """Whether the system, or safetensors for it, refused a write for lack of space."""
-    if isinstance(error, OSError):
-        return is_disk_full(error)
-    # safetensors wraps the system's error and keeps only its text.
-    return any(text in str(error) for text in ("os error 28", "os error 27", "os error 122"))
 
 
 def _sync(path: Path) -> None:

@@ -55,6 +55,15 @@ def approximated_accuracy(
     return float(np.where(covered, 1.0 / np.maximum(inside, 1.0), 0.0).mean())
 
 
+FROM_SETS = {"covering_rate": covering_rate, "approximated_accuracy": approximated_accuracy}
+"""Figures of logits and candidate sets alone: of an epoch, a question to a model, a diagnosis."""
+
+
+def of_sets(logits: NDArray[np.float32], candidates: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Each figure of `FROM_SETS` by name; the shapes are theirs."""
+    return {name: figure(logits, candidates) for name, figure in FROM_SETS.items()}
+
+
 def mean_confidence(logits: NDArray[np.float32], candidates: NDArray[np.bool_]) -> float | None:
     """Mean probability of the likeliest candidate among the candidates.
 

@@ -5,7 +5,6 @@ logits = network(views.plain(views.unit(images)))     # images: uint8 (B, H, W, 
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from cad_studio.core.errors import CadStudioError, DatasetFormatError, StorageError
+from cad_studio.core.errors import CadStudioError, DatasetFormatError
+from cad_studio.core.replacing import RESUME, replacing
 from cad_studio.models.network import Network, make_network
-from cad_studio.training.checkpoint import is_full
 from cad_studio.training.views import Views
 
 _KEY = "cad-studio"
@@ -56,19 +55,9 @@ def save_model(path: Path, network: Network, card: ModelCard) -> None:
     Raises:
         StorageError: The disk is full.
     """
-    unfinished = path.with_suffix(".unfinished")
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, RESUME) as unfinished:
         save_file(weights, unfinished, metadata={_KEY: json.dumps(asdict(card))})
-        os.replace(unfinished, path)
-    except (OSError, SafetensorError) as error:
-        unfinished.unlink(missing_ok=True)
-        if is_full(error):
-            raise StorageError(
-                f"No space is left for {path}. Free some and resume; the last checkpoint is intact."
-            ) from error
-        raise
 
 
 def load_model(path: Path | str) -> tuple[Network, Views | None]:

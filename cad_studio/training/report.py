@@ -1,6 +1,7 @@
 """What is known of a run after each epoch."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,16 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.training.data import TrainingData
 from cad_studio.training.evaluation import (
+    FROM_SETS,
     accuracy,
-    approximated_accuracy,
-    covering_rate,
     disambiguation,
+    of_sets,
     pair_figures,
     set_likelihood,
 )
+
+HELD_OUT = (*FROM_SETS, "set_likelihood")
+"""Figures on the samples held out, which have a place of their own among the plain values."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,9 @@ class EpochReport:
         epoch: From 0.
         learning_rate: Step size of its last step.
         losses: Mean over its steps of the loss and of each part.
-        covering_rate: On the samples held out; None without any.
-        approximated_accuracy: Likewise. It rewards whoever is sure, right or wrong: it says
-            nothing without the mean confidence.
-        set_likelihood: Likewise: mean log-likelihood of the sets held out; selects the model.
+        held_out: The figures of `HELD_OUT`; None each without samples held out. Approximated
+            accuracy rewards whoever is sure, right or wrong: it says nothing without the mean
+            confidence. The mean log-likelihood of the sets selects the model.
         mean_confidence: Mean over the steps of the highest probability that the method gave to a
             candidate; None for methods that do not say.
         epochs_in_force: Epochs so far in which the method's own belief was in force.
@@ -42,9 +45,7 @@ class EpochReport:
     epoch: int
     learning_rate: float
     losses: dict[str, float]
-    covering_rate: float | None
-    approximated_accuracy: float | None
-    set_likelihood: float | None
+    held_out: dict[str, float | None]
     mean_confidence: float | None
     epochs_in_force: int
     oracle: dict[str, float]
@@ -52,14 +53,28 @@ class EpochReport:
     seconds: float
     memory_mb: float
 
+    def plain(self) -> dict[str, Any]:
+        """Plain values, as files and rows keep them."""
+        values = asdict(self)
+        return values | values.pop("held_out")
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "EpochReport":
+        """Back from `plain`.
+
+        Raises:
+            TypeError: A value is missing, or there is one too many.
+        """
+        held_out = {name: values.get(name) for name in HELD_OUT}
+        rest = {name: value for name, value in values.items() if name not in held_out}
+        return cls(held_out=held_out, **rest)
+
 
 @dataclass(frozen=True)
 class Judgement:
     """The part of a report that comes from asking the network."""
 
-    covering_rate: float | None
-    approximated_accuracy: float | None
-    set_likelihood: float | None = None
+    held_out: dict[str, float | None]
     oracle: dict[str, float] = field(default_factory=dict)
 
 
@@ -98,9 +113,5 @@ def judge(
         for name, pairs in data.pairs.items():
             for figure, value in pair_figures(predicted, truth, pairs).items():
                 oracle[f"entangled/{name}/{figure}"] = value
-    return Judgement(
-        covering_rate(held_logits, candidates),
-        approximated_accuracy(held_logits, candidates),
-        None if table is None else set_likelihood(held_logits, candidates, table),
-        oracle,
-    )
+    explained = None if table is None else set_likelihood(held_logits, candidates, table)
+    return Judgement(of_sets(held_logits, candidates) | {"set_likelihood": explained}, oracle)

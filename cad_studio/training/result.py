@@ -1,7 +1,6 @@
 """The result of a packed run: one file with its figures, beliefs, checkpoints and model."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from cad_studio import __version__
 from cad_studio.core.archive import Archive, writing_archive
 from cad_studio.core.errors import DatasetFormatError, SettingError
+from cad_studio.core.replacing import RESUME, replacing
 from cad_studio.core.settings import settings_from_json
 from cad_studio.training.environment import describe_environment, engine_digest
 from cad_studio.training.pack import RESULT_KIND, check_kind
@@ -91,15 +91,14 @@ class Reports:
 
     def add(self, report: EpochReport) -> None:
         """Keep the figures of an epoch; the same epoch again replaces them."""
-        self.all[report.epoch] = asdict(report)
+        self.all[report.epoch] = report.plain()
         self.save()
 
     def save(self) -> None:
         """Write them, at once or not at all."""
         whole = {"pack": self._pack, "reports": [self.all[epoch] for epoch in sorted(self.all)]}
-        unfinished = self._file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(whole), encoding="utf-8")
-        os.replace(unfinished, self._file)
+        with replacing(self._file, RESUME) as unfinished:
+            unfinished.write_text(json.dumps(whole), encoding="utf-8")
 
 
 def write_result(
@@ -206,14 +205,14 @@ def _report(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError, KeyError: It is something else.
     """
-    report = EpochReport(**values)
+    report = EpochReport.from_plain(values)
     for value in asdict(report).values():
         for each in value.values() if isinstance(value, dict) else [value]:
             if each is not None:
                 _figure(each)
     if not isinstance(report.epoch, int):
         raise TypeError("an epoch is a whole number")
-    return asdict(report)
+    return report.plain()
 
 
 def _changes(values: dict[str, Any]) -> dict[str, Any]:

@@ -65,12 +65,8 @@ def named_figures(report: EpochReport) -> dict[str, float]:
     """The figures of an epoch by name: `loss/...`, `held_out/...`, `oracle/...`, `speed/...`."""
     figures = {f"loss/{name}": value for name, value in report.losses.items()}
     figures["learning_rate"] = report.learning_rate
-    held_out = {
-        "covering_rate": report.covering_rate,
-        "approximated_accuracy": report.approximated_accuracy,
-        "set_likelihood": report.set_likelihood,
-    }
-    figures.update({f"held_out/{k}": value for k, value in held_out.items() if value is not None})
+    held_out = report.held_out.items()
+    figures.update({f"held_out/{k}": value for k, value in held_out if value is not None})
     figures.update({f"oracle/{name}": value for name, value in report.oracle.items()})
     if report.mean_confidence is not None:
         figures["mean_confidence"] = report.mean_confidence

@@ -1,6 +1,6 @@
 """All that changes while a run is under way, and how it goes into a checkpoint and comes back."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -163,9 +163,10 @@ class Session:
         first = first_choosable_epoch(self.config.epochs)
         if self.best is None or report.epoch < first or self.best.epoch < first:
             return True
-        if report.set_likelihood is None or self.best.set_likelihood is None:
+        new, best = (each.held_out["set_likelihood"] for each in (report, self.best))
+        if new is None or best is None:
             return True
-        return report.set_likelihood >= self.best.set_likelihood
+        return new >= best
 
     def next_epoch(self, report: EpochReport) -> None:
         """Close the epoch under way."""
@@ -225,8 +226,8 @@ class Session:
             "n_steps": self.n_steps,
             "epochs_in_force": self.epochs_in_force,
             "early_sureness": self.early_sureness,
-            "last": None if self.last is None else asdict(self.last),
-            "best": None if self.best is None else asdict(self.best),
+            "last": None if self.last is None else self.last.plain(),
+            "best": None if self.best is None else self.best.plain(),
         }
         return tensors, state
 
@@ -277,4 +278,4 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _report(values: dict[str, Any] | None) -> EpochReport | None:
-    return None if values is None else EpochReport(**values)
+    return None if values is None else EpochReport.from_plain(values)

@@ -4,14 +4,13 @@ Only the candidates' entries are kept, as float16, sample after sample and class
 60,000 samples with 4 candidates each 0.5 MB.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import StorageError, is_disk_full
 from cad_studio.core.partial_labels import PartialLabels
+from cad_studio.core.replacing import RESUME, replacing
 
 _PREFIX = "belief-"
 
@@ -35,20 +34,8 @@ class Snapshots:
             StorageError: The disk is full.
         """
         file = self._file(epoch)
-        unfinished = file.with_suffix(".unfinished")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as stream:
-                np.save(stream, belief[candidates].astype(np.float16))
-            os.replace(unfinished, file)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            if is_disk_full(error):
-                raise StorageError(
-                    f"No space is left in {self._folder}. Free some and resume; "
-                    "the last checkpoint is intact."
-                ) from error
-            raise
+        with replacing(file, RESUME) as unfinished, unfinished.open("wb") as stream:
+            np.save(stream, belief[candidates].astype(np.float16))
 
     def epochs(self) -> list[int]:
         """Epochs there is a belief of, ascending."""

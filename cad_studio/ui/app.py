@@ -17,6 +17,7 @@ from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.login import RoleGate, login_routes
 from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.site_guard import SiteGuard, sites_of
+from cad_studio.ui.tables import window_tables
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _STYLES = ("viewers", "annotate", "diagnose", "shell")
@@ -142,5 +143,6 @@ def _head() -> str:
     css += "".join(
         f"body[data-page={name}] #page-{name} {{ display: flex; }}\n" for name, _ in pages
     )
-    told = json.dumps([{"name": name, "title": tab.title} for name, tab in pages])
-    return f"<style>{css}</style>{''.join(links)}<script>window.cadPages = {told};</script>"
+    told = [{"name": name, "title": tab.title} for name, tab in pages]
+    scripts = f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()};"
+    return f"<style>{css}</style>{''.join(links)}<script>{scripts}</script>"

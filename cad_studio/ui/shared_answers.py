@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -51,7 +51,7 @@ class SharedAnswers:
         self._stamp = stamp
         self._seconds = seconds
         self._clock = clock
-        self._held: OrderedDict[Hashable, _Answer] = OrderedDict()
+        self._held: LRUCache[Hashable, _Answer] = LRUCache(_MOST_HELD)
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -65,9 +65,6 @@ class SharedAnswers:
             is_own = found is None or found.stamp != stamp or self._is_old(found, now)
             if is_own:
                 found = self._held[key] = _Answer(stamp, now, Future())
-                self._held.move_to_end(key)
-                while len(self._held) > _MOST_HELD:
-                    self._held.popitem(last=False)
         assert found is not None
         if is_own:
             self._make(key, found, make)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
+from cad_studio.services.operations import KINDS
 
 
 def dataset_entry(data: Dataset, n_changes: int) -> dict[str, Any]:
@@ -18,15 +19,11 @@ def dataset_entry(data: Dataset, n_changes: int) -> dict[str, Any]:
     }
 
 
-_SHOWN = {"mine": {"name", "mining"}, "suspects": {"name", "run"}}
-"""By kind of job, what a window takes of a result that tells of single samples. A command prints
-all of it; a window asks for the rest where it is known who may see it."""
-
-
 def _result(job: Job) -> dict[str, Any] | None:
-    if job.result is None or job.kind not in _SHOWN:
+    seen = KINDS[job.kind].window_sees if job.kind in KINDS else None
+    if job.result is None or seen is None:
         return job.result
-    return {name: value for name, value in job.result.items() if name in _SHOWN[job.kind]}
+    return {name: value for name, value in job.result.items() if name in seen}
 
 
 def job_entry(job: Job) -> dict[str, Any]:

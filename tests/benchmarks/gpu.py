@@ -251,7 +251,7 @@ def _learn(
                 "epoch": report.epoch,
                 "test": report.oracle.get("test_accuracy"),
                 "labels": report.oracle.get("disambiguation"),
-                "approximated": report.approximated_accuracy,
+                "approximated": report.held_out["approximated_accuracy"],
                 "samples_per_second": round(report.samples_per_second),
             }
         )

@@ -27,7 +27,7 @@ def services(tmp_path):
 
 def export(services, tmp_path, format_name, **more):
     out = tmp_path / f"out.{format_name}"
-    return services.annotation_files.export(NAME, format_name, out, **more), out
+    return services.exporting.export(NAME, format_name, out, **more), out
 
 
 def lines(out):

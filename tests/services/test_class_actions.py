@@ -1,6 +1,7 @@
 """After a merge or a removal, sets, true labels, votes and exports are in the classes left."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_imported_votes_follow_in_agreement_cards_and_export(tmp_path):
     assert (found["raw"], found["disputed"], found["votes"]) == (1.0, 0, 24)
     labels = {vote["label"] for vote in services.cards.card(NAME, [1], "anna")["sides"][0]["votes"]}
     assert labels == {cat}
-    services.annotation_files.export(NAME, "votes", tmp_path / "out.csv")
+    services.exporting.export(NAME, "votes", tmp_path / "out.csv")
     assert "dog" not in (tmp_path / "out.csv").read_text()
     act(services, "undo")
     assert services.annotators.agreement(NAME)["raw"] < 1
@@ -123,7 +124,8 @@ def test_an_export_after_a_merge_comes_back_with_truth_in_every_set(services, tm
     store(services, tmp_path / "out.npz", "again")
     found = services.datasets.describe("again")
     assert (found["truth_known"], found["truth_in_candidates"]) == (N_SAMPLES, N_SAMPLES)
-    assert "dog" not in services.annotation_files.label_config_of(NAME)
+    services.exporting.export(NAME, "label-studio", tmp_path / "out.json")
+    assert "dog" not in json.loads((tmp_path / "out.json").read_text())[0]["meta"]["label_config"]
 
 
 def test_sets_made_anew_after_a_merge_keep_the_classes(services):

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.services.datasets import MAX_MATRIX_CLASSES, RowFilter, busiest_classes
+from cad_studio.diagnosis.confusion import busiest
+from cad_studio.services.datasets import MAX_MATRIX_CLASSES, RowFilter
 from tests.services.small import save, store
 
 CLASSES = ["cat", "dog", "cow"]
@@ -123,7 +124,7 @@ def test_of_many_classes_those_that_go_together_most_are_shown():
     busy = np.unique(busy)
     for one, other in zip(busy[::2], busy[1::2], strict=False):
         counts[one, other] = counts[other, one] = 5
-    shown = busiest_classes(counts)
+    shown = busiest(counts, MAX_MATRIX_CLASSES)
     assert len(shown) == MAX_MATRIX_CLASSES
     assert set(busy[: len(busy) // 2 * 2]) <= set(shown.tolist())
     assert (np.diff(shown) > 0).all()

@@ -65,7 +65,7 @@ def test_a_stock_label_studio_takes_the_tasks_and_leaves_them_open(tmp_path, pyt
     """It refused them for the e-mails of people it does not know; without, all were labelled."""
     services = Services(AppConfig(tmp_path / "project"))
     make(services, tmp_path)
-    services.annotation_files.export(NAME, "label-studio", tmp_path / "tasks.json")
+    services.exporting.export(NAME, "label-studio", tmp_path / "tasks.json")
     services.close()
     (tmp_path / "data").mkdir()
     done = subprocess.run(

@@ -46,7 +46,7 @@ READY = {
 """Requests that say no to what is left out."""
 NAMES = {"name", "title", "who", "password", "address", "given", "template", "text"}
 SPECIAL = {
-    "importing.import_source": {"name": "new"}, "annotation_files.export": {"format_name": "sets"},
+    "importing.import_source": {"name": "new"}, "exporting.export": {"format_name": "sets"},
     "diagnosis.suspects.find": {"run_id": None}, "diagnosis.suspects.submit": {"run_id": None},
 }  # fmt: skip
 """Where a method takes something else, or it would refuse for another reason."""
@@ -254,7 +254,7 @@ def test_no_service_follows_a_path_of_someone_who_is_no_owner(services, folder, 
 REACHING = {
     "mining.extract", "mining.mine", "beliefs.graph", "beliefs.vectors", "beliefs.belief",
     "beliefs.suggestion", "diagnosis.maps.make", "diagnosis.suspects.find",
-    "importing.import_source", "exporting.export", "annotation_files.export", "editors.open",
+    "importing.import_source", "exporting.export", "editors.open",
     "travel.submit_take", "travel.take",
 }  # fmt: skip
 

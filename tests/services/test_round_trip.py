@@ -12,16 +12,11 @@ from PIL import Image
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import SettingError
-from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import recognise
-from cad_studio.services.annotation_files import FORMATS as OF_ANNOTATION
 from cad_studio.services.container import Services
-from cad_studio.services.exporting import FORMATS as OF_DATASETS
+from cad_studio.services.export_formats import FORMATS
 from tests.services.small import NASTY, save, store
 from tests.services.test_exporting import assert_same, nasty_source, sources
-
-WITHOUT_SAMPLES = {"csv", "sets", "history", "votes"}
-"""What they hold is laid over the images again: by --candidates, and by corrections."""
 
 PLACES = {
     "parquet": ("o.parquet", "huggingface"),
@@ -37,7 +32,8 @@ PLACES = {
 
 def test_all_formats_are_walked():
     walked = {name.partition(" ")[0] for name in PLACES}
-    assert walked | WITHOUT_SAMPLES == {*OF_DATASETS, *OF_ANNOTATION}
+    # what the others hold is laid over the images again: by --candidates, and by corrections
+    assert walked == {name for name, each in FORMATS.items() if each.holds_samples}
 
 
 def come_back(services, folder, skipped=()):
@@ -47,10 +43,7 @@ def come_back(services, folder, skipped=()):
         if name in skipped:
             continue
         out, export = folder / place, name.partition(" ")[0]
-        if export in OF_DATASETS:
-            services.exporting.export("first", export, out, Silent())
-        else:
-            services.annotation_files.export("first", export, out)
+        services.exporting.export("first", export, out)
         assert recognise(str(out)) == format_name, name
         store(services, out, name)
         yield name, first, services.datasets.load(name)
@@ -112,7 +105,7 @@ def test_a_folder_takes_no_others_place_and_has_the_documents_of_fiftyone(tmp_pa
               "candidates": np.array([[1, 1], [0, 1]], bool)}  # fmt: skip
     store(services, save(tmp_path / "a.npz", **arrays), name="first")
     out = tmp_path / "one"
-    told = services.annotation_files.export("first", "fiftyone", out)
+    told = services.exporting.export("first", "fiftyone", out)
     assert told["bytes"] == sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     about = json.loads((out / "metadata.json").read_text())
     samples = json.loads((out / "samples.json").read_text())["samples"]
@@ -126,6 +119,6 @@ def test_a_folder_takes_no_others_place_and_has_the_documents_of_fiftyone(tmp_pa
     assert [each["label"] for each in samples[0]["candidates"]["classifications"]] == ["0", "1"]
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SettingError, match=r"is there already and not empty\. Name a new folder"):
-        services.annotation_files.export("first", "fiftyone", out)
+        services.exporting.export("first", "fiftyone", out)
     assert sorted(tmp_path.rglob("*")) == before
     services.close()

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +105,29 @@ def test_what_a_killed_process_left_is_removed_and_what_others_write_is_not(blob
         assert files(tmp_path / "scratch") == [writer.scratch]
         writer.write(b"whole")
         assert blobs.has(blobs.keep(writer, "bin"))
+
+
+def bytes_read():
+    """How many this process asked the system for so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts are Linux's")
+def test_a_large_array_is_mapped_without_being_read(blobs):
+    """All of it was read first, at every look at a pair: 293 MB for nothing."""
+    name = blobs.save_array(np.zeros(40 << 20, np.uint8))
+    before = bytes_read()
+    array = blobs.load_array(name)
+    assert bytes_read() - before < 1 << 16
+    assert isinstance(array, np.memmap)
+    assert len(array) == 40 << 20
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts are Linux's")
+def test_an_array_that_was_held_against_its_name_is_not_read_again(blobs):
+    name = blobs.save_array(np.zeros(1 << 20, np.uint8))
+    blobs.load_array(name)
+    before = bytes_read()
+    blobs.load_array(name)
+    assert bytes_read() - before < 1 << 16

@@ -133,4 +133,4 @@ def test_figures_that_took_the_truth_are_kept_apart():
         "entangled/0.1/pair_accuracy": 0.0,
         "entangled/0.1/swap_rate": 0.5,
     }
-    assert found.covering_rate == 1.0
+    assert found.held_out["covering_rate"] == 1.0

@@ -45,7 +45,7 @@ def test_a_class_that_no_sample_may_have_harms_nothing(tmp_path, method):
     shifted = replace(data, candidates=PartialLabels.from_dense(dense), truth=data.truth + 1)
     result = fit(tmp_path, shifted, plan_of(method, epochs=3))
     assert all(math.isfinite(value) for value in result.last.losses.values())
-    assert result.last.covering_rate is not None
+    assert result.last.held_out["covering_rate"] is not None
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -69,12 +69,12 @@ def test_a_run_learns_and_reports_every_epoch(tmp_path):
     assert result.last.oracle["test_accuracy"] > 0.8
     assert result.last.oracle["disambiguation"] > 0.8
     assert "entangled/0.1/swap_rate" in result.last.oracle
-    assert result.last.covering_rate > 0.8
+    assert result.last.held_out["covering_rate"] > 0.8
     assert result.last.samples_per_second > 0
     assert result.last.memory_mb > 0
-    late = [report.set_likelihood for report in reports[first_choosable_epoch(12) :]]
+    late = [report.held_out["set_likelihood"] for report in reports[first_choosable_epoch(12) :]]
     assert len(late) == 2
-    assert result.best.set_likelihood == max(late)
+    assert result.best.held_out["set_likelihood"] == max(late)
     assert 0.25 < result.last.mean_confidence <= 1.0
 
 
@@ -112,7 +112,7 @@ def test_candidates_of_test_samples_influence_nothing(tmp_path):
     other = replace(data, candidates=PartialLabels.from_dense(dense))
     _, first, told = fit(tmp_path / "told", data)
     _, second, lied = fit(tmp_path / "lied", other)
-    assert first.last.approximated_accuracy == second.last.approximated_accuracy
+    assert first.last.held_out == second.last.held_out
     for name, value in told.tensors.items():
         assert torch.equal(value, lied.tensors[name]), name
 

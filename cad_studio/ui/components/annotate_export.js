@@ -3,13 +3,6 @@
 import {h, fill, count, counted, toast} from './dom.js';
 import {address, onJobEnd, read, refresh} from './store.js';
 
-const FORMATS = [
-  ['sets', 'Candidate sets, CSV', 'An import and a re-import take it'], ['history', 'History, JSON lines', 'The whole log, one action a line'],
-  ['votes', 'Votes, CSV', 'Who said what, one vote a line'], ['label-studio', 'Label Studio, JSON', 'Open tasks: images, and the sets as predictions; true labels are left out'],
-  ['huggingface', 'Hugging Face folder, zip', 'Parquet, a dataset card, log and votes'],
-  ['fiftyone', 'FiftyOne folder, zip', 'Unpack it and load it with fo.Dataset.from_dir(..., dataset_type=fo.types.FiftyOneDataset)'],
-];
-
 /** What a file of answers says beside sets: statements by annotator, contradictions, what does not count. */
 function answersOf(answer) {
   if (answer.statements === undefined) return [];
@@ -34,11 +27,11 @@ export function exportSheet(ctx, server, onChange) {
 
   function draw() {
     const {role, queue} = ctx();
-    const format = h('select', {id: 'annotate-format', 'aria-label': 'Format'}, ...FORMATS.map(([value, text]) => h('option', {value}, text)));
+    const format = h('select', {id: 'annotate-format', 'aria-label': 'Format'}, ...window.cadTables.exports.map(({name, title}) => h('option', {value: name}, title)));
     const part = h('select', {id: 'annotate-part', 'aria-label': 'Which samples'}, h('option', {value: 'all'}, 'All samples'), h('option', {value: 'changed'}, 'Only changed samples'),
       queue?.settings?.selection ? h('option', {value: 'selection'}, `Exactly: ${queue.title}`) : null);
-    const says = h('p.quiet-text', {}, FORMATS[0][2]);
-    format.addEventListener('change', () => { says.textContent = FORMATS.find(each => each[0] === format.value)[2]; });
+    const says = h('p.quiet-text', {}, window.cadTables.exports[0].says);
+    format.addEventListener('change', () => { says.textContent = window.cadTables.exports.find(each => each.name === format.value).says; });
     const make = h('button.btn.primary', {type: 'button', id: 'annotate-make', disabled: role !== 'owner', on: {click: async () => {
       const answer = await server.export({dataset: ctx().dataset, format: format.value, only_changed: part.value === 'changed', selection: part.value === 'selection' ? queue.settings.selection : null});
       if (answer.error) { toast(answer.error, 'error'); return; }

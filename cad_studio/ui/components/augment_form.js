@@ -61,8 +61,8 @@ export function createAugmentForm({ask, onLook, onRun}) {
     const about = chosen();
     editorHelp.textContent = about?.missing || '';
     editorHelp.classList.toggle('warn', !!about?.missing);
-    // the sliders say how the in-domain editor is set; the rest of its settings are here
-    const hidden = about?.name === 'in-domain' ? ['strength', 'guidance', 'model', 'device'] : ['device'];
+    // the sliders say how an editor trained here is set; the rest of its settings are here
+    const hidden = about?.is_trained_here ? ['strength', 'guidance', 'model', 'device'] : ['device'];
     settings = (about?.settings || []).filter(each => !hidden.includes(each.name)).map(each => createField(each, {prefix: 'augment-set', onChange: forget}));
     fill(own, settings.length ? createGroup(`${about.title}: settings`, settings).element : null);
   }
@@ -71,7 +71,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
 
   function request(onlyShown) {
     const values = {dataset: state.dataset, editor: editor.value, budget: changedValues(budget), settings: changedValues(settings)};
-    if (editor.value === 'in-domain') Object.assign(values.settings, {strength: strength.read(), guidance: guidance.read()});
+    if (chosen()?.is_trained_here) Object.assign(values.settings, {strength: strength.read(), guidance: guidance.read()});
     if (run.value) values.run = +run.value;
     if (onlyShown) { values.rows = rowsShown(); values.budget = {}; }
     return values;
@@ -125,7 +125,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
       fillOptions(run, found.judges.length ? found.judges.map(each => [String(each.id), `${each.name}${each.approximated_accuracy ? ` · ${share(each.approximated_accuracy)}` : ''}`]) : [['', 'no run yet']]);
       run.disabled = !found.judges.length;
       runHelp.textContent = found.judges.length ? 'A run trained on candidates; its maps and its evidence are shown. The figure is its approximated accuracy.' : 'Maps and evidence need a run. Train one on the Train page; the method proden with a propagated start does well in minutes.';
-      const inDomain = found.editors.find(each => each.name === 'in-domain');
+      const inDomain = found.editors.find(each => each.is_trained_here);
       model.textContent = inDomain?.model ? `By ${inDomain.model}.` : inDomain?.missing || '';
       fillOptions(editor, found.editors.map(each => [each.name, each.title]));
       if (!budget.length) {

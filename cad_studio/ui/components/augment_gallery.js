@@ -2,11 +2,11 @@
 
 import {sure} from './annotate_panels.js';
 import {h, fill, count, counted, empty} from './dom.js';
-import {WAYS, chance, evidence} from './augment_view.js';
+import {chance, evidence, titleOf} from './augment_view.js';
 import {fillOptions} from './form.js';
 import {load, thumbnail} from './sprite.js';
-import {given, read, state, tell} from './store.js';
-import {isActive, megabytes} from './train_words.js';
+import {given, isActive, read, state, tell} from './store.js';
+import {megabytes} from './train_words.js';
 
 /** Ask before something is deleted that no undo brings back. */
 async function forGood(title, run) {
@@ -38,7 +38,7 @@ export function createGallery({act, onPick}) {
   let offset = 0;
   let asked = 0;
 
-  const setName = set => `${set.id}: ${WAYS[set.editor] || set.editor}${set.settings.strength === undefined ? '' : ` ${set.settings.strength}/${set.settings.guidance}`} · ${counted(set.n, 'edit')} · ${megabytes(set.bytes)}${set.n_stale ? ` · ${count(set.n_stale)} stale` : ''}`;
+  const setName = set => `${set.id}: ${titleOf(set.editor)}${set.settings.strength === undefined ? '' : ` ${set.settings.strength}/${set.settings.guidance}`} · ${counted(set.n, 'edit')} · ${megabytes(set.bytes)}${set.n_stale ? ` · ${count(set.n_stale)} stale` : ''}`;
 
   async function draw() {
     const ask = ++asked;
@@ -108,7 +108,7 @@ export function createTraining({onTrain, act}) {
     element,
     show(found) {
       element.classList.toggle('read-only', state.readOnly);
-      fill(list, found.models.length ? null : empty('No editor trained here', found.editors.find(each => each.name === 'in-domain')?.missing || 'The sample comes with one. Train your own to see what more epochs give.'), ...found.models.map(model => {
+      fill(list, found.models.length ? null : empty('No editor trained here', found.editors.find(each => each.is_trained_here)?.missing || 'The sample comes with one. Train your own to see what more epochs give.'), ...found.models.map(model => {
         const epoch = model.epochs_done - 1;
         return h('article.editor', {data: {editor: model.id}}, h('div.row', {}, h('b', {}, `Editor ${model.id}`), h('span.pill', {}, model.status), h('span.grow'),
           ['interrupted', 'failed', 'cancelled'].includes(model.status) && model.job ? h('button.btn.act', {type: 'button', on: {click: () => act('resume', {job: model.job})}}, 'Resume') : null,

@@ -4,7 +4,7 @@ import {h, fill, empty, toast} from './dom.js';
 import {createAugmentForm} from './augment_form.js';
 import {createGallery, createTraining} from './augment_gallery.js';
 import {createPrompts} from './augment_prompts.js';
-import {createSampleView, missingNotes, pairLine} from './augment_view.js';
+import {createSampleView, learnTitles, missingNotes, pairLine} from './augment_view.js';
 import {createSwitch} from './form.js';
 import {olderWords} from './versions.js';
 import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
@@ -71,6 +71,7 @@ export function mount({element, server}) {
       const found = await read(path('offers'));
       if (state.dataset !== data.name) return;
       offers = found;
+      learnTitles(found.editors);
       form.show(found, rows);
       form.element.inert = false;
       if (!found.has_images) {

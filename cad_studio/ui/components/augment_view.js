@@ -3,7 +3,14 @@
 import {h, fill, counted} from './dom.js';
 import {colour} from './chips.js';
 
-export const WAYS = {cam: 'Activation map', 'in-domain': 'In-domain diffusion', 'instruct-pix2pix': 'InstructPix2Pix'};
+const titles = {cam: 'Activation map'};
+
+/** Learn what the editors on offer are called. */
+export function learnTitles(editors) {
+  for (const {name, title} of editors) titles[name] = title;
+}
+
+export const titleOf = way => titles[way] || way;
 
 /** 0.6412 -> "64 %"; small ones keep a digit. */
 export const chance = value => (value === null || value === undefined ? '–' : value >= 0.0995 || value === 0 ? `${Math.round(100 * value)} %` : `${(100 * value).toFixed(1)} %`);
@@ -41,7 +48,7 @@ export function createSampleView({letter = '', onGuide = null}) {
       }, h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[label]),
       h('span.num', {title: 'Probability by the run that judges'}, sample.before ? chance(sample.before[label]) : '')));
       const rows = ways.filter(way => sample.views[way]).map(way => h('div.augment-row', {data: {way}},
-        h('h2.way-name', {}, WAYS[way] || way), ...sample.labels.map(label => cell(way, label))));
+        h('h2.way-name', {}, titleOf(way)), ...sample.labels.map(label => cell(way, label))));
       fill(element, source, h('div.augment-table', {role: 'group', 'aria-label': `Candidates of ${sample.id}`}, h('div.augment-row.heads', {}, h('span', {}), ...heads), ...rows));
 
       function cell(way, label) {
@@ -49,7 +56,7 @@ export function createSampleView({letter = '', onGuide = null}) {
         if (!view) return h('div.augment-cell.gone', {}, h('small', {}, 'no edit'));
         const layer = way === 'cam' && heat && sample.heat ? h('img.heat', {src: sample.heat[label], alt: '', 'aria-hidden': 'true'}) : null;
         return h('div.augment-cell', {data: {label, way}, class: `augment-cell${label === guide ? ' guide' : ''}`},
-          h('span.stack', {}, picture(layer ? sample.source : view.image, `${WAYS[way] || way} towards ${names[label]}`), layer),
+          h('span.stack', {}, picture(layer ? sample.source : view.image, `${titleOf(way)} towards ${names[label]}`), layer),
           evidence({before: sample.before?.[label], after: view.after, top: view.top, similarity: view.similarity, label, names}));
       }
     },
@@ -59,7 +66,7 @@ export function createSampleView({letter = '', onGuide = null}) {
 /** Why some augmentations have nothing to show, and what to do; `makers` can do it now, by `onMake(way)`. */
 export function missingNotes(missing, ways, makers = [], onMake = null) {
   const told = ways.filter(way => missing[way]);
-  return h('div.augment-missing', {hidden: !told.length}, ...told.map(way => h('p.quiet-text', {data: {way}}, h('b', {}, `${WAYS[way] || way}. `), missing[way],
+  return h('div.augment-missing', {hidden: !told.length}, ...told.map(way => h('p.quiet-text', {data: {way}}, h('b', {}, `${titleOf(way)}. `), missing[way],
     makers.includes(way) ? h('button.btn.act', {type: 'button', on: {click: () => onMake(way)}}, 'Make them now') : null)));
 }
 
@@ -70,7 +77,7 @@ export function pairLine(pair, names, ways) {
   const named = label => (label === null ? 'nothing, it has no candidates' : names[label]);
   const gains = ways.filter(way => pair.after[way] !== undefined).map(way => {
     const gained = pair.after[way] - pair.before;
-    return h('span.pill', {data: {way}, title: 'Distance of the two in the features of the run, 0 to 2; more is further apart'}, `${WAYS[way] || way} `, h('b', {}, pair.after[way].toFixed(2)),
+    return h('span.pill', {data: {way}, title: 'Distance of the two in the features of the run, 0 to 2; more is further apart'}, `${titleOf(way)} `, h('b', {}, pair.after[way].toFixed(2)),
       h('span', {class: gained >= 0 ? 'good' : 'warn'}, `${gained >= 0 ? '+' : '−'}${Math.abs(gained).toFixed(2)} ${gained >= 0 ? 'further' : 'closer'}`));
   });
   return h('div.augment-pair', {id: 'augment-pair'},

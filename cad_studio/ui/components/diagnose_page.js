@@ -12,7 +12,6 @@ import {differenceText, figureText, isBetter, titleOf} from './diagnose_words.js
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const VIEWS = {map: 'Map', classes: 'Classes', entanglement: 'Entanglement', suspects: 'Suspects', compare: 'Compare', slices: 'Slices'};
-const KPIS = ['accuracy', 'entangled_accuracy', 'swap_rate', 'centre_distance', 'ece', 'approximated_accuracy', 'mean_confidence', 'covering_rate', 'centre_ratio'];
 const MOST_ANNOTATED = 5000;
 
 export function mount({element, server}) {
@@ -188,7 +187,7 @@ export function mount({element, server}) {
 
   function drawFigures() {
     const {figures: values, about, differences = {}, notes: told} = shared.about;
-    const shown = KPIS.map(key => about.find(each => each.key === key)).filter(each => values[each.key] !== null).slice(0, 5);
+    const shown = about.filter(each => each.is_tile && values[each.key] !== null).slice(0, 5);
     fill(figures, ...shown.map(each => {
       const delta = differences[each.key];
       const good = isBetter(delta, each);

@@ -197,20 +197,15 @@ async function logOut() {
   }
 }
 
-const STOPPED = {
-  train: 'stopped. Resume it on the Train page.',
-  augment: 'stopped. The edits made so far are kept; make edits again to go on.',
-  'edit-model': 'stopped. Resume it under Editors on the Augmentations page.',
-};
-
 /** What a job that has ended says to whoever is here. */
 function tellEnd(job, offerResume) {
+  const kind = window.cadTables.jobs[job.kind];
   if (job.status === 'failed') toast(`${job.title}: ${job.error}`, 'error', true);
   if (job.status === 'interrupted') offerResume(job);
-  if (job.status === 'cancelled') toast(`${job.title}: ${STOPPED[job.kind] || 'cancelled. Nothing was changed.'}`);
+  if (job.status === 'cancelled') toast(`${job.title}: ${kind.stopped}`);
   if (job.status !== 'done') return;
   if (job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
-  else if (job.kind !== 'open-sample') toast(`${job.title}: done.`);
+  else if (kind.done) toast(`${job.title}: ${kind.done}`);
   if (job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
 }
 

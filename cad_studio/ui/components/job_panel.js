@@ -5,17 +5,10 @@ import {createCharts} from './run_charts.js';
 import {createDetails} from './run_details.js';
 import {openEditor} from './runs_table.js';
 import {olderWords} from './versions.js';
-import {state} from './store.js';
-import {ORACLE, canResume, duration, isActive, share, statusWord, sureness} from './train_words.js';
+import {isActive, state} from './store.js';
+import {ORACLE, canResume, duration, share, statusWord, sureness} from './train_words.js';
 
 const CLOSED = 'This studio is read-only. Run your own copy to train.';
-const FIGURES = [
-  ['approximated_accuracy', 'Approximated accuracy, held out', false, 'An estimate from the candidates of held-out samples; it needs no true label, but grows with confidence, right or wrong'],
-  ['covering_rate', 'Covering rate', false, 'Share of held-out samples whose predicted class is a candidate'],
-  ['test_accuracy', 'Test accuracy', true, 'Of the selected model on the test split'],
-  ['entangled_accuracy', 'Most entangled 0.1 %', true, 'Accuracy on the test samples of the closest 0.1 % of cross-class pairs'],
-  ['disambiguation', 'Disambiguation', true, 'Share of training samples whose most believed candidate is the true one'],
-];
 
 /** A panel that owns its element; `act(name, value)` asks the server and reloads, `take(run)` fills the form. */
 export function createRunPanel({act, take, describes, onLog}) {
@@ -29,7 +22,8 @@ export function createRunPanel({act, take, describes, onLog}) {
   const line = h('p.progress-line', {id: 'run-progress'});
   const left = h('span.num', {id: 'run-left'});
   const trouble = h('p.trouble', {id: 'run-error', role: 'status', hidden: true});
-  const values = FIGURES.map(([name, label, oracle, hint]) => {
+  // the confidence stands beside the approximated accuracy
+  const values = window.cadTables.figures.filter(each => each.is_shown && each.key !== 'mean_confidence').map(({key: name, title: label, oracle, about: hint}) => {
     const value = h('b', {data: {figure: name}});
     const small = h('small', {});
     return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label)), h('span.row', {}, value, small, oracle ? h('span.tag.by', {}, 'uses true labels') : null))};

@@ -4,12 +4,12 @@ import {h} from './dom.js';
 import {colour} from './chips.js';
 import {createChart} from './curves.js';
 import {fillOptions} from './form.js';
-import {ORACLE, figureWord, loss, share} from './train_words.js';
+import {ORACLE, figureAt, figureWord, loss, share} from './train_words.js';
 
 const ALL = '';
 const NAMES = {
   loss: name => name.startsWith('losses/'),
-  accuracy: name => ['approximated_accuracy', 'mean_confidence', 'covering_rate', 'oracle/test_accuracy', 'oracle/disambiguation'].includes(name),
+  accuracy: name => !NAMES.entangled(name) && figureAt(name)?.is_shown === true,
   entangled: name => name.startsWith('oracle/entangled/'),
 };
 const FIRST = {loss: 'losses/loss', accuracy: 'approximated_accuracy', entangled: 'oracle/entangled/0.1/instance_accuracy'};
@@ -112,6 +112,6 @@ export function createCharts() {
 
 /** The same figure has the same colour in every run. */
 function palette(name, at) {
-  const fixed = {approximated_accuracy: 0, mean_confidence: 5, covering_rate: 7, 'oracle/test_accuracy': 1, 'oracle/disambiguation': 4, 'losses/loss': 0, instance_accuracy: 1, pair_accuracy: 2, swap_rate: 3};
-  return fixed[name] ?? fixed[name.split('/').pop()] ?? [2, 3, 4, 5, 6, 7, 8, 9][at % 8];
+  const fixed = {'losses/loss': 0, instance_accuracy: 1, pair_accuracy: 2, swap_rate: 3};
+  return figureAt(name)?.colour ?? fixed[name] ?? fixed[name.split('/').pop()] ?? [2, 3, 4, 5, 6, 7, 8, 9][at % 8];
 }

@@ -2,8 +2,8 @@
 
 import {h, fill, count, counted, percent} from './dom.js';
 import {sure} from './annotate_panels.js';
-import {state} from './store.js';
-import {ORACLE, duration, isActive, megabytes, moment, share, statusWord, sureness} from './train_words.js';
+import {isActive, state} from './store.js';
+import {ORACLE, duration, megabytes, moment, share, statusWord, sureness} from './train_words.js';
 
 const TRASH = 'in the trash';
 const CLOSED = 'This studio is read-only.';

@@ -67,7 +67,8 @@ window.addEventListener('popstate', () => {
 });
 
 /** Whether a job waits or is at work. */
-export const isActive = job => ['queued', 'running', 'stopping'].includes(job.status);
+export const isAtWork = job => window.cadTables.atWork.includes(job?.status);
+export const isActive = job => window.cadTables.active.includes(job?.status);
 
 let timer = 0;
 

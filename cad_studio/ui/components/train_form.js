@@ -2,7 +2,7 @@
 
 import {h, fill, count, counted, debounced} from './dom.js';
 import {changedValues, createField, createGroup, createSwitch, fillOptions, readNumber, showField} from './form.js';
-import {choose, current, on, onJobEnd, read, state} from './store.js';
+import {choose, current, isActive, on, onJobEnd, read, state} from './store.js';
 import {createElsewhere} from './train_elsewhere.js';
 import {duration} from './train_words.js';
 
@@ -235,7 +235,7 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     estimate.classList.toggle('none', !known);
     if (measuring !== null) {
       const job = state.jobs.find(each => each.id === measuring.job);
-      const before = state.jobs.filter(each => ['queued', 'running', 'stopping'].includes(each.status) && each.id < measuring.job).length;
+      const before = state.jobs.filter(each => isActive(each) && each.id < measuring.job).length;
       fill(estimate, job?.status === 'queued' && before ? `Measuring waits behind ${counted(before, 'job')}.` : `Measuring: ${job?.message || 'starting'}…`);
       return;
     }

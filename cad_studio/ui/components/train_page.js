@@ -6,8 +6,7 @@ import {createQueue} from './queue.js';
 import {Columns} from './run_charts.js';
 import {createRunsTable} from './runs_table.js';
 import {createTrainForm} from './train_form.js';
-import {bindKeys, change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
-import {isActive} from './train_words.js';
+import {bindKeys, change, current, isActive, isAtWork, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
 const EVERY = 1000;
 const EVERY_OF_MANY = 2000;  // drawing many curves anew is most of what following costs
@@ -157,7 +156,7 @@ export function mount({element, server}) {
 
   // Reading: all that may have changed in one answer, every second or two while something runs and is seen.
   function wanted() {
-    const running = runs.filter(run => ['running', 'stopping'].includes(run.status)).map(run => run.id);
+    const running = runs.filter(run => isAtWork(run)).map(run => run.id);
     return [...new Set([...shownRuns(), ...running])].filter(id => !complete.has(id));
   }
 
@@ -192,7 +191,7 @@ export function mount({element, server}) {
       page.dataset.followed = String(+(page.dataset.followed || 0) + 1);
     } catch (error) { tell(error); wait = 8000; }
     isReading = false;
-    state.isFollowed = isSeen() && runs.some(run => ['running', 'stopping'].includes(run.status));
+    state.isFollowed = isSeen() && runs.some(run => isAtWork(run));
     if (isDue || more) timer = setTimeout(follow, 60);
     else if (state.isFollowed) timer = setTimeout(follow, wait);
   }

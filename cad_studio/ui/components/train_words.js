@@ -34,8 +34,6 @@ export function moment(text) {
   return new Date(text).toLocaleString('en-GB', {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'});
 }
 
-export const ACTIVE = ['queued', 'running', 'stopping'];
-export const isActive = run => ACTIVE.includes(run?.status);
 export const canResume = run => ['interrupted', 'failed', 'cancelled'].includes(run?.status) && run.job !== null;
 
 const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted', packed: 'packed'};
@@ -43,12 +41,13 @@ export const statusWord = status => STATUS[status] || status;
 
 export const ORACLE = 'Uses true labels. Shown to judge a run; they never influence one.';
 
-/** Names of figures as the page says them. */
-const FIGURES = {
-  approximated_accuracy: 'approximated', mean_confidence: 'mean confidence', set_likelihood: 'set likelihood', epochs_in_force: 'epochs in force', covering_rate: 'covering rate', 'oracle/test_accuracy': 'test',
-  'oracle/disambiguation': 'disambig.', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped',
-};
+/** Names of figures that are no rows of a run, as the page says them. */
+const OTHERS = {epochs_in_force: 'epochs in force', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped'};
+
+/** What is known of a figure by its column of the epochs. */
+export const figureAt = column => window.cadTables.figures.find(each => each.column === column);
+
 export function figureWord(name) {
   const last = name.startsWith('oracle/entangled/') ? name.split('/').pop() : name;
-  return FIGURES[last] || last.replace(/^losses\//, '').replace(/_/g, ' ');
+  return figureAt(last)?.short || OTHERS[last] || last.replace(/^losses\//, '').replace(/_/g, ' ');
 }

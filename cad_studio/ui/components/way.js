@@ -25,7 +25,7 @@ export function createWay() {
   function buttonOf(step) {
     if (!step) return null;
     if (step.run) return h('button.btn.primary', {type: 'button', id: 'way-go', on: {click: step.run}}, step.title);
-    const page = {train: 'train', mine: 'pairs', diagnose: 'diagnose', suspects: 'diagnose'}[step.job?.kind];
+    const page = step.job && window.cadTables.jobs[step.job.kind]?.page;
     return page && page !== state.page ? h('button.btn', {type: 'button', id: 'way-watch', on: {click: () => open(page)}}, 'Watch it') : null;
   }
 

@@ -10,7 +10,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
-from cad_studio.services.exporting import FORMATS
+from cad_studio.services.export_formats import formats_of
 from cad_studio.services.import_texts import options_from_json
 from cad_studio.services.importing import check_name, resolved_source
 from cad_studio.services.synthesis import SynthesisConfig
@@ -172,7 +172,7 @@ def _export_form(services: Services) -> None:
             "back. CSV holds the sets alone; Parquet and npz hold the images or vectors too."
         )
         format_name = gr.Dropdown(
-            list(FORMATS), value="csv", label="Format", elem_id="export-format"
+            list(formats_of(annotation=False)), value="csv", label="Format", elem_id="export-format"
         )
         start_button("Make the file", "export", on_export, [format_name])
 
