@@ -39,6 +39,7 @@ from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
+from cad_studio.services.sample_runs import SampleRuns
 from cad_studio.services.simulation import SimulationService
 from cad_studio.services.splitting import SplitService
 from cad_studio.services.stored_views import StoredViewService
@@ -154,7 +155,8 @@ class Services:
         )
         self.copying = CopyService(self.project)
         self.verifying = VerifyService(self.project, self.history, self.jobs)
-        self.sample = SampleService(self.importing, self.datasets, self.mining)
+        bundled = SampleRuns(self.project, self.datasets, self.travel, self.diagnosis.predictions)
+        self.sample = SampleService(self.importing, self.datasets, self.mining, bundled)
 
     def require_writable(self) -> None:
         """Refuse a change to those who may not make it: all but annotation is an owner's.

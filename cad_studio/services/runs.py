@@ -14,6 +14,8 @@ MODEL_FILE = "model.safetensors"
 ACTIVE = ("queued", "running", "stopping")
 PACKED = "packed"
 """Of a run trained on another machine, in its environment and as its status until it is back."""
+BUNDLED = "bundled"
+"""Of a run that came with the sample, in its environment."""
 _MOST_NAME, _MOST_NOTE = 120, 10_000
 
 
@@ -233,6 +235,7 @@ class RunService:
             "entangled_accuracy": oracle.get("entangled/0.1/instance_accuracy"),
             "disambiguation": None if last is None else last["oracle"].get("disambiguation"),
             "note": run.note,
+            "is_bundled": BUNDLED in run.environment,
             "data_version": run.version_hash,
             "data_number": self._number(record, run.version_hash),
             "is_stale": run.version_hash != record.version.hash,
