@@ -26,6 +26,7 @@ class AppConfig:
         allow_hosts: Names under which the studio is served, beside those of this machine.
         trust_proxy: Whether `X-Forwarded-*` headers are what a proxy of the owner says.
         space_hosts: Names of the Hugging Face Space it runs on; empty elsewhere.
+        space: Id of that Space, `OWNER/NAME`; empty elsewhere.
         root_path: Path, or whole address, under which a proxy serves the studio; empty for none.
     """
 
@@ -38,6 +39,7 @@ class AppConfig:
     trust_proxy: bool = False
     space_hosts: tuple[str, ...] = ()
     root_path: str = ""
+    space: str = ""
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -99,6 +101,7 @@ def read_config(
             or environment.get("CAD_ROOT_PATH", "")
             or environment.get("GRADIO_ROOT_PATH", "")
         ),
+        space=environment.get("SPACE_ID", ""),
     )
 
 

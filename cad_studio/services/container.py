@@ -47,6 +47,7 @@ from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.services.travelling import TravelService
+from cad_studio.services.trial import TrialService
 from cad_studio.services.verifying import VerifyService
 from cad_studio.services.vote_sets import VoteSetService
 from cad_studio.store.database import is_writable
@@ -136,6 +137,10 @@ class Services:
         self.simulation = SimulationService(
             self.project.folder, _open_copy, self.datasets, self.sets, self.beliefs
         )
+        self.trial = TrialService(
+            self.datasets, self.sets, self.beliefs, self.cards, self.simulation, self.blindness,
+            self.access,
+        )  # fmt: skip
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
