@@ -11,6 +11,7 @@ from cad_studio.cli_training import make_request, open_sample, result_text
 from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
 from cad_studio.core.records import Job
 from cad_studio.services.presets import PRESETS
+from cad_studio.services.sample_runs_building import build_sample_runs
 from cad_studio.services.training_choices import DEFAULT_METHOD
 
 run_app = typer.Typer(help="A run that is trained on another machine.", no_args_is_help=True)
@@ -96,6 +97,21 @@ def take(
     """Bring the result of a packed run back, as if it had been trained here."""
     arguments = {"file": os.path.abspath(file.expanduser())}
     run("take", arguments, as_json, result_text, f"Take back {file.name}")
+
+
+@run_app.command()
+def bundle(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="What `run train` wrote of runs on sample-hard packed in the project."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("assets/sample-runs"),
+    as_json: Json = False,
+) -> None:
+    """Take trained runs on sample-hard back, diagnose them, and bundle them with the sample."""
+    with opened() as services:
+        made = build_sample_runs(services, results, out.absolute(), Line())
+    show(made, as_json, lambda r: f"{len(r['runs'])} runs, {r['bytes'] / 1e6:.1f} MB: {r['out']}")
 
 
 def _pack_text(result: dict[str, Any]) -> str:

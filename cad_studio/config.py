@@ -27,6 +27,7 @@ class AppConfig:
         allow_hosts: Names under which the studio is served, beside those of this machine.
         trust_proxy: Whether `X-Forwarded-*` headers are what a proxy of the owner says.
         space_hosts: Names of the Hugging Face Space it runs on; empty elsewhere.
+        space: Id of that Space, `OWNER/NAME`; empty elsewhere.
         root_path: Path, or whole address, under which a proxy serves the studio; empty for none.
         frames: Sources of other pages that may show the studio in a frame, as CSP writes them.
     """
@@ -40,6 +41,7 @@ class AppConfig:
     trust_proxy: bool = False
     space_hosts: tuple[str, ...] = ()
     root_path: str = ""
+    space: str = ""
     frames: str = ""
 
 
@@ -104,6 +106,7 @@ def read_config(
             or environment.get("GRADIO_ROOT_PATH", "")
         ),
         frames=_frames(environment.get("CAD_FRAMES", "")),
+        space=environment.get("SPACE_ID", ""),
     )
 
 

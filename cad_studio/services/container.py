@@ -39,6 +39,7 @@ from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
+from cad_studio.services.sample_runs import SampleRuns
 from cad_studio.services.simulation import SimulationService
 from cad_studio.services.splitting import SplitService
 from cad_studio.services.stored_views import StoredViewService
@@ -46,6 +47,7 @@ from cad_studio.services.suggestions import SuggestionService
 from cad_studio.services.synthesis import SynthesisService
 from cad_studio.services.training import TrainingService
 from cad_studio.services.travelling import TravelService
+from cad_studio.services.trial import TrialService
 from cad_studio.services.verifying import VerifyService
 from cad_studio.services.vote_sets import VoteSetService
 from cad_studio.store.database import is_writable
@@ -139,6 +141,10 @@ class Services:
         self.simulation = SimulationService(
             self.project.folder, _open_copy, self.datasets, self.sets, self.beliefs
         )
+        self.trial = TrialService(
+            self.datasets, self.sets, self.beliefs, self.cards, self.simulation, self.blindness,
+            self.access,
+        )  # fmt: skip
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
@@ -158,7 +164,8 @@ class Services:
         )
         self.copying = CopyService(self.project)
         self.verifying = VerifyService(self.project, self.history, self.jobs)
-        self.sample = SampleService(self.importing, self.datasets, self.mining)
+        bundled = SampleRuns(self.project, self.datasets, self.travel, self.diagnosis.predictions)
+        self.sample = SampleService(self.importing, self.datasets, self.mining, bundled)
 
     def require_writable(self) -> None:
         """Refuse a change to those who may not make it: all but annotation is an owner's.

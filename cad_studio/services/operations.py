@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cad_studio.core.errors import CadStudioError, SettingError
+from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.settings import settings_from_json
 from cad_studio.mining.settings import MiningConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cad_studio.services.container import Services
 
 PAIRS_IN_RESULT = 20
-_TRAINED = 0.95
+TRAINED = 0.95
 """How far a training job is when its run is finished; its diagnosis takes the rest."""
 
 
@@ -99,11 +99,12 @@ def _export(services: "Services", arguments: dict[str, Any], progress: Progress)
 def _train(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The run, and its diagnosis, so that it is there when the run is looked at."""
     run = arguments["run"]
-    found = services.training.train(run, Part(progress, 0.0, _TRAINED))
+    found = services.training.train(run, Part(progress, 0.0, TRAINED))
     try:
-        services.diagnosis.prepare(run, Part(progress, _TRAINED, 1.0))
-    except CadStudioError as error:  # the run is finished all the same
-        found["notes"] = [*found["notes"], f"The run is finished, but not diagnosed: {error}"]
+        services.diagnosis.prepare(run, Part(progress, TRAINED, 1.0))
+    except (CadStudioError, JobCancelled) as error:  # the run is finished all the same
+        why = "it was asked to stop." if isinstance(error, JobCancelled) else str(error)
+        found["notes"] = [*found["notes"], f"The run is finished, but not diagnosed: {why}"]
     return found
 
 

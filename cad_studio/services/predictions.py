@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -142,18 +143,57 @@ class PredictionService:
             # A run's own job and somebody who waited for it may ask at the same time.
             with FileLock(folder / f"{_FOLDER}.lock"):
                 if self._known(run_id) != key:
-                    self._make(run, data, key, folder, progress)
+                    fill = partial(self._fill, run, data, progress=progress)
+                    self._make(key, data.record.class_names, folder, fill)
         return self.load(run_id)
 
+    def adopt(
+        self, run_id: int, answers: Mapping[str, NDArray[Any]], card: dict[str, Any], time_ns: int
+    ) -> bool:
+        """Keep answers that this very model gave in another project.
+
+        Args:
+            run_id: The run, with its model.
+            answers: The arrays of the folder by name, of any precision.
+            card: Of the folder there.
+            time_ns: When the model was written there; from now on here too, as the key names it.
+
+        Returns:
+            Whether they are of this model, these samples and these sets; else nothing is kept.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        run, file = self._project.runs.get(run_id), self._runs.model_path(run_id)
+        os.utime(file, ns=(time_ns, time_ns))
+        if self._key(run, self._data(run)).text() != card["key"]:
+            return False
+
+        def fill(made: Path) -> dict[str, float]:
+            for name, array in answers.items():
+                kind = np.int32 if array.dtype.kind in "iu" else np.float32
+                exact = array.astype(kind)
+                if name == "features":
+                    exact /= np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-12)
+                np.save(made / f"{name}.npy", exact)
+            return dict(card["thresholds"])
+
+        self._make(card["key"], card["classes"], self._project.run_folder(run_id), fill)
+        return True
+
     def _make(
-        self, run: Run, data: LoadedDataset, key: str, folder: Path, progress: Progress
+        self,
+        key: str,
+        classes: list[str],
+        folder: Path,
+        fill: Callable[[Path], dict[str, float]],
     ) -> None:
+        """Put what `fill` writes, and a card, in the place of what was there."""
         made = folder / f"{_FOLDER}.unfinished"
         shutil.rmtree(made, ignore_errors=True)
         try:
             made.mkdir(parents=True)
-            thresholds = self._fill(run, data, made, progress)
-            classes = data.record.class_names
+            thresholds = fill(made)
             card = {"key": key, "classes": classes, "thresholds": thresholds}
             (made / "card.json").write_text(json.dumps(card), encoding="utf-8")
             shutil.rmtree(folder / _FOLDER, ignore_errors=True)

@@ -18,6 +18,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.mining import MiningRequest, MiningService
+from cad_studio.services.sample_runs import SampleRuns
 
 SAMPLE_NAME = "sample"
 HARD_NAME = "sample-hard"
@@ -32,27 +33,36 @@ class SampleService:
     """The bundled samples in one project."""
 
     def __init__(
-        self, importing: ImportService, datasets: DatasetService, mining: MiningService
+        self,
+        importing: ImportService,
+        datasets: DatasetService,
+        mining: MiningService,
+        runs: SampleRuns,
     ) -> None:
         """Work through the other services of the same project."""
         self._importing = importing
         self._datasets = datasets
         self._mining = mining
+        self._runs = runs
 
     def is_wanted(self) -> bool:
-        """Whether the samples, or their pairs, are still to be made ready in this project.
+        """Whether samples, their pairs or their runs are still to be made ready in this project.
 
         A project with other datasets whose owner removed the samples is left alone, and so is one
         of an earlier version, whose only sample has what is now `sample-hard`.
         """
         names = self._datasets.names()
         held = [name for name in SAMPLES if name in names]
-        return not names or any(not self._mining.minings(name) for name in held)
+        unmined = any(not self._mining.minings(name) for name in held)
+        return not names or unmined or bool(self._runs.waiting())
 
     def open(self, progress: Progress) -> dict[str, Any]:
-        """See that a new project has both samples, their pixel features and their pairs.
+        """See that a new project has both samples, their pixel features, pairs and finished runs.
 
         Does nothing that was done before.
+
+        Returns:
+            `name` to begin with, `names` that were made ready, and `notes`, what was left out.
 
         Raises:
             ResourceError: The file is missing from this copy of the studio.
@@ -64,8 +74,9 @@ class SampleService:
             and self.bundled_sets(SAMPLE_NAME) == SAMPLE_NAME
         )
         wanted = [name for name in SAMPLES if name in names or not names or cut_off]
-        self._make_ready(wanted, progress)
-        return {"name": SAMPLE_NAME, "names": wanted}
+        self._make_ready(wanted, Part(progress, 0.0, 0.8), with_runs=True)
+        notes = self._runs.bring(Part(progress, 0.8, 1.0))
+        return {"name": SAMPLE_NAME, "names": wanted, "notes": notes}
 
     def bring(self, name: str, progress: Progress) -> None:
         """Make a sample ready where it is named in a project that does not hold it yet.
@@ -100,7 +111,7 @@ class SampleService:
             )
         return ""
 
-    def _make_ready(self, wanted: list[str], progress: Progress) -> None:
+    def _make_ready(self, wanted: list[str], progress: Progress, with_runs: bool = False) -> None:
         missing = [name for name in wanted if name not in self._datasets.names()]
         if missing and not SAMPLE_FILE.is_file():
             raise ResourceError(
@@ -113,6 +124,8 @@ class SampleService:
             found = read_source(str(SAMPLE_FILE), ReadOptions(format="npz"), step)
             found = replace(found, candidates=_bundled()[name])
             self._importing.store(found, name, str(SAMPLE_FILE), False, step)
+            if with_runs:
+                self._runs.announce(name)
         part = Part(progress, 0.4, 1.0)
         for at, name in enumerate(wanted):
             if not self._mining.minings(name):

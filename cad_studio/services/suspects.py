@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.progress import Part, Progress
+from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.diagnosis.crossfit import cross_fit, judged_quality
 from cad_studio.diagnosis.entanglement import cosines_of
 from cad_studio.diagnosis.projection import usable_rows
@@ -144,6 +144,13 @@ class SuspectService:
                     newest = max(there, key=derived.made_at)
                     return self._shown(data, own, derived.load_json(newest))
         return None
+
+    def kept_file(self, name: str, run_id: int, features: str) -> str:
+        """Name of the derived file that keeps what `find` found with seed 0."""
+        data = self._datasets.load(name)
+        feature_set = self._mining.extract(name, features, Silent())
+        run = self._run(name, run_id, None)
+        return self._file(data.record.version.hash, run, feature_set.file, 0)
 
     def _runs_to_ask(self, name: str, run_id: int | None) -> list[int | None]:
         """The run asked for, then the others on a dataset, newest first; alone without a run."""

@@ -44,6 +44,7 @@ def _overview(services: Services, request: Request) -> Response:
         {
             **services.cards.overview(name, who),
             "orders": services.queues.orders(),
+            "on_trial": services.trial.orders() if services.access.read_only else [],
             "queues": services.queues.queues(name, who),
         }
     )
@@ -69,6 +70,21 @@ def _item(services: Services, request: Request) -> Response:
 def _suggestions(services: Services, request: Request) -> Response:
     row = requests.path_number(request, "row")
     return _json(services.suggestions.of(_name(request), row, _who(request)))
+
+
+def _trial(services: Services, request: Request) -> Response:
+    """The cards of a trial, which stores nothing, with what its order is called."""
+    name, order = _name(request), request.query_params.get("order", "")
+    text = request.query_params.get("rows")
+    rows = None if text is None else requests.row_list(text)
+    cards = services.trial.cards(name, order, rows)
+    return _json({"cards": [painted(services, name, card) for card in cards]})
+
+
+def _trial_worth(services: Services, request: Request) -> Response:
+    order = request.query_params.get("order", "")
+    answers = requests.row_classes(request.query_params.get("answers", ""))
+    return _json(services.trial.worth(_name(request), order, answers))
 
 
 def _history(services: Services, request: Request) -> Response:
@@ -126,6 +142,8 @@ ANNOTATION_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/annotate/{name}/card": _card,
     "/annotate/{name}/queues/{queue}/items/{position}": _item,
     "/annotate/{name}/suggestions/{row}": _suggestions,
+    "/annotate/{name}/trial": _trial,
+    "/annotate/{name}/trial/worth": _trial_worth,
     "/annotate/{name}/history": _history,
     "/annotate/{name}/history.jsonl": _log,
     "/annotate/{name}/history/{row}": _row_history,

@@ -77,6 +77,22 @@ def row_list(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def row_classes(text: str) -> dict[int, list[int]]:
+    """Rows with classes, such as `12:3,40:1+2`; empty text is none.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    found: dict[int, list[int]] = {}
+    for part in filter(None, text.split(",")):
+        row, _, classes = part.partition(":")
+        numbers = [row, *classes.split("+")]
+        if not all(_WHOLE.fullmatch(number) for number in numbers):
+            raise SettingError(f"answers is {_short(text)}; expected the form 12:3,40:1+2.")
+        found[int(row)] = [int(number) for number in numbers[1:]]
+    return found
+
+
 def pair_rows(request: Request, name: str) -> tuple[int, int] | None:
     """Two rows from the query, written `3-14`; None when they are not there.
 

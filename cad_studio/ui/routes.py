@@ -136,6 +136,8 @@ def _state(answers: SharedAnswers, services: Services, _request: Request) -> Res
         {
             **answers.get("/state", of_all),
             "read_only": services.access.role() != "owner",
+            "is_closed": services.access.read_only,
+            "space": services.config.space,
             "login": services.access.checked_name(),
             "hub_login": services.login is not None and services.login.by_hub,
         }

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.errors import JobCancelled, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.loop import STEPS, WORTH_RETRAINING, Facts, next_step
-from cad_studio.services.operations import run_operation
+from cad_studio.services.operations import TRAINED, run_operation
 from cad_studio.services.training import TrainingRequest
 from tests.jobs.null_runner import NoWorkers
 from tests.runs_to_diagnose import SHADES
@@ -121,3 +121,20 @@ def test_suspects_outlive_a_retraining_and_are_found_for_the_new_run(services):
 def test_a_version_that_never_was_is_refused_in_words(services):
     with pytest.raises(RecordNotFoundError, match="shades has no version 9; its versions are 1 to"):
         services.loop.changed_since(SHADES, 9)
+
+
+class StopsAsItDiagnoses:
+    """A job that is asked to stop when its run is finished."""
+
+    def report(self, fraction: float, _message: str) -> None:
+        if fraction > TRAINED:
+            raise JobCancelled
+
+
+def test_a_stop_during_the_diagnosis_leaves_the_run_finished(services):
+    """The job was called stopped, and its finished run was to be resumed."""
+    request = TrainingRequest(SHADES, "proden", config=QUICK)
+    run = services.training.create(request)
+    result = run_operation(services, "train", {"run": run.id}, StopsAsItDiagnoses())
+    assert result["notes"][-1] == "The run is finished, but not diagnosed: it was asked to stop."
+    assert services.runs.get(run.id)["status"] == "done"

@@ -23,6 +23,8 @@ REFUSED = [
     ("/datasets/shape%201", 404, "Closest: 'shapes 1'."),
     (f"{S}/rows?holds=dgo", 400, "'dgo' is not a class of shapes 1. Closest: 'dog'."),
     (f"{S}/rows?split=val", 400, "'val' is not a split of shapes 1. Allowed: test, train."),
+    (f"{A}/trial?order=random", 400, "Answers are stored here. Open a queue"),
+    (f"{A}/trial/worth?answers=1", 400, "answers is '1'; expected the form 12:3,40:1+2."),
     ("/standing/nope", 404, "There is no dataset 'nope' in this project."),
     (f"{S}/rows?since=7", 404, "shapes 1 has no version 7; its versions are 1 to 1."),
     (f"{S}/rows?since=x", 400, "since is 'x'; expected a whole number."),

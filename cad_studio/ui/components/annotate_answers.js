@@ -1,6 +1,6 @@
 // What a key or a click decides: each answer shows at once, and is on its way to the disk.
 
-import {toast} from './dom.js';
+import {counted, toast} from './dom.js';
 import {keyOf, shownKey} from './annotate_keys.js';
 
 /**
@@ -26,7 +26,7 @@ export function createAnswers(page) {
     const counts = advances && queue && now.queue === queue.id && kind !== 'skip';
     if (advances) { now.isRefused = false; now.decided = words; page.onDecision(kind, seconds); }
     if (counts) queue.done++;
-    page.decisions.push(action, {words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: page.trailAt(), undoes() {
+    page.decisions.push(action, {words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: page.trailAt(), sets, undoes() {
       before.forEach((set, place) => { now.sides[place].candidates = set; now.sides[place].flagged = flags[place]; });
       now.decided = '';
       if (counts) queue.done--;
@@ -76,6 +76,15 @@ export function createAnswers(page) {
     else decide('toggle', [one.row], {class: chosen}, `with ${names[chosen]}`, {[one.row]: [...one.candidates, chosen].sort((x, y) => x - y)}, false);
   }
 
+  /** Of many candidates, the one that is meant, by its name. */
+  async function find() {
+    const now = card();
+    if (!now || !canAct()) return;
+    const of = page.sideOf(), one = now.sides[of];
+    const chosen = await page.search.ask({names: page.namesOf(), classes: one.candidates, title: now.sides.length === 2 ? `Which candidate is ${'AB'[of]}?` : 'Which candidate is it?', note: `${counted(one.candidates.length, 'candidate')}; type a part of the name.`});
+    if (chosen !== null && card() === now) pick(of, chosen, false);
+  }
+
   const pair = () => (card()?.sides.length === 2 ? card() : null);
 
   const commands = {
@@ -94,6 +103,7 @@ export function createAnswers(page) {
       if (!now.shared.length) { toast('The two sets share no candidate, so they cannot be of the same class as they stand.', 'error'); return true; }
       return decide('same', now.rows, {}, 'same class', Object.fromEntries(now.rows.map(row => [row, [...now.shared]])));
     },
+    find: () => { if (card()) find(); return true; },
     none: () => { if (card()) addClass('none'); return true; },
     add: () => { if (card()) addClass(); return true; },
     skip: () => { const now = card(); return now ? decide('skip', now.rows, {}, 'skipped', {}) : false; },

@@ -6,12 +6,13 @@ import {picture} from './instance.js';
 import {thumbnail} from './sprite.js';
 
 const letters = ['A', 'B'];
+const BY_KEY = 10;  // candidates that have a digit
 
 /**
  * Owns its element. `show(view)` draws {dataset, version, card, names, belief, models, picks, side, canAct};
- * `onPick(side, class, shift)`, `onSide(side)`, `onAdd(side)` and `onNeighbour(row)` are told of clicks.
+ * `onPick(side, class, shift)`, `onSide(side)`, `onAdd(side)`, `onFind(side)` and `onNeighbour(row)` are told of clicks.
  */
-export function createCard({onPick, onSide, onAdd, onNeighbour}) {
+export function createCard({onPick, onSide, onAdd, onFind, onNeighbour}) {
   const cards = h('div.cards');
   const near = h('div.near');
   const element = h('div.annotate-view', {}, cards, near);
@@ -57,14 +58,15 @@ export function createCard({onPick, onSide, onAdd, onNeighbour}) {
     const name = isPair ? letters[at] : '';
     let number = first;
     return h('article.card', {class: 'card' + (isPair && view.side === at ? ' active' : ''), data: {row: side.row}, 'aria-label': `Sample ${name} ${side.id}`, on: {click: () => isPair && onSide(at)}},
-      picture(view.dataset, view.version, side.row, `Sample ${name} ${side.id}`),
+      h('div.picture-frame', {}, picture(view.dataset, view.version, side.row, `Sample ${name} ${side.id}`)),
       h('div.who', {},
         h('div.row', {}, isPair ? h('b', {}, name) : null, h('span.id.grow', {title: side.id}, side.id),
           side.flagged ? h('span.tag.flag', {title: 'Someone marked this sample'}, '⚑ flagged') : null, ...(side.tags || []).map(tag => h('span.tag', {title: 'A tag of this sample'}, tag)), h('span.num', {}, side.split)),
         h('h2', {}, side.candidates.length ? counted(side.candidates.length, 'candidate') : 'No candidate is left: add one', view.belief?.[at] ? h('small', {title: 'Thick: its neighbours. Thin: the network.'}, ` bars: neighbours${view.models?.[at] ? `, ${view.models[at].name}` : ''}`) : null),
         h('div.chips', {role: 'group', 'aria-label': `Candidates ${name}`},
-          ...side.candidates.map(index => candidate(view, at, index, number <= 10 ? number++ : 0)),
+          ...side.candidates.map(index => candidate(view, at, index, number <= BY_KEY ? number++ : 0)),
           ...gone.map(index => candidate(view, at, index, 0)),
+          view.canAct && side.candidates.length > BY_KEY ? h('button.quiet.add', {type: 'button', on: {click: event => { event.stopPropagation(); onFind(at); }}}, 'find a candidate', !isPair || view.side === at ? h('kbd', {}, view.findKey) : null) : null,
           view.canAct ? h('button.quiet.add', {type: 'button', on: {click: event => { event.stopPropagation(); onAdd(at); }}}, '+ add a class', !isPair || view.side === at ? h('kbd', {}, view.addKey) : null) : null),
         isPair ? told(view, side) : null),
       isPair ? null : said(view, side));

@@ -23,11 +23,11 @@ export const waiting = () => empty('Finding neighbours', 'This queue looks at th
 export const noDataset = () => empty('This project holds no dataset', 'Import one on the Dataset page; its samples are annotated here.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset'));
 
 /** The end of a queue; `onOther()` chooses another, `onBack()` shows the last sample again. */
-export function ended({queue, hadSome, nDecided, onOther, onBack}) {
+export function ended({queue, isTrial, hadSome, nDecided, onOther, onBack}) {
   const agrees = queue?.order === 'disagreement' && !hadSome;
   return empty(queue?.is_complete || hadSome ? 'This queue is done for now' : 'This queue is empty',
-    agrees ? 'The annotators agree on everything so far.' : `You decided ${counted(nDecided, 'item')} in this session. Train again to see what it was worth, or choose another queue.`,
-    h('button.btn.primary', {type: 'button', id: 'annotate-to-train', on: {click: () => open('train')}}, 'Train on the new sets'),
+    agrees ? 'The annotators agree on everything so far.' : isTrial ? `You decided ${counted(nDecided, 'item')}; on the left you see what they would be worth. In a copy of your own the queue goes on.` : `You decided ${counted(nDecided, 'item')} in this session. Train again to see what it was worth, or choose another queue.`,
+    isTrial ? null : h('button.btn.primary', {type: 'button', id: 'annotate-to-train', on: {click: () => open('train')}}, 'Train on the new sets'),
     h('button.btn', {type: 'button', on: {click: onOther}}, 'Choose another queue'),
     hadSome ? h('button.btn', {type: 'button', on: {click: onBack}}, 'Back to the last') : null);
 }

@@ -9,6 +9,7 @@ export const COMMANDS = [
   ['reverse', 'x', 'Pair: the other way round; of two decided samples, swap the labels'],
   ['same', 's', 'Pair: same class, keep what both sets hold'],
   ['none', 'n', 'None of these: the set is wrong'],
+  ['find', 'i', 'Choose a candidate by name; with more than ten, the way to all of them'],
   ['add', '/', 'Add a class by search'],
   ['skip', 'l', 'Leave it to someone else'],
   ['flag', 'f', 'Flag, or take the flag away'],
@@ -19,6 +20,13 @@ export const COMMANDS = [
   ['next', 'j', 'Next, without deciding'],
   ['previous', 'k', 'Previous'],
   ['side', 'b', 'Pair: the other side, for adding and flagging'],
+  ['closer', '+', 'Zoom in; the arrow keys then move the part that is seen'],
+  ['further', '-', 'Zoom out'],
+  ['brighter', 'w', 'Brighter'],
+  ['darker', 'q', 'Darker'],
+  ['sharper', 'e', 'More contrast'],
+  ['flatter', 'd', 'Less contrast'],
+  ['plain', 'z', 'The image as it is'],
 ];
 
 const place = 'cad-annotate-keys';
@@ -48,7 +56,7 @@ export function listen(element, run, digit) {
 /** The list of keys, each to be changed; `onChange()` when one was. */
 export function keysDialog(onChange) {
   const list = h('ul.key-list');
-  const words = h('p.quiet-text', {role: 'status'}, 'Digits: the candidate with that number. Shift and a digit: add or remove that candidate.');
+  const words = h('p.quiet-text', {role: 'status'}, 'Digits: the candidate with that number, 0 the tenth. Shift and a digit: add or remove that candidate.');
   const dialog = h('dialog.sheet', {'aria-label': 'Keys'},
     h('div.row', {}, h('h1.grow', {}, 'Keys'), h('button.quiet', {type: 'button', on: {click: () => dialog.close()}}, 'Close', h('kbd', {}, 'esc'))),
     h('label.keys', {}, h('input', {type: 'checkbox', id: 'annotate-keys-on', on: {change: event => {

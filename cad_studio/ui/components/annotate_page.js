@@ -9,16 +9,18 @@ import * as blank from './annotate_empty.js';
 import {createDecisions} from './annotate_decisions.js';
 import {keyOf, keysDialog, listen, shownKey} from './annotate_keys.js';
 import {agreementSheet, bulkSheet, historySheet, sure} from './annotate_panels.js';
+import {createLens} from './annotate_lens.js';
 import {createNote} from './annotate_note.js';
 import {createSearch} from './annotate_search.js';
 import {createSide} from './annotate_side.js';
 import {createTrail} from './annotate_trail.js';
+import {createTrial} from './annotate_trial.js';
 import {exportSheet} from './annotate_export.js';
 import {imageOf} from './instance.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 import {untilAnswered} from './studio.js';
 
-const OPENING = new Set(['comment', 'none', 'add']);
+const OPENING = new Set(['comment', 'none', 'add', 'find']);
 
 export function mount({element, server}) {
   let overview = null;
@@ -32,27 +34,33 @@ export function mount({element, server}) {
   let generation = 0;
 
   const path = () => `/annotate/${encodeURIComponent(state.dataset)}`;
-  const canAct = () => !!overview && overview.role !== 'viewer';
+  const isTrial = () => !!overview && overview.role === 'viewer' && overview.on_trial.length > 0;
+  const canAct = () => !!overview && (overview.role !== 'viewer' || isTrial());
   const card = () => trail.card();
   const ctx = () => ({dataset: state.dataset, names: overview.class_names, classes: overview.classes, merged: overview.merged, removed: overview.removed, role: overview.role, queue: trail.queue});
 
   const trail = createTrail({
-    take: (queue, count) => untilAnswered(() => ask('take', {queue, count})), hasUnsaved: () => decisions.pending, settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
+    take: async (queue, count) => (isTrial() ? tried : untilAnswered(() => ask('take', {queue, count}))), hasUnsaved: () => decisions.pending, settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
     onShow: () => { picks = [null, null]; side = 0; belief = {}; paint(true); if (showModel) suggest(); },
     onQueue: () => drawSide(), onEnd: finished, onWait: () => { bare('Annotate', blank.waiting()); page.dataset.shown = 'waiting'; refresh(); }, onRefusal: words => toast(words, 'error'),
   });
-  const decisions = createDecisions({
+  const trial = createTrial({path, onRecent: list => aside.recent(list), onSteps: steps => { Object.assign(overview, steps); drawSteps(); }});
+  let tried = null;  // the cards of a trial, all at once
+  const stored = createDecisions({
     server, ctx: () => ({dataset: state.dataset, who, overview}),
     onSaved: showSaved, onRecent: list => aside.recent(list), onRows: takeOver, onClasses: () => { refresh(); reload(); },
     onRefusal: refused,
     onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); },
   });
 
+  const decisions = new Proxy(stored, {get: (_, name) => (isTrial() ? trial.decisions : stored)[name]});
+
   const title = h('h1', {id: 'annotate-title', 'aria-live': 'polite'});
   const pills = h('div.pills');
   const saved = h('span.saved', {id: 'annotate-saved', role: 'status'});
   const search = createSearch();
-  const viewer = createCard({onPick: (...given) => answers.pick(...given), onSide: to => { side = to; paint(); }, onAdd: to => { side = to; answers.addClass(); }, onNeighbour: row => { open('dataset'); change({instance: row}); }});
+  const viewer = createCard({onPick: (...given) => answers.pick(...given), onSide: to => { side = to; paint(); }, onAdd: to => { side = to; answers.addClass(); }, onFind: to => { side = to; commands.find(); }, onNeighbour: row => { open('dataset'); change({instance: row}); }});
+  const lens = createLens(viewer.element.querySelector('.cards'));
   const bar = createBar(command => commands[command]());
   const all = h('button.btn', {type: 'button', id: 'annotate-bulk', hidden: true, on: {click: () => bulk.open()}}, 'Change all of them at once');
   const why = h('p.why');
@@ -73,10 +81,11 @@ export function mount({element, server}) {
   const aside = createSide({onName: rename, onQueue: id => startQueue(id), onOrder: startOrder, onOverlap: setOverlap, onShow: showRecent, all,
     doors: [door('annotate-history', 'History', () => history.open()), door('annotate-agreement', 'Agreement', () => agreement.open()), door('annotate-export', 'Export and import', () => exports.open()), classDoor, door('annotate-keys', 'Keys', () => keys.showModal())]});
   const main = h('section.main', {});
+  aside.element.prepend(trial.panel);
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
   const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why];
-  viewer.element.querySelector('.cards').after(bar.actions, notes.element);
+  viewer.element.querySelector('.cards').after(lens.tools, bar.actions, notes.element);
 
   const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
 
@@ -94,6 +103,7 @@ export function mount({element, server}) {
       overview = found;
       if (found.login) who = found.login;
       page.dataset.dataset = data.name;
+      page.classList.toggle('on-trial', isTrial());
       if (first) { trail.begin(null); decisions.open(data.name); await arrive(); } else if (isOther && trail.queue) await startQueue(trail.queue.id, trail.queue);
       drawSide(); drawSteps();
     } catch (error) { tell(error); }
@@ -115,6 +125,8 @@ export function mount({element, server}) {
   async function arrive() {
     const wanted = state.annotate || {};
     if (!canAct()) { choose(); return; }
+    if (isTrial() && (wanted.rows || wanted.order)) { change({annotate: null}); await startTrial({order: wanted.order, rows: wanted.rows, title: wanted.title || 'Linked samples'}); return; }
+    if (isTrial()) { change({annotate: null, queue: null}); choose(); return; }
     if (wanted.rows || wanted.filter || wanted.cell) {
       const {title: name, source, ...what} = wanted;
       const made = await ask('select', {...what, title: name || (wanted.rows ? counted(wanted.rows.length, 'linked sample') : 'Samples of another page'), source: source || 'rows'});
@@ -137,11 +149,19 @@ export function mount({element, server}) {
   }
 
   function choose() {
-    bare('Annotate', blank.chooser({...overview, canAct: canAct(), onOrder: startOrder}));
+    bare('Annotate', blank.chooser({...overview, queues: isTrial() ? [] : overview.queues, orders: overview.orders.filter(each => !isTrial() || overview.on_trial.includes(each.name)), canAct: canAct(), onOrder: startOrder}));
     page.dataset.shown = 'chooser';
   }
 
+  /** A queue that only this window knows. */
+  async function startTrial(wanted) {
+    bare('Filling the queue', blank.filling());
+    try { tried = await trial.begin(wanted); } catch (error) { tell(error); choose(); return; }
+    await startQueue(tried.queue.id, tried.queue);
+  }
+
   async function startOrder(order, settings = {}) {
+    if (isTrial()) { await startTrial({order, title: overview.orders.find(each => each.name === order).title}); return; }
     bare('Filling the queue', blank.filling());
     const answer = await untilAnswered(() => ask('open_queue', {order, settings}));
     if (answer.error) { toast(answer.error, 'error'); choose(); return; }
@@ -150,19 +170,19 @@ export function mount({element, server}) {
 
   async function startQueue(id, known = null) {
     trail.begin(known || overview.queues.find(each => each.id === id) || {id, title: '', says: '', items: 0, done: 0, passed: 0, overlap: 1, settings: {}});
-    change({queue: id});
+    if (!isTrial()) change({queue: id});
     bare('Filling the queue', blank.filling());
     drawSide();
     await trail.step(1);
     // the next keys are meant for the card, wherever the queue was chosen
     if (page.offsetParent !== null && !document.querySelector('dialog[open], .drawer.open')) { main.tabIndex = -1; main.focus({preventScroll: true}); }
-    overview = {...overview, ...(await read(path(), {who}).catch(() => ({})))};
+    if (!isTrial()) overview = {...overview, ...(await read(path(), {who}).catch(() => ({})))};
     drawSide();
   }
 
   function finished(hadSome) {
     const onOther = () => { trail.begin(null); change({queue: null}); choose(); drawSide(); };
-    bare('Nothing is left here', blank.ended({queue: trail.queue, hadSome, nDecided: session.n, onOther, onBack: () => trail.step(-1)}), h('div.actions', {}, bar.undo, bar.redo));
+    bare('Nothing is left here', blank.ended({queue: trail.queue, isTrial: isTrial(), hadSome, nDecided: session.n, onOther, onBack: () => trail.step(-1)}), h('div.actions', {}, bar.undo, bar.redo));
     page.dataset.shown = 'done';
   }
 
@@ -172,7 +192,7 @@ export function mount({element, server}) {
     if (main.firstChild !== parts[0]) { fill(main, ...parts); bar.actions.querySelector('.sep').after(bar.undo, bar.redo); parts[0].append(saved); }
     const names = overview.class_names;
     const isPair = now.sides.length === 2;
-    viewer.show({dataset: state.dataset, version: current().version, card: now, names, picks, side, canAct: canAct(), addKey: shownKey(keyOf('add')),
+    viewer.show({dataset: state.dataset, version: current().version, card: now, names, picks, side, canAct: canAct(), addKey: shownKey(keyOf('add')), findKey: shownKey(keyOf('find')),
       belief: showModel ? now.sides.map(each => belief[each.row]?.belief) : null, models: showModel ? now.sides.map(each => belief[each.row]?.model) : null});
     const [a, b] = now.classes || [];
     title.textContent = isPair ? (now.classes ? `${names[a]} or ${names[b]}?` : 'Which is which?') : now.sides[0].candidates.length === 1 ? `${names[now.sides[0].candidates[0]]}` : 'Which one is it?';
@@ -202,6 +222,7 @@ export function mount({element, server}) {
   }
 
   function showSaved({unsaved, trouble, savedAt}) {
+    if (isTrial()) { fill(saved, 'not stored'); return; }
     saved.dataset.state = trouble ? 'trouble' : unsaved ? 'saving' : 'saved';
     fill(saved, trouble ? `Not saved yet: ${trouble}` : unsaved ? `Saving ${count(unsaved)}…` : savedAt ? '✓ saved' : '✓ all saved',
       trouble ? h('button.quiet', {type: 'button', on: {click: () => decisions.retry()}}, 'Try again') : null);
@@ -233,6 +254,7 @@ export function mount({element, server}) {
 
   const commands = {
     ...answers.commands,
+    ...lens.commands,
     comment: () => { if (!card() || !canAct()) return false; notes.open(); return true; },
     undo: () => { if (bar.undo.disabled) return true; const to = decisions.undo(); if (to !== null) trail.goTo(to); return true; },
     redo: () => { if (!bar.redo.disabled) decisions.redo(); return true; },
@@ -255,7 +277,7 @@ export function mount({element, server}) {
   }
 
   // ---- around it ----
-  function drawSide() { if (overview) { aside.draw({overview, queue: trail.queue, who, session, canAct: canAct()}); classDoor.hidden = overview.role !== 'owner'; } }
+  function drawSide() { if (overview) { aside.draw({overview: isTrial() ? {...overview, queues: trail.queue ? [trail.queue] : [], orders: overview.orders.filter(each => overview.on_trial.includes(each.name))} : overview, queue: trail.queue, who, session, canAct: canAct()}); classDoor.hidden = overview.role !== 'owner'; } }
 
   async function rename(name) {
     if (!name.trim()) { drawSide(); return; }
@@ -325,7 +347,7 @@ export function mount({element, server}) {
     if (key !== page.dataset.key) { page.dataset.key = key; reload(); }
   });
   on('queue', () => {
-    if (state.page !== 'annotate' || !overview || state.queue === (trail.queue?.id ?? null)) return;
+    if (state.page !== 'annotate' || !overview || isTrial() || state.queue === (trail.queue?.id ?? null)) return;
     if (state.queue !== null) startQueue(state.queue); else { trail.begin(null); choose(); drawSide(); }  // Back or Forward
   });
   onJobEnd(job => { if (job.kind === 'prepare-queue' && trail.queue && trail.isWaiting) startQueue(trail.queue.id); });

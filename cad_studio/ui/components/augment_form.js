@@ -2,10 +2,10 @@
 
 import {h, fill, count, debounced} from './dom.js';
 import {changedValues, createField, createGroup, fillOptions, showField} from './form.js';
+import {createOwnCopy} from './own_copy.js';
 import {onJobEnd, isActive, state} from './store.js';
 import {duration, megabytes, share} from './train_words.js';
 
-const CLOSED = 'This studio is read-only. Run your own copy to make edits.';
 
 /** A slider with its value beside it; `onMove()` while it moves, at most every 40 ms. */
 function slider(id, label, {minimum, maximum, step, value, help, onMove}) {
@@ -40,7 +40,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
   const make = h('button.btn.primary.act', {type: 'button', id: 'augment-make', on: {click: () => start('make')}}, 'Make edits');
   const only = h('button.btn.act', {type: 'button', id: 'augment-only', on: {click: () => start('make', true)}}, 'Only of what is shown');
   const progress = h('div.run-progress', {hidden: true}, h('div.progress', {data: {status: 'running'}, role: 'progressbar', 'aria-label': 'Progress'}, h('i')), h('p.progress-line', {id: 'augment-progress'}));
-  const closed = h('p.quiet-text', {hidden: true}, CLOSED);
+  const closed = createOwnCopy('augment-closed', 'make edits');
   const line = (label, input, ...rest) => h('div.setting', {}, h('label', {for: input.id}, label), input, ...rest);
   const form = h('form.train-form', {'aria-label': 'Look and make', on: {submit: event => event.preventDefault()}},
     h('h2', {}, 'Look'), line('Judged by', run, runHelp), line('Heat map', heat, h('p.help', {}, 'Over the image, key ', h('kbd', {}, 'h'))), line('Map', cam), line('Rest fades', fillPick), epsilon.element,
@@ -135,8 +135,7 @@ export function createAugmentForm({ask, onLook, onRun}) {
       }
       if (!settings.length || !chosen()?.settings.some(each => each.name === settings[0]?.name)) drawEditor();
       editorHelp.textContent = chosen()?.missing || '';
-      closed.hidden = !state.readOnly;
-      for (const each of [measure, make, only]) each.disabled = state.readOnly || !found.has_images;
+      for (const each of [measure, make, only]) each.disabled = !found.has_images;
     },
     /** How far the job is that makes edits or an editor. */
     follow() {

@@ -8,6 +8,7 @@ import {createMapView} from './diagnose_map.js';
 import {createSide} from './diagnose_side.js';
 import {conditionOption, createSlicesView, sliceOptions} from './diagnose_slices.js';
 import {createSuspectsView} from './diagnose_suspects.js';
+import {createOwnCopy} from './own_copy.js';
 import {differenceText, figureText, isBetter, titleOf} from './diagnose_words.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 
@@ -178,7 +179,7 @@ export function mount({element, server}) {
     const pick = runs.length > 1 ? h('select', {'aria-label': 'Run', on: {change: event => choose({run: +event.target.value})}}, ...runs.map(each => h('option', {value: each.id}, `run ${each.id} · ${each.name}`))) : null;
     if (pick) pick.value = run.id;
     nothing(`${run.name} has not been diagnosed yet`, `Its network is asked once about every sample of ${state.dataset}, in the background; all figures here rest on the answers. It is about as long as one epoch of training.`,
-      pick, state.readOnly ? h('span.warn', {}, 'This studio is read-only.') : h('button.btn.primary', {type: 'button', id: 'diagnose-start', on: {click: () => begin(run)}}, `Diagnose ${run.name}`));
+      pick, state.readOnly ? createOwnCopy('diagnose-closed', 'diagnose runs') : h('button.btn.primary', {type: 'button', id: 'diagnose-start', on: {click: () => begin(run)}}, `Diagnose ${run.name}`));
   }
 
   async function begin(run) {

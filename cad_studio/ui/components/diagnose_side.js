@@ -33,7 +33,7 @@ export function createSide(shared) {
   const picked = h('section.panel-part.picked', {}, h('div.row', {}, chosenTitle, mix), doors, h('div.scroll', {}, pairItems, grid, more));
   const tools = h('div.row.matrix-tools', {}, kind, scale, order, most, find);
   const matrixPart = h('div.matrix-part', {}, tools, matrix.element);
-  const inspector = createInspector(shared, close);
+  const inspector = createInspector(shared, close, step);
   const element = h('aside.side.diagnose-side', {'aria-label': 'Matrices and samples'}, matrixPart, picked, inspector.element);
   inspector.element.hidden = true;
   let cell = null;
@@ -152,6 +152,16 @@ export function createSide(shared) {
     mark(null);
   }
 
+  /** Another sample of the selection; says whether there was one. */
+  function step(by) {
+    const rows = shared.selection.rows;
+    const at = rows.indexOf(inspector.row());
+    const next = Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by));
+    if (!rows.length || next === at) return false;
+    instance(rows[next]);
+    return true;
+  }
+
   let askingPairs = 0;
   /** The closest pairs of the selection, when they are asked for, above its samples. */
   async function drawPairs() {
@@ -194,11 +204,6 @@ export function createSide(shared) {
     element, wanted, instance, pair, close, drawPairs,
     isOpen: () => !inspector.element.hidden,
     draw() { drawMatrix(); drawDoors(); drawTiles(); },
-    step(by) {
-      const rows = shared.selection.rows;
-      if (!rows.length) return;
-      const at = rows.indexOf(inspector.row());
-      instance(rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
-    },
+    step,
   };
 }

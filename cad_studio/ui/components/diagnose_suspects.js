@@ -58,7 +58,7 @@ export function createSuspectsView(shared) {
     nothing.hidden = page.known;
     filled.hidden = !page.known;
     tellJob();
-    worst.hidden = !page.listed || state.readOnly;
+    worst.hidden = !page.listed || (state.readOnly && !state.isClosed);
     if (!page.known) { fill(list); element.dataset.shown = 'none'; return; }
     worst.textContent = `Fix the worst ${Math.min(WORST, page.listed)}`;
     fill(kinds, ...Object.entries(KINDS).map(([key, [title]]) => h('button.btn', {type: 'button', role: 'tab', data: {kind: key}, 'aria-selected': String(key === page.kind), 'aria-pressed': String(key === page.kind), on: {click: () => show(key)}}, title, h('span.num', {}, count(page.counts[key])))));

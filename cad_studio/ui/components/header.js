@@ -108,6 +108,7 @@ export function mount({element, server}) {
   on('login hubLogin', drawPerson);
   on('readOnly', () => {
     closed.hidden = !state.readOnly;
+    document.body.classList.toggle('read-only', state.readOnly);
   });
   onJobEnd(job => {
     tellEnd(job, offerResume);

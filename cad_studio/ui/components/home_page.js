@@ -3,6 +3,7 @@
 import {h, fill, count, counted, percent} from './dom.js';
 import {load, thumbnail} from './sprite.js';
 import {choose, current, isActive, on, open, openDrawer, read, state} from './store.js';
+import {createOwnCopy} from './own_copy.js';
 import {nextStep, stepNamed} from './steps.js';
 import {openChanges} from './versions.js';
 import {share} from './train_words.js';
@@ -22,8 +23,9 @@ const BY_TRUTH = 'Shown to judge a run; true labels never influence one.';
 export function mount({element}) {
   const lead = h('p.lead', {id: 'home-lead', 'aria-live': 'polite'});
   const cards = h('div.five', {id: 'home-cards'});
+  const closed = createOwnCopy('home-closed', 'bring your own images');
   const doors = h('div.two-doors', {});
-  const page = h('div.home-page.main', {}, h('h1', {}, SENTENCE), lead, cards, doors);
+  const page = h('div.home-page.main', {}, h('h1', {}, SENTENCE), lead, cards, doors, closed);
   fill(element.querySelector('.mount'), page);
 
   async function draw() {

@@ -8,16 +8,15 @@ import {olderWords} from './versions.js';
 import {isActive, state} from './store.js';
 import {ORACLE, canResume, duration, share, statusWord, sureness} from './train_words.js';
 
-const CLOSED = 'This studio is read-only. Run your own copy to train.';
 
 /** A panel that owns its element; `act(name, value)` asks the server and reloads, `take(run)` fills the form. */
 export function createRunPanel({act, take, describes, onLog}) {
   const title = h('h1', {id: 'run-name'});
-  const rename = h('button.quiet', {type: 'button', id: 'run-rename', on: {click: () => openEditor(title, run.name, 'Name', name => act('rename', {run: run.id, name}))}}, 'Rename', h('kbd', {}, 'e'));
+  const rename = h('button.quiet.act', {type: 'button', id: 'run-rename', on: {click: () => openEditor(title, run.name, 'Name', name => act('rename', {run: run.id, name}))}}, 'Rename', h('kbd', {}, 'e'));
   const chip = h('span.pill.state', {id: 'run-status', 'aria-live': 'polite'}, h('i.pulse'), h('span'));
   const pills = h('div.pills');
-  const stop = h('button.btn', {type: 'button', id: 'run-stop', on: {click: () => stopRun()}}, 'Stop', h('kbd', {}, 's'));
-  const resume = h('button.btn.primary', {type: 'button', id: 'run-resume', on: {click: () => resumeRun()}}, 'Resume', h('kbd', {}, 'r'));
+  const stop = h('button.btn.act', {type: 'button', id: 'run-stop', on: {click: () => stopRun()}}, 'Stop', h('kbd', {}, 's'));
+  const resume = h('button.btn.primary.act', {type: 'button', id: 'run-resume', on: {click: () => resumeRun()}}, 'Resume', h('kbd', {}, 'r'));
   const bar = h('div.progress', {role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': '0', 'aria-valuemax': '100'}, h('i'));
   const line = h('p.progress-line', {id: 'run-progress'});
   const left = h('span.num', {id: 'run-left'});
@@ -53,10 +52,9 @@ export function createRunPanel({act, take, describes, onLog}) {
     }
     stop.hidden = !isActive(run);
     stop.firstChild.textContent = run.status === 'stopping' ? 'Stop now' : run.status === 'queued' ? 'Take off the queue' : 'Stop';
-    stop.title = state.readOnly ? CLOSED : run.status === 'stopping' ? 'End its process at once; it goes on from its last checkpoint' : 'It stops within a step and can be resumed';
+    stop.title = run.status === 'stopping' ? 'End its process at once; it goes on from its last checkpoint' : 'It stops within a step and can be resumed';
     resume.hidden = !canResume(run);
-    resume.title = state.readOnly ? CLOSED : 'Go on from the last checkpoint';
-    for (const each of [stop, resume, rename]) each.disabled = state.readOnly;
+    resume.title = 'Go on from the last checkpoint';
   }
 
   function drawProgress() {

@@ -1,7 +1,6 @@
 // What runs and what waits: the order of the jobs, and buttons to change it.
 
 import {h, fill, percent} from './dom.js';
-import {state} from './store.js';
 
 /** A list that owns its element, hidden while nothing waits; act(name, value) asks the server. */
 export function createQueue({act}) {
@@ -12,7 +11,7 @@ export function createQueue({act}) {
     element,
     /** `jobs`: the running one, then those that wait in their order. */
     show(jobs) {
-      const key = JSON.stringify([state.readOnly, jobs.map(job => [job.id, job.status, job.title, Math.round(100 * job.fraction)])]);
+      const key = JSON.stringify(jobs.map(job => [job.id, job.status, job.title, Math.round(100 * job.fraction)]));
       if (key === drawn) return;
       drawn = key;
       element.hidden = !jobs.some(job => job.status === 'queued');
@@ -20,10 +19,10 @@ export function createQueue({act}) {
       const waiting = jobs.filter(job => job.status === 'queued');
       fill(list, ...jobs.map(job => {
         const at = waiting.indexOf(job);
-        const move = (to, text, off) => h('button.quiet', {type: 'button', data: {job: job.id, to}, disabled: off || state.readOnly, 'aria-label': `${text} ${job.title}`, on: {click: () => act('move', {job: job.id, to})}}, text);
+        const move = (to, text, off) => h('button.quiet.act', {type: 'button', data: {job: job.id, to}, disabled: off, 'aria-label': `${text} ${job.title}`, on: {click: () => act('move', {job: job.id, to})}}, text);
         return h('li', {data: {job: job.id, status: job.status}}, h('span.num', {}, at < 0 ? 'now' : `${at + 1}.`), h('span.grow.text', {title: job.title}, job.title),
           at < 0 ? h('span.num', {}, `${job.status === 'stopping' ? 'stopping · ' : ''}${percent(job.fraction)}`) : [move('first', 'First', at === 0), move('up', 'Up', at === 0), move('down', 'Down', at === waiting.length - 1)],
-          h('button.quiet', {type: 'button', data: {job: job.id, to: 'stop'}, disabled: state.readOnly, on: {click: () => act('stop', {job: job.id})}}, at < 0 ? (job.status === 'stopping' ? 'Stop now' : 'Stop') : 'Cancel'));
+          h('button.quiet.act', {type: 'button', data: {job: job.id, to: 'stop'}, on: {click: () => act('stop', {job: job.id})}}, at < 0 ? (job.status === 'stopping' ? 'Stop now' : 'Stop') : 'Cancel'));
       }));
       if (focus) list.querySelector(`[data-job="${focus.job}"][data-to="${focus.to}"]:not(:disabled)`)?.focus();
     },

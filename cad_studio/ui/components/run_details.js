@@ -2,11 +2,10 @@
 
 import {h, fill} from './dom.js';
 import {words, typed} from './form.js';
-import {address, read, state, tell} from './store.js';
+import {address, read, tell} from './store.js';
 import {megabytes, moment} from './train_words.js';
 
 const LONGEST_LOG = 200_000;
-const CLOSED = 'This studio is read-only. Run your own copy to push models.';
 
 /** Disclosures that own their element; one is open at a time, in a place of constant height. */
 export function createDetails({act, take, describes, onLog}) {
@@ -60,13 +59,13 @@ export function createDetails({act, take, describes, onLog}) {
     const repo = h('input.entry', {id: 'run-repo', type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: 'owner/name', 'aria-label': 'Repository on the Hugging Face Hub'});
     const secret = h('input', {id: 'run-private', type: 'checkbox'});
     secret.checked = true;
-    const push = h('button.btn', {type: 'button', id: 'run-push', disabled: state.readOnly, title: state.readOnly ? CLOSED : null,
+    const push = h('button.btn', {type: 'button', id: 'run-push',
       on: {click: () => act('push', {run: asked, repo: repo.value.trim(), private: secret.checked})}}, 'Push to the Hub');
     fill(place, h('div.lists.two', {},
       h('section', {}, h('h2', {}, 'Take it away'), h('p.quiet-text', {}, 'One safetensors file that holds the weights, the network and how images are prepared.'),
         h('div.actions', {}, h('a.btn.primary', {id: 'run-download', href: address(`/training/runs/${asked}/model`), download: ''}, `Download ${megabytes(run.model_bytes)}`)),
         h('p.quiet-text', {}, 'Load it in Python:'), h('pre', {id: 'run-usage'}, usage.text)),
-      h('section', {}, h('h2', {}, 'Share it'), h('p.quiet-text', {}, 'Uploads the model and its card to huggingface.co, with the login of the machine the studio runs on. Nothing is sent before you press the button.'),
+      h('section.act', {}, h('h2', {}, 'Share it'), h('p.quiet-text', {}, 'Uploads the model and its card to huggingface.co, with the login of the machine the studio runs on. Nothing is sent before you press the button.'),
         h('div.actions', {}, repo, h('label.keys', {}, secret, 'Private'), push))));
   }
 

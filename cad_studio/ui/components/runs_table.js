@@ -6,7 +6,6 @@ import {isActive, state} from './store.js';
 import {ORACLE, duration, megabytes, moment, share, statusWord, sureness} from './train_words.js';
 
 const TRASH = 'in the trash';
-const CLOSED = 'This studio is read-only.';
 const COLUMNS = [
   {key: 'name', title: 'Run', text: run => run.name},
   {key: 'data', title: 'Data', text: run => `${run.dataset} v${run.data_number ?? '?'}`, hint: run => (run.is_stale ? 'The sets have changed since' : 'The sets as they are now')},
@@ -125,8 +124,8 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
     row.last.dataset.state = state_;
     const busy = isActive(run);
     fill(row.last, inTrash
-      ? h('button.quiet', {type: 'button', data: {restore: run.id}, disabled: state.readOnly, on: {click: () => act('restore', {run: run.id})}}, 'Restore')
-      : h('button.quiet', {type: 'button', data: {remove: run.id}, disabled: busy || state.readOnly, title: state.readOnly ? CLOSED : busy ? 'Stop it first' : 'Put it into the trash', on: {click: () => act('remove', {run: run.id})}}, 'Delete'));
+      ? h('button.quiet.act', {type: 'button', data: {restore: run.id}, on: {click: () => act('restore', {run: run.id})}}, 'Restore')
+      : h('button.quiet.act', {type: 'button', data: {remove: run.id}, disabled: busy, title: busy ? 'Stop it first' : 'Put it into the trash', on: {click: () => act('remove', {run: run.id})}}, 'Delete'));
   }
 
   function mark() {

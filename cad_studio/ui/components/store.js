@@ -17,7 +17,7 @@ const listeners = new Map();
 
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
-  ready: false, page: null, sheet: 0, standing: null, dataset: null, datasets: [], jobs: [], readOnly: false, login: null, hubLogin: false,
+  ready: false, page: null, sheet: 0, standing: null, dataset: null, datasets: [], jobs: [], readOnly: false, isClosed: false, space: '', login: null, hubLogin: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
   diagnose: null, against: null, view: null, queue: null, annotate: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
@@ -81,7 +81,7 @@ export async function refresh() {
       const found = await read('/state');
       const before = state.jobs;
       const known = found.datasets.map(data => data.name);
-      const patch = {datasets: found.datasets, jobs: found.jobs, readOnly: found.read_only, login: found.login, hubLogin: found.hub_login};
+      const patch = {datasets: found.datasets, jobs: found.jobs, readOnly: found.read_only, isClosed: found.is_closed, space: found.space, login: found.login, hubLogin: found.hub_login};
       if (!state.ready) {
         const wanted = readAddress();
         if (wanted.dataset && known.length && !known.includes(wanted.dataset)) {

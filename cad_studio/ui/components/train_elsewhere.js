@@ -2,10 +2,9 @@
 
 import {h, fill} from './dom.js';
 import {send} from './studio.js';
-import {address, on, onJobEnd, read, refresh, state} from './store.js';
+import {address, onJobEnd, read, refresh} from './store.js';
 import {megabytes} from './train_words.js';
 
-const CLOSED = 'This studio is read-only. Run your own copy to train.';
 const UPLOAD = '/gradio_api/upload';
 
 /** A disclosure that owns its element. `request()` reads the form or throws words; `onPacked(run)` after a start. */
@@ -17,7 +16,7 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
   const file = h('input', {type: 'file', id: 'elsewhere-file', accept: '.zip', 'aria-label': 'Result file to upload'});
   const take = h('button.btn', {type: 'button', id: 'elsewhere-take', on: {click: takeNow}}, 'Take the result back');
   const taken = h('div', {id: 'elsewhere-taken', role: 'status'});
-  const element = h('details.elsewhere', {id: 'train-elsewhere'}, h('summary', {}, 'Train on another machine'),
+  const element = h('details.elsewhere.act', {id: 'train-elsewhere'}, h('summary', {}, 'Train on another machine'),
     h('p.help', {}, 'One file holds images, candidate sets and settings. The other machine needs CAD Studio and torch; no project and no window.'),
     h('label.keys', {title: 'Without them the run has no test accuracy until it is back and evaluated here'}, truth, 'True labels travel too'), pack, packed,
     h('p.help', {}, 'Upload the result, or give its path on the machine of the studio.'), file, path, take, taken);
@@ -84,10 +83,5 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
     }
   });
 
-  function draw() {
-    for (const button of [pack, take]) { button.disabled = state.readOnly; button.title = state.readOnly ? CLOSED : ''; }
-  }
-  on('readOnly started', draw);
-  draw();
   return element;
 }

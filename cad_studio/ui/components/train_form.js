@@ -2,6 +2,7 @@
 
 import {h, fill, count, counted, debounced} from './dom.js';
 import {changedValues, createField, createGroup, createSwitch, fillOptions, readNumber, showField} from './form.js';
+import {createOwnCopy} from './own_copy.js';
 import {choose, current, isActive, on, onJobEnd, read, state} from './store.js';
 import {createElsewhere} from './train_elsewhere.js';
 import {duration} from './train_words.js';
@@ -13,7 +14,6 @@ const GROUPS = [
 ];
 const BUDGET = ['epochs', 'max_seconds'];
 const DRAFT = 'cad-train-draft';
-const CLOSED = 'This studio is read-only. Run your own copy to train.';
 
 /** Where a method departs from its paper, behind a line of text. */
 function departuresOf(about) {
@@ -47,10 +47,10 @@ export function createTrainForm({ask, onStarted, onPacked}) {
   const groups = h('div.groups');
   const form = h('form.train-form', {'aria-label': 'New run', on: {submit: event => event.preventDefault()}});
   const estimate = h('p.estimate', {id: 'train-estimate', 'aria-live': 'polite'});
-  const measure = h('button.btn', {type: 'button', id: 'train-measure', on: {click: measureNow}}, 'Measure');
+  const measure = h('button.btn.act', {type: 'button', id: 'train-measure', title: 'Trains a few steps to see how long the run will take; nothing is kept', on: {click: measureNow}}, 'Measure');
   const problem = h('p.field-error', {id: 'train-problem', role: 'alert', hidden: true});
-  const go = h('button.btn.primary', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
-  const closed = h('p.quiet-text', {id: 'train-closed', hidden: true}, CLOSED);
+  const go = h('button.btn.primary.act', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
+  const closed = createOwnCopy('train-closed', 'train');
   const notes = h('p.field-note', {id: 'train-notes', role: 'status', hidden: true});
   const elsewhere = createElsewhere({ask, request: () => request(), tellProblem: error => tellProblem(error), onPacked});
   const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, go, elsewhere);
@@ -231,7 +231,7 @@ export function createTrainForm({ask, onStarted, onPacked}) {
   }, 300);
 
   function drawEstimate(words = null) {
-    measure.disabled = state.readOnly || measuring !== null;
+    measure.disabled = measuring !== null;
     estimate.classList.toggle('none', !known);
     if (measuring !== null) {
       const job = state.jobs.find(each => each.id === measuring.job);
@@ -275,9 +275,6 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   function readOnly() {
     go.disabled = state.readOnly;
-    closed.hidden = !state.readOnly;
-    go.title = state.readOnly ? CLOSED : '';
-    measure.title = state.readOnly ? CLOSED : 'Trains a few steps to see how long the run will take; nothing is kept';
     if (offers) drawEstimate();
   }
   on('readOnly started', readOnly);
