@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import (
+    DamageError,
     NotAllowedError,
     ReadOnlyError,
     RecordNotFoundError,
     SettingError,
     closest,
 )
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
@@ -27,7 +30,7 @@ from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.loaded import ANNOTATION, LoadedDataset
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
 
@@ -40,7 +43,9 @@ OFFERED = (
 )
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10
-_JUDGED_ROWS = 2000
+_JUDGED_ROWS = 20_000
+_JUDGED_QUERIES = 5_000
+_JUDGED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -244,27 +249,49 @@ class MiningService:
         spec = extractor_of(backbone)
         return self.load_features(self.extract(name, spec, progress)) if spec else None
 
-    def best_features(self, name: str) -> str:
-        """The extractor, of those whose features are there, whose neighbours share most candidates.
+    def stored(self, name: str, spec: str) -> FeatureSet | None:
+        """The newest stored features of a spec, or None; no file or model is opened for that."""
+        found = [each for each in self.feature_sets(name) if each.spec == spec]
+        return found[-1] if found else None
 
-        No true label is looked at. Without any stored features the plainest extractor.
+    def best_features(self, name: str) -> str:
+        """The extractor, of those whose features are there, whose neighbours fit the sets best.
+
+        Two neighbours without a common candidate are of different classes for sure, so the best
+        features are those with the fewest; no true label and no annotation is looked at. Without
+        any stored features the plainest extractor that sees shapes.
         """
-        data = self._datasets.load(name)
         newest = {found.spec: found for found in self.feature_sets(name)}
         if not newest:
-            return "raw" if data.pixels is None else "hog"
-        rows = np.linspace(0, len(data) - 1, min(len(data), _JUDGED_ROWS)).astype(np.int64)
-        dense = data.candidates.dense()
+            return "raw" if self._datasets.get(name).kind == "features" else "hog"
+        if len(newest) == 1:
+            return next(iter(newest))
+        return max(newest.values(), key=lambda found: self._agreement(name, found)).spec
 
-        def sharing(found: FeatureSet) -> float:
-            features = self.load_features(found)
-            count = min(N_GRAPH_NEIGHBOURS, len(data) - 1)
-            near, _ = faiss_neighbours(np.asarray(features[rows]), features, count, rows)
-            own, other = dense[rows][:, None], dense[near]
-            together = (own & other).sum(axis=2) / np.maximum((own | other).sum(axis=2), 1)
-            return float(together[near >= 0].mean())
-
-        return max(newest.values(), key=sharing).spec
+    def _agreement(self, name: str, found: FeatureSet) -> float:
+        """Share of neighbours with a common candidate, among at most so many rows; kept."""
+        versions = self._project.datasets.versions(name)
+        # Not the first: what candidates were synthesised from are the true labels.
+        base = [version for version in versions if version.reason != ANNOTATION][-1].candidates
+        derived, origin = self._project.derived, found.file.partition(".")[0]
+        file = f"{origin}-fit-{base.partition('.')[0]}.json"
+        with suppress(DamageError):
+            if derived.has(file):
+                return float(derived.load_json(file)["shared"])
+        features = self.load_features(found)
+        n_rows = min(len(features), _JUDGED_ROWS, max(2, _JUDGED_BYTES // (4 * found.n_dims)))
+        rows = np.linspace(0, len(features) - 1, n_rows).astype(np.int64)
+        own = np.ascontiguousarray(features[rows])
+        asked = np.arange(0, n_rows, max(1, n_rows // _JUDGED_QUERIES))
+        count = max(1, min(N_GRAPH_NEIGHBOURS, n_rows - 1))
+        near, _ = faiss_neighbours(own[asked], own, count, asked)
+        sets = PartialLabels(
+            self._project.blobs.load_array(base), self._datasets.get(name).n_classes
+        )
+        left, right = np.repeat(rows[asked], near.shape[1]), rows[near.ravel()]
+        shared = float((sets.shared(left, right) > 0).mean()) if len(left) else 0.0
+        derived.save_json(file, {"shared": shared})
+        return shared
 
     def minings(self, name: str) -> list[Mining]:
         """All searches of a dataset, newest first."""
