@@ -24,7 +24,9 @@ class Balanced:
         counts = np.bincount(best[seen], minlength=belief.shape[1])
         rows = np.flatnonzero(ambiguous(situation))
         rows = rows[np.argsort(weight[rows], kind="stable")]
-        waiting = {c: rows[best[rows] == c].tolist()[:limit] for c in np.unique(best[rows]).tolist()}
+        waiting = {
+            c: rows[best[rows] == c].tolist()[:limit] for c in np.unique(best[rows]).tolist()
+        }
         found: list[Ranked] = []
         while waiting and len(found) < limit:
             label = min(waiting, key=lambda each: (counts[each], weight[waiting[each][0]]))

@@ -1,7 +1,7 @@
 """Samples far from each other and from all that was seen: the greedy k-centre of the features.
 
 After Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach",
-ICLR 2018, https://openreview.net/forum?id=H1aIuk-RW, equation 3 solved greedily (their algorithm 1).
+ICLR 2018, https://openreview.net/forum?id=H1aIuk-RW: the centres are chosen greedily.
 Of very many samples a random subset is looked at, so that a filling stays within a second or so.
 """
 
@@ -34,7 +34,9 @@ class Diverse:
         rows = _some(np.flatnonzero(ambiguous(situation)), MOST_OPEN, generator)
         if not len(rows):
             return []
-        seen = np.zeros(0, np.int64) if situation.is_seen is None else situation.is_seen.nonzero()[0]
+        seen = (
+            np.zeros(0, np.int64) if situation.is_seen is None else situation.is_seen.nonzero()[0]
+        )
         own = np.ascontiguousarray(situation.features[rows])
         centres = situation.features[_some(seen, MOST_CENTRES, generator)]
         distance = np.full(len(rows), _FARTHEST, np.float32)
@@ -59,18 +61,14 @@ def _why(far: float) -> str:
     return f"The most similar of the samples before it has a cosine of {1.0 - far:.2f}."
 
 
-def _some(
-    rows: NDArray[np.int64], count: int, generator: np.random.Generator
-) -> NDArray[np.int64]:
+def _some(rows: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """At most so many rows, ascending."""
     if len(rows) <= count:
         return rows
     return np.sort(generator.choice(rows, count, replace=False))
 
 
-def _to_nearest(
-    own: NDArray[np.float32], centres: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _to_nearest(own: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
     """One minus the highest cosine with any centre, float32 (M,)."""
     found = np.empty(len(own), np.float32)
     for start in range(0, len(own), 4096):

@@ -1,9 +1,9 @@
 """Samples in the densest parts of the features, one of each part at a time.
 
 After Hacohen, Dekel and Weinshall, "Active Learning on a Budget: Opposite Strategies Suit High and
-Low Budgets", ICML 2022, https://proceedings.mlr.press/v162/hacohen22a.html: where little is labelled,
-typical samples teach more than odd ones. Their clusters are replaced by the neighbour graph: a
-sample beside one that was seen or chosen before waits until no other is left.
+Low Budgets", ICML 2022, https://proceedings.mlr.press/v162/hacohen22a.html: where little is
+labelled, typical samples teach more than odd ones. Their clusters are replaced by the neighbour
+graph: a sample beside one that was seen or chosen before waits until no other is left.
 """
 
 import numpy as np

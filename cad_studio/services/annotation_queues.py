@@ -311,9 +311,7 @@ class QueueService:
             **known,
         )
 
-    def _is_open(
-        self, data: LoadedDataset, queue: Queue, kept: list[int]
-    ) -> NDArray[np.bool_]:
+    def _is_open(self, data: LoadedDataset, queue: Queue, kept: list[int]) -> NDArray[np.bool_]:
         split = queue.settings.get("split")
         is_open = np.ones(len(data), bool)
         if split and split not in data.record.split_names:

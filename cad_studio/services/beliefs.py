@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.errors import CadStudioError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
@@ -196,7 +197,8 @@ class BeliefService:
         head = 0 if book is None or original else book.head
         record = self._datasets.get(name)
         view = "original" if original else f"seen by {who}" if blind else ""
-        view += json.dumps(None if book is None else book.classes)
+        # The classes themselves are never a few actions old: nobody is shown one that was merged.
+        view += json.dumps(ClassMap.from_json(None if book is None else book.classes).to_json())
         # Equal files may be annotated apart, each in a book of its own.
         key = (record.id, self._sets.base_version(name).hash, features, view)
         with self._lock:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
-from cad_studio.extractors._base import make_extractor, parse
+from cad_studio.extractors._base import Extractor, make_extractor, parse
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs
@@ -34,6 +35,9 @@ from cad_studio.services.loaded import ANNOTATION, LoadedDataset
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
 
+BEST = "best"
+"""Asks for the best features there are, in place of an extractor's name."""
+
 OFFERED = (
     "pixels",
     "hog",
@@ -41,6 +45,9 @@ OFFERED = (
     "torchvision:convnext_tiny",
     "hf:facebook/dinov2-small",
 )
+OF_A_RUN = "run:"
+"""Begins the name of a run's own features, e.g. `run:8`."""
+
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10
 _JUDGED_ROWS = 20_000
@@ -53,7 +60,7 @@ class MiningRequest:
     """One search, as a user asks for it.
 
     Attributes:
-        features: Extractor, e.g. `pixels` or `torchvision:resnet18`.
+        features: Extractor, e.g. `pixels` or `torchvision:resnet18`, or `best`.
         config: Threshold or quantile, and how to search.
         labels: `auto` judges "different class" by true labels where known, else by the best
             current label; `best` never looks at true labels.
@@ -75,8 +82,19 @@ class MiningRequest:
 class MiningService:
     """Features and pairs of one project."""
 
-    def __init__(self, project: Project, datasets: DatasetService, access: Access) -> None:
-        """Store into `project`, read datasets through `datasets`; `access` rules on new specs."""
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        access: Access,
+        of_run: Callable[[str, str], Extractor] | None = None,
+    ) -> None:
+        """Store into `project`, read datasets through `datasets`; `access` rules on new specs.
+
+        `of_run` gives the extractor of a dataset and a spec such as `run:8`; without it there is
+        none.
+        """
+        self._of_run = of_run
         self._project = project
         self._datasets = datasets
         self._access = access
@@ -103,7 +121,7 @@ class MiningService:
         stored = self._stored_for_others(name, spec)
         if stored is not None:
             return stored
-        extractor = make_extractor(spec)
+        extractor = self._extractor(name, spec)
         key = extractor.key()
         found = self._project.features.find(data.record.content_hash, key)
         if found is not None and not (renew and self._project.blobs.problem(found.file)):
@@ -127,15 +145,17 @@ class MiningService:
         return made
 
     def check_spec(self, name: str, spec: str) -> str:
-        """An extractor for a dataset, known to exist; the spec comes back trimmed.
+        """An extractor for a dataset, known to exist, trimmed; of `best` the one that is.
 
         Raises:
             SettingError: There is no such extractor.
             NotAllowedError: As `extract`.
         """
         spec = spec.strip()
+        if spec == BEST:
+            return self.best_features(name)
         if self._stored_for_others(name, spec) is None:
-            make_extractor(spec)
+            self._extractor(name, spec)
         return spec
 
     def load_features(self, feature_set: FeatureSet) -> NDArray[np.float32]:
@@ -146,7 +166,8 @@ class MiningService:
         """Find the entangled pairs of a dataset and keep them with what they were found by."""
         data = self._datasets.load(name)
         data.require_whole()
-        feature_set = self.extract(name, request.features, Part(progress, 0.0, 0.4), renew=True)
+        spec = self.best_features(name) if request.features == BEST else request.features
+        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.4), renew=True)
         self._project.blobs.check([feature_set.file])
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)
@@ -175,7 +196,7 @@ class MiningService:
         }
         settings = {
             **settings_to_json(request.config),
-            "features": request.features,
+            "features": spec,
             "labels": request.labels,
             "split": request.split,
             "n_cross": pairs.n_cross,
@@ -258,10 +279,12 @@ class MiningService:
         """The extractor, of those whose features are there, whose neighbours fit the sets best.
 
         Two neighbours without a common candidate are of different classes for sure, so the best
-        features are those with the fewest; no true label and no annotation is looked at. Without
-        any stored features the plainest extractor that sees shapes.
+        features are those with the fewest; no true label and no annotation is looked at. Features
+        of runs are left out, since they were learned from these very sets. Without any stored
+        features the plainest extractor that sees shapes.
         """
-        newest = {found.spec: found for found in self.feature_sets(name)}
+        stored = self.feature_sets(name)
+        newest = {found.spec: found for found in stored if not _is_of_run(found.spec)}
         if not newest:
             return "raw" if self._datasets.get(name).kind == "features" else "hog"
         if len(newest) == 1:
@@ -325,14 +348,18 @@ class MiningService:
         """One feature set."""
         return self._project.features.get(feature_set_id)
 
+    def _extractor(self, name: str, spec: str) -> Extractor:
+        return (
+            self._of_run(name, spec) if self._of_run and _is_of_run(spec) else make_extractor(spec)
+        )
+
     def _stored_for_others(self, name: str, spec: str) -> FeatureSet | None:
         """The newest stored set of a spec that reaches outside, for who is no owner, else None.
 
         Raises:
             NotAllowedError: There is none.
         """
-        _, argument = parse(spec)
-        if not argument:
+        if not (_is_of_run(spec) or parse(spec)[1]):
             return None
         try:
             self._access.require_to_reach(spec)
@@ -379,3 +406,8 @@ class MiningService:
             features, features, n_neighbours, np.arange(len(data)), progress
         )
         return propagate(index, cosine, data.candidates)
+
+
+def _is_of_run(spec: str) -> bool:
+    """Whether a spec names a run's own features, e.g. `run:8`."""
+    return spec.startswith(OF_A_RUN)

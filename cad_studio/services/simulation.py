@@ -84,9 +84,9 @@ class SimulationService:
         """Annotate in memory and measure what came of it; all figures are oracle figures.
 
         Returns:
-            `queue`, `features`, `actions` (done), `changed` (samples whose set is another now), `seed`,
-            `error_rate`, `disambiguation_before` and `_after` (share of the ambiguous training
-            samples, as they were at first, whose most believed label is the true one),
+            `queue`, `features`, `actions` (done), `changed` (samples whose set is another now),
+            `seed`, `error_rate`, `disambiguation_before` and `_after` (share of the ambiguous
+            training samples, as they were at first, whose most believed label is the true one),
             `pairs_before` and `_after` (neighbours of different true classes that still share a
             candidate), `entangled_before` and `_after` (share of the samples in such pairs at
             first whose best label is true), `curve` (the same at every so many actions), `seconds`.

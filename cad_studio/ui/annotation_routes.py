@@ -71,6 +71,12 @@ def _suggestions(services: Services, request: Request) -> Response:
     return _json(services.suggestions.of(_name(request), row, _who(request)))
 
 
+def _live(services: Services, request: Request) -> Response:
+    since = requests.whole_number(request, "since") if "since" in request.query_params else None
+    is_idle = request.query_params.get("idle") == "1"
+    return _json(services.live.standing(_name(request), _who(request), since, is_idle))
+
+
 def _history(services: Services, request: Request) -> Response:
     before = requests.whole_number(request, "before", 0)
     limit = requests.whole_number(request, "limit", 50)
@@ -126,6 +132,7 @@ ANNOTATION_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/annotate/{name}/card": _card,
     "/annotate/{name}/queues/{queue}/items/{position}": _item,
     "/annotate/{name}/suggestions/{row}": _suggestions,
+    "/annotate/{name}/live": _live,
     "/annotate/{name}/history": _history,
     "/annotate/{name}/history.jsonl": _log,
     "/annotate/{name}/history/{row}": _row_history,

@@ -7,6 +7,7 @@ import {byDigit, createCard} from './annotate_card.js';
 import {classSheet} from './annotate_classes.js';
 import * as blank from './annotate_empty.js';
 import {createDecisions} from './annotate_decisions.js';
+import {createLive} from './annotate_live.js';
 import {keyOf, keysDialog, listen, shownKey} from './annotate_keys.js';
 import {agreementSheet, bulkSheet, historySheet, sure} from './annotate_panels.js';
 import {createNote} from './annotate_note.js';
@@ -45,7 +46,12 @@ export function mount({element, server}) {
     server, ctx: () => ({dataset: state.dataset, who, overview}),
     onSaved: showSaved, onRecent: list => aside.recent(list), onRows: takeOver, onClasses: () => { refresh(); reload(); },
     onRefusal: refused,
-    onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); },
+    onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); live.saved(); },
+  });
+
+  const live = createLive({
+    ask: ({since, idle}) => read(`${path()}/live`, {who, idle: idle ? 1 : 0, ...(since === undefined ? {} : {since})}),
+    onRenewed: () => { if (showModel) suggest(); },
   });
 
   const title = h('h1', {id: 'annotate-title', 'aria-live': 'polite'});
@@ -75,7 +81,7 @@ export function mount({element, server}) {
   const main = h('section.main', {});
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
-  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why];
+  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why, live.element];
   viewer.element.querySelector('.cards').after(bar.actions, notes.element);
 
   const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
@@ -154,6 +160,7 @@ export function mount({element, server}) {
     bare('Filling the queue', blank.filling());
     drawSide();
     await trail.step(1);
+    live.begin();
     // the next keys are meant for the card, wherever the queue was chosen
     if (page.offsetParent !== null && !document.querySelector('dialog[open], .drawer.open')) { main.tabIndex = -1; main.focus({preventScroll: true}); }
     overview = {...overview, ...(await read(path(), {who}).catch(() => ({})))};
