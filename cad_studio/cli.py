@@ -240,8 +240,12 @@ def extract(
 def mine(
     name: Name,
     features: Annotated[
-        str, typer.Option(help="pixels, torchvision:NAME, hf:ID-or-path, npy:FILE or raw.")
-    ] = "pixels",
+        str,
+        typer.Option(
+            help="pixels, hog, torchvision:NAME, hf:ID-or-path, npy:FILE, raw, or best: of those "
+            "that were extracted, whose neighbours fit the sets best."
+        ),
+    ] = "best",
     threshold: Annotated[float | None, typer.Option(help="Least cosine of a pair.")] = None,
     quantile: Annotated[
         float | None, typer.Option(help="Share of the cross-class pairs that count as close.")

@@ -164,7 +164,9 @@ def simulate(
     actions: Annotated[int, typer.Option(help="Decisions to make.")] = 500,
     seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
     error_rate: Annotated[float, typer.Option(help="Share of wrong answers, 0 to 1.")] = 0.0,
-    features: Annotated[str, typer.Option(help="What neighbours are found by.")] = "",
+    features: Annotated[
+        str, typer.Option(help="Extractor; left out, the best of those that were extracted.")
+    ] = "",
     every: Annotated[int, typer.Option(help="Actions between two points of the curve.")] = 100,
     train_epochs: Annotated[
         int, typer.Option(help="Also train a small network on the sets before and after.")
@@ -335,7 +337,8 @@ def _agreement_text(result: dict[str, Any], names: list[str]) -> str:
 def _simulation_text(result: dict[str, Any]) -> str:
     gain = result["disambiguation_after"] - result["disambiguation_before"]
     lines = [
-        f"{result['queue']}, {result['actions']:,} actions, seed {result['seed']}: "
+        f"{result['queue']} by {result['features']}, {result['actions']:,} actions, "
+        f"seed {result['seed']}: "
         f"disambiguation {result['disambiguation_before']:.2%} -> "
         f"{result['disambiguation_after']:.2%} ({gain * 100:+.2f} points), entangled "
         f"{result['entangled_before']:.2%} -> {result['entangled_after']:.2%}, pairs "

@@ -43,7 +43,9 @@ def suspects(
     number: Annotated[
         int | None, typer.Option("--run", help="A run whose beliefs are looked at too.")
     ] = None,
-    features: Annotated[str, typer.Option(help="Extractor; left out, that of the run.")] = "",
+    features: Annotated[
+        str, typer.Option(help="Extractor; left out, the best of those that were extracted.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
     limit: Annotated[int, typer.Option(help="Most of each kind.")] = 100,
     as_json: Json = False,

@@ -137,7 +137,7 @@ class StudioDataset:
 
     def pairs(
         self,
-        features: str = "pixels",
+        features: str = "best",
         quantile: float | None = None,
         threshold: float | None = None,
         *,
@@ -150,7 +150,8 @@ class StudioDataset:
         A search that was made before on the same sets is not made again.
 
         Args:
-            features: Extractor, as of `features`.
+            features: Extractor, as of `features`; `best` takes those, of all that were extracted,
+                whose neighbours fit the sets best.
             quantile: Share of the cross-class pairs that counts as close; 0.001 where neither this
                 nor `threshold` is given.
             threshold: Least cosine of a pair.
@@ -167,6 +168,7 @@ class StudioDataset:
         if quantile is None and threshold is None:
             quantile = 1e-3
         wanted = MiningConfig(threshold=threshold, quantile=quantile, **config)
+        features = self._services.mining.check_spec(self.name, features)
         asked = {
             **settings_to_json(wanted), "features": features, "labels": labels, "split": split,
         }  # fmt: skip
@@ -188,8 +190,9 @@ class StudioDataset:
             }
         )
 
-    def neighbours(self, row: int, features: str = "pixels", count: int = 10) -> pd.DataFrame:
+    def neighbours(self, row: int, features: str = "best", count: int = 10) -> pd.DataFrame:
         """The samples most similar to one: `row`, `id`, `similarity`, `candidates`."""
+        features = self._services.mining.check_spec(self.name, features)
         extracted = self._services.mining.extract(self.name, features, self._studio.progress)
         found = self._services.pairs.neighbours(self.name, extracted.id, row, count)
         names, ids = self.classes, self._data().ids

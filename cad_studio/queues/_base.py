@@ -26,7 +26,9 @@ class Situation:
         index: int64 (N, K). Nearest neighbours, itself left out, -1 for none; None when the order
             does not need them.
         cosine: float32 (N, K). Their cosines.
-        belief: CSR float32 (N, C). Belief over the candidates after propagation.
+        belief: CSR float32 (N, C). The live belief over the candidates.
+        features: float32 (N, D). Unit length, maybe memory-mapped; goes with the neighbours.
+        is_seen: bool (N,). Samples that annotators have answered, or the queue has handed out.
         rows: A stored list of rows, for orders of one.
         reasons: A sentence per stored row, or None.
         disputed: Rows where annotators say different things, those that contradict first.
@@ -41,6 +43,8 @@ class Situation:
     index: NDArray[np.int64] | None = None
     cosine: NDArray[np.float32] | None = None
     belief: "csr_array | None" = None
+    features: NDArray[np.float32] | None = None
+    is_seen: NDArray[np.bool_] | None = None
     rows: list[int] | None = None
     reasons: list[str] | None = None
     disputed: list[int] | None = None

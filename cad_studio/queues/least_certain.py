@@ -1,4 +1,4 @@
-"""Samples whose most believed class is believed the least."""
+"""Samples whose most believed class is believed the least, by the live belief."""
 
 import numpy as np
 
@@ -11,24 +11,24 @@ class LeastCertain:
     """By one minus the highest belief."""
 
     title = "Least certain"
-    says = "Samples whose neighbours cannot tell which candidate it is."
+    says = "Samples of which the live belief tells least which candidate it is."
     needs_graph = True
     again = False
     needs_rows = False
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """The least believed first."""
-        best, weight = two_best(dense_belief(situation))
+        _, weight = two_best(dense_belief(situation))
         score = np.where(ambiguous(situation), 1.0 - weight[:, 0], -1.0)
         chosen = np.argsort(-score, kind="stable")[:limit]
-        names = situation.class_names
+        # No class is named: that would be a suggestion, which an annotator asks for.
         return [
             Ranked(
                 int(row),
                 None,
                 float(score[row]),
-                f"Its neighbours lean to {names[best[row, 0]]} with {weight[row, 0]:.0%} and to "
-                f"{names[best[row, 1]]} with {weight[row, 1]:.0%}.",
+                f"Its likeliest class is believed with {weight[row, 0]:.0%}, the next with "
+                f"{weight[row, 1]:.0%}.",
             )
             for row in chosen
             if score[row] >= 0

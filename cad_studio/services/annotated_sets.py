@@ -68,6 +68,15 @@ class AnnotatedSets:
             self.base(name), ClassMap.from_json(None if book is None else book.classes)
         )
 
+    def seen(self, name: str, blind: frozenset[int]) -> PartialLabels:
+        """The sets as they are now, of rows in `blind` as they were imported."""
+        found = self.effective(name)
+        if not blind:
+            return found
+        packed, rows = np.array(found.packed), sorted(blind)
+        packed[rows] = self.original(name).packed[rows]
+        return PartialLabels(packed, found.n_classes)
+
     def lists_without(
         self, name: str, rows: NDArray[np.int64], blind: frozenset[int]
     ) -> list[list[int]]:

@@ -117,7 +117,7 @@ class CardService:
             "why": "" if item is None else self._why(item, bool(blind)),
         }  # fmt: skip
         if len(rows) == 2:
-            found |= self._between(name, rows, sides, bool(blind))
+            found |= self._between(name, rows, sides, who, bool(blind))
         return found
 
     def of_item(self, name: str, item: Item, who: str) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class CardService:
     def _near(self, name: str, row: int, who: str) -> dict[str, Any]:
         features = self._beliefs.features(name)
         if not self._beliefs.is_ready(name, features):
-            return {"rows": [], "similarity": [], "candidates": []}
+            return {"rows": [], "similarity": [], "candidates": [], "features": features}
         graph = self._beliefs.graph(name, features, Silent())
         rows = graph.index[row][:_NEIGHBOURS]
         kept = rows >= 0
@@ -165,16 +165,18 @@ class CardService:
             "rows": rows[kept].tolist(),
             "similarity": np.round(graph.cosine[row][:_NEIGHBOURS][kept].astype(float), 4).tolist(),
             "candidates": self._sets.lists_without(name, rows[kept], blind),
+            "features": features,
         }
 
     def _between(
-        self, name: str, rows: list[int], sides: list[dict[str, Any]], is_blind: bool
+        self, name: str, rows: list[int], sides: list[dict[str, Any]], who: str, is_blind: bool
     ) -> dict[str, Any]:
         features = self._beliefs.features(name)
         shared = sorted(set(sides[0]["candidates"]) & set(sides[1]["candidates"]))
         if not self._beliefs.is_ready(name, features):
             return {"similarity": None, "shared": shared, "classes": None}
-        belief = self._beliefs.belief(name, features, Silent(), is_blind)
+        hidden = self._blindness.rows(self._datasets.get(name), who)
+        belief = self._beliefs.belief(name, features, Silent(), is_blind, who, hidden)
         best = best_labels(belief[rows]).tolist()
         held = [set(side["candidates"]) for side in sides]
         can_be = best[0] != best[1] and all(

@@ -58,6 +58,7 @@ class QueueService:
         self._consensus = consensus
         self._access = access
         self._clock = clock
+        self._ranked: dict[int, int] = {}
 
     def orders(self) -> list[dict[str, Any]]:
         """The orders there are: `name`, `title`, `says`, `needs_rows`."""
@@ -204,11 +205,15 @@ class QueueService:
     ) -> list[Item]:
         """The next items for an annotator; nobody else gets them for ten minutes.
 
-        The queue fills itself when few are left. What the annotator has in hand comes first.
+        The queue fills itself when few are left. What the annotator has in hand comes first. An
+        order by belief is ranked anew once the belief is another, as far as nobody has been handed
+        an item yet.
         """
         self._access.require("annotator")
         who = self._access.name(who)
         queue = self.get(name, queue_id)
+        if self._is_overtaken(name, queue):
+            self.fill(name, queue, progress or Silent(), renews=True)
         items = self._take(queue, who, count)
         if len(items) < count and not queue.is_complete:
             self.fill(name, queue, progress or Silent())
@@ -247,13 +252,26 @@ class QueueService:
         self._access.require("annotator")
         self._project.annotation_queues.release(self.get(name, queue_id).id, self._access.name(who))
 
-    def fill(self, name: str, queue: Queue, progress: Progress) -> int:
-        """Rank what is not in the queue yet, by the sets as they are now, and append the best."""
-        order = ORDERS.get(queue.order_name)
-        ranked = order.rank(self._situation(name, queue, order, progress), ITEMS_AT_ONCE)
+    def fill(self, name: str, queue: Queue, progress: Progress, renews: bool = False) -> int:
+        """Rank what is not in the queue yet, by the sets as they are now, and append the best.
+
+        With `renews`, what nobody has been handed gives up its place and is ranked again.
+        """
+        order, store = ORDERS.get(queue.order_name), self._project.annotation_queues
+        kept = store.rows_of(queue.id, only_handed=renews)
+        ranked = order.rank(self._situation(name, queue, order, kept, progress), ITEMS_AT_ONCE)
         is_complete = len(ranked) < ITEMS_AT_ONCE and not order.needs_graph
         is_complete = is_complete and queue.order_name not in _GROWING
-        return self._project.annotation_queues.extend(queue.id, ranked, is_complete)
+        return store.extend(queue.id, ranked, is_complete, renews)
+
+    def _is_overtaken(self, name: str, queue: Queue) -> bool:
+        """Whether a queue has items that were ranked by another belief than that of now."""
+        if not ORDERS.get(queue.order_name).needs_graph:
+            return False
+        if not self._project.annotation_queues.rows_of(queue.id):
+            return False
+        standing = self._beliefs.standing(name, queue.settings["features"], Silent())
+        return self._ranked.get(queue.id) != standing.head
 
     def _take(self, queue: Queue, who: str, count: int) -> list[Item]:
         again = ORDERS.get(queue.order_name).again
@@ -261,13 +279,21 @@ class QueueService:
             queue, who, max(1, min(count, 50)), self._clock(), LEASE_SECONDS, again
         )
 
-    def _situation(self, name: str, queue: Queue, order: Order, progress: Progress) -> Situation:
+    def _situation(
+        self, name: str, queue: Queue, order: Order, kept: list[int], progress: Progress
+    ) -> Situation:
         data, settings = self._datasets.load(name), queue.settings
         known: dict[str, Any] = {}
         if order.needs_graph:
             graph = self._beliefs.graph(name, settings["features"], progress)
             known["index"], known["cosine"] = graph.index, graph.cosine
-            known["belief"] = self._beliefs.belief(name, settings["features"], progress)
+            known["features"] = graph.features
+            standing = self._beliefs.standing(name, settings["features"], progress)
+            known["belief"] = standing.belief
+            self._ranked[queue.id] = standing.head
+            known["is_seen"] = np.zeros(len(data), bool)
+            known["is_seen"][kept] = True
+            known["is_seen"][self._sets.answered_rows(name)] = True
         if order.needs_rows:
             selection = self._project.annotation_queues.selection(settings["selection"])
             known["rows"], known["reasons"] = selection.rows, selection.reasons
@@ -279,13 +305,13 @@ class QueueService:
             known["consensus"] = self._consensus.judge(name).confidence
         return Situation(
             candidates=self._sets.effective(name),
-            is_open=self._is_open(data, queue),
+            is_open=self._is_open(data, queue, kept),
             class_names=data.record.class_names,
             seed=settings.get("seed", 0),
             **known,
         )
 
-    def _is_open(self, data: LoadedDataset, queue: Queue) -> NDArray[np.bool_]:
+    def _is_open(self, data: LoadedDataset, queue: Queue, kept: list[int]) -> NDArray[np.bool_]:
         split = queue.settings.get("split")
         is_open = np.ones(len(data), bool)
         if split and split not in data.record.split_names:
@@ -295,7 +321,7 @@ class QueueService:
             )
         if split:
             is_open = np.asarray(data.splits == data.record.split_names.index(split))
-        is_open[self._project.annotation_queues.rows_of(queue.id)] = False
+        is_open[kept] = False
         return is_open
 
     def _checked(self, name: str, order: Order, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,27 @@
-"""What the neighbours of each sample make of its candidates, for queues and suggestions."""
+"""What neighbours and a linear head make of each sample's candidates, for queues and suggestions.
+
+The belief is live: it is renewed in closed form after every few answers. It is a function of the
+sets alone, so whatever is taken back leaves nothing behind.
+"""
 
 import json
+import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import SettingError
+from cad_studio.core.annotation import ClassMap
+from cad_studio.core.errors import CadStudioError, SettingError
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.mining.live_belief import live_belief
 from cad_studio.mining.neighbours import faiss_neighbours
-from cad_studio.mining.propagation import propagate
+from cad_studio.mining.ridge import RidgeHead
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.mining import N_GRAPH_NEIGHBOURS, MiningService
@@ -24,8 +33,14 @@ if TYPE_CHECKING:
 AT_ONCE = 20_000
 """Samples up to which neighbours are found while the user waits; of more, by a job."""
 
-ACTIONS_BETWEEN = 25
+ACTIONS_BETWEEN = 5
 """Belief is taken as true until so many actions have been done since."""
+
+RENEWED_AT_ONCE = 50_000
+"""Samples up to which belief is renewed while the user waits; of more, by a thread beside."""
+
+_MOST_KEPT = 6
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,44 @@ class Graph:
     Attributes:
         index: int64 (N, K).
         cosine: float32 (N, K).
-        description: What the features are.
+        features: float32 (N, D), rows of unit length, memory-mapped.
+        spec: The extractor they are by.
     """
 
     index: NDArray[np.int64]
     cosine: NDArray[np.float32]
-    description: str
+    features: NDArray[np.float32]
+    spec: str
+
+    @cached_property
+    def head(self) -> RidgeHead:
+        """The linear head over the features, factored when first asked for."""
+        return RidgeHead(self.features)
+
+    def belief(self, sets: PartialLabels) -> "csr_array":
+        """What neighbours and head make of candidate sets, CSR float32 (N, C)."""
+        return live_belief(self.index, self.cosine, self.head, sets)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A belief and what it rests on.
+
+    Attributes:
+        head: Number of the last action it knows of.
+        blind: Rows whose answers it does not know.
+        sets: The sets it is over.
+        belief: CSR float32 (N, C).
+    """
+
+    head: int
+    blind: frozenset[int]
+    sets: PartialLabels
+    belief: "csr_array"
+
+
+_Key = tuple[int, str, str, str]
+"""Dataset, imported sets, features, and whose view of them."""
 
 
 class BeliefService:
@@ -59,14 +106,15 @@ class BeliefService:
         self._mining = mining
         self._sets = sets
         self._graphs: LRUCache[str, Graph] = LRUCache(2)
-        self._beliefs: LRUCache[tuple[int, str, str, str], tuple[int, csr_array]] = LRUCache(3)
+        self._beliefs: LRUCache[_Key, Standing] = LRUCache(_MOST_KEPT)
+        self._at_work: set[_Key] = set()
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
-        """The features asked for, or the plainest the dataset has."""
+        """The features asked for, or the best of those that are there."""
         if wanted:
             return self._mining.check_spec(name, wanted)
-        return "raw" if self._datasets.get(name).kind == "features" else "pixels"
+        return self._mining.best_features(name)
 
     def is_ready(self, name: str, features: str) -> bool:
         """Whether the neighbours are known, or few enough to be found at once."""
@@ -80,15 +128,18 @@ class BeliefService:
 
     def graph(self, name: str, features: str, progress: Progress) -> Graph:
         """The neighbours of all samples, kept in the project's folder once they are found."""
-        found = self._mining.extract(name, features, Part(progress, 0.0, 0.5))
+        # What is stored serves as it is: its model may be gone, or another by now.
+        found = self._mining.stored(name, features)
+        if found is None:
+            found = self._mining.extract(name, features, Part(progress, 0.0, 0.5))
         with self._lock:
             if found.file in self._graphs:
                 return self._graphs[found.file]
             derived, files = self._project.derived, _files(found.file)
+            vectors = self._mining.load_features(found)
             if all(map(derived.has, files)):
                 index, cosine = map(derived.load_array, files)
             else:
-                vectors = self._mining.load_features(found)
                 count = min(N_GRAPH_NEIGHBOURS, len(vectors) - 1)
                 if count < 1:
                     raise SettingError("A queue by neighbours needs at least two samples.")
@@ -97,47 +148,106 @@ class BeliefService:
                 )
                 for file, array in zip(files, (index, cosine), strict=True):
                     derived.save_array(file, array)
-            self._graphs[found.file] = Graph(index, cosine, found.description)
+            self._graphs[found.file] = Graph(index, cosine, vectors, features)
             return self._graphs[found.file]
 
     def vectors(self, name: str, features: str) -> NDArray[np.float32]:
         """The features themselves, rows of unit length, float32 (N, D)."""
-        return self._mining.load_features(self._mining.extract(name, features, Silent()))
+        return self.graph(name, features, Silent()).features
 
     def belief(
-        self, name: str, features: str, progress: Progress, original: bool = False
+        self,
+        name: str,
+        features: str,
+        progress: Progress,
+        original: bool = False,
+        who: str = "",
+        blind: frozenset[int] = frozenset(),
     ) -> "csr_array":
-        """Belief over the candidates as they are, or were a few actions ago, CSR float32 (N, C).
+        """Belief over the candidates as they are, or were a few actions ago; see `standing`."""
+        return self.standing(name, features, progress, original, who, blind).belief
+
+    def standing(
+        self,
+        name: str,
+        features: str,
+        progress: Progress,
+        original: bool = False,
+        who: str = "",
+        blind: frozenset[int] = frozenset(),
+        is_exact: bool = False,
+    ) -> Standing:
+        """The belief over the candidates as they are, or were a few actions ago.
+
+        Of many samples it is renewed beside, and the one before is given out meanwhile.
 
         Args:
             name: The dataset.
-            features: What the neighbours are found by.
-            progress: Told how far finding them is.
+            features: What neighbours and head go by.
+            progress: Told how far finding the neighbours is.
             original: Over the imported sets instead, without what any annotator said.
+            who: For whom, where anything is hidden from them.
+            blind: Rows that they must see as they were imported.
+            is_exact: Not even one action ago.
         """
         graph = self.graph(name, features, progress)
+        book = self._sets.book(name)
+        head = 0 if book is None or original else book.head
+        record = self._datasets.get(name)
+        view = "original" if original else f"seen by {who}" if blind else ""
+        # The classes themselves are never a few actions old: nobody is shown one that was merged.
+        view += json.dumps(ClassMap.from_json(None if book is None else book.classes).to_json())
+        # Equal files may be annotated apart, each in a book of its own.
+        key = (record.id, self._sets.base_version(name).hash, features, view)
         with self._lock:
-            book = self._sets.book(name)
-            head = 0 if book is None else book.head
-            classes = ""
-            if original:
-                head, classes = 0, json.dumps(None if book is None else book.classes)
-            # Equal files may be annotated apart, each in a book of its own.
-            record = self._datasets.get(name)
-            base = self._sets.base_version(name).hash
-            key = (record.id, base, features, f"original {classes}" if original else "")
-            if key in self._beliefs and 0 <= head - self._beliefs[key][0] < ACTIONS_BETWEEN:
-                return self._beliefs[key][1]
-            sets = self._sets.original(name) if original else self._sets.effective(name)
-            made = propagate(graph.index, graph.cosine, sets)
-            self._beliefs[key] = (head, made)
-            return made
+            known = self._beliefs.get(key)
+            # A belief that hides more than it must is as good as one of a few actions ago.
+            if known is not None and not (blind <= known.blind and known.head <= head):
+                known = None
+            late = 0 if is_exact else ACTIONS_BETWEEN - 1
+            if known is not None and head - known.head <= late:
+                return known
+            if known is None or record.n_samples <= RENEWED_AT_ONCE:
+                return self._renewed(key, name, graph, head, original, blind)
+            if key not in self._at_work:
+                self._at_work.add(key)
+                arguments = (key, name, graph, head, original, blind)
+                threading.Thread(target=self._renew_beside, args=arguments, daemon=True).start()
+            return known
+
+    def is_renewing(self, name: str) -> bool:
+        """Whether a belief of a dataset is being renewed beside."""
+        return any(key[0] == self._datasets.get(name).id for key in tuple(self._at_work))
+
+    def _renew_beside(self, key: _Key, name: str, *given: Any) -> None:
+        try:
+            self._renewed(key, name, *given)
+        except CadStudioError:
+            _LOG.exception("the belief of %s was not renewed", name)
+        finally:
+            self._at_work.discard(key)
+
+    def _renewed(
+        self, key: _Key, name: str, graph: Graph, head: int, original: bool, blind: frozenset[int]
+    ) -> Standing:
+        sets = self._sets.original(name) if original else self._sets.seen(name, blind)
+        made = Standing(head, blind, sets, graph.belief(sets))
+        with self._lock:
+            self._beliefs[key] = made
+        return made
 
     def suggestion(
-        self, name: str, features: str, row: int, progress: Progress, original: bool = False
+        self,
+        name: str,
+        features: str,
+        row: int,
+        progress: Progress,
+        original: bool = False,
+        who: str = "",
+        blind: frozenset[int] = frozenset(),
     ) -> dict[int, float]:
-        """Belief in each candidate of one sample, sum 1; `original` as in `belief`."""
-        belief = self.belief(name, features, progress, original)
+        """Belief in each candidate of one sample, sum 1; the rest as in `standing`."""
+        belief = self.belief(name, features, progress, original, who, blind)
         part = slice(int(belief.indptr[row]), int(belief.indptr[row + 1]))
         return {
             int(c): round(float(w), 4)

@@ -29,6 +29,7 @@ from cad_studio.services.exporting import ExportService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
+from cad_studio.services.live import LiveService
 from cad_studio.services.loop import LoopService
 from cad_studio.services.mining import MiningService
 from cad_studio.services.operations import KINDS
@@ -37,6 +38,7 @@ from cad_studio.services.pictures import PictureService
 from cad_studio.services.previews import PreviewService
 from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
+from cad_studio.services.run_features import RunFeatures
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.sample_runs import SampleRuns
@@ -86,7 +88,10 @@ class Services:
         self.datasets = DatasetService(self.project, self.access)
         self.importing = ImportService(self.project, self.access)
         self.synthesis = SynthesisService(self.project, self.datasets)
-        self.mining = MiningService(self.project, self.datasets, self.access)
+        self.mining = MiningService(
+            self.project, self.datasets, self.access,
+            lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec),
+        )  # fmt: skip
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(
             self.queue, self.project.jobs, self.require_writable,
@@ -129,6 +134,7 @@ class Services:
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.consensus,
             self.access,
         )  # fmt: skip
+        self.live = LiveService(self.datasets, self.beliefs, self.blindness)
         self.splitting = SplitService(self.project, self.datasets, self.annotation, self.access)
         self.vote_sets = VoteSetService(self.project, self.datasets, self.sets, self.access)
         self.corrections = CorrectionService(self.datasets, self.sets, self.annotation, self.access)

@@ -12,8 +12,8 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.instances import InstanceService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.map_colours import MapColours
-from cad_studio.services.maps import OWN, MapService
-from cad_studio.services.mining import MiningService
+from cad_studio.services.maps import MapService
+from cad_studio.services.mining import OF_A_RUN, MiningService
 from cad_studio.services.pictures import PictureService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.reporting import ReportService
@@ -93,7 +93,7 @@ class Diagnosis:
         with suppress(CadStudioError):  # the page will say it to whoever asks
             self.confusion.overview(run["id"])
             self.colours.columns(run["id"], None)
-            self.maps.state(run["dataset"], f"{OWN}{run['id']}")
+            self.maps.state(run["dataset"], f"{OF_A_RUN}{run['id']}")
             self.instances.instance(run["id"], 0)
 
     def runs(self, name: str) -> list[dict[str, Any]]:

@@ -161,11 +161,10 @@ class LoopService:
         return self._sets.changed_since(name, self._project.blobs.load_array(found.candidates))
 
     def find_look_alikes(self, name: str) -> dict[str, int]:
-        """Search for look-alikes by the plainest features, in the background; `job`, its number."""
-        data = self._datasets.load(name)
+        """Search for look-alikes by the best features, in the background; `job`, its number."""
         arguments = {
             "name": name,
-            "features": "raw" if data.pixels is None else "pixels",
+            "features": self._mining.best_features(name),
             "labels": "auto",
             "split": None,
             "config": settings_to_json(MiningConfig(quantile=FIRST_QUANTILE)),

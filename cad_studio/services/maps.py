@@ -23,16 +23,13 @@ from cad_studio.diagnosis.projection import (
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
-from cad_studio.services.mining import MiningService
+from cad_studio.services.mining import OF_A_RUN, MiningService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.store.projects import Project
 
 METHODS = ("pca", "umap")
 STAGES = ("pca", "umap-part", "umap")
 """Maps of one body of features, each better than the one before."""
-OWN = "run:"
-"""Begins the name of a run's own features, e.g. `run:8`."""
-
 _MOST_IN_PART = 10_000
 _PART_SHARE = 4  # a quarter of the samples, where that is less
 _PART_EPOCHS = 100  # a first look
@@ -76,7 +73,7 @@ class MapService:
     def offered(self, name: str, run_ids: list[int]) -> list[str]:
         """Features there can be a map of at once: sets that were extracted, and runs asked."""
         extracted = [found.spec for found in self._mining.feature_sets(name)]
-        return [*dict.fromkeys(extracted), *(f"{OWN}{run_id}" for run_id in run_ids)]
+        return list(dict.fromkeys([*extracted, *(f"{OF_A_RUN}{run_id}" for run_id in run_ids)]))
 
     def submit(self, name: str, features: str, method: str, seed: int) -> dict[str, int]:
         """Make a map in the background.
@@ -86,7 +83,7 @@ class MapService:
         """
         _check(method, seed)
         self._datasets.get(name)
-        if not features.startswith(OWN):
+        if not features.startswith(OF_A_RUN):
             self._mining.check_spec(name, features)
         arguments = {"name": name, "features": features, "method": method, "seed": seed}
         return {"job": self._jobs.submit("map", f"Map {name} by {features}", arguments).id}
@@ -203,8 +200,8 @@ class MapService:
 
     def _source(self, name: str, features: str, progress: Progress | None) -> Source:
         data = self._datasets.load(name)
-        if features.startswith(OWN):
-            number = features.removeprefix(OWN)
+        if features.startswith(OF_A_RUN):
+            number = features.removeprefix(OF_A_RUN)
             if not number.isdecimal():
                 raise SettingError(f"{features!r}: name a run by its number, e.g. run:8.")
             found = (

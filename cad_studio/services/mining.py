@@ -3,6 +3,8 @@
 import hashlib
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +12,18 @@ from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import (
+    DamageError,
     NotAllowedError,
     ReadOnlyError,
     RecordNotFoundError,
     SettingError,
     closest,
 )
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
-from cad_studio.extractors._base import make_extractor, parse
+from cad_studio.extractors._base import Extractor, make_extractor, parse
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs
@@ -27,9 +31,12 @@ from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.loaded import ANNOTATION, LoadedDataset
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
+
+BEST = "best"
+"""Asks for the best features there are, in place of an extractor's name."""
 
 OFFERED = (
     "pixels",
@@ -38,9 +45,14 @@ OFFERED = (
     "torchvision:convnext_tiny",
     "hf:facebook/dinov2-small",
 )
+OF_A_RUN = "run:"
+"""Begins the name of a run's own features, e.g. `run:8`."""
+
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10
-_JUDGED_ROWS = 2000
+_JUDGED_ROWS = 20_000
+_JUDGED_QUERIES = 5_000
+_JUDGED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class MiningRequest:
     """One search, as a user asks for it.
 
     Attributes:
-        features: Extractor, e.g. `pixels` or `torchvision:resnet18`.
+        features: Extractor, e.g. `pixels` or `torchvision:resnet18`, or `best`.
         config: Threshold or quantile, and how to search.
         labels: `auto` judges "different class" by true labels where known, else by the best
             current label; `best` never looks at true labels.
@@ -70,8 +82,19 @@ class MiningRequest:
 class MiningService:
     """Features and pairs of one project."""
 
-    def __init__(self, project: Project, datasets: DatasetService, access: Access) -> None:
-        """Store into `project`, read datasets through `datasets`; `access` rules on new specs."""
+    def __init__(
+        self,
+        project: Project,
+        datasets: DatasetService,
+        access: Access,
+        of_run: Callable[[str, str], Extractor] | None = None,
+    ) -> None:
+        """Store into `project`, read datasets through `datasets`; `access` rules on new specs.
+
+        `of_run` gives the extractor of a dataset and a spec such as `run:8`; without it there is
+        none.
+        """
+        self._of_run = of_run
         self._project = project
         self._datasets = datasets
         self._access = access
@@ -98,7 +121,7 @@ class MiningService:
         stored = self._stored_for_others(name, spec)
         if stored is not None:
             return stored
-        extractor = make_extractor(spec)
+        extractor = self._extractor(name, spec)
         key = extractor.key()
         found = self._project.features.find(data.record.content_hash, key)
         if found is not None and not (renew and self._project.blobs.problem(found.file)):
@@ -122,15 +145,17 @@ class MiningService:
         return made
 
     def check_spec(self, name: str, spec: str) -> str:
-        """An extractor for a dataset, known to exist; the spec comes back trimmed.
+        """An extractor for a dataset, known to exist, trimmed; of `best` the one that is.
 
         Raises:
             SettingError: There is no such extractor.
             NotAllowedError: As `extract`.
         """
         spec = spec.strip()
+        if spec == BEST:
+            return self.best_features(name)
         if self._stored_for_others(name, spec) is None:
-            make_extractor(spec)
+            self._extractor(name, spec)
         return spec
 
     def load_features(self, feature_set: FeatureSet) -> NDArray[np.float32]:
@@ -141,7 +166,8 @@ class MiningService:
         """Find the entangled pairs of a dataset and keep them with what they were found by."""
         data = self._datasets.load(name)
         data.require_whole()
-        feature_set = self.extract(name, request.features, Part(progress, 0.0, 0.4), renew=True)
+        spec = self.best_features(name) if request.features == BEST else request.features
+        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.4), renew=True)
         self._project.blobs.check([feature_set.file])
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)
@@ -170,7 +196,7 @@ class MiningService:
         }
         settings = {
             **settings_to_json(request.config),
-            "features": request.features,
+            "features": spec,
             "labels": request.labels,
             "split": request.split,
             "n_cross": pairs.n_cross,
@@ -244,27 +270,51 @@ class MiningService:
         spec = extractor_of(backbone)
         return self.load_features(self.extract(name, spec, progress)) if spec else None
 
+    def stored(self, name: str, spec: str) -> FeatureSet | None:
+        """The newest stored features of a spec, or None; no file or model is opened for that."""
+        found = [each for each in self.feature_sets(name) if each.spec == spec]
+        return found[-1] if found else None
+
     def best_features(self, name: str) -> str:
-        """The extractor, of those whose features are there, whose neighbours share most candidates.
+        """The extractor, of those whose features are there, whose neighbours fit the sets best.
 
-        No true label is looked at. Without any stored features the plainest extractor.
+        Two neighbours without a common candidate are of different classes for sure, so the best
+        features are those with the fewest; no true label and no annotation is looked at. Features
+        of runs are left out, since they were learned from these very sets. Without any stored
+        features the plainest extractor that sees shapes.
         """
-        data = self._datasets.load(name)
-        newest = {found.spec: found for found in self.feature_sets(name)}
+        stored = self.feature_sets(name)
+        newest = {found.spec: found for found in stored if not _is_of_run(found.spec)}
         if not newest:
-            return "raw" if data.pixels is None else "hog"
-        rows = np.linspace(0, len(data) - 1, min(len(data), _JUDGED_ROWS)).astype(np.int64)
-        dense = data.candidates.dense()
+            return "raw" if self._datasets.get(name).kind == "features" else "hog"
+        if len(newest) == 1:
+            return next(iter(newest))
+        return max(newest.values(), key=lambda found: self._agreement(name, found)).spec
 
-        def sharing(found: FeatureSet) -> float:
-            features = self.load_features(found)
-            count = min(N_GRAPH_NEIGHBOURS, len(data) - 1)
-            near, _ = faiss_neighbours(np.asarray(features[rows]), features, count, rows)
-            own, other = dense[rows][:, None], dense[near]
-            together = (own & other).sum(axis=2) / np.maximum((own | other).sum(axis=2), 1)
-            return float(together[near >= 0].mean())
-
-        return max(newest.values(), key=sharing).spec
+    def _agreement(self, name: str, found: FeatureSet) -> float:
+        """Share of neighbours with a common candidate, among at most so many rows; kept."""
+        versions = self._project.datasets.versions(name)
+        # Not the first: what candidates were synthesised from are the true labels.
+        base = [version for version in versions if version.reason != ANNOTATION][-1].candidates
+        derived, origin = self._project.derived, found.file.partition(".")[0]
+        file = f"{origin}-fit-{base.partition('.')[0]}.json"
+        with suppress(DamageError):
+            if derived.has(file):
+                return float(derived.load_json(file)["shared"])
+        features = self.load_features(found)
+        n_rows = min(len(features), _JUDGED_ROWS, max(2, _JUDGED_BYTES // (4 * found.n_dims)))
+        rows = np.linspace(0, len(features) - 1, n_rows).astype(np.int64)
+        own = np.ascontiguousarray(features[rows])
+        asked = np.arange(0, n_rows, max(1, n_rows // _JUDGED_QUERIES))
+        count = max(1, min(N_GRAPH_NEIGHBOURS, n_rows - 1))
+        near, _ = faiss_neighbours(own[asked], own, count, asked)
+        sets = PartialLabels(
+            self._project.blobs.load_array(base), self._datasets.get(name).n_classes
+        )
+        left, right = np.repeat(rows[asked], near.shape[1]), rows[near.ravel()]
+        shared = float((sets.shared(left, right) > 0).mean()) if len(left) else 0.0
+        derived.save_json(file, {"shared": shared})
+        return shared
 
     def minings(self, name: str) -> list[Mining]:
         """All searches of a dataset, newest first."""
@@ -298,14 +348,18 @@ class MiningService:
         """One feature set."""
         return self._project.features.get(feature_set_id)
 
+    def _extractor(self, name: str, spec: str) -> Extractor:
+        return (
+            self._of_run(name, spec) if self._of_run and _is_of_run(spec) else make_extractor(spec)
+        )
+
     def _stored_for_others(self, name: str, spec: str) -> FeatureSet | None:
         """The newest stored set of a spec that reaches outside, for who is no owner, else None.
 
         Raises:
             NotAllowedError: There is none.
         """
-        _, argument = parse(spec)
-        if not argument:
+        if not (_is_of_run(spec) or parse(spec)[1]):
             return None
         try:
             self._access.require_to_reach(spec)
@@ -352,3 +406,8 @@ class MiningService:
             features, features, n_neighbours, np.arange(len(data)), progress
         )
         return propagate(index, cosine, data.candidates)
+
+
+def _is_of_run(spec: str) -> bool:
+    """Whether a spec names a run's own features, e.g. `run:8`."""
+    return spec.startswith(OF_A_RUN)

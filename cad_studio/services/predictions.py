@@ -207,6 +207,26 @@ class PredictionService:
         finally:
             shutil.rmtree(made, ignore_errors=True)
 
+    def key_for_features(self, name: str, run_id: int) -> str:
+        """What the features of a run depend on, once they may teach another run on a dataset.
+
+        Raises:
+            SettingError: It is on another dataset, or saw true labels.
+            RecordNotFoundError: There is no such run, or it has no model yet.
+        """
+        from cad_studio.algorithms._base import ALGORITHMS
+
+        run = self._project.runs.get(run_id)
+        data = self._data(run)
+        if data.record.name != name:
+            raise SettingError(f"{name_of(run)} is on {data.record.name}, not on {name}.")
+        if ALGORITHMS.get(run.method).uses_truth:
+            raise SettingError(
+                f"{name_of(run)} was trained on true labels, which must not reach what is trained "
+                "on its features. Choose a run that learned from candidates."
+            )
+        return self._key(run, data).text()
+
     def history(self, found: Predictions) -> tuple[list[NDArray[np.float16]], NDArray[np.int64]]:
         """The belief over the candidates at the epochs a run kept it.
 

@@ -1,8 +1,8 @@
 """A simulated annotator: what each order of work is worth, measured with true labels.
 
 The annotator answers from the true labels, with an error rate; that is what it is for. Nothing it
-does touches the dataset: the sets are changed in memory, by the same orders and the same
-propagation as real queues.
+does touches the dataset: the sets are changed in memory, by the same orders and the same live
+belief as real queues.
 """
 
 import time
@@ -19,7 +19,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.settings import check_settings
-from cad_studio.mining.propagation import best_labels, propagate
+from cad_studio.mining.propagation import best_labels
 from cad_studio.queues._base import ORDERS, Situation
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_queues import ITEMS_AT_ONCE
@@ -41,7 +41,7 @@ class SimulationConfig:
         actions: Decisions made; a pair is one action on two samples.
         seed: Where chance comes from: the order `random`, and errors.
         error_rate: Share of answers that name another candidate than the true one.
-        features: What neighbours are found by; empty for the plainest.
+        features: What neighbours and head go by; empty for the best that are there.
         every: Actions between two points of the curve.
     """
 
@@ -84,9 +84,9 @@ class SimulationService:
         """Annotate in memory and measure what came of it; all figures are oracle figures.
 
         Returns:
-            `queue`, `actions` (done), `changed` (samples whose set is another now), `seed`,
-            `error_rate`, `disambiguation_before` and `_after` (share of the ambiguous training
-            samples, as they were at first, whose best label after propagation is the true one),
+            `queue`, `features`, `actions` (done), `changed` (samples whose set is another now),
+            `seed`, `error_rate`, `disambiguation_before` and `_after` (share of the ambiguous
+            training samples, as they were at first, whose most believed label is the true one),
             `pairs_before` and `_after` (neighbours of different true classes that still share a
             candidate), `entangled_before` and `_after` (share of the samples in such pairs at
             first whose best label is true), `curve` (the same at every so many actions), `seconds`.
@@ -136,7 +136,7 @@ class SimulationService:
             for when, point in (("before", before), ("after", after))
         }
         result = {
-            "name": name, "queue": config.queue, "actions": desk.n_actions,
+            "name": name, "queue": config.queue, "features": features, "actions": desk.n_actions,
             "changed": desk.n_changed(), "seed": config.seed, "error_rate": config.error_rate,
             **figures, "curve": curve, "oracle": True,
             "seconds": round(time.monotonic() - started, 2),
@@ -176,7 +176,8 @@ class _Desk:
         situation = Situation(
             candidates=PartialLabels.from_dense(self.held), is_open=self.is_open,
             class_names=self.names, seed=self.config.seed, index=self.graph.index,
-            cosine=self.graph.cosine, belief=self.belief,
+            cosine=self.graph.cosine, belief=self.belief, features=self.graph.features,
+            is_seen=self._known & ~self.is_open,
         )  # fmt: skip
         items = self.order.rank(situation, min(ITEMS_AT_ONCE, left, due))
         for item in items:
@@ -213,9 +214,7 @@ class _Desk:
         self.is_open[row] = False
 
     def _believe(self) -> None:
-        self.belief = propagate(
-            self.graph.index, self.graph.cosine, PartialLabels.from_dense(self.held)
-        )
+        self.belief = self.graph.belief(PartialLabels.from_dense(self.held))
         self._best = best_labels(self.belief)
 
 

@@ -40,7 +40,8 @@ class SuggestionService:
         """What is made of a sample's candidates.
 
         While the answers of others are hidden from `who`, it rests on the imported sets alone:
-        neighbours as they were imported, and networks that learned from no annotation.
+        neighbours as they were imported, and networks that learned from no annotation. Of other
+        samples it rests on what `who` may see.
 
         Returns:
             `belief` by its neighbours (class to weight, sum 1), `features` (what they are
@@ -52,13 +53,15 @@ class SuggestionService:
         """
         data = self._datasets.load(name)
         check_row(data, row)
-        is_blind = bool(self._blindness.rows(data.record, self._blindness.person(who), [row]))
+        who = self._blindness.person(who)
+        hidden = self._blindness.rows(data.record, who)
+        is_blind = row in hidden
         features = self._beliefs.features(name)
         if not self._beliefs.is_ready(name, features):
             raise RecordNotFoundError(
                 "The neighbours are not found yet. Open a queue by neighbours."
             )
-        belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind)
+        belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind, who, hidden)
         return {
             "belief": belief,
             "features": features,

@@ -31,7 +31,7 @@ from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.loaded import LoadedDataset
-from cad_studio.services.mining import MiningService
+from cad_studio.services.mining import BEST, MiningService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.run_inputs import split_rows
 from cad_studio.store.projects import Project
@@ -89,7 +89,7 @@ class SuspectService:
             name: The dataset.
             run_id: A run on it: its beliefs tell swapped pairs and candidates never believed.
                 None looks only at the sets and features.
-            features: Extractor; empty takes the run's, or else the plainest.
+            features: Extractor; empty takes the best features there are.
             seed: Of the folds.
             progress: Told how far it is.
 
@@ -102,8 +102,7 @@ class SuspectService:
         """
         data = self._datasets.load(name)
         run = self._run(name, run_id, Part(progress, 0.0, 0.2))
-        plain = "pixels" if data.pixels is not None else "raw"
-        features = features or (run.run.features if run else plain)
+        features = self._mining.check_spec(name, features or BEST)
         feature_set = self._mining.extract(name, features, Part(progress, 0.2, 0.3))
         file = self._file(data.record.version.hash, run, feature_set.file, seed)
         if not self._project.derived.has(file):

@@ -106,28 +106,37 @@ class AnnotationQueues:
         with self._database.write() as connection:
             connection.execute(sql.update(table).where(table.c.id == queue_id).values(**columns))
 
-    def extend(self, queue_id: int, items: list[Ranked], is_complete: bool) -> int:
+    def extend(
+        self, queue_id: int, items: list[Ranked], is_complete: bool, renews: bool = False
+    ) -> int:
         """Put items behind those that are there; what is in the queue already is left out.
 
         Args:
             queue_id: The queue.
             items: In order.
             is_complete: Whether nothing will ever follow.
+            renews: Whether items that nobody has ever been handed are taken out first. What was
+                handed out keeps its place.
 
         Returns:
             How many were added.
         """
         table = ANNOTATION_ITEM
         with self._database.write() as connection:
-            known = {
-                (row.row, row.other)
-                for row in connection.execute(
-                    sql.select(table.c.row, table.c.other).where(table.c.queue_id == queue_id)
+            if renews:
+                connection.execute(
+                    sql.delete(table).where(table.c.queue_id == queue_id, ~_was_handed())
                 )
-            }
+            found = connection.execute(
+                sql.select(table.c.row, table.c.other, table.c.position).where(
+                    table.c.queue_id == queue_id
+                )
+            ).all()
+            known = {(each.row, each.other) for each in found}
             fresh = [item for item in items if (item.row, item.other) not in known]
+            first = max((each.position for each in found), default=-1) + 1
             values = [
-                {"queue_id": queue_id, "position": len(known) + at, **asdict(item)}
+                {"queue_id": queue_id, "position": first + at, **asdict(item)}
                 for at, item in enumerate(fresh)
             ]
             if values:
@@ -139,13 +148,14 @@ class AnnotationQueues:
             )
         return len(fresh)
 
-    def rows_of(self, queue_id: int) -> list[int]:
-        """Every row that is in a queue, alone or in a pair."""
+    def rows_of(self, queue_id: int, only_handed: bool = False) -> list[int]:
+        """Every row that is in a queue, alone or in a pair; or of items ever handed to anyone."""
         table = ANNOTATION_ITEM
+        query = sql.select(table.c.row, table.c.other).where(table.c.queue_id == queue_id)
+        if only_handed:
+            query = query.where(_was_handed())
         with self._database.read() as connection:
-            found = connection.execute(
-                sql.select(table.c.row, table.c.other).where(table.c.queue_id == queue_id)
-            ).all()
+            found = connection.execute(query).all()
         return sorted({row for each in found for row in each if row is not None})
 
     def take(
@@ -250,6 +260,14 @@ class AnnotationQueues:
 
 def _if(condition: sql.ColumnElement[bool], value: Any) -> sql.ColumnElement[Any]:
     return sql.case((condition, value), else_=None)
+
+
+def _was_handed() -> sql.ColumnElement[bool]:
+    """Whether an item is or was in anybody's hand."""
+    item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
+    return sql.exists().where(
+        lease.c.queue_id == item.c.queue_id, lease.c.position == item.c.position
+    )
 
 
 def _is_settled(queue: Queue, who: str) -> sql.ColumnElement[bool]:

@@ -87,6 +87,12 @@ def _trial_worth(services: Services, request: Request) -> Response:
     return _json(services.trial.worth(_name(request), order, answers))
 
 
+def _live(services: Services, request: Request) -> Response:
+    since = requests.whole_number(request, "since") if "since" in request.query_params else None
+    is_idle = request.query_params.get("idle") == "1"
+    return _json(services.live.standing(_name(request), _who(request), since, is_idle))
+
+
 def _history(services: Services, request: Request) -> Response:
     before = requests.whole_number(request, "before", 0)
     limit = requests.whole_number(request, "limit", 50)
@@ -144,6 +150,7 @@ ANNOTATION_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/annotate/{name}/suggestions/{row}": _suggestions,
     "/annotate/{name}/trial": _trial,
     "/annotate/{name}/trial/worth": _trial_worth,
+    "/annotate/{name}/live": _live,
     "/annotate/{name}/history": _history,
     "/annotate/{name}/history.jsonl": _log,
     "/annotate/{name}/history/{row}": _row_history,

@@ -26,12 +26,14 @@ def situation():
     candidates = PartialLabels.from_dense(dense)
     is_open = np.ones(N_SAMPLES, bool)
     is_open[::7] = False
+    is_seen = np.zeros(N_SAMPLES, bool)
+    is_seen[::14] = True
     consensus = generator.dirichlet(np.ones(3), N_SAMPLES).astype(np.float32)
     consensus[::5] = 0.0  # nobody voted on these
     return Situation(
         candidates, is_open, NAMES, 0, index, near, propagate(index, near, candidates),
         rows=[8, 3, 7, 20], reasons=["a", "b", "c", "d"], disputed=[8, 3, 7, 20],
-        consensus=consensus,
+        consensus=consensus, features=features, is_seen=is_seen,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import CadStudioError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.services.training import TrainingRequest
@@ -128,3 +128,21 @@ def test_a_dataset_of_vectors_takes_a_head_too(services, tmp_path):
 def test_an_extractor_is_what_stands_after_the_colon():
     assert extractor_of("features:npy:/a:b.npy") == "npy:/a:b.npy"
     assert [extractor_of(each) for each in ("mlp", "torchvision:resnet18", "resnet8")] == [""] * 3
+
+
+def test_a_run_teaches_a_head_on_its_features_but_not_one_that_saw_true_labels(services, tmp_path):
+    pictures(services, tmp_path)
+    first = head_run(services, "features:hog", "proden")["run"]
+    second = head_run(services, f"features:run:{first}", "proden")
+    assert second["backbone"] == f"features:run:{first}"
+    width = services.diagnosis.predictions.load(first).features.shape[1]
+    stored = services.mining.stored("shades", f"run:{first}")
+    assert (stored.n_dims, stored.description) == (width, f"features of run {first}")
+    assert services.mining.best_features("shades") != f"run:{first}"  # it learned from these sets
+    above = head_run(services, "features:hog", "supervised")["run"]
+    for spec, message in (
+        (f"run:{above}", "trained on true labels"), ("run:x", "by its number"),
+        ("run:999", "not in this project"),
+    ):  # fmt: skip
+        with pytest.raises(CadStudioError, match=message):
+            services.mining.check_spec("shades", spec)

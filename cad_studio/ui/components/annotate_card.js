@@ -86,7 +86,7 @@ export function createCard({onPick, onSide, onAdd, onFind, onNeighbour}) {
     const held = view.card.sides[at].candidates;
     const holding = list.candidates.filter(members => members.some(index => held.includes(index))).length;
     return h('section', {'aria-label': `Nearest to ${isPair ? letters[at] : 'it'}`},
-      h('div.row', {}, h('h2.grow', {}, isPair ? `Nearest to ${letters[at]}` : 'Nearest to it'), h('span.num', {}, `${holding} of ${list.rows.length} share a candidate`)),
+      h('div.row', {}, h('h2.grow', {title: `By ${list.features} features`}, isPair ? `Nearest to ${letters[at]}` : 'Nearest to it'), h('span.num', {}, `${holding} of ${list.rows.length} share a candidate`)),
       h('div.strip', {style: {'--shown': shown}}, ...list.rows.slice(0, shown).map((row, place) => h('button.near-tile', {
         type: 'button', data: {row}, title: list.candidates[place].map(index => view.names[index]).join(', '), on: {click: () => onNeighbour(row)},
         'aria-label': `Neighbour ${place + 1}, cosine ${list.similarity[place].toFixed(3)}, candidates ${list.candidates[place].map(index => view.names[index]).join(', ')}`,

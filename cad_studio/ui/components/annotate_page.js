@@ -7,6 +7,7 @@ import {byDigit, createCard} from './annotate_card.js';
 import {classSheet} from './annotate_classes.js';
 import * as blank from './annotate_empty.js';
 import {createDecisions} from './annotate_decisions.js';
+import {createLive} from './annotate_live.js';
 import {keyOf, keysDialog, listen, shownKey} from './annotate_keys.js';
 import {agreementSheet, bulkSheet, historySheet, sure} from './annotate_panels.js';
 import {createLens} from './annotate_lens.js';
@@ -50,7 +51,12 @@ export function mount({element, server}) {
     server, ctx: () => ({dataset: state.dataset, who, overview}),
     onSaved: showSaved, onRecent: list => aside.recent(list), onRows: takeOver, onClasses: () => { refresh(); reload(); },
     onRefusal: refused,
-    onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); },
+    onSteps: steps => { Object.assign(overview, steps); drawSteps(); countSoon(); live.saved(); },
+  });
+
+  const live = createLive({
+    ask: ({since, idle}) => read(`${path()}/live`, {who, idle: idle ? 1 : 0, ...(since === undefined ? {} : {since})}),
+    onRenewed: () => { if (showModel) suggest(); },
   });
 
   const decisions = new Proxy(stored, {get: (_, name) => (isTrial() ? trial.decisions : stored)[name]});
@@ -84,7 +90,7 @@ export function mount({element, server}) {
   aside.element.prepend(trial.panel);
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
-  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why];
+  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why, live.element];
   viewer.element.querySelector('.cards').after(lens.tools, bar.actions, notes.element);
 
   const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
@@ -174,6 +180,7 @@ export function mount({element, server}) {
     bare('Filling the queue', blank.filling());
     drawSide();
     await trail.step(1);
+    live.begin();
     // the next keys are meant for the card, wherever the queue was chosen
     if (page.offsetParent !== null && !document.querySelector('dialog[open], .drawer.open')) { main.tabIndex = -1; main.focus({preventScroll: true}); }
     if (!isTrial()) overview = {...overview, ...(await read(path(), {who}).catch(() => ({})))};

@@ -43,7 +43,7 @@ export function createSide({onName, onQueue, onOrder, onOverlap, onShow, doors, 
         listed.length ? h('optgroup', {label: 'Start'}, ...listed.map(order => h('option', {value: `order:${order.name}`}, order.title))) : null);
       picker.value = queue ? `queue:${queue.id}` : 'none:';
       picker.disabled = !canAct;
-      says.textContent = queue ? queue.says : 'A queue hands out one item after the other, to each annotator another.';
+      says.textContent = queue ? `${queue.says}${queue.settings?.features ? ` By ${queue.settings.features} features.` : ''}` : 'A queue hands out one item after the other, to each annotator another.';
       const total = queue ? queue.items : 0;
       const share = total ? (queue.done + queue.passed) / total : 0;
       done.textContent = queue ? `${count(queue.done)} done` : '';

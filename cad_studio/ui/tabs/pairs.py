@@ -4,7 +4,7 @@ import gradio as gr
 
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
-from cad_studio.services.mining import LABEL_CHOICES, OFFERED, MiningConfig
+from cad_studio.services.mining import BEST, LABEL_CHOICES, OFFERED, MiningConfig
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.tabs._base import TABS, Tab
@@ -34,10 +34,11 @@ def build(services: Services) -> None:
             "candidate, and are taken to be of different classes."
         )
         features = gr.Dropdown(
-            [*OFFERED, "raw"],
-            value="pixels",
+            [BEST, *OFFERED, "raw"],
+            value=BEST,
             label="Features",
-            info="pixels needs no download; raw is for datasets of vectors. Others: any "
+            info="best: of those that were extracted, the ones whose neighbours fit the sets best. "
+            "pixels and hog need no download; raw is for datasets of vectors. Others: any "
             "torchvision:NAME, hf:ID-or-folder, npy:FILE.",
             allow_custom_value=True,
             elem_id="mine-features",
