@@ -1,4 +1,4 @@
-"""Commands run in this process as `python -m cad_studio` runs them, without a start of their own."""
+"""Commands in this process, as `python -m cad_studio` runs them, without a start of their own."""
 
 import contextlib
 import io
@@ -15,7 +15,9 @@ def here(project, *arguments, **environment):
     out, told = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code = 0
     with (
-        mock.patch.object(sys, "argv", ["cad_studio", "--project", *map(str, (project, *arguments))]),
+        mock.patch.object(
+            sys, "argv", ["cad_studio", "--project", *map(str, (project, *arguments))]
+        ),
         mock.patch.dict(os.environ, environment),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(told),
