@@ -1,11 +1,16 @@
 """No test leaves this machine."""
 
+import functools
 import ipaddress
 import os
 import socket
+import sys
 
 import pytest
 
+# Dozens of tests start processes: compiling what they import anew each time is a third of a start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Before anything imports huggingface_hub or gradio: they read these once, at import. Child
 # processes inherit them.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -63,3 +68,42 @@ def _no_network():
             patch.setattr(socket.socket, name, guarded(name))
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once():
+    """New databases get the tables that the migrations have made in the first of this process.
+
+    To go through all migrations takes a seventh of a second, for which most tests have no use;
+    `tests/store/test_template.py` holds both ways against each other.
+    """
+    from cad_studio.store.migrations import run
+
+    migrate = run.upgrade
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "upgrade", from_template(migrate))
+        yield
+
+
+def from_template(migrate):
+    """`upgrade` for which an empty database is filled with what `migrate` left in the first one."""
+    template = []
+
+    @functools.wraps(migrate)
+    def upgrade(connection):
+        is_empty = not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+        for statement in template if is_empty else ():
+            connection.exec_driver_sql(statement)
+        if is_empty and template:
+            return
+        migrate(connection)
+        if is_empty:
+            made = (
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' "
+                "ORDER BY rowid"
+            )
+            template.extend(connection.exec_driver_sql(made).scalars())
+            (revision,) = connection.exec_driver_sql("SELECT * FROM alembic_version").scalars()
+            template.append(f"INSERT INTO alembic_version VALUES ('{revision}')")
+
+    return upgrade

@@ -1,4 +1,4 @@
-"""The command line in a process of its own, as a user runs it."""
+"""The command line as a user runs it: what its processes end with, and what each command tells."""
 
 import csv
 import json
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commands import here, json_here
 from tests.datasets.sources import idx_bytes
 
 ROOT = Path(__file__).parent.parent
@@ -31,15 +32,8 @@ def finish(process):
     return process.returncode, out, err
 
 
-def run(project, *arguments, **environment):
-    return finish(start(project, *arguments, **environment))
-
-
-def run_json(project, *arguments):
-    """The one document on standard output; `json.loads` refuses anything before or after it."""
-    code, out, err = run(project, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out)
+def run(project, *arguments):
+    return finish(start(project, *arguments))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +52,9 @@ def imported(project):
         images = generator.integers(0, 160, (count, 28, 28)) + truth[:, None, None] * 9
         (source / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
         (source / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(truth))
-    return run_json(project, "import", source, "--name", "fmnist")
+    code, out, err = run(project, "import", source, "--name", "fmnist", "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
 
 
 def test_import_tells_what_it_brought_in(imported):
@@ -68,11 +64,11 @@ def test_import_tells_what_it_brought_in(imported):
 
 
 def test_the_first_journey_synthesize_mine_describe_export(imported, project, tmp_path):
-    made = run_json(project, "synthesize", "fmnist", "--rate", "1.0", "--seed", "0")
+    made = json_here(project, "synthesize", "fmnist", "--rate", "1.0", "--seed", "0")
     assert (made["rate"], made["seed"], made["version_number"]) == (1.0, 0, 2)
     assert {"annotator", "annotator_accuracy", "mean_candidates"} <= made.keys()
 
-    mined = run_json(project, "mine", "fmnist", "--features", "pixels", "--quantile", "0.01")
+    mined = json_here(project, "mine", "fmnist", "--features", "pixels", "--quantile", "0.01")
     assert mined["extractor"] == "pixels"
     assert mined["version"] == made["version"] != imported["version"]
     assert isinstance(mined["n_pairs"], int)
@@ -82,7 +78,7 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
     assert sum(cell["n_pairs"] for cell in cells) == mined["n_pairs"] > 0
     assert {"i", "j", "similarity", "shared"} == mined["top"][0].keys()
 
-    found = run_json(project, "describe", "fmnist")
+    found = json_here(project, "describe", "fmnist")
     wanted = {
         "n": 150, "k": 10, "empty": 0, "truth_known": 150, "truth_in_candidates": 150,
         "version": made["version"],
@@ -99,7 +95,7 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
     assert found["note"] == ""
 
     out = tmp_path / "sets ü.csv"
-    told = run_json(project, "export", "fmnist", "--format", "csv", "--out", out)
+    told = json_here(project, "export", "fmnist", "--format", "csv", "--out", out)
     assert (told["rows"], told["out"]) == (150, str(out))
     with out.open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 150
@@ -107,16 +103,16 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
 
 def test_a_mean_size_is_calibrated_and_the_setting_printed_gives_it_again(imported, project):
     size, seed = ("--mean-size", "3.5"), ("--seed", "3")
-    code, out, err = run(project, "synthesize", "fmnist", *size, "--epochs", "2", *seed)
+    code, out, err = here(project, "synthesize", "fmnist", *size, "--epochs", "2", *seed)
     assert (code, err) == (0, "")
     assert "for a mean size of 3.5 found: rate; expected 3.50 (tolerance 0.1)" in out
     assert "most frequent distractor of a class (uses true labels)" in out
     again = out.partition("The same again: ")[2].splitlines()[0].split()
     assert again[:2] == ["--epochs", "2"]
-    calibrated = run_json(project, "describe", "fmnist")
-    repeated = run_json(project, "synthesize", "fmnist", *again)
+    calibrated = json_here(project, "describe", "fmnist")
+    repeated = json_here(project, "synthesize", "fmnist", *again)
     assert repeated["candidates_hash"] == calibrated["made_with"]["candidates_hash"]
-    code, out, err = run(project, "describe", "fmnist")
+    code, out, err = here(project, "describe", "fmnist")
     assert (code, err) == (0, "")
     assert "of the samples carry one that at least 90% of their class carry" in out
     assert "mistaken, by the sets alone (set model, estimated): " in out
@@ -124,9 +120,9 @@ def test_a_mean_size_is_calibrated_and_the_setting_printed_gives_it_again(import
 
 def test_what_commands_do_stands_among_the_jobs_of_the_window(imported, project):
     """Only training did: an import in a terminal was seen nowhere, and waited for nothing."""
-    run(project, "extract", "fmnist")
-    run(project, "mine", "fmnist", "--quantile", "2")
-    jobs = run_json(project, "jobs", "list")["jobs"]
+    here(project, "extract", "fmnist")
+    here(project, "mine", "fmnist", "--quantile", "2")
+    jobs = json_here(project, "jobs", "list")["jobs"]
     told = {(job["kind"], job["title"], job["status"]) for job in jobs}
     assert {
         ("import", "Import fmnist", "done"),
@@ -164,7 +160,7 @@ def test_without_json_a_line_for_people_is_printed(imported, project):
 def test_what_the_user_can_mend_ends_with_2_and_words_on_stderr(
     imported, project, arguments, words
 ):
-    code, out, err = run(project, *arguments)
+    code, out, err = here(project, *arguments)
     assert (code, out) == (2, "")
     assert words in err
 
@@ -188,11 +184,11 @@ def test_a_folder_of_a_thousand_files_is_imported_and_bad_ones_are_listed(tmp_pa
         pixels = generator.integers(0, 256, (4, 4, 3), np.uint8)
         Image.fromarray(pixels).save(place / f"{row:04}.png", compress_level=0)
     (folder / "cat" / "0500.png").write_bytes(b"no picture")
-    code, out, err = run(tmp_path / "p", "import", folder, "--name", "many", "--json")
+    code, out, err = here(tmp_path / "p", "import", folder, "--name", "many", "--json")
     assert (code, out) == (2, "")
     assert "Nothing was imported. 1 of 1,000 samples: unreadable images (first: " in err
     assert "import the rest with --skip-bad" in err
-    told = run_json(tmp_path / "p", "import", folder, "--name", "many", "--skip-bad")
+    told = json_here(tmp_path / "p", "import", folder, "--name", "many", "--skip-bad")
     assert (told["n"], told["k"], told["left_out_count"]) == (999, 2, 1)
     assert "0500.png" in told["left_out"][0]
 
@@ -211,7 +207,7 @@ def test_two_processes_can_start_on_one_new_project_whatever_their_locale(tmp_pa
         code, out, err = finish(process)
         assert code == 0, err
         assert json.loads(out)["n"] == 3
-    listed = run_json(tmp_path / "p", "list")["datasets"]
+    listed = json_here(tmp_path / "p", "list")["datasets"]
     assert sorted(dataset["name"] for dataset in listed) == ["one", "zwei ü"]
 
 
@@ -234,7 +230,7 @@ def test_an_import_can_be_looked_at_first_and_corrected(tmp_path):
     (folder / "metadata.csv").write_text("\n".join(rows))
     project = tmp_path / "p"
     options = ("--columns", "candidates=set", "--unlabelled", "leave-out")
-    found = run_json(project, "import", folder, "--dry-run", *options)
+    found = json_here(project, "import", folder, "--dry-run", *options)
     assert (found["n"], found["class_names"]) == (4, ["ash", "elm", "oak"])
     assert found["rows"][0]["candidates"] == ["elm", "oak"]
     taken = {item["what"]: item["option"] for item in found["understanding"]["taken"]}
@@ -247,12 +243,12 @@ def test_an_import_can_be_looked_at_first_and_corrected(tmp_path):
         "--class-names",
         'ash,oak,"elm, oak","elm, ash"',
     )
-    assert run_json(project, "import", folder, "--dry-run", *options)["rows"][0]["candidates"] == [
+    assert json_here(project, "import", folder, "--dry-run", *options)["rows"][0]["candidates"] == [
         "elm, oak"
     ]
-    code, out, _ = run(project, "import", folder, "--dry-run", *options)
+    code, out, _ = here(project, "import", folder, "--dry-run", *options)
     assert code == 0
     assert "Separator: semicolon between columns of metadata.csv (change with --separator)." in out
-    assert run_json(project, "list") == {"datasets": []}
-    code, _, err = run(project, "import", folder, *options)
+    assert json_here(project, "list") == {"datasets": []}
+    code, _, err = here(project, "import", folder, *options)
     assert (code, err.strip()) == (2, "Name the dataset with --name, or look first with --dry-run.")

@@ -17,6 +17,7 @@ from cad_studio.core.errors import CadStudioError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.store.sqlite_files import damage_of
+from tests.commands import here
 from tests.services.annotating import NAME, label, make
 from tests.services.small import noise, save, store
 
@@ -90,28 +91,28 @@ def folder(made, tmp_path):
 
 
 def test_the_way_from_a_lost_database_back(folder):
-    code, out, _ = command(folder, "verify", "--json")
+    code, out, _ = here(folder, "verify", "--json")
     assert (code, json.loads(out)["is_whole"], json.loads(out)["n_actions"]) == (0, True, 5)
     (folder / "project.db").unlink()
     before = files_of(folder)
     for arguments in (["list"], ["remove", NAME], ["export", NAME, "--out", folder / "x.csv"]):
-        code, out, told = command(folder, *arguments)
+        code, out, told = here(folder, *arguments)
         assert (code, out) == (2, "")
         assert "project.db is missing" in told
         assert "restore" in told
-    code, out, _ = command(folder, "verify", "--json")
+    code, out, _ = here(folder, "verify", "--json")
     assert (code, json.loads(out)["is_whole"]) == (2, False)
     assert files_of(folder) == before
-    code, out, _ = command(folder, "restore", "--json")
+    code, out, _ = here(folder, "restore", "--json")
     assert (code, json.loads(out)["datasets"], json.loads(out)["missing"]) == (0, [NAME], 0)
-    assert command(folder, "verify")[0] == 0
+    assert here(folder, "verify")[0] == 0
 
 
 def test_a_damaged_log_is_told_by_name(folder):
     with sqlite3.connect(folder / "project.db") as connection:
         connection.execute("DROP TRIGGER annotation_action_no_update")
         connection.execute("UPDATE annotation_action SET who = 'bo' WHERE number = 3")
-    code, out, _ = command(folder, "verify")
+    code, out, _ = here(folder, "verify")
     assert code == 2
     assert f"the annotation log of dataset '{NAME}'" in out
     assert "Action 3 of the log is not what was written" in out
@@ -120,8 +121,8 @@ def test_a_damaged_log_is_told_by_name(folder):
 def test_a_copy_comes_with_a_command_once_a_day(tmp_path):
     file = save(tmp_path / "a.npz", images=noise(6, 4, 4), labels=np.arange(6) % 2)
     for name in ("one", "two"):
-        assert command(tmp_path / "p", "import", file, "--name", name)[0] == 0
-    code, out, _ = command(tmp_path / "p", "backups", "--json")
+        assert here(tmp_path / "p", "import", file, "--name", name)[0] == 0
+    code, out, _ = here(tmp_path / "p", "backups", "--json")
     (only,) = json.loads(out)["backups"]
     assert (code, only["datasets"]) == (0, ["one"])
 
@@ -176,12 +177,12 @@ def test_a_repair_saves_what_can_be_read(folder):
     whole = file.read_bytes()
     for page in (12, 30, len(whole) // PAGE - 1):
         file.write_bytes(whole[: page * PAGE] + bytes(PAGE) + whole[(page + 1) * PAGE :])
-        code, out, _ = command(folder, "repair", "--json")
+        code, out, _ = here(folder, "repair", "--json")
         told = json.loads(out)
         assert (code, told["database"]) == (0, "damaged")
         assert (Path(told["folder"]) / "project.db").is_file()
         assert damage_of(file) is None
-        assert command(folder, "list")[0] == 0
+        assert here(folder, "list")[0] == 0
         for beside in folder.glob("project.db*"):
             beside.unlink()
 

@@ -6,15 +6,44 @@ from playwright.sync_api import expect
 from tests.browser.steps import labels, number, show_dataset, shown_filter, total
 
 
-def test_first_start_opens_the_sample_without_a_click(page, studio):
+def test_first_start_opens_the_sample_without_a_click_painted_and_its_pages_turn(page, studio):
     show_dataset(page, studio.url)
     assert page.locator(".dataset-page .tile").count() == 200
     assert total(page) == "12,000 samples"
     assert page.input_value("#header-dataset") == "sample"
     assert "dataset=sample" in page.url
+    tile = page.locator(".dataset-page .tile .thumb").first
+    colours = page.evaluate(
+        """async style => {
+          const image = new Image();
+          image.src = style.match(/url\\("(.+?)"\\)/)[1];
+          await image.decode();
+          const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+          canvas.drawImage(image, 0, 0);
+          const seen = canvas.getImageData(0, 0, image.width, image.height).data;
+          return [image.width, new Set(seen).size];
+        }""",
+        tile.evaluate("tile => getComputedStyle(tile).backgroundImage"),
+    )
+    assert colours[0] == 20 * 28
+    assert colours[1] > 100
+    first = labels(page)
+    expect(page.locator("#dataset-previous")).to_be_disabled()
+    page.click("#dataset-next")
+    shown_filter(page, ":{}:200")
+    second = labels(page)
+    assert not set(first) & set(second)
+    page.locator("#dataset-total").click()
+    page.keyboard.press("]")
+    shown_filter(page, ":{}:400")
+    assert not set(second) & set(labels(page))
+    page.keyboard.press("[")
+    page.keyboard.press("[")
+    shown_filter(page, ":{}:0")
+    assert labels(page) == first
 
 
-def test_a_size_bar_filters_and_the_count_says_so(page, studio):
+def test_a_size_bar_and_a_cell_of_the_matrix_filter_and_the_count_says_so(page, studio):
     show_dataset(page, studio.url)
     bar = page.locator('.dataset-page .bars button[data-label="4"]')
     expected = number(bar.get_attribute("aria-label").partition(": ")[2])
@@ -30,10 +59,6 @@ def test_a_size_bar_filters_and_the_count_says_so(page, studio):
     page.click("#dataset-clear")
     shown_filter(page, ":{}:0")
     assert total(page) == "12,000 samples"
-
-
-def test_a_cell_of_the_matrix_opens_the_samples_that_hold_both(page, studio):
-    show_dataset(page, studio.url)
     cell = page.locator('#dataset-together .matrix button[data-a="2"][data-b="4"]')
     name = cell.get_attribute("aria-label")
     first, second, expected = re.fullmatch(
@@ -49,8 +74,27 @@ def test_a_cell_of_the_matrix_opens_the_samples_that_hold_both(page, studio):
     assert page.input_value("#dataset-class") == second
 
 
-def test_the_worst_distractors_are_listed_and_open_their_samples(page, studio):
+def test_what_is_mistaken_and_the_worst_distractors_are_told_and_open_their_samples(page, studio):
     show_dataset(page, studio.url, dataset="sample-hard")
+    part = page.locator("#dataset-mistaken")
+    expect(part).to_contain_text("By the sets alone, no true label used.")
+    assert part.locator(".matrix button").count() == 90  # the diagonal says nothing
+    cell = part.locator('button[data-a="0"][data-b="6"]')
+    assert re.fullmatch(
+        r"Shirt in 9[5-7](\.\d)? % of the sets of T-shirt/top \(estimated\)",
+        cell.get_attribute("aria-label"),
+    )
+    # it has a direction, which what is held together has not
+    back = part.locator('button[data-a="6"][data-b="0"]').get_attribute("aria-label")
+    assert re.fullmatch(r"T-shirt/top in 7\d % of the sets of Shirt \(estimated\)", back)
+    cell.click()
+    shown_filter(page, '"holds":["T-shirt/top","Shirt"]')
+    expect(cell).to_have_attribute("aria-selected", "true")
+    together = page.locator('#dataset-together button[data-a="0"][data-b="6"]')
+    expect(together).to_have_attribute("aria-selected", "true")
+    assert total(page).split()[0] in together.get_attribute("aria-label")
+    page.click("#dataset-clear")
+    shown_filter(page, ":{}:0")
     rows = page.locator("#dataset-distractors tbody tr")
     assert rows.count() == 10
     assert rows.first.inner_text().split("\t") == ["T-shirt/top", "Shirt", "98.6 %"]
@@ -71,28 +115,7 @@ def test_the_worst_distractors_are_listed_and_open_their_samples(page, studio):
     assert rows.locator("td.warn").count() == 1
 
 
-def test_the_set_model_says_which_class_is_mistaken_for_which(page, studio):
-    show_dataset(page, studio.url, dataset="sample-hard")
-    part = page.locator("#dataset-mistaken")
-    expect(part).to_contain_text("By the sets alone, no true label used.")
-    assert part.locator(".matrix button").count() == 90  # the diagonal says nothing
-    cell = part.locator('button[data-a="0"][data-b="6"]')
-    assert re.fullmatch(
-        r"Shirt in 9[5-7](\.\d)? % of the sets of T-shirt/top \(estimated\)",
-        cell.get_attribute("aria-label"),
-    )
-    # it has a direction, which what is held together has not
-    back = part.locator('button[data-a="6"][data-b="0"]').get_attribute("aria-label")
-    assert re.fullmatch(r"T-shirt/top in 7\d % of the sets of Shirt \(estimated\)", back)
-    cell.click()
-    shown_filter(page, '"holds":["T-shirt/top","Shirt"]')
-    expect(cell).to_have_attribute("aria-selected", "true")
-    together = page.locator('#dataset-together button[data-a="0"][data-b="6"]')
-    expect(together).to_have_attribute("aria-selected", "true")
-    assert total(page).split()[0] in together.get_attribute("aria-label")
-
-
-def test_search_finds_parts_of_ids(page, studio):
+def test_search_finds_parts_of_ids_and_filters_join(page, studio):
     show_dataset(page, studio.url)
     wanted = labels(page)[7].partition(",")[0]
     page.fill("#dataset-search", wanted.upper())
@@ -105,10 +128,6 @@ def test_search_finds_parts_of_ids(page, studio):
     page.click(".empty button:has-text('Clear filter')")
     shown_filter(page, ":{}:0")
     assert page.input_value("#dataset-search") == ""
-
-
-def test_filters_join(page, studio):
-    show_dataset(page, studio.url)
     page.select_option("#dataset-split", "test")
     shown_filter(page, '"split":"test"')
     assert total(page) == "2,000 of 12,000 samples"
@@ -116,43 +135,6 @@ def test_filters_join(page, studio):
     shown_filter(page, '"holds"')
     assert 0 < number(total(page)) < 2000
     assert all(label.startswith("test/") for label in labels(page))
-
-
-def test_pages_turn_by_button_and_by_key(page, studio):
-    show_dataset(page, studio.url)
-    first = labels(page)
-    expect(page.locator("#dataset-previous")).to_be_disabled()
-    page.click("#dataset-next")
-    shown_filter(page, ":{}:200")
-    second = labels(page)
-    assert not set(first) & set(second)
-    page.locator("#dataset-total").click()
-    page.keyboard.press("]")
-    shown_filter(page, ":{}:400")
-    assert not set(second) & set(labels(page))
-    page.keyboard.press("[")
-    page.keyboard.press("[")
-    shown_filter(page, ":{}:0")
-    assert labels(page) == first
-
-
-def test_thumbnails_are_painted_not_only_laid_out(page, studio):
-    show_dataset(page, studio.url)
-    tile = page.locator(".dataset-page .tile .thumb").first
-    colours = page.evaluate(
-        """async style => {
-          const image = new Image();
-          image.src = style.match(/url\\("(.+?)"\\)/)[1];
-          await image.decode();
-          const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
-          canvas.drawImage(image, 0, 0);
-          const seen = canvas.getImageData(0, 0, image.width, image.height).data;
-          return [image.width, new Set(seen).size];
-        }""",
-        tile.evaluate("tile => getComputedStyle(tile).backgroundImage"),
-    )
-    assert colours[0] == 20 * 28
-    assert colours[1] > 100
 
 
 def test_a_sample_opens_large_and_hides_its_true_label(page, studio):

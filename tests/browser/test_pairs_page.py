@@ -39,7 +39,7 @@ def press_largest_cell(page):
     return first, second, n_pairs
 
 
-def test_first_pair_shows_both_samples_and_why_they_are_a_pair(page, studio):
+def test_first_pair_shows_both_samples_why_they_are_a_pair_and_their_neighbours(page, studio):
     show_pairs(page, studio.url)
     assert pair_of(page) == listed(page)[0]
     assert f"pair={pair_of(page)}" in page.url
@@ -53,10 +53,20 @@ def test_first_pair_shows_both_samples_and_why_they_are_a_pair(page, studio):
     assert all(name in page.inner_text(".why") for name in shared["A"])
     assert page.locator(".near-tile").count() == 24
     assert "classes by true labels" in page.inner_text(".pairs-page .side").lower()
+    tile = page.locator(".near-tile").nth(3)
+    row = tile.get_attribute("data-row")
+    tile.click()
+    expect(page.locator(f'.instance[data-row="{row}"]')).to_be_visible()
 
 
-def test_the_threshold_changes_the_counts_and_the_list(page, studio):
+def test_the_threshold_moves_by_keys_and_changes_the_counts_and_the_list(page, studio):
     show_pairs(page, studio.url)
+    before, pair = count_of_pairs(page), pair_of(page)
+    page.focus("#pairs-threshold")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".threshold .num")).not_to_have_text(f"{before:,} pairs")
+    assert pair_of(page) == pair
     before = count_of_pairs(page)
     slider = page.locator("#pairs-threshold")
     least, most = (float(slider.get_attribute(name)) for name in ("min", "max"))
@@ -78,17 +88,7 @@ def test_the_threshold_changes_the_counts_and_the_list(page, studio):
     expect(page.locator(".threshold .num")).to_have_text(f"{after:,} pairs")
 
 
-def test_the_threshold_moves_by_the_arrow_keys(page, studio):
-    show_pairs(page, studio.url)
-    before, pair = count_of_pairs(page), pair_of(page)
-    page.focus("#pairs-threshold")
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
-    expect(page.locator(".threshold .num")).not_to_have_text(f"{before:,} pairs")
-    assert pair_of(page) == pair
-
-
-def test_a_cell_of_the_matrix_filters_the_list_and_names_the_classes(page, studio):
+def test_a_cell_of_the_matrix_filters_the_list_and_the_csv_and_names_the_classes(page, studio):
     show_pairs(page, studio.url)
     first, second, n_pairs = press_largest_cell(page)
     expect(page.locator("#pairs-title")).to_have_text(f"{first} or {second}?")
@@ -96,34 +96,35 @@ def test_a_cell_of_the_matrix_filters_the_list_and_names_the_classes(page, studi
     assert len(rows) == min(100, n_pairs)
     assert set(rows) == {f"{first} · {second}"}
     assert page.url.count("class=") == 2
+    with page.expect_download() as waiting:
+        page.click("#pairs-csv")
+    assert waiting.value.suggested_filename == "sample-pairs.csv"
+    with open(waiting.value.path(), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == n_pairs
+    assert {(row["class_1"], row["class_2"]) for row in rows} == {(first, second)}
+    assert [f"{row['row_a']}-{row['row_b']}" for row in rows[:100]] == listed(page)
     page.click(f'{MATRIX} button[aria-label^="{first} \u00d7 {second}: "]')
     expect(page.locator("#pairs-place")).not_to_have_text(f"1 of {n_pairs:,}")
     assert "class=" not in page.url
 
 
-@pytest.mark.parametrize(("forward", "back"), [("j", "k"), ("ArrowDown", "ArrowUp")])
-def test_keys_go_through_the_pairs(page, studio, forward, back):
+def test_keys_go_through_the_pairs_however_fast_and_past_the_first_hundred(page, studio):
     show_pairs(page, studio.url)
     order = listed(page)
-    page.keyboard.press(forward)
-    page.keyboard.press(forward)
-    shown_pair(page, order[2])
-    page.keyboard.press(back)
-    shown_pair(page, order[1])
-    expect(page.locator("#pairs-place")).to_contain_text("2 of ")
-
-
-def test_ten_fast_keys_are_ten_steps(page, studio):
-    show_pairs(page, studio.url)
-    order = listed(page)
+    for forward, back in (("j", "k"), ("ArrowDown", "ArrowUp")):
+        page.keyboard.press(forward)
+        page.keyboard.press(forward)
+        shown_pair(page, order[2])
+        page.keyboard.press(back)
+        shown_pair(page, order[1])
+        expect(page.locator("#pairs-place")).to_contain_text("2 of ")
+        page.keyboard.press(back)
+        shown_pair(page, order[0])
     for _ in range(10):
         page.keyboard.press("j")
     shown_pair(page, order[10])
     expect(page.locator("#pairs-place")).to_contain_text("11 of ")
-
-
-def test_stepping_goes_on_past_the_first_hundred(page, studio):
-    show_pairs(page, studio.url)
     page.click('.item[data-at="99"]')
     page.keyboard.press("j")
     expect(page.locator("#pairs-place")).to_contain_text("101 of ")
@@ -150,10 +151,18 @@ def test_a_link_opens_exactly_its_pair(page, context, studio):
     [
         ("dataset=nope&pair=1-2", 'There is no dataset "nope" in this project.'),
         ("dataset=sample&pair=999999-1", "sample has no row 999999; its rows are 0 to 11999."),
-        ("dataset=sample&pair=5-5", "Row 5 is given twice; a pair has two samples."),
+        pytest.param(
+            "dataset=sample&pair=5-5",
+            "Row 5 is given twice; a pair has two samples.",
+            marks=pytest.mark.slow,
+        ),
         ("dataset=sample&mining=77&pair=1-2", "The search in this address is not in the project"),
         ("dataset=sample&pair=abc", 'The pair "abc" in this address'),
-        ("dataset=sample&pair=1-2&class=Coat&class=Cote", "'Cote' is not a class of sample."),
+        pytest.param(
+            "dataset=sample&pair=1-2&class=Coat&class=Cote",
+            "'Cote' is not a class of sample.",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_link_to_what_is_not_there_says_so_and_leaves_a_page(page, watch, studio, query, words):
@@ -163,20 +172,8 @@ def test_a_link_to_what_is_not_there_says_so_and_leaves_a_page(page, watch, stud
     page.wait_for_selector(".card img, .dataset-page .tile, .empty >> visible=true")
 
 
-def test_csv_holds_what_is_filtered(page, studio):
-    show_pairs(page, studio.url)
-    first, second, n_pairs = press_largest_cell(page)
-    with page.expect_download() as waiting:
-        page.click("#pairs-csv")
-    assert waiting.value.suggested_filename == "sample-pairs.csv"
-    with open(waiting.value.path(), newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == n_pairs
-    assert {(row["class_1"], row["class_2"]) for row in rows} == {(first, second)}
-    assert [f"{row['row_a']}-{row['row_b']}" for row in rows[:100]] == listed(page)
-
-
-def test_true_labels_stay_hidden_until_asked_for(page, studio):
+def test_true_labels_stay_hidden_until_asked_for_and_none_comes_late(page, studio):
+    """The labels of the pair before were drawn on the one that had taken its place."""
     show_pairs(page, studio.url)
     assert "true" not in page.locator(".card .tag").all_inner_texts()
     page.click("#pairs-reveal")
@@ -191,12 +188,9 @@ def test_true_labels_stay_hidden_until_asked_for(page, studio):
     expect(page.locator(".card .tag", has_text="true")).to_have_count(0)
     page.keyboard.press("t")
     expect(page.locator(".card .tag", has_text="true")).to_have_count(2)
-
-
-def test_labels_that_come_late_are_not_shown_with_the_next_pair(page, studio):
-    """The labels of the pair before were drawn on the one that had taken its place."""
-    show_pairs(page, studio.url)
     order = listed(page)
+    page.keyboard.press("j")
+    shown_pair(page, order[2])
     held = []
     page.route("**/instance/*reveal=1*", lambda request: held.append(request))
     page.keyboard.press("t")
@@ -205,7 +199,7 @@ def test_labels_that_come_late_are_not_shown_with_the_next_pair(page, studio):
         if len(held) == 2:
             break
     page.keyboard.press("j")
-    shown_pair(page, order[1])
+    shown_pair(page, order[3])
     for request in held:
         request.continue_()
     page.wait_for_timeout(300)
@@ -230,26 +224,6 @@ def test_single_keys_can_be_switched_off_and_stay_off(page, studio):
     shown_pair(page, order[1])
 
 
-def test_keys_typed_into_a_form_do_not_turn_the_page(page, studio):
-    show_pairs(page, studio.url)
-    first = pair_of(page)
-    page.click("#pairs-find")
-    page.focus("#mine-split textarea, #mine-split input")
-    page.keyboard.type("jjt")
-    page.wait_for_timeout(200)
-    assert pair_of(page) == first
-    page.keyboard.press("Escape")
-    expect(page.locator("#pairs-mine")).to_be_hidden()
-
-
-def test_a_neighbour_opens_on_the_dataset_page(page, studio):
-    show_pairs(page, studio.url)
-    tile = page.locator(".near-tile").nth(3)
-    row = tile.get_attribute("data-row")
-    tile.click()
-    expect(page.locator(f'.instance[data-row="{row}"]')).to_be_visible()
-
-
 def test_finding_pairs_runs_a_job_and_shows_the_new_search(page, studio):
     show_pairs(page, studio.url)
     page.click("#pairs-find")
@@ -265,9 +239,15 @@ def test_finding_pairs_runs_a_job_and_shows_the_new_search(page, studio):
     expect(page.locator("#pairs-place")).to_contain_text("1 of ")
 
 
-def test_a_search_that_cannot_be_is_refused_in_words(page, studio):
+def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(page, studio):
     show_pairs(page, studio.url)
+    first = pair_of(page)
     page.click("#pairs-find")
+    page.focus("#mine-split textarea, #mine-split input")
+    page.keyboard.type("jjt")
+    page.wait_for_timeout(200)
+    assert pair_of(page) == first
+    fill_field(page, "mine-split", "")
     for quantile, threshold, words in (
         ("2", "", "quantile is 2.0; the most is 1.0."),
         ("", "", "takes a threshold or a quantile; neither is given."),
@@ -280,3 +260,5 @@ def test_a_search_that_cannot_be_is_refused_in_words(page, studio):
         toast(page, words)
         expect(page.locator("#pairs-mine")).to_be_visible()
     assert page.locator("#header .pill.job").count() == 0
+    page.keyboard.press("Escape")
+    expect(page.locator("#pairs-mine")).to_be_hidden()

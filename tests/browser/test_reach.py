@@ -43,11 +43,19 @@ def least_contrast(page, selector):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_texts_are_readable_in_both_themes(page, studio, theme):
+def test_texts_are_readable_and_the_ground_is_of_one_kind_in_both_themes(page, studio, theme):
     """Numbers on the middle blue of a matrix had a contrast of 2.4."""
     show_dataset(page, studio.url, __theme=theme)
     is_dark = page.evaluate("() => document.body.classList.contains('dark')")
     assert is_dark == (theme == "dark")
+    seen = page.evaluate(
+        """() => [...document.querySelectorAll('body, .page, .side, .main, .tools select')]
+          .map(each => getComputedStyle(each).backgroundColor.match(/[\\d.]+/g).map(Number))
+          .filter(colour => colour.length === 3 || colour[3] > 0)
+          .map(([red, green, blue]) => (red + green + blue) / 3)"""
+    )
+    assert len(seen) >= 3
+    assert max(seen) < 64 if theme == "dark" else min(seen) > 220
     page.locator(".tile").nth(3).click()
     expect(page.locator(".instance")).to_be_visible()
     parts = ("span", "b", "h1", "h2", "p", "small", "button", ".matrix button", ".matrix i")
@@ -60,20 +68,7 @@ def test_texts_are_readable_in_both_themes(page, studio, theme):
         assert least_contrast(page, f".pairs-page {part}") >= [4.5, ""], part
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_ground_of_a_page_is_dark_or_light_throughout(page, studio, theme):
-    show_dataset(page, studio.url, __theme=theme)
-    seen = page.evaluate(
-        """() => [...document.querySelectorAll('body, .page, .side, .main, .tools select')]
-          .map(each => getComputedStyle(each).backgroundColor.match(/[\\d.]+/g).map(Number))
-          .filter(colour => colour.length === 3 || colour[3] > 0)
-          .map(([red, green, blue]) => (red + green + blue) / 3)"""
-    )
-    assert len(seen) >= 3
-    assert max(seen) < 64 if theme == "dark" else min(seen) > 220
-
-
-def test_the_grid_is_reached_and_walked_by_keyboard_alone(page, studio):
+def test_grid_and_forms_are_reached_by_keyboard_alone_and_the_focus_can_be_seen(page, studio):
     show_dataset(page, studio.url)
     names = labels(page)
     for _ in range(150):
@@ -92,10 +87,6 @@ def test_the_grid_is_reached_and_walked_by_keyboard_alone(page, studio):
     assert page.evaluate(FOCUSED) == names[0]
     page.keyboard.press("Escape")
     expect(page.locator(".instance")).to_be_hidden()
-
-
-def test_what_has_the_focus_can_be_seen(page, studio):
-    show_dataset(page, studio.url)
     for selector in (".tile", "#dataset-next", "#dataset-import-open", "#header-dataset"):
         page.keyboard.press("Tab")
         page.focus(selector)
@@ -105,39 +96,13 @@ def test_what_has_the_focus_can_be_seen(page, studio):
             ".map(style => style.outlineStyle + style.outlineWidth + style.boxShadow).join()",
         )
         assert "solid" in ring or "rgb" in ring, (selector, ring)
-
-
-def test_the_cells_of_a_matrix_are_walked_by_arrows(page, studio):
-    show_pairs(page, studio.url)
-    cells = page.locator(".pairs-page .matrix button")
-    assert cells.evaluate_all("all => all.filter(cell => cell.tabIndex === 0).length") == 1
-    cells.first.focus()
-    first = page.evaluate(FOCUSED)
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate(FOCUSED) not in {first, None}
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(page.locator('.pairs-page .matrix [aria-selected="true"]')).not_to_have_count(0)
-
-
-def test_arrows_inside_the_matrix_do_not_turn_the_pairs(page, studio):
-    show_pairs(page, studio.url)
-    before = page.get_attribute(".pairs-page", "data-shown")
-    page.locator(".pairs-page .matrix button").first.focus()
-    page.keyboard.press("ArrowDown")
-    page.wait_for_timeout(200)
-    assert page.get_attribute(".pairs-page", "data-shown") == before
-
-
-def test_a_form_takes_the_focus_and_escape_closes_it(page, studio):
-    show_dataset(page, studio.url)
     page.click("#dataset-import-open")
     assert page.evaluate("() => !!document.activeElement.closest('#dataset-import')")
     page.keyboard.press("Escape")
     expect(page.locator("#dataset-import")).to_be_hidden()
 
 
-def test_controls_have_names(page, studio):
+def test_controls_have_names_and_arrows_in_a_matrix_walk_it_alone(page, studio):
     show_pairs(page, studio.url)
     for title in ("Dataset", "Entangled pairs"):
         open_page(page, title)
@@ -149,16 +114,32 @@ def test_controls_have_names(page, studio):
               .map(each => each.outerHTML.slice(0, 120))"""
         )
         assert nameless == []
+    before = page.get_attribute(".pairs-page", "data-shown")
+    page.locator(".pairs-page .matrix button").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(200)
+    assert page.get_attribute(".pairs-page", "data-shown") == before
+    cells = page.locator(".pairs-page .matrix button")
+    assert cells.evaluate_all("all => all.filter(cell => cell.tabIndex === 0).length") == 1
+    cells.first.focus()
+    first = page.evaluate(FOCUSED)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(FOCUSED) not in {first, None}
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator('.pairs-page .matrix [aria-selected="true"]')).not_to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [1024, 1366, 1920])
-def test_no_page_is_wider_than_the_screen(page, studio, width):
-    page.set_viewport_size({"width": width, "height": 768})
+def test_no_page_is_wider_than_the_screen(page, studio):
+    page.set_viewport_size({"width": 1024, "height": 768})
     show_dataset(page, studio.url)
     wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0
-    open_page(page, "Entangled pairs")
-    page.wait_for_selector(".pairs-page .card img")
-    assert page.evaluate(wide) <= 0
-    box = page.locator("#pairs-next").bounding_box()
-    assert box["y"] + box["height"] <= 768
+    for width in (1024, 1366, 1920):
+        page.set_viewport_size({"width": width, "height": 768})
+        open_page(page, "Dataset")
+        assert page.evaluate(wide) <= 0, width
+        open_page(page, "Entangled pairs")
+        page.wait_for_selector(".pairs-page .card img")
+        assert page.evaluate(wide) <= 0, width
+        box = page.locator("#pairs-next").bounding_box()
+        assert box["y"] + box["height"] <= 768, width

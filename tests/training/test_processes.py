@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,28 +23,31 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What each of two processes wrote down, and the folder of their runs."""
+    """What each of two processes wrote down, told of each other as a launcher tells them."""
     folder = tmp_path_factory.mktemp("together")
-    launch = [
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    plain = ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [*launch, *plain, "-m", "tests.training.together", str(folder)]
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.training.together", str(folder)],
+            cwd=ROOT,
+            env={
+                **os.environ, "CUDA_VISIBLE_DEVICES": "", "WORLD_SIZE": "2", "RANK": str(rank),
+                "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        for process in both:
+            told = process.communicate(timeout=240)[1]
+            assert process.returncode == 0, told
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
     return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(2)]
 
 

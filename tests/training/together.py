@@ -1,9 +1,7 @@
-"""What each of several processes does for the tests; started by `accelerate launch`.
+"""What each of several processes does for the tests; started as `accelerate launch` does.
 
-    accelerate launch --multi_gpu --num_processes 2 -m tests.training.together FOLDER
-
-(`--multi_gpu` starts the processes; where there is no GPU they are on the CPU, which `--cpu` alone
-would leave to an MPI launcher.)
+    WORLD_SIZE=2 RANK=0 LOCAL_RANK=0 MASTER_ADDR=... MASTER_PORT=... \\
+        python -m tests.training.together FOLDER
 
 Each process writes what it found to FOLDER/found-<rank>.json.
 """
