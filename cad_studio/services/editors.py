@@ -77,6 +77,12 @@ class EditorService:
             )
         return offered
 
+    def titles(self) -> dict[str, str]:
+        """What each editor is called, by its name."""
+        from cad_studio.augment._base import EDITORS
+
+        return {name: EDITORS.get(name).title for name in EDITORS.names()}
+
     def settings(self, name: str, editor: str, given: dict[str, Any]) -> dict[str, Any]:
         """All settings of an editor on a dataset, its model file among them.
 

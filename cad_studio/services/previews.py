@@ -78,9 +78,9 @@ class PreviewService:
 
         Returns:
             `run` (number or None), `judge` (what it is called, or why there is none), `samples`
-            (see `_sample`), `missing` (by editor: why its row is empty), `pair` (None for one
-            sample): `guides` (None for a sample without candidates), `before` and by way of
-            augmenting the distance `after`; `ms`.
+            (see `_sample`), `missing` (by editor: why its row is empty), `editors` (title by
+            name), `pair` (None for one sample): `guides` (None for a sample without candidates),
+            `before` and by way of augmenting the distance `after`; `ms`.
         """
         began = time.monotonic()
         data = self._datasets.load(name)
@@ -114,6 +114,7 @@ class PreviewService:
             "judge": words,
             "samples": samples,
             "missing": missing,
+            "editors": self._editors.titles(),
             "pair": pair,
             "ms": round(1000 * (time.monotonic() - began), 1),
         }

@@ -33,7 +33,7 @@ for (const kind of ['click', 'keydown', 'change'])
 
 /** The address of a state on one of its pages. */
 export function addressOf(state, page = state.page) {
-  const url = new URL(window.location);
+  const url = new URL(window.location.href);
   const theme = url.searchParams.get('__theme');
   url.search = '';
   const put = (key, value) => {
@@ -64,8 +64,8 @@ export function writeAddress(state, changed) {
 
 /** What the address asks for: the page, and the parts of the state that stand in its address. */
 export function readAddress() {
-  const query = new URL(window.location).searchParams;
-  const number = (key, fits = Number.isSafeInteger) => (query.get(key) && fits(+query.get(key)) ? +query.get(key) : null);
+  const query = new URL(window.location.href).searchParams;
+  const number = (key, fits = value => Number.isSafeInteger(value)) => (query.get(key) && fits(+query.get(key)) ? +query.get(key) : null);
   const asked = {
     mining: number('mining'),
     threshold: number('threshold', value => Math.abs(value) <= 1),

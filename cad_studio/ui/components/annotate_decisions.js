@@ -12,7 +12,7 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
   let known = null;
 
   const outbox = createOutbox({
-    send: async (dataset, actions) => server.act({dataset, actions: actions.map(({target, ...action}) => ({...action, known}))}),
+    send: async (dataset, actions) => server.act({dataset, actions: actions.map(({target: _target, ...action}) => ({...action, known}))}),
     onAnswer(action, answer) {
       known = [answer.number, answer.digest];
       const entry = recent.find(each => each.key === action.key);

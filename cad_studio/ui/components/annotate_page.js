@@ -256,7 +256,7 @@ export function mount({element, server}) {
     card, canAct, search, decisions, paint, step: trail.step, queueOf: () => trail.queue, namesOf: () => overview.class_names, classesOf: () => overview.classes,
     sideOf: () => side, turn: to => { side = to; }, picksOf: () => picks, trailAt: () => trail.at(),
     seconds: () => Math.min(3600, (performance.now() - shownAt) / 1000), shownOf: row => (showModel && belief[row] ? {neighbours: belief[row].belief, ...(belief[row].model ? {model: belief[row].model} : {})} : {}),
-    onDecision: (kind, seconds) => { session = {n: session.n + 1, seconds: session.seconds + Math.min(120, seconds)}; }, onChange: () => drawSide(),
+    onDecision: (_kind, seconds) => { session = {n: session.n + 1, seconds: session.seconds + Math.min(120, seconds)}; }, onChange: () => drawSide(),
   });
 
   const commands = {

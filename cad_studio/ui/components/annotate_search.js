@@ -20,7 +20,7 @@ export function createSearch(prefix = 'annotate') {
   function draw() {
     const text = input.value.trim().toLowerCase();
     const hits = asked.classes.map(index => [index, asked.names[index].toLowerCase()])
-      .filter(([, name]) => name.includes(text)).sort((a, b) => a[1].startsWith(text) < b[1].startsWith(text) ? 1 : -1 * (a[1].startsWith(text) > b[1].startsWith(text)));
+      .filter(([, name]) => name.includes(text)).sort((a, b) => Number(b[1].startsWith(text)) - Number(a[1].startsWith(text)));
     choices = hits.slice(0, 200).map(([index]) => index);
     if (asked.unknown && !text) choices.unshift('unknown');
     at = Math.min(at, Math.max(0, choices.length - 1));

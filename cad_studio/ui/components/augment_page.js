@@ -71,7 +71,7 @@ export function mount({element, server}) {
       const found = await read(path('offers'));
       if (state.dataset !== data.name) return;
       offers = found;
-      learnTitles(found.editors);
+      learnTitles(Object.fromEntries(found.editors.map(({name, title}) => [name, title])));
       form.show(found, rows);
       form.element.inert = false;
       if (!found.has_images) {

@@ -5,12 +5,13 @@ import {colour} from './chips.js';
 
 const titles = {cam: 'Activation map'};
 
-/** Learn what the editors on offer are called. */
-export function learnTitles(editors) {
-  for (const {name, title} of editors) titles[name] = title;
-}
+/** Learn what editors are called: title by name. */
+export const learnTitles = editors => Object.assign(titles, editors);
 
 export const titleOf = way => titles[way] || way;
+
+/** The ways that are known, the map first. */
+export const waysKnown = () => Object.keys(titles);
 
 /** 0.6412 -> "64 %"; small ones keep a digit. */
 export const chance = value => (value === null || value === undefined ? '–' : value >= 0.0995 || value === 0 ? `${Math.round(100 * value)} %` : `${(100 * value).toFixed(1)} %`);

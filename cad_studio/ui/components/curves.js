@@ -228,12 +228,13 @@ function stroke(pen, line, scale, style) {
   let column = null;
   const to = (px, py) => { if (open) pen.lineTo(px, py); else pen.moveTo(px, py); open = true; };
   const flush = () => { if (column) { to(column.px, column.low); if (column.high !== column.low) to(column.px, column.high); column = null; } };
-  let single = null;
+  let places = 0;
+  let first = [0, 0];
   for (let at = 0; at < x.length; at++) {
     const value = y[at];
     if (value === null || (scale.log && value <= 0)) { flush(); open = false; continue; }
     const [px, py] = [scale.x(x[at]), scale.y(value)];
-    single = single === null ? [px, py] : false;
+    if (!places++) first = [px, py];
     if (!dense) { to(px, py); continue; }
     const place = Math.round(px);
     if (column && column.px === place) { column.low = Math.min(column.low, py); column.high = Math.max(column.high, py); } else { flush(); column = {px: place, low: py, high: py}; }
@@ -241,7 +242,7 @@ function stroke(pen, line, scale, style) {
   flush();
   pen.stroke();
   pen.setLineDash([]);
-  if (single) { pen.fillStyle = pen.strokeStyle; pen.beginPath(); pen.arc(...single, 2.5, 0, 7); pen.fill(); }
+  if (places === 1) { pen.fillStyle = pen.strokeStyle; pen.beginPath(); pen.arc(first[0], first[1], 2.5, 0, 7); pen.fill(); }
 }
 
 function valuesAt(lines, epoch) {

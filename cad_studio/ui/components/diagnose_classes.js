@@ -54,7 +54,7 @@ export function createClassesView(shared) {
     const value = row => row[sort.key];
     const order = [...rows].sort((a, b) => {
       const [x, y] = [value(a), value(b)];
-      if (x === null || y === null) return (x === null) - (y === null);
+      if (x === null || y === null) return Number(x === null) - Number(y === null);
       return (typeof x === 'string' ? x.localeCompare(y) : x - y) * (sort.up ? 1 : -1);
     });
     fill(table,

@@ -1,7 +1,7 @@
 // What each augmentation makes of a sample, candidate by candidate: read when it is scrolled into view.
 
 import {h, fill, counted} from './dom.js';
-import {WAYS, chance, missingNotes} from './augment_view.js';
+import {chance, learnTitles, missingNotes, titleOf, waysKnown} from './augment_view.js';
 import {colour} from './chips.js';
 import {change, current, open, read, state} from './store.js';
 
@@ -32,17 +32,18 @@ export function createEdits(shared) {
   }
 
   function draw(found) {
-    const ways = Object.keys(WAYS).filter(way => found.samples.some(sample => sample.views[way] && Object.keys(sample.views[way]).length));
+    learnTitles(found.editors);
+    const ways = waysKnown().filter(way => found.samples.some(sample => sample.views[way] && Object.keys(sample.views[way]).length));
     fill(body, ...found.samples.map((sample, at) => table(sample, ways, found.samples.length > 1 ? 'AB'[at] : '')),
       ways.length ? h('p.quiet-text', {}, 'Warm: what speaks for the class. Under a picture the probability of the class by this run, ✓ where it is the most probable one.') : null,
-      missingNotes(found.missing, Object.keys(WAYS)));
+      missingNotes(found.missing, waysKnown()));
   }
 
   function table(sample, ways, letter) {
     if (!sample.labels.length) return h('p.quiet-text', {}, `${sample.id} has no candidate. Give it one on the Annotate page; each candidate then has a map and edits.`);
     const labels = sample.before ? [...sample.labels].sort((a, b) => sample.before[b] - sample.before[a]) : sample.labels;
     return h('div.ways', {style: {'--ways': ways.length}, role: 'table', 'aria-label': `Augmentations of ${sample.id}`},
-      h('div.ways-row', {role: 'row'}, h('small', {role: 'columnheader'}, letter ? `${letter}: ${sample.id}` : 'Candidate'), ...ways.map(way => h('small', {role: 'columnheader'}, WAYS[way]))),
+      h('div.ways-row', {role: 'row'}, h('small', {role: 'columnheader'}, letter ? `${letter}: ${sample.id}` : 'Candidate'), ...ways.map(way => h('small', {role: 'columnheader'}, titleOf(way)))),
       ...labels.map(label => h('div.ways-row', {role: 'row', data: {label}}, h('span.name', {role: 'rowheader', style: {'--k': colour(label)}},
         h('i.square', {'aria-hidden': 'true'}), h('span', {}, shared.names[label], sample.before ? h('small', {}, `${chance(sample.before[label])} as it is`) : null)),
       ...ways.map(way => cell(sample, way, label)))),
@@ -53,7 +54,7 @@ export function createEdits(shared) {
     const view = sample.views[way]?.[label];
     if (!view) return h('span.way', {role: 'cell'}, h('small', {}, 'none'));
     const heat = way === 'cam' && sample.heat?.[label];
-    const text = `${WAYS[way]} towards ${shared.names[label]}${view.after === null ? '' : `: ${chance(view.after)}, ${view.top === label ? 'most probable' : `seen as ${shared.names[view.top]}`}`}`;
+    const text = `${titleOf(way)} towards ${shared.names[label]}${view.after === null ? '' : `: ${chance(view.after)}, ${view.top === label ? 'most probable' : `seen as ${shared.names[view.top]}`}`}`;
     return h('span.way', {role: 'cell', title: text}, h('span.stack', {}, h('img', {src: heat ? sample.source : view.image, alt: text}), heat ? h('img.heat', {src: heat, alt: '', 'aria-hidden': 'true'}) : null),
       view.after === null ? null : h('small', {}, view.top === label ? '✓ ' : '', chance(view.after)));
   }

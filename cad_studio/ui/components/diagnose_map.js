@@ -40,7 +40,7 @@ export function createMapView(shared) {
       onPick: row => shared.openInstance(row), onHover: (row, x, y) => hover(at, row, x, y)});
     const title = h('span.map-title', {});
     const box = h('div.map-box', {}, scatter.element, title);
-    return {scatter, title, box};
+    return {key: '', spec: '', scatter, title, box};
   });
   maps[0].box.append(card);
   fill(holder, ...maps.map(map => map.box));

@@ -95,7 +95,7 @@ export function mount({element, server}) {
       if (known(asked.run)) Object.assign(chosen, {run: asked.run, against: known(asked.against) && asked.against !== asked.run ? asked.against : null});
       else toast(`Run ${asked.run} in this address has no model on ${data.name}; the newest is shown.`, 'error');
       if (VIEWS[asked.view]) chosen.view = asked.view;
-      asked = {run: null};
+      asked = {run: null, against: null, view: null};
       select([], '');
     }
     if (!known(chosen.run)) Object.assign(chosen, {run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: '', slice: ''});

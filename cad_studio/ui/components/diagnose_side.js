@@ -5,7 +5,7 @@ import {colour} from './chips.js';
 import {createInspector} from './diagnose_instance.js';
 import {createMatrix} from './matrix.js';
 import {load, thumbnail} from './sprite.js';
-import {change, open, read, state, tell} from './store.js';
+import {change, open, read, tell} from './store.js';
 
 const TITLES = {confusion: 'Confusion (uses true labels): true in rows', ambiguity: 'Ambiguity: best label in rows', 'co-occurrence': 'Candidates held together', 'set-model': 'Mistaken for: true in rows, by confidence'};
 const SIZES = [10, 24, 60];

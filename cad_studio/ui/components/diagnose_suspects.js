@@ -14,7 +14,6 @@ const KINDS = {
   'never-believed': ['Candidate never believed', 'A candidate the run never gave any belief, nor does a model that never saw the sample.'],
   outlier: ['Outliers', 'Far from every other sample in feature space.'],
 };
-const PAGE = 50;
 
 export function createSuspectsView(shared) {
   const kinds = h('div.kinds', {role: 'tablist', 'aria-label': 'Kinds of suspects'});

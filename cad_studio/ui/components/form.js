@@ -69,7 +69,7 @@ function inputOf(about, id) {
 }
 
 /** Many fields under one title, folded; those marked advanced are folded once more. */
-export function createGroup(title, fields, advanced = () => false) {
+export function createGroup(title, fields, advanced = _name => false) {
   const tally = h('span.num');
   const rare = fields.filter(field => advanced(field.name));
   const usual = fields.filter(field => !rare.includes(field));

@@ -8,7 +8,7 @@ export function mount({element}) {
   fill(element.querySelector('.mount'), place);
   document.getElementById('import-start')?.addEventListener('click', () => place.replaceChildren());
   window.cadStudio.previewed = found => {
-    if (found) place.replaceChildren(preview(JSON.parse(found)));
+    if (found) place.replaceChildren(preview(JSON.parse(String(found))));
     return '';
   };
 }

@@ -32,7 +32,7 @@ export function createMatrix(title, onCell) {
     dialog.showModal();
   }
 
-  function drawCells(target, {classes, counts, names, note = () => '', selected = null, noun = 'samples', diagonal = true, words = null, format = short, signed = false}, pick) {
+  function drawCells(target, {classes, counts, names, note = (_a, _b) => '', selected = null, noun = 'samples', diagonal = true, words = null, format = short, signed = false}, pick) {
     const large = target !== table;
     const numbers = large || classes.length <= SMALL;
     let most = words ? 1e-9 : 1;

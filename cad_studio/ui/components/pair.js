@@ -6,7 +6,7 @@ import {picture} from './instance.js';
 import {thumbnail} from './sprite.js';
 
 /** A pair viewer that owns its element; `onPick(row)` is called for a neighbour. */
-export function createPair(onPick, onDecide = () => {}) {
+export function createPair(onPick, onDecide = (_at, _index, _shift) => {}) {
   const cards = h('div.pair');
   const near = h('div.near');
   const element = h('div.pair-view', {}, cards, near);

@@ -334,7 +334,7 @@ export function mount({element}) {
   }
 
   // one after the other, so that no key is lost while the list grows
-  let stepping = Promise.resolve();
+  let stepping = /** @type {Promise<unknown>} */ (Promise.resolve());
   function step(by) {
     stepping = stepping.then(() => stepOnce(by));
     return stepping;

@@ -79,7 +79,7 @@ export function createCharts() {
   const label = name => figureWord(name) + (isOracle(name) && !NAMES.entangled(name) ? ' · uses true labels' : '');
 
   function draw(kind) {
-    const all = [...new Set(runs.flatMap(run => [...columns.of(run.id).values.keys()]))].filter(NAMES[kind]).sort((a, b) => (b === FIRST[kind]) - (a === FIRST[kind]));
+    const all = [...new Set(runs.flatMap(run => [...columns.of(run.id).values.keys()]))].filter(NAMES[kind]).sort((a, b) => Number(b === FIRST[kind]) - Number(a === FIRST[kind]));
     // a loss of one part is that part
     const names = kind === 'loss' && all.length === 2 ? all.slice(0, 1) : all;
     const options = optionsOf(kind, names);

@@ -85,7 +85,7 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
     const value = run => (order.key === 'created_at' ? run.id : run[order.key]);
     return [...wanted].sort((a, b) => {
       const [x, y] = [value(a), value(b)];
-      if (x === null || y === null || x === '' || y === '') return ((x ?? '') === '') - ((y ?? '') === '') || b.id - a.id;  // what is not known comes last
+      if (x === null || y === null || x === '' || y === '') return Number((x ?? '') === '') - Number((y ?? '') === '') || b.id - a.id;  // what is not known comes last
       return (typeof x === 'string' ? x.localeCompare(y) : x - y) * sign || b.id - a.id;
     });
   }

@@ -15,7 +15,7 @@ const EDGE = 30;
  * Uint8Array(n) masks or null; unselected points are greyed, those not shown left out.
  * lines([[i, j], ...]): pairs to be joined. onSelect(rows), onPick(row), onHover(row or null, x, y).
  */
-export function createScatter({label, onSelect, onPick, onHover, onView = () => {}}) {
+export function createScatter({label, onSelect, onPick, onHover, onView = _view => {}}) {
   const ground = h('canvas', {'aria-hidden': 'true'});
   const glass = h('canvas', {'aria-hidden': 'true'});
   const element = h('div.scatter', {tabindex: '0', role: 'application', 'aria-label': label}, ground, glass);

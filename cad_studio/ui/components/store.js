@@ -86,7 +86,7 @@ export async function refresh() {
         const wanted = readAddress();
         if (wanted.dataset && known.length && !known.includes(wanted.dataset)) {
           toast(`There is no dataset "${wanted.dataset}" in this project.`, 'error');
-          wanted.dataset = wanted.pair = wanted.mining = wanted.augment = null;
+          Object.assign(wanted, {dataset: null, pair: null, mining: null, augment: null});
         }
         if (state.page) wanted.page = state.page;  // opened by hand before the studio answered
         Object.assign(state, wanted);

@@ -182,7 +182,7 @@ function lost() {
 
 /** Pictures that could not be fetched meanwhile. */
 function paintMissing() {
-  for (const image of document.querySelectorAll('.mount img')) if (image.complete && !image.naturalWidth) image.src = image.src;
+  for (const image of /** @type {NodeListOf<HTMLImageElement>} */ (document.querySelectorAll('.mount img'))) if (image.complete && !image.naturalWidth) image.src = image.src;
   for (const thumb of document.querySelectorAll('.mount .thumb')) {
     const sheet = thumb.style.backgroundImage;
     thumb.style.backgroundImage = 'none';

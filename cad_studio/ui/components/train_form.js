@@ -7,6 +7,7 @@ import {choose, current, isActive, on, onJobEnd, read, state} from './store.js';
 import {createElsewhere} from './train_elsewhere.js';
 import {duration} from './train_words.js';
 
+/** @type {[string, string[]][]} */
 const GROUPS = [
   ['Confidence', ['start', 'uniform_epochs', 'start_epochs', 'refresh_epochs', 'set_model', 'confidence_momentum', 'class_balance']],
   ['Views and optimiser', ['views', 'batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
@@ -128,7 +129,7 @@ export function createTrainForm({ask, onStarted, onPacked}) {
       about.uses_truth ? h('b.warn', {}, ' Trains on true labels: an upper bound, not a rival.') : null);
     fill(departures, about.departures.length ? departuresOf(about) : null);
     const opened = new Set(shownGroups.filter(group => group.element.open).map(group => group.title));
-    const named = [...GROUPS.map(([title, names]) => [title, names.filter(name => config.has(name))])];
+    const named = /** @type {[string, string[]][]} */ ([...GROUPS.map(([title, names]) => [title, names.filter(name => config.has(name))])]);
     const placed = new Set([...BUDGET, ...named.flatMap(([, names]) => names)]);
     named.push(['Machine', [...config.keys()].filter(name => !placed.has(name))]);
     const rare = name => offers.config.find(each => each.name === name)?.advanced;

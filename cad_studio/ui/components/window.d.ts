@@ -1,0 +1,35 @@
+// What the page gives its scripts, and what they may take for granted: all they look for is HTML.
+
+interface Figure {
+  key: string;
+  column: string;
+  title: string;
+  short: string;
+  about: string;
+  colour: number;
+  oracle: boolean;
+  is_shown: boolean;
+}
+
+interface Window {
+  cadPages: {name: string; title: string}[];
+  cadTables: {
+    active: string[];
+    atWork: string[];
+    jobs: Record<string, {page: string | null; done: string; stopped: string}>;
+    figures: Figure[];
+    exports: {name: string; title: string; says: string}[];
+  };
+  cadStudio: Record<string, (...given: unknown[]) => unknown>;
+  gradio_config?: {root?: string};
+}
+
+interface EventTarget {
+  closest(selectors: string): HTMLElement | null;
+}
+
+interface Element {
+  dataset: DOMStringMap;
+  style: CSSStyleDeclaration;
+  focus(): void;
+}
