@@ -20,13 +20,11 @@ from cad_studio.services.sample_runs import DERIVED, RESULT_SUFFIX, packed
 if TYPE_CHECKING:
     from cad_studio.services.container import Services
 
-RUNS = {"proden": "PRODEN", "cad-cam": "CAD-CAM"}
-"""Method -> name of its run; the strongest baseline first."""
-
+NOTE = "Comes with the sample."
 _LEFT_BEHIND = ("checkpoints/", "tensorboard/")
 _FEATURES = "pixels"
 """What suspects are looked for by: the features every project with the sample has."""
-_COLUMNS = ("name", "note", "method", "backbone", "features", "config", "settings")
+_COLUMNS = ("name", "method", "backbone", "features", "config", "settings")
 
 
 def build_sample_runs(
@@ -98,7 +96,7 @@ def _build(
         "pack": archive.about["pack"],
         "model_time_ns": (folder / MODEL_FILE).stat().st_mtime_ns,
         "card": card,
-        "run": {column: getattr(run, column) for column in _COLUMNS},
+        "run": {**{column: getattr(run, column) for column in _COLUMNS}, "note": NOTE},
     }
     (out / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return {

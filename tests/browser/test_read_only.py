@@ -1,5 +1,7 @@
 """A read-only studio shows everything and changes nothing."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -9,7 +11,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.training import TrainingRequest
 from tests.browser.conftest import start_studio
 from tests.browser.part import DATASET, import_part
-from tests.browser.steps import open_page, show_pairs, show_train, toast
+from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +43,40 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
     toast(page, "This studio is read-only.")
 
 
-def test_a_read_only_studio_shows_runs_and_says_why_nothing_starts(page, closed):
+def test_a_read_only_studio_shows_runs_and_how_to_run_a_copy(page, closed):
     show_train(page, closed.url, DATASET)
-    expect(page.locator("#train-closed")).to_have_text(
-        "This studio is read-only. Run your own copy to train."
-    )
+    expect(page.locator("#train-closed")).to_contain_text("To train, run your own copy")
+    expect(page.locator("#train-closed pre")).to_contain_text("python app.py")
     page.click("#runs tbody .run-pick")
     for button in ("#train-start", "#train-measure", "#run-rename"):
-        expect(page.locator(button)).to_be_disabled()
+        expect(page.locator(button)).to_be_hidden()
     page.click("#run-model")
     expect(page.locator("#run-download")).to_be_visible()
-    expect(page.locator("#run-push")).to_be_disabled()
+    expect(page.locator("#run-push")).to_be_hidden()
+
+
+def test_a_read_only_studio_is_never_empty_and_is_annotated_on_trial(page, closed):
+    """The runs that come with the sample, and a queue that only this window knows."""
+    page.goto(f"{closed.url}/?open=diagnose&dataset=sample-hard")
+    page.wait_for_selector(".map-box[data-stage=umap]", timeout=READY_MS)
+    page.click("#diagnose-view-suspects")
+    page.wait_for_selector(".suspects-view[data-shown]")
+    page.goto(f"{closed.url}/?open=annotate&dataset={DATASET}")
+    page.click("#order-expected-gain", timeout=READY_MS)
+    page.wait_for_selector(".cards .card", timeout=READY_MS)
+    first = page.get_attribute(".annotate-page", "data-shown")
+    for answers in range(1, 6):
+        page.keyboard.press("1")
+        expect(page.locator(".trial-part")).to_have_attribute("data-answers", str(answers))
+    expect(page.locator(".trial-part")).to_have_attribute("data-worth", "5")
+    expect(page.locator("#trial-told")).to_contain_text("5 answered samples would change")
+    page.keyboard.press("u")
+    expect(page.locator(".trial-part")).to_have_attribute("data-answers", "4")
+    for key in "++wz":  # a closer look, and back
+        page.keyboard.press(key)
+        expect(page.locator(".cards")).to_have_class(re.compile("lens" if key != "z" else "cards"))
+    expect(page.locator("#annotate-plain")).to_be_disabled()
+    page.reload()  # nothing was stored
+    page.click("#order-expected-gain", timeout=READY_MS)
+    page.wait_for_selector(f'.annotate-page[data-shown="{first}"]', timeout=READY_MS)
+    expect(page.locator(".trial-part")).to_have_attribute("data-answers", "0")

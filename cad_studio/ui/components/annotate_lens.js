@@ -10,12 +10,12 @@ const MOVE = 12; // per cent of the image an arrow key moves the part that is se
 
 /** What each command turns: [which, up or down], its button, and what it says. */
 const TURNS = {
-  closer: ['zoom', 1, '+', 'Zoom in'],
-  further: ['zoom', -1, '−', 'Zoom out'],
-  brighter: ['brightness', 1, '☀ +', 'Brighter'],
-  darker: ['brightness', -1, '☀ −', 'Darker'],
-  sharper: ['contrast', 1, '◐ +', 'More contrast'],
-  flatter: ['contrast', -1, '◐ −', 'Less contrast'],
+  closer: ['zoom', 1, 'Zoom +', 'Zoom in'],
+  further: ['zoom', -1, 'Zoom −', 'Zoom out'],
+  brighter: ['brightness', 1, 'Light +', 'Brighter'],
+  darker: ['brightness', -1, 'Light −', 'Darker'],
+  sharper: ['contrast', 1, 'Contrast +', 'More contrast'],
+  flatter: ['contrast', -1, 'Contrast −', 'Less contrast'],
 };
 
 /** Looks at the `.picture`s inside `frame`; owns `tools`, its buttons. */

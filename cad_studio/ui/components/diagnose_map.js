@@ -4,6 +4,7 @@ import {h, fill, count, counted, percent, toast} from './dom.js';
 import {colour} from './chips.js';
 import {imageOf} from './instance.js';
 import {createScatter} from './scatter.js';
+import {load} from './sprite.js';
 import {current, isActive, read, readBytes, refresh, state, tell} from './store.js';
 
 const NONE = 65535;
@@ -11,6 +12,8 @@ const RAMP = ['#35489e', '#4f74c9', '#58a3c4', '#6fc39a', '#c9c95a', '#f0a13c', 
 const PLAIN = ['#8a94a3', '#3b5bdb', '#f28e2b', '#59a14f', '#e15759', '#9c6ade', '#17a2a2'];
 const OF = {right: ['#8a94a3', '#d9513a', '#3b6fb5'], change: ['#9aa3b0', '#2b8a3e', '#d9513a', '#f28e2b'], entangled: ['#9aa3b0', '#d9513a'], annotated: ['#9aa3b0', '#2b8a3e']};
 const MOST_LEGEND = 40;
+const MOST_FACES = 400;  // samples up to which a map shows thumbnails instead of points
+const SHEET = 200;       // thumbnails that come on one sheet
 
 /** Any CSS colour as '#rrggbb'. */
 function hex(text, probe) {
@@ -95,6 +98,23 @@ export function createMapView(shared) {
     fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (uses true labels)' : ''))));
     mode.value = about.modes.some(each => each.key === before) ? before : 'best';
     hidden = new Set();
+    for (const map of maps) map.scatter.faces(null);
+    if (about.n <= MOST_FACES) drawFaces(key);
+  }
+
+  /** On a map of few samples their pictures say more than points. */
+  async function drawFaces(key) {
+    const rows = [...Array(about.n).keys()];
+    const faces = [];
+    try {
+      for (let from = 0; from < rows.length; from += SHEET) {
+        const {sprite} = await read(`${shared.base()}/tiles`, {rows: rows.slice(from, from + SHEET).join()});
+        const image = sprite && await load(sprite);
+        if (!image) return;
+        for (let at = 0; at < Math.min(SHEET, rows.length - from); at++) faces.push({image, x: at % sprite.columns * sprite.px, y: Math.floor(at / sprite.columns) * sprite.px, px: sprite.px});
+      }
+    } catch (error) { tell(error); return; }
+    if (key === shownFor) for (const map of maps) map.scatter.faces(faces);
   }
 
   const nameOf = spec => (spec === `run:${shared.chosen.run}` ? 'Features of this run' : spec.startsWith('run:') ? `Features of run ${spec.slice(4)}` : `Features: ${spec}`);

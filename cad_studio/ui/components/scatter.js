@@ -6,6 +6,7 @@ const CELLS = 256;
 const LEAST_LASSO = 4;
 const NEAR_PX = 9;
 const EDGE = 30;
+const FACES = {least: 16, most: 44, share: 0.55};  // sides of thumbnails in CSS pixels; the share of the room each point has
 
 /**
  * A map that owns its element.
@@ -13,6 +14,7 @@ const EDGE = 30;
  * points(Uint16Array(2n), anew): places on a 65,536 grid, 0, 0 for a sample without one.
  * look({index, palette, shown, selected}): Uint8Array(n) into `palette` ('#rrggbb' each), and
  * Uint8Array(n) masks or null; unselected points are greyed, those not shown left out.
+ * faces([{image, x, y, px}, ...]): a thumbnail for each sample in place of its point, or null.
  * lines([[i, j], ...]): pairs to be joined. onSelect(rows), onPick(row), onHover(row or null, x, y).
  */
 export function createScatter({label, onSelect, onPick, onHover, onView = _view => {}}) {
@@ -24,6 +26,8 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
   let starts = null;
   let paint = {index: new Uint8Array(0), palette: [], shown: null, selected: null};
   let joined = [];
+  let pictures = null;
+  let fitted = 1;  // the scale at which everything is seen
   let view = {scale: 1, x: 0, y: 0};  // pixels = margin + (place / 65535 * side) * scale + x
   let isLasso = false;
   let drag = null;
@@ -99,6 +103,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
       for (let row = 0; row < n; row++) if (selected[row] && isShown(row)) dot(row, colours[index[row]], wide);
     }
     pen.putImageData(image, 0, 0);
+    if (pictures) drawFaces(pen, ratio);
     if (joined.length) {
       pen.save();
       pen.scale(ratio, ratio);
@@ -115,6 +120,33 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
     }
     element.dataset.painted = String(n);
     element.dataset.zoom = view.scale.toFixed(3);
+  }
+
+  /** The side of a thumbnail now: by the room there is, and larger where one looks closer. */
+  function faceSide() {
+    const {width, height} = size();
+    const room = FACES.share * Math.sqrt(width * height / Math.max(1, pictures.length));
+    return Math.min(FACES.most, Math.max(FACES.least, room)) * Math.min(2.5, Math.max(1, Math.sqrt(view.scale / fitted)));
+  }
+
+  function drawFaces(pen, ratio) {
+    const wide = faceSide();
+    const {index, palette, selected} = paint;
+    pen.save();
+    pen.scale(ratio, ratio);
+    pen.imageSmoothingEnabled = false;
+    const order = pictures.map((_, row) => row).filter(row => pictures[row] && isShown(row));
+    if (selected) order.sort((a, b) => selected[a] - selected[b]);  // what is selected lies on top
+    for (const row of order) {
+      const {image, x, y, px} = pictures[row];
+      const [left, upper] = [toX(places[2 * row]) - wide / 2, toY(places[2 * row + 1]) - wide / 2];
+      pen.globalAlpha = selected && !selected[row] ? 0.3 : 1;
+      pen.drawImage(image, x, y, px, px, left, upper, wide, wide);
+      pen.strokeStyle = palette[index[row]] || '#8a94a3';
+      pen.lineWidth = 2;
+      pen.strokeRect(left, upper, wide, wide);
+    }
+    pen.restore();
   }
 
   function overlay(path, row = null) {
@@ -136,7 +168,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
     if (row !== null) {
       pen.strokeStyle = style.getPropertyValue('--ink');
       pen.beginPath();
-      pen.arc(toX(places[2 * row]), toY(places[2 * row + 1]), 6, 0, 7);
+      pen.arc(toX(places[2 * row]), toY(places[2 * row + 1]), pictures ? 0.75 * faceSide() : 6, 0, 7);
       pen.stroke();
     }
   }
@@ -144,7 +176,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
   /** The shown point nearest to a place of the page, within a few pixels, or null. */
   function nearest(x, y) {
     if (!order) return null;
-    const reach = NEAR_PX / (side() * view.scale) * 65535;
+    const reach = (pictures ? faceSide() / 2 : NEAR_PX) / (side() * view.scale) * 65535;
     const [px, py] = [fromX(x), fromY(y)];
     const limit = value => Math.max(0, Math.min(CELLS - 1, Math.floor(value / 256)));
     let [best, found] = [reach * reach, null];
@@ -201,6 +233,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
     if (x1 < x0) { view = {scale: 1, x: 0, y: 0}; later(); return; }
     const unit = side() / 65535;
     const scale = Math.min(200, (width - 2 * EDGE) / Math.max(1, (x1 - x0) * unit), (height - 2 * EDGE) / Math.max(1, (y1 - y0) * unit));
+    fitted = scale;
     view = {scale, x: width / 2 - left() - (x0 + x1) / 2 * unit * scale, y: height / 2 - top() - (65535 - (y0 + y1) / 2) * unit * scale};
     later();
     onView(view);
@@ -246,6 +279,7 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
     points(given, anew) { places = given; buildIndex(); if (isTouched && !anew) later(); else fit(); },
     look(given) { paint = {...paint, ...given}; later(); },
     lines(pairs) { joined = pairs; later(); },
+    faces(given) { pictures = given; element.dataset.faces = String(given ? given.length : 0); later(); },
     lasso(on) { isLasso = on; element.classList.toggle('lasso', on); },
     mark(row) { overlay(null, row !== null && isThere(row) ? row : null); },
     /** Where a row stands on the page, for tests and cards. */

@@ -1,0 +1,90 @@
+"""The runs that come with the sample, as a new project has them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cad_studio.config import AppConfig
+from cad_studio.core.progress import Silent
+from cad_studio.services.container import Services
+from cad_studio.services.sample import HARD_NAME
+from cad_studio.services.sample_runs import FOLDER
+
+MOST_BYTES = 6_000_000
+NAMES = ["PRODEN", "CAD-CAM"]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    services = Services(AppConfig(tmp_path_factory.mktemp("sample-runs")))
+    assert services.sample.open(Silent())["notes"] == []
+    yield services
+    services.close()
+
+
+def test_they_are_small_enough_for_a_repository():
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= MOST_BYTES
+
+
+def test_a_new_project_has_them_finished_diagnosed_laid_out_and_searched(opened):
+    assert not opened.sample.is_wanted()
+    rows = opened.runs.all(HARD_NAME)[::-1]
+    assert [(row["name"], row["status"], row["is_bundled"]) for row in rows] == [
+        (name, "done", True) for name in NAMES
+    ]
+    for row in rows:
+        assert row["data_number"] == 1
+        assert len(opened.runs.reports(row["id"])) == row["epochs_done"] == 10
+        found = opened.diagnosis.predictions.load(row["id"])
+        # the very figures of its training, from answers of half precision
+        figures = opened.diagnosis.confusion.overview(row["id"])["figures"]
+        assert figures["accuracy"] == pytest.approx(row["test_accuracy"], abs=1e-3)
+        assert np.linalg.norm(found.features, axis=1) == pytest.approx(1, abs=1e-5)
+        history, learned = opened.diagnosis.predictions.history(found)
+        assert (len(history), len(learned)) == (10, 9500)
+        state = opened.diagnosis.maps.state(HARD_NAME, f"run:{row['id']}")
+        assert state["stage"] == "umap"
+        assert opened.diagnosis.suspects.known(HARD_NAME, row["id"])["run"] == row["id"]
+    assert opened.loop.standing(HARD_NAME)["next"] == "fix"
+
+
+def test_a_run_that_its_owner_deleted_does_not_come_back(opened):
+    first = opened.runs.all(HARD_NAME)[-1]["id"]
+    opened.runs.remove(first)
+    opened.runs.purge()
+    assert not opened.sample.is_wanted()
+    opened.sample.open(Silent())
+    assert [row["name"] for row in opened.runs.all(HARD_NAME)] == NAMES[1:]
+
+
+def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, monkeypatch):
+    shutil.copytree(FOLDER, tmp_path / "runs")
+    (tmp_path / "runs" / "1-proden.result.zip.xz").write_bytes(b"cut short")
+    bundled = opened.sample._runs
+    monkeypatch.setattr(bundled, "_folder", tmp_path / "runs")
+    before = {row["id"] for row in opened.runs.all()}
+    bundled.announce(HARD_NAME)
+    assert opened.sample.is_wanted()  # a start that is cut off here goes on
+    (note,) = bundled.bring(Silent())
+    assert note.startswith("The run PRODEN that comes with the sample is left out: ")
+    assert not opened.sample.is_wanted()
+    [again] = [row for row in opened.runs.all() if row["id"] not in before]
+    assert (again["name"], again["status"]) == ("CAD-CAM", "done")
+
+
+def test_answers_of_another_model_are_not_taken_for_this_one_s(opened):
+    run = opened.runs.all(HARD_NAME)[0]["id"]
+    folder = opened.project.run_folder(run) / "diagnosis"
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    predictions = opened.diagnosis.predictions
+    assert not predictions.adopt(run, {}, {**card, "key": "another"}, 1)
+    assert not predictions.is_ready(run)  # its model was written at another time
+
+
+def test_sets_of_another_sample_get_none(opened):
+    """A project whose sets are others is left alone: the runs learned from these very sets."""
+    before = len(opened.runs.all())
+    opened.sample._runs.announce("sample")
+    assert len(opened.runs.all()) == before
