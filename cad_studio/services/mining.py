@@ -165,7 +165,7 @@ class MiningService:
         started = time.monotonic()
         partial.mkdir(parents=True, exist_ok=True)
         features = extractor.extract(data.pixels, data.features, progress, partial)
-        if len(features) > 1 and (features == features[0]).all():
+        if _is_constant(features):
             raise DatasetFormatError(
                 f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
                 "another than the rest. Choose another feature extractor."
@@ -388,9 +388,9 @@ class MiningService:
         return self._project.features.get(feature_set_id)
 
     def _extractor(self, name: str, spec: str) -> Extractor:
-        return (
-            self._of_run(name, spec) if self._of_run and _is_of_run(spec) else make_extractor(spec)
-        )
+        if self._of_run is not None and _is_of_run(spec):
+            return self._of_run(name, spec)
+        return make_extractor(spec)
 
     def _stored_for_others(self, name: str, spec: str) -> FeatureSet | None:
         """The newest stored set of a spec that reaches outside, for who is no owner, else None.
@@ -450,3 +450,11 @@ class MiningService:
 def _is_of_run(spec: str) -> bool:
     """Whether a spec names a run's own features, e.g. `run:8`."""
     return spec.startswith(OF_A_RUN)
+
+
+def _is_constant(features: NDArray[np.float32]) -> bool:
+    """Whether all rows of float32 (N, D), two or more, are equal; read until one is not."""
+    blocks = range(0, len(features), 4096)
+    return len(features) > 1 and all(
+        (features[start : start + 4096] == features[0]).all() for start in blocks
+    )
