@@ -158,6 +158,14 @@ def agreement(name: Name, as_json: Json = False) -> None:
 
 
 @annotate_app.command()
+def settled(name: Name, who: Who = "", as_json: Json = False) -> None:
+    """Say of how many samples the live belief is sure, and by which features."""
+    with opened() as services:
+        found = services.live.standing(name, who, is_idle=True)
+    show(found, as_json, _settled_text)
+
+
+@annotate_app.command()
 def simulate(
     name: Annotated[str, typer.Argument(help="Name of the dataset; sample is the bundled one.")],
     queue: Annotated[str, typer.Option(help="Order of the work.")] = "expected-gain",
@@ -332,6 +340,17 @@ def _agreement_text(result: dict[str, Any], names: list[str]) -> str:
                 "consensus of all"
             )
     return "\n".join(lines)
+
+
+def _settled_text(result: dict[str, Any]) -> str:
+    if not result["is_ready"]:
+        return (
+            f"The neighbours by {result['features']} are not found yet. Open a queue by them first."
+        )
+    return (
+        f"{result['settled']:,} of {result['open']:,} samples with several candidates are above "
+        f"{result['sure']:g}, by {result['features']} features, after action {result['action']:,}"
+    )
 
 
 def _simulation_text(result: dict[str, Any]) -> str:

@@ -51,6 +51,9 @@ def test_act_undo_redo_history_restore_verify_export_correct(project, tmp_path):
     assert answer(project, "correct", NAME, str(out), "--apply")["changed"] == 1
     assert answer(project, "verify", NAME) == answer(project, "verify", NAME, "--rebuild")
     assert answer(project, "agreement", NAME)["votes"] == 1
+    assert "samples with several candidates are above 0.9, by hog features" in run(
+        project, "annotate", "settled", NAME
+    )
 
 
 def test_the_simulation_has_the_promised_keys(project):
@@ -58,7 +61,7 @@ def test_the_simulation_has_the_promised_keys(project):
         project, "simulate", NAME, "--queue", "expected-gain", "--actions", "10", "--seed", "0"
     )
     assert {
-        "queue", "actions", "changed", "disambiguation_before", "disambiguation_after",
+        "queue", "features", "actions", "changed", "disambiguation_before", "disambiguation_after",
         "pairs_before", "pairs_after", "seconds",
     } <= set(found)  # fmt: skip
     assert (found["queue"], found["actions"]) == ("expected-gain", 10)

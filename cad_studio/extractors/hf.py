@@ -1,6 +1,7 @@
 """Features of a vision model of the Hugging Face transformers library."""
 
 import hashlib
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
+from cad_studio.extractors._networks import images_at_once, looked_at
+from cad_studio.extractors._options import HINT, Options, split_options
 
-_BATCH = 32
+_USUAL_PX = 224
 
 
 @EXTRACTORS.register("hf")
@@ -27,11 +30,11 @@ class HuggingFace:
     Weights are read from safetensors files only, and no code of the model's author is run.
     """
 
-    argument_hint = "ID-or-path, e.g. hf:facebook/dinov2-small"
+    argument_hint = f"ID-or-path, e.g. hf:facebook/dinov2-small{HINT}"
 
     def __init__(self, argument: str) -> None:
-        """Take a hub id or a folder."""
-        self._source = argument
+        """Take a hub id or a folder, and options."""
+        self._source, self._options = split_options(argument)
 
     def describe(self) -> str:
         """One line for the user."""
@@ -41,7 +44,7 @@ class HuggingFace:
         if width is None and getattr(inner, "hidden_sizes", None):
             width = inner.hidden_sizes[-1]
         size = f"{width} features, " if width else ""
-        return f"transformers {self._source} ({size}{config.model_type})"
+        return f"transformers {self._source} ({size}{config.model_type}{self._options.words()})"
 
     def key(self) -> str:
         """The commit of a hub model, or the content of a folder's files."""
@@ -52,9 +55,13 @@ class HuggingFace:
                 with file.open("rb") as stream:
                     content = hashlib.file_digest(stream, "sha256").hexdigest()
                 digest.update(f"{file.name} {content}\n".encode())
-            return f"hf/1/{digest.hexdigest()}"
+            return f"hf/1/{digest.hexdigest()}{self._options_key()}"
         commit = getattr(self._load("AutoConfig"), "_commit_hash", None)
-        return f"hf/1/{self._source}/{commit}"
+        return f"hf/1/{self._source}/{commit}{self._options_key()}"
+
+    def _options_key(self) -> str:
+        size = self._options.size
+        return (f"/size={size}" if size else "") + self._options.key()
 
     def extract(
         self,
@@ -80,17 +87,24 @@ class HuggingFace:
         device = torch.device(best_device())
         model = model.eval().to(device)
 
+        sized = _sized(processor, self._options.size)
+        at_once = images_at_once(self._options.size or _USUAL_PX, device)
+
+        def stages(values: torch.Tensor) -> list[torch.Tensor]:
+            return _stages(model, values, has_pooler, self._options)
+
         def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
             parts = []
             with torch.inference_mode():
-                for start in range(0, len(rows), _BATCH):
-                    images = [pixels.image(int(row)) for row in rows[start : start + _BATCH]]
+                for start in range(0, len(rows), at_once):
+                    images = [pixels.image(int(row)) for row in rows[start : start + at_once]]
                     # Said outright: a picture of 3 rows would pass for one with channels first.
                     inputs = processor(
-                        images=images, return_tensors="pt", input_data_format="channels_last"
-                    )
+                        images=images, return_tensors="pt", input_data_format="channels_last",
+                        **sized,
+                    )  # fmt: skip
                     values = inputs["pixel_values"].to(device)
-                    parts.append(_pooled(model, values, has_pooler).float().cpu().numpy())
+                    parts.append(looked_at(values, stages, self._options).cpu().numpy())
             return np.concatenate(parts)
 
         features = in_parts(len(pixels), compute, partial, self.key(), progress)
@@ -111,16 +125,45 @@ class HuggingFace:
             ) from error
 
 
-def _pooled(model: Any, values: Any, has_pooler: bool) -> Any:  # transformers model, torch tensors
+def _sized(processor: Any, size: int | None) -> dict[str, Any]:
+    """What makes an image processor give images of another side, in its own way of cutting."""
+    if size is None:
+        return {}
+    square = {"height": size, "width": size}
+    usual = dict(getattr(processor, "size", None) or {})
+    crop = dict(getattr(processor, "crop_size", None) or {})
+    if "shortest_edge" not in usual:
+        return {"size": square}
+    around = round(size * usual["shortest_edge"] / crop.get("height", usual["shortest_edge"]))
+    return {"size": {"shortest_edge": around}, "do_center_crop": True, "crop_size": square}
+
+
+def _stages(model: Any, values: Any, has_pooler: bool, options: Options) -> list[Any]:
+    """The pooled output, then the means of the layers before the last; torch tensors (B, D)."""
+    body = getattr(model, "vision_model", model)
+    wanted: dict[str, Any] = {}
+    if options.size and "interpolate_pos_encoding" in signature(body.forward).parameters:
+        wanted["interpolate_pos_encoding"] = True
+    found = [_pooled(model, values, has_pooler, wanted)]
+    if options.layers > 1:
+        hidden = body(pixel_values=values, output_hidden_states=True, **wanted).hidden_states
+        found += [_mean(each) for each in reversed(hidden[:-1])]
+    return found
+
+
+def _pooled(model: Any, values: Any, has_pooler: bool, wanted: dict[str, Any]) -> Any:
     if hasattr(model, "get_image_features"):
-        output = model.get_image_features(pixel_values=values)
+        output = model.get_image_features(pixel_values=values, **wanted)
         if not hasattr(output, "pooler_output"):
             return output.flatten(1)
         return output.pooler_output.flatten(1)
-    output = model(pixel_values=values)
+    output = model(pixel_values=values, **wanted)
     if getattr(output, "image_embeds", None) is not None:
         return output.image_embeds.flatten(1)
     if has_pooler and getattr(output, "pooler_output", None) is not None:
         return output.pooler_output.flatten(1)
-    hidden = output.last_hidden_state
+    return _mean(output.last_hidden_state)
+
+
+def _mean(hidden: Any) -> Any:
     return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)

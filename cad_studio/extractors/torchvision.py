@@ -12,11 +12,11 @@ from cad_studio.core.optional import require, torchvision_weights
 from cad_studio.core.progress import Progress
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
+from cad_studio.extractors._networks import StageMaps, images_at_once, looked_at
+from cad_studio.extractors._options import HINT, split_options
 
 if TYPE_CHECKING:
     from torch import nn
-
-_BATCH = 32
 
 
 @EXTRACTORS.register("torchvision")
@@ -26,17 +26,20 @@ class Torchvision:
     Images go through the transforms that belong to the weights.
     """
 
-    argument_hint = "NAME, e.g. torchvision:resnet18"
+    argument_hint = f"NAME, e.g. torchvision:resnet18{HINT}"
 
     def __init__(self, argument: str) -> None:
-        """Take the name of a model."""
-        self._name = argument
+        """Take the name of a model, and options."""
+        self._name, self._options = split_options(argument)
 
     def describe(self) -> str:
         """One line for the user."""
         weights = self._weights()
         last = _last_linear(self._empty_model())
-        return f"torchvision {self._name} ({last.in_features} features, weights {weights.name})"
+        return (
+            f"torchvision {self._name} ({last.in_features} features, weights {weights.name}"
+            f"{self._options.words()})"
+        )
 
     def key(self) -> str:
         """Model, weights and the transforms that belong to them.
@@ -44,7 +47,8 @@ class Torchvision:
         The name of the weights file carries the start of its hash.
         """
         weights = self._weights()
-        return f"torchvision/1/{self._name}/{_file_name(weights)}/{weights.transforms()!r}"
+        plain = f"torchvision/1/{self._name}/{_file_name(weights)}/{self._transform()!r}"
+        return plain + self._options.key()
 
     def extract(
         self,
@@ -61,7 +65,7 @@ class Torchvision:
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
         import torch
 
-        transform = self._weights().transforms()
+        transform = self._transform()
         progress.report(0.0, f"Loading {self._name}")
         model = self._trained_model()
         last = _last_linear(model)
@@ -69,20 +73,27 @@ class Torchvision:
         last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
         device = torch.device(best_device())
         model = model.eval().to(device)
+        maps = StageMaps(model) if self._options.layers > 1 else None
+        at_once = images_at_once(transform.crop_size[0], device)
+
+        def stages(values: torch.Tensor) -> list[torch.Tensor]:
+            arriving.clear()
+            model(values)
+            # What the last layer is given is the mean of the last map, or more.
+            return [arriving[-1].flatten(1), *(maps.taken()[1:] if maps else [])]
 
         def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
             parts = []
             with torch.inference_mode():
-                for start in range(0, len(rows), _BATCH):
+                for start in range(0, len(rows), at_once):
                     images = [
                         transform(
                             torch.from_numpy(np.array(pixels.image(int(row)))).permute(2, 0, 1)
                         )
-                        for row in rows[start : start + _BATCH]
+                        for row in rows[start : start + at_once]
                     ]
-                    arriving.clear()
-                    model(torch.stack(images).to(device))
-                    parts.append(arriving[-1].flatten(1).float().cpu().numpy())
+                    values = torch.stack(images).to(device)
+                    parts.append(looked_at(values, stages, self._options).cpu().numpy())
             return np.concatenate(parts)
 
         features = in_parts(len(pixels), compute, partial, self.key(), progress)
@@ -95,6 +106,14 @@ class Torchvision:
             hint = closest(self._name, names)
             raise SettingError(f"{self._name!r} is not a torchvision classifier. {hint}".rstrip())
         return models.get_model_weights(self._name).DEFAULT
+
+    def _transform(self) -> Any:  # the transforms that belong to the weights
+        transforms, size = self._weights().transforms, self._options.size
+        if size is None:
+            return transforms()
+        plain = transforms()
+        around = round(size * plain.resize_size[0] / plain.crop_size[0])
+        return transforms(crop_size=size, resize_size=around)
 
     def _empty_model(self) -> "nn.Module":
         import torch

@@ -51,13 +51,11 @@ class Graph:
         index: int64 (N, K).
         cosine: float32 (N, K).
         features: float32 (N, D), rows of unit length, memory-mapped.
-        spec: The extractor they are by.
     """
 
     index: NDArray[np.int64]
     cosine: NDArray[np.float32]
     features: NDArray[np.float32]
-    spec: str
 
     @cached_property
     def head(self) -> RidgeHead:
@@ -148,7 +146,7 @@ class BeliefService:
                 )
                 for file, array in zip(files, (index, cosine), strict=True):
                     derived.save_array(file, array)
-            self._graphs[found.file] = Graph(index, cosine, vectors, features)
+            self._graphs[found.file] = Graph(index, cosine, vectors)
             return self._graphs[found.file]
 
     def vectors(self, name: str, features: str) -> NDArray[np.float32]:

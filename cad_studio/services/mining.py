@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import (
+    CadStudioError,
     DamageError,
+    DatasetFormatError,
     NotAllowedError,
     ReadOnlyError,
     RecordNotFoundError,
+    ResourceError,
     SettingError,
     closest,
 )
@@ -112,7 +117,8 @@ class MiningService:
 
         Raises:
             SettingError: No such extractor.
-            ResourceError: What it needs from outside cannot be had.
+            ResourceError: What it needs from outside cannot be had, and nothing is stored of it.
+            DatasetFormatError: A vector is zero or not finite, or all are equal.
             DamageError: What they are computed from is damaged.
             NotAllowedError: The spec names a file or model, there are no such features yet, and
                 the one who acts is no owner.
@@ -122,15 +128,48 @@ class MiningService:
         if stored is not None:
             return stored
         extractor = self._extractor(name, spec)
-        key = extractor.key()
+        try:
+            key = extractor.key()
+        except CadStudioError as error:
+            # What a model gave outlives the model; one that is there and broken is told.
+            is_gone = isinstance(error, ResourceError)
+            is_gone |= isinstance(error.__cause__, FileNotFoundError)
+            kept = self.stored(name, spec)
+            if not is_gone or kept is None:
+                raise
+            return kept
         found = self._project.features.find(data.record.content_hash, key)
         if found is not None and not (renew and self._project.blobs.problem(found.file)):
             return found
         data.require_whole()
-        started = time.monotonic()
         work = hashlib.sha256(f"{data.record.content_hash} {key}".encode()).hexdigest()[:24]
         partial = self._project.partial_folder(work)
+        # A page and a job may want the same at the same time, and share the finished parts.
+        with FileLock(partial.with_suffix(".lock")):
+            found = self._project.features.find(data.record.content_hash, key)
+            if found is None or (renew and self._project.blobs.problem(found.file)):
+                found = self._made(data, spec, key, extractor, found, partial, progress)
+        return found
+
+    def _made(
+        self,
+        data: LoadedDataset,
+        spec: str,
+        key: str,
+        extractor: Extractor,
+        found: FeatureSet | None,
+        partial: Path,
+        progress: Progress,
+    ) -> FeatureSet:
+        """Compute features and store them, in place of those `found` damaged."""
+        started = time.monotonic()
+        partial.mkdir(parents=True, exist_ok=True)
         features = extractor.extract(data.pixels, data.features, progress, partial)
+        if _is_constant(features):
+            raise DatasetFormatError(
+                f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
+                "another than the rest. Choose another feature extractor."
+            )
         seconds = round(time.monotonic() - started, 3)
         with self._project.saving():
             file = self._project.blobs.save_array(features)
@@ -349,9 +388,9 @@ class MiningService:
         return self._project.features.get(feature_set_id)
 
     def _extractor(self, name: str, spec: str) -> Extractor:
-        return (
-            self._of_run(name, spec) if self._of_run and _is_of_run(spec) else make_extractor(spec)
-        )
+        if self._of_run is not None and _is_of_run(spec):
+            return self._of_run(name, spec)
+        return make_extractor(spec)
 
     def _stored_for_others(self, name: str, spec: str) -> FeatureSet | None:
         """The newest stored set of a spec that reaches outside, for who is no owner, else None.
@@ -411,3 +450,11 @@ class MiningService:
 def _is_of_run(spec: str) -> bool:
     """Whether a spec names a run's own features, e.g. `run:8`."""
     return spec.startswith(OF_A_RUN)
+
+
+def _is_constant(features: NDArray[np.float32]) -> bool:
+    """Whether all rows of float32 (N, D), two or more, are equal; read until one is not."""
+    blocks = range(0, len(features), 4096)
+    return len(features) > 1 and all(
+        (features[start : start + 4096] == features[0]).all() for start in blocks
+    )

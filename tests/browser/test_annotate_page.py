@@ -130,6 +130,25 @@ def test_a_queue_does_not_end_because_saving_is_slow(page, studio, project):
     all_saved(page)
 
 
+def test_the_page_says_what_answers_settled_and_undo_takes_it_back(page, studio, project):
+    show_annotate(page, studio.url)
+    start(page, "least-certain")
+    live = page.locator("#annotate-live")
+    expect(live).to_contain_text("above .9", timeout=READY_MS)
+    expect(live).to_contain_text("Belief by")
+    first = live.inner_text()
+    at = int(page.locator(".annotate-page").get_attribute("data-at"))
+    for step in range(5):
+        page.keyboard.press("1")
+        is_at(page, at + step + 1)
+    expect(live).to_contain_text("The last answers: ", timeout=READY_MS)
+    for _ in range(5):
+        page.keyboard.press("u")
+    all_saved(page)
+    counts = re.search(r"\d\S* of \S+ open samples are above", first)[0]
+    expect(live).to_contain_text(counts, timeout=READY_MS)
+
+
 def test_ten_rapid_keys_are_ten_actions_and_the_next_is_there_at_once(page, studio, project):
     first = head(project)
     show_annotate(page, studio.url)

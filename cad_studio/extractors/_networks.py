@@ -1,0 +1,100 @@
+"""How a network is run over images: batches that fit, mirror images, maps of several stages."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psutil
+
+from cad_studio.core.errors import SettingError
+from cad_studio.extractors._options import Options
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+_MOST = {"cpu": 32}
+_MOST_ELSEWHERE = 256
+_SHARE = 0.25
+_TIMES_INPUT = 100
+"""Memory of all that a network holds at a time, against that of its input; a generous guess."""
+
+
+def images_at_once(size_px: int, device: "torch.device") -> int:
+    """How many images of a side go through a network together: as memory is free, at least 1."""
+    import torch
+
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = psutil.virtual_memory().available
+    fits = int(free * _SHARE / (4 * 3 * size_px**2 * _TIMES_INPUT))
+    return max(1, min(fits, _MOST.get(device.type, _MOST_ELSEWHERE)))
+
+
+def looked_at(
+    values: "Tensor", stages: "Callable[[Tensor], list[Tensor]]", options: Options
+) -> "Tensor":
+    """Features of a batch as the options say.
+
+    Args:
+        values: float (B, 3, H, W).
+        stages: Gives the features of each stage, the last one first, float (B, D) each.
+        options: Mirror and layers.
+
+    Returns:
+        float32 (B, D). Of a plain look the last stage as it is; else mean and joining of parts of
+        unit length.
+
+    Raises:
+        SettingError: The network has fewer stages, or takes no images of this size.
+    """
+    import torch
+
+    def once(seen: torch.Tensor) -> torch.Tensor:
+        try:
+            found = [each.float() for each in stages(seen)]
+        except (AssertionError, ValueError) as error:
+            raise SettingError(
+                f"The network takes no images of {seen.shape[-1]} pixels: {error}. Leave size out, "
+                "or take another network."
+            ) from error
+        if len(found) < options.layers:
+            raise SettingError(
+                f"The network has {len(found)} stages to take features of, not {options.layers}."
+            )
+        if options.layers == 1:
+            return found[0]
+        found = [torch.nn.functional.normalize(each) for each in found[: options.layers]]
+        return torch.cat(found, dim=1)
+
+    features = once(values)
+    if not options.mirror:
+        return features
+    both = [features, once(values.flip(-1))]
+    return torch.stack([torch.nn.functional.normalize(each) for each in both]).mean(dim=0)
+
+
+class StageMaps:
+    """The last map of each resolution that goes through a network, kept while it looks."""
+
+    def __init__(self, model: "nn.Module") -> None:
+        """Listen to every part of a network that is given square images."""
+        self._maps: dict[int, Tensor] = {}
+        for module in model.modules():
+            module.register_forward_hook(lambda _module, _given, made: self._keep(made))
+
+    def _keep(self, made: object) -> None:
+        import torch
+
+        if not isinstance(made, torch.Tensor) or made.ndim != 4:
+            return
+        if made.shape[2] == made.shape[3]:
+            self._maps[made.shape[2]] = made
+        elif made.shape[1] == made.shape[2]:  # channels last
+            self._maps[made.shape[1]] = made.permute(0, 3, 1, 2)
+
+    def taken(self) -> "list[Tensor]":
+        """The means of the maps over their places, the smallest map first, and forget them."""
+        kept = [self._maps[side] for side in sorted(self._maps) if side > 1]
+        self._maps.clear()
+        return [each.mean(dim=(2, 3)) for each in kept]
