@@ -3,31 +3,25 @@
 import pytest
 from playwright.sync_api import expect
 
-from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
-from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.mining import MiningRequest
 from tests.browser.conftest import start_studio
-from tests.browser.part import DATASET, import_part
 from tests.browser.steps import open_page, show_pairs, show_train, toast
+from tests.runs_to_diagnose import SHADES, project_with_runs
 
 
 @pytest.fixture(scope="module")
 def closed(chromium, tmp_path_factory):
-    """A read-only studio with the sample and with a finished run on a part of it."""
-    folder = tmp_path_factory.mktemp("closed")
-    services = Services(AppConfig(folder / "project"))
-    services.sample.open(Silent())
-    import_part(services, folder)
-    config = {"epochs": 1, "threads": 1, "device": "cpu"}
-    run = services.training.create(TrainingRequest(DATASET, "proden", "resnet8", config=config))
-    services.training.train(run.id, Silent())
+    """A read-only studio over a project with pairs and finished runs."""
+    services, *_ = project_with_runs(tmp_path_factory.mktemp("closed"), prepared=False)
+    services.mining.mine(SHADES, MiningRequest("pixels", MiningConfig(quantile=0.2)), Silent())
     services.close()
-    yield from start_studio(folder / "project", CAD_READONLY="1")
+    yield from start_studio(services.project.folder, CAD_READONLY="1")
 
 
 def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
-    show_pairs(page, closed.url)
+    show_pairs(page, closed.url, dataset=SHADES)
     expect(page.locator("#pairs-find")).to_be_hidden()
     assert page.locator("#pairs-csv").is_visible()
     open_page(page, "Dataset")
@@ -42,11 +36,11 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
 
 
 def test_a_read_only_studio_shows_runs_and_says_why_nothing_starts(page, closed):
-    show_train(page, closed.url, DATASET)
+    show_train(page, closed.url, SHADES)
     expect(page.locator("#train-closed")).to_have_text(
         "This studio is read-only. Run your own copy to train."
     )
-    page.click("#runs tbody .run-pick")
+    page.click("#runs tbody .run-pick >> nth=0")
     for button in ("#train-start", "#train-measure", "#run-rename"):
         expect(page.locator(button)).to_be_disabled()
     page.click("#run-model")
