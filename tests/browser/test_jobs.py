@@ -4,6 +4,7 @@ import signal
 from contextlib import closing
 
 import psutil
+import pytest
 from playwright.sync_api import expect
 
 from cad_studio.store.projects import Project
@@ -103,6 +104,7 @@ def test_a_killed_job_says_why_and_is_resumed_from_where_that_is_said(page, stud
     toast(page, "cancelled. Nothing was changed.")
 
 
+@pytest.mark.slow  # `tests/jobs/test_recovery.py` has it without a browser
 def test_a_job_outlives_a_killed_studio_and_the_next_one_shows_it(context, tmp_path):
     with closing(start_studio(tmp_path / "project")) as first:
         studio, page = next(first), context.new_page()
