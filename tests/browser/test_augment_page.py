@@ -129,6 +129,8 @@ def test_a_stopped_measurement_leaves_no_word_and_typed_texts_outlive_a_late_ans
         kept[0].continue_()
     page.wait_for_timeout(200)
     assert page.input_value("input[data-name=dark]") == "typed meanwhile"
+    page.unroute("**/prompts")
+    page.click("#augment-tab-edits")
 
     def stopped(route):
         answer = route.fetch()

@@ -155,6 +155,7 @@ def test_a_wrong_setting_is_said_in_words_and_nothing_starts(page, studio, proje
     page.fill("#train-backbone", "resnet9000")
     page.click("#train-start")
     expect(page.locator("#train-problem")).to_contain_text("resnet9000")
+    page.fill("#train-backbone", "resnet8")
     # one in a group that is folded is brought to the eye
     group = page.locator("details.group", has=page.locator("#setting-batch-size"))
     group.locator("summary").click()

@@ -91,6 +91,7 @@ def test_pages_and_forms_say_the_same_while_the_studio_is_away_and_go_on_by_them
     page.click("#export-start")  # waits; it showed Gradio's words, and what was asked for was gone
     expect(away(page)).to_contain_text(AWAY, timeout=30_000)
     assert page.locator(".toast-wrap .toast-body").count() == 0
+    page.keyboard.press("Escape")
     for title in PAGES:
         open_page(page, title)
         expect(away(page)).to_contain_text(AWAY, timeout=30_000)
