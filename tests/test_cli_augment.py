@@ -3,11 +3,10 @@
 import pytest
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import RecordNotFoundError, ResourceError, SettingError
 from cad_studio.services.container import Services
+from tests.commands import here, json_here
 from tests.services.edited import brightness
 from tests.services.small import store
-from tests.test_cli_training import here, run_json
 
 EDITOR = ("--set", "width=16", "--set", "components=8", "--set", "threads=1", "--set", "device=cpu")
 
@@ -22,38 +21,39 @@ def project(tmp_path_factory):
 
 
 def test_editor_edits_training_and_deletion_from_the_command_line(project):
-    editor = run_json(project, "edit-model", "b", "--epochs", "1", *EDITOR)
+    editor = json_here(project, "edit-model", "b", "--epochs", "1", *EDITOR)
     assert (editor["epochs"], editor["belief"]) == (1, "propagation")
     asked = ("augment", "b", "--editor", "in-domain", "--budget", "all", "--limit", "9")
-    estimate = here(project, *asked, "--estimate")
+    estimate = json_here(project, *asked, "--estimate")
     assert (estimate["to_make"], estimate["bytes"]) == (9, 9 * 144)
-    made = here(project, *asked)
+    made = json_here(project, *asked)
     assert (made["made"], made["reused"], made["failed"]) == (9, 0, 0)
     loop = ("--epochs", "2", "--set", "batch_size=16", "--set", "threads=1", "--set", "device=cpu")
-    trained = here(project, "train", "b", "--method", "cad", *loop)
+    trained = json_here(project, "train", "b", "--method", "cad", *loop)
     assert "9 of" in trained["notes"][-1]
-    again = here(project, *asked)
+    again = json_here(project, *asked)
     assert (again["made"], again["reused"], again["judge"]) == (0, 9, trained["run"])
     assert 0 <= again["reached_class"] <= 1
-    (listed,) = here(project, "edits", "list")["sets"]
+    (listed,) = json_here(project, "edits", "list")["sets"]
     assert (listed["n"], listed["n_stale"], listed["editor"]) == (9, 0, "in-domain")
-    gone = here(project, "edits", "remove", made["set"])
+    gone = json_here(project, "edits", "remove", made["set"])
     assert gone["removed"] == 9
     assert gone["freed_bytes"] >= made["bytes"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("arguments", "words"),
     [
-        (("augment", "b", "--editor", "instruct-pix2pix"), ResourceError, "hf download timbrooks"),
-        (("augment", "nothing"), RecordNotFoundError, "nothing"),
-        (("augment", "b", "--budget", "some"), SettingError, "budget is 'some'"),
-        (("augment", "b", "--set", "strength"), SettingError, "write it as name=value"),
-        (("edit-model", "b", "--set", "depth=3"), SettingError, "'depth' is not a setting"),
-        (("edits", "judge", 77), RecordNotFoundError, "Edit set 77 is not in this project"),
-        (("edits", "remove", 77), RecordNotFoundError, "edits list"),
+        (("augment", "b", "--editor", "instruct-pix2pix"), "hf download timbrooks"),
+        (("augment", "nothing"), "nothing"),
+        (("augment", "b", "--budget", "some"), "budget is 'some'"),
+        (("augment", "b", "--set", "strength"), "write it as name=value"),
+        (("edit-model", "b", "--set", "depth=3"), "'depth' is not a setting"),
+        (("edits", "judge", 77), "Edit set 77 is not in this project"),
+        (("edits", "remove", 77), "edits list"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_way_out(project, arguments, error, words):
-    with pytest.raises(error, match=words):
-        here(project, *arguments)
+def test_what_is_wrong_is_told_with_the_way_out(project, arguments, words):
+    code, out, told = here(project, *arguments)
+    assert (code, out) == (2, "")
+    assert words in told

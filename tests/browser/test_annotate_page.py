@@ -176,35 +176,6 @@ def test_ten_rapid_keys_are_ten_actions_and_the_next_is_there_at_once(page, stud
     expect(page.locator(".annotate-page .facts")).to_contain_text(counts)
 
 
-def test_what_is_typed_into_a_field_that_is_about_to_open_is_no_command(page, studio):
-    """Letters of a comment typed while the next item was on its way were taken for commands."""
-    page.goto(studio.url)
-    ran = page.evaluate(
-        """async () => {
-          const {createTrail} = await import('/gradio_api/cad/static/test/annotate_trail.js');
-          let saved; const saving = new Promise(done => { saved = done; });
-          const nothing = () => {};
-          const trail = createTrail({
-            take: async () => ({queue: {id: 1}, cards: []}), hasUnsaved: () => false,
-            settled: () => saving, image: nothing,
-            onShow: nothing, onQueue: nothing, onEnd: nothing, onWait: nothing,
-          });
-          const ran = [];
-          trail.begin({id: 1});
-          const end = trail.step(1);
-          trail.inTurn(() => ran.push('same'));
-          trail.inTurn(() => ran.push('comment'), true);
-          trail.inTurn(() => ran.push('letter'));
-          saved();
-          await end;
-          await new Promise(done => setTimeout(done, 20));
-          trail.inTurn(() => ran.push('next'));
-          return ran;
-        }"""
-    )
-    assert ran == ["same", "comment", "next"]
-
-
 def test_the_last_candidate_is_kept_none_of_these_replaces_and_search_adds(page, studio, project):
     show_annotate(page, studio.url, "dataset=sample&rows=501,502,503&title=Three")
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
@@ -327,8 +298,33 @@ def test_the_page_fits_is_readable_and_named_for_a_screen_reader(page, studio, t
     open_page(page, "Dataset")
 
 
-def test_a_wrong_link_is_told(page, studio):
+def test_a_wrong_link_is_told_and_letters_of_a_field_about_to_open_are_no_commands(page, studio):
+    """Letters of a comment typed while the next item was on its way were taken for commands."""
     page.goto(f"{studio.url}/annotate?dataset=sample&rows=1,x")
     toast(page, "are not numbers")
     page.goto(f"{studio.url}/annotate?dataset=sample&selection=99999")
     toast(page, "Selection 99999 is not in this project")
+    ran = page.evaluate(
+        """async () => {
+          const {createTrail} = await import('/gradio_api/cad/static/test/annotate_trail.js');
+          let saved; const saving = new Promise(done => { saved = done; });
+          const nothing = () => {};
+          const trail = createTrail({
+            take: async () => ({queue: {id: 1}, cards: []}), hasUnsaved: () => false,
+            settled: () => saving, image: nothing,
+            onShow: nothing, onQueue: nothing, onEnd: nothing, onWait: nothing,
+          });
+          const ran = [];
+          trail.begin({id: 1});
+          const end = trail.step(1);
+          trail.inTurn(() => ran.push('same'));
+          trail.inTurn(() => ran.push('comment'), true);
+          trail.inTurn(() => ran.push('letter'));
+          saved();
+          await end;
+          await new Promise(done => setTimeout(done, 20));
+          trail.inTurn(() => ran.push('next'));
+          return ran;
+        }"""
+    )
+    assert ran == ["same", "comment", "next"]

@@ -114,8 +114,23 @@ def test_edits_are_measured_made_and_found_again(edited, page):
     page.wait_for_selector(".gallery-part[data-shown$=' 0'], .gallery-part .evidence")
 
 
-def test_a_measurement_that_was_stopped_leaves_no_word_that_it_goes_on(edited, page):
+def test_a_stopped_measurement_leaves_no_word_and_typed_texts_outlive_a_late_answer(edited, page):
     show(page, edited.url, 0)
+    page.click("#augment-tab-prompts")
+    page.wait_for_selector("input[data-name=dark]")
+    kept = []
+    page.route("**/prompts", lambda route: kept.append(route))
+    page.click("#augment-tab-edits")
+    page.click("#augment-tab-prompts")
+    page.fill("input[data-name=dark]", "typed meanwhile")
+    while not kept:
+        page.wait_for_timeout(20)
+    with page.expect_response("**/prompts"):
+        kept[0].continue_()
+    page.wait_for_timeout(200)
+    assert page.input_value("input[data-name=dark]") == "typed meanwhile"
+    page.unroute("**/prompts")
+    page.click("#augment-tab-edits")
 
     def stopped(route):
         answer = route.fetch()
@@ -149,23 +164,6 @@ def test_a_prompt_is_changed_kept_in_versions_and_shown_as_plain_text(edited, pa
     page.fill("#prompt-template", "{colour}")
     page.click("#prompt-save")
     expect(page.locator("#prompt-problem")).to_contain_text("{colour}")
-
-
-def test_texts_that_are_being_typed_outlive_a_late_answer(edited, page):
-    show(page, edited.url, 0)
-    page.click("#augment-tab-prompts")
-    page.wait_for_selector("input[data-name=dark]")
-    kept = []
-    page.route("**/prompts", lambda route: kept.append(route))
-    page.click("#augment-tab-edits")
-    page.click("#augment-tab-prompts")
-    page.fill("input[data-name=dark]", "typed meanwhile")
-    while not kept:
-        page.wait_for_timeout(20)
-    with page.expect_response("**/prompts"):
-        kept[0].continue_()
-    page.wait_for_timeout(200)
-    assert page.input_value("input[data-name=dark]") == "typed meanwhile"
 
 
 def test_links_to_nothing_say_so(edited, page, watch):

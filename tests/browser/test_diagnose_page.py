@@ -77,27 +77,6 @@ def test_a_cell_opens_its_samples_and_a_sample_opens_its_history(page, studio, r
     selected(page, 0)
 
 
-def test_the_set_model_stands_beside_the_co_occurrence_and_opens_samples(page, studio, runs):
-    services, first, _ = runs
-    show_diagnose(page, studio.url, diagnose=first)
-    expect(page.locator("#diagnose-matrix-about")).to_be_hidden()
-    page.select_option("#diagnose-matrix", "set-model")
-    about = page.locator("#diagnose-matrix-about")
-    expect(about).to_contain_text("this run's confidence in place of true labels")
-    told = services.diagnosis.confusion.overview(first)["matrices"]
-    at = [told["classes"].index(label) for label in (0, 1)]
-    cell = page.locator('.diagnose-side .matrix button[data-a="0"][data-b="1"]')
-    share = told["set-model"][at[0]][at[1]]
-    assert f"in {100 * share:.1f} % of the sets of" in cell.get_attribute("aria-label")
-    assert page.locator('.diagnose-side .matrix button[data-a="0"][data-b="0"]').count() == 0
-    rows = services.diagnosis.confusion.cell(first, "set-model", 0, 1)
-    assert len(rows)
-    cell.click()
-    selected(page, len(rows))
-    page.select_option("#diagnose-matrix", "confusion")
-    expect(about).to_be_hidden()
-
-
 def test_a_lasso_on_the_map_fills_the_grid_and_the_legend_does_it_by_keyboard(page, studio, runs):
     _, first, second = runs
     show_diagnose(page, studio.url, diagnose=first, against=second)
@@ -187,11 +166,27 @@ def test_two_runs_are_compared_and_what_changed_is_a_door(page, studio, runs):
     page.wait_for_selector(f'.compare-view[data-shown^="{first},{second}-"]', timeout=READY_MS)
 
 
-def test_classes_entanglement_and_suspects_are_told(page, studio, runs):
+def test_set_model_classes_entanglement_and_suspects_are_told(page, studio, runs):
     services, first, _ = runs
     counts = services.diagnosis.confusion.confusion_matrix(first, None)
     label = int(counts.sum(axis=0).argmax())  # one that is predicted, whatever was learned
     show_diagnose(page, studio.url, diagnose=first)
+    expect(page.locator("#diagnose-matrix-about")).to_be_hidden()
+    page.select_option("#diagnose-matrix", "set-model")
+    about = page.locator("#diagnose-matrix-about")
+    expect(about).to_contain_text("this run's confidence in place of true labels")
+    told = services.diagnosis.confusion.overview(first)["matrices"]
+    at = [told["classes"].index(label) for label in (0, 1)]
+    cell = page.locator('.diagnose-side .matrix button[data-a="0"][data-b="1"]')
+    share = told["set-model"][at[0]][at[1]]
+    assert f"in {100 * share:.1f} % of the sets of" in cell.get_attribute("aria-label")
+    assert page.locator('.diagnose-side .matrix button[data-a="0"][data-b="0"]').count() == 0
+    rows = services.diagnosis.confusion.cell(first, "set-model", 0, 1)
+    assert len(rows)
+    cell.click()
+    selected(page, len(rows))
+    page.select_option("#diagnose-matrix", "confusion")
+    expect(about).to_be_hidden()
     page.keyboard.press("2")
     page.wait_for_selector("#class-table tbody tr")
     assert page.locator("#class-table tbody tr").count() == 4

@@ -71,7 +71,7 @@ def test_field_filters_and_its_samples_get_a_tag_that_one_undo_takes_back(page, 
     shown_filter(page, '"where":["camera=north"]')
 
 
-def test_samples_are_divided_by_patient_and_the_division_is_undone(page, fields):
+def test_samples_are_divided_by_patient_sets_made_from_votes_and_annotators_measured(page, fields):
     studio, _ = fields
     show_dataset(page, studio.url, dataset="pets")
     page.click("#dataset-split-open")
@@ -88,11 +88,7 @@ def test_samples_are_divided_by_patient_and_the_division_is_undone(page, fields)
     page.click("#dataset-undo")
     toast(page, "Taken back.")
     expect(page.locator("#dataset-split option")).to_have_count(2)
-
-
-def test_sets_are_made_again_from_the_votes(page, fields):
-    studio, _ = fields
-    show_dataset(page, studio.url, dataset="pets")
+    # sets are made again from the votes
     page.click("#dataset-votes-open")
     page.fill("#votes-threshold", "50")
     expect(page.locator("#votes-says")).to_contain_text("24 of 48 sets with votes would change")
@@ -104,11 +100,7 @@ def test_sets_are_made_again_from_the_votes(page, fields):
     expect(page.locator("#votes-says")).to_contain_text("Now in force: 50 %")
     page.click("#votes-do")
     expect(page.locator(".dataset-page .side")).to_contain_text("from votes, threshold 0 %")
-
-
-def test_agreement_shows_how_good_each_annotator_is(page, fields):
-    studio, _ = fields
-    show_dataset(page, studio.url, dataset="pets")
+    # how good each annotator is
     open_page(page, "Annotate")
     page.click("#annotate-agreement")
     page.wait_for_selector("#agreement-quality", timeout=READY_MS)

@@ -75,23 +75,32 @@ def test_a_folder_is_imported_with_a_report_and_text_stays_text(page, studio, tm
     assert page.locator("img[src=x], img[onerror], b:text-is('01')").count() == 0
 
 
-def test_an_empty_set_stops_the_import_and_leaves_the_project_alone(page, studio, tmp_path):
+def test_what_cannot_be_imported_is_refused_in_words_and_leaves_the_project_alone(
+    page, studio, tmp_path
+):
     show_dataset(page, studio.url)
     before = page.locator("#header-dataset option").all_inner_texts()
+    page.click("#dataset-import-open")
+    for source, name, words in (
+        ("", "", "Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file."),
+        ("/no/such/folder", "../x", "'../x' cannot be a dataset name."),
+        ("/no/such/folder", "x", "/no/such/folder"),
+    ):
+        fill_field(page, "import-source", source)
+        fill_field(page, "import-name", name)
+        page.click("#import-start")
+        toast(page, words)
+    assert page.input_value("#header-dataset") == "sample"
+    page.keyboard.press("Escape")
     import_by_form(page, str(image_folder(tmp_path, empty_set=True)), "broken")
     toast(page, "Nothing was imported. 1 of 24 samples: empty candidate sets (first: ")
     assert "metadata.csv, line 9" in page.inner_text(".cad-toast")
     page.reload()
     page.wait_for_selector(".tile")
     assert page.locator("#header-dataset option").all_inner_texts() == before
-
-
-def test_the_rest_is_imported_when_asked_for_and_what_was_left_out_is_listed(
-    page, studio, tmp_path
-):
-    show_dataset(page, studio.url)
+    # the rest is imported when it is asked for, and what was left out is listed
     page.click("#dataset-import-open")
-    fill_field(page, "import-source", str(image_folder(tmp_path, empty_set=True)))
+    fill_field(page, "import-source", str(tmp_path))
     fill_field(page, "import-name", "the rest")
     page.check("#import-skip-bad input")
     page.click("#import-start")
@@ -140,21 +149,6 @@ def test_an_import_is_looked_at_and_corrected_before_it_starts(page, studio, tmp
         "4 samples imported as looked at", timeout=30_000
     )
     expect(page.locator(".report li", has_text="Separator: semicolon")).to_have_count(1)
-
-
-def test_what_cannot_be_imported_is_refused_in_words(page, studio):
-    show_dataset(page, studio.url)
-    page.click("#dataset-import-open")
-    for source, name, words in (
-        ("", "", "Give a source: a path, hf:OWNER/NAME, torchvision:NAME, or a file."),
-        ("/no/such/folder", "../x", "'../x' cannot be a dataset name."),
-        ("/no/such/folder", "x", "/no/such/folder"),
-    ):
-        fill_field(page, "import-source", source)
-        fill_field(page, "import-name", name)
-        page.click("#import-start")
-        toast(page, words)
-    assert page.input_value("#header-dataset") == "sample"
 
 
 def test_a_dataset_is_removed_only_after_a_yes(page, studio, tmp_path):

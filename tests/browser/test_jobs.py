@@ -4,6 +4,7 @@ import signal
 from contextlib import closing
 
 import psutil
+import pytest
 from playwright.sync_api import expect
 
 from cad_studio.store.projects import Project
@@ -39,7 +40,9 @@ def kill_studio(studio):
     os.waitid(os.P_PID, app.pid, os.WEXITED | os.WNOWAIT)  # until then its workers are its children
 
 
-def test_a_running_job_is_shown_on_every_page_and_stopped_from_there(page, context, studio):
+def test_jobs_are_shown_on_every_page_outlive_their_own_wait_and_are_stopped_from_there(
+    page, context, studio
+):
     show_dataset(page, studio.url)
     before = version(page)
     pill = start_synthesis(page)
@@ -50,36 +53,21 @@ def test_a_running_job_is_shown_on_every_page_and_stopped_from_there(page, conte
     show_dataset(other, studio.url)
     expect(other.locator("#header .pill.job")).to_contain_text("Synthesize sets of sample")
     page.bring_to_front()
+    page.reload()  # the job outlives the page that started it
+    expect(pill).to_contain_text("Synthesize sets of sample", timeout=30_000)
     expect(page.locator("#header-stop")).to_have_text("Stop")
-    page.click("#header-stop")
-    toast(page, "Synthesize sets of sample: cancelled. Nothing was changed.")
-    expect(pill).to_have_count(0)
-    assert total(page) == "12,000 samples"
-    assert version(page) == before
-
-
-def test_a_job_outlives_the_page_that_started_it(page, studio):
-    show_dataset(page, studio.url)
-    start_synthesis(page)
-    page.wait_for_selector("#header-stop")
-    page.reload()
-    page.wait_for_selector("#header-stop")
-    page.click("#header-stop")
-    toast(page, "cancelled. Nothing was changed.")
-
-
-def test_what_waits_is_counted_and_gone_at_once_when_cancelled(page, studio):
-    show_dataset(page, studio.url)
-    pill = start_synthesis(page)
-    expect(pill).to_have_count(1)
     start_synthesis(page)
     expect(pill).to_contain_text("+1 waiting")
     for left in (1, 0):
         page.click("#header-stop")
+        if left:
+            toast(page, "Synthesize sets of sample: cancelled. Nothing was changed.")
         expect(pill).to_have_count(left, timeout=20_000)
         if left:
             expect(pill).not_to_contain_text("waiting", timeout=20_000)
             expect(page.locator("#header-stop")).to_have_text(re.compile("^(Cancel|Stop)$"))
+    assert total(page) == "12,000 samples"
+    assert version(page) == before
 
 
 def test_an_export_is_made_as_a_file_to_download(page, studio):
@@ -109,6 +97,7 @@ def test_a_killed_job_says_why_and_is_resumed_from_where_that_is_said(page, stud
     toast(page, "cancelled. Nothing was changed.")
 
 
+@pytest.mark.slow  # `tests/jobs/test_recovery.py` has it without a browser
 def test_a_job_outlives_a_killed_studio_and_the_next_one_shows_it(context, tmp_path):
     with closing(start_studio(tmp_path / "project")) as first:
         studio, page = next(first), context.new_page()

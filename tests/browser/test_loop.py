@@ -116,10 +116,13 @@ def test_back_forward_and_reload_keep_page_filter_sample_and_view(page, studio):
 
 
 def test_every_page_offers_the_step_and_it_leads_on(page, studio):
+    show(page, studio, "dataset")
     for name in ("dataset", "pairs", "diagnose", "annotate"):
-        show(page, studio, name)
+        page.click(f"#page-link-{name}")
+        page.wait_for_selector(READY[name], timeout=READY_MS)
         expect(page.locator("#way-go")).to_have_text("Retrain on 5 changes")
-    show(page, studio, "train")
+    page.click("#page-link-train")
+    page.wait_for_selector(READY["train"], timeout=READY_MS)
     expect(page.locator("#way-says")).to_contain_text("changed since proden-2 learned from v1")
 
 
@@ -215,7 +218,7 @@ def sound(page, where):
     assert page.evaluate(VIOLATIONS) == [], where
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_on_pages_forms_and_dialogs(page, studio, theme):
     for name, *doors in (
         ("home",),

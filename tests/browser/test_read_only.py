@@ -5,31 +5,26 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
-from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.mining import MiningRequest
 from tests.browser.conftest import start_studio
-from tests.browser.part import DATASET, import_part
 from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
+from tests.runs_to_diagnose import SHADES, project_with_runs
 
 
 @pytest.fixture(scope="module")
 def closed(chromium, tmp_path_factory):
-    """A read-only studio with the sample and with a finished run on a part of it."""
-    folder = tmp_path_factory.mktemp("closed")
-    services = Services(AppConfig(folder / "project"))
+    """A read-only studio over the sample and a project with pairs and finished runs."""
+    services, *_ = project_with_runs(tmp_path_factory.mktemp("closed"), prepared=False)
+    services.mining.mine(SHADES, MiningRequest("pixels", MiningConfig(quantile=0.2)), Silent())
     services.sample.open(Silent())
-    import_part(services, folder)
-    config = {"epochs": 1, "threads": 1, "device": "cpu"}
-    run = services.training.create(TrainingRequest(DATASET, "proden", "resnet8", config=config))
-    services.training.train(run.id, Silent())
     services.close()
-    yield from start_studio(folder / "project", CAD_READONLY="1")
+    yield from start_studio(services.project.folder, CAD_READONLY="1")
 
 
 def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
-    show_pairs(page, closed.url)
+    show_pairs(page, closed.url, dataset=SHADES)
     expect(page.locator("#pairs-find")).to_be_hidden()
     assert page.locator("#pairs-csv").is_visible()
     open_page(page, "Dataset")
@@ -44,10 +39,10 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
 
 
 def test_a_read_only_studio_shows_runs_and_how_to_run_a_copy(page, closed):
-    show_train(page, closed.url, DATASET)
+    show_train(page, closed.url, SHADES)
     expect(page.locator("#train-closed")).to_contain_text("To train, run your own copy")
     expect(page.locator("#train-closed pre")).to_contain_text("python app.py")
-    page.click("#runs tbody .run-pick")
+    page.click("#runs tbody .run-pick >> nth=0")
     for button in ("#train-start", "#train-measure", "#run-rename"):
         expect(page.locator(button)).to_be_hidden()
     page.click("#run-model")
@@ -61,7 +56,7 @@ def test_a_read_only_studio_is_never_empty_and_is_annotated_on_trial(page, close
     page.wait_for_selector(".map-box[data-stage=umap]", timeout=READY_MS)
     page.click("#diagnose-view-suspects")
     page.wait_for_selector(".suspects-view[data-shown]")
-    page.goto(f"{closed.url}/?open=annotate&dataset={DATASET}")
+    page.goto(f"{closed.url}/?open=annotate&dataset={SHADES}")
     page.click("#order-expected-gain", timeout=READY_MS)
     page.wait_for_selector(".cards .card", timeout=READY_MS)
     first = page.get_attribute(".annotate-page", "data-shown")

@@ -155,11 +155,8 @@ def test_a_wrong_setting_is_said_in_words_and_nothing_starts(page, studio, proje
     page.fill("#train-backbone", "resnet9000")
     page.click("#train-start")
     expect(page.locator("#train-problem")).to_contain_text("resnet9000")
-    assert len(project.runs.all()) == before
-
-
-def test_a_folded_setting_that_is_wrong_is_brought_to_the_eye(page, studio):
-    show_train(page, studio.url, DATASET)
+    page.fill("#train-backbone", "resnet8")
+    # one in a group that is folded is brought to the eye
     group = page.locator("details.group", has=page.locator("#setting-batch-size"))
     group.locator("summary").click()
     page.fill("#setting-batch-size", "1.5")
@@ -169,10 +166,19 @@ def test_a_folded_setting_that_is_wrong_is_brought_to_the_eye(page, studio):
     expect(page.locator("#train-problem")).to_have_text(
         "Batch size is 1.5; expected a whole number."
     )
+    assert len(project.runs.all()) == before
 
 
-def test_every_setting_of_every_method_has_a_name_and_help(page, studio):
+def test_the_page_fits_the_screen_and_every_setting_of_every_method_has_a_name_and_help(
+    page, studio
+):
     show_train(page, studio.url, DATASET)
+    wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    for width in (1024, 1366, 1920):
+        page.set_viewport_size({"width": width, "height": 768})
+        assert page.evaluate(wide) <= 0, width
+        box = page.locator("#train-start").bounding_box()  # the first act is in sight
+        assert box["y"] + box["height"] <= 768, width
     methods = page.eval_on_selector_all(
         "#train-method option", "all => all.map(option => option.value)"
     )
@@ -219,9 +225,7 @@ def test_a_run_is_renamed_noted_deleted_and_brought_back(page, studio, finished,
     page.click("#toast-undo")
     expect(page.locator(f'#runs tr[data-run="{finished}"]')).to_have_count(1)
     assert project.runs.get(finished)["is_removed"] is False
-
-
-def test_the_trash_is_looked_through_and_gives_runs_back(page, studio, finished):
+    # the trash is looked through and gives it back too
     page.click(f'[data-remove="{finished}"]')
     toast(page, "is in the trash.")
     page.select_option("#runs-dataset", "in the trash")
@@ -231,7 +235,9 @@ def test_the_trash_is_looked_through_and_gives_runs_back(page, studio, finished)
     expect(page.locator(f'#runs tr[data-run="{finished}"]')).to_have_count(1)
 
 
-def test_the_model_is_downloaded_and_said_how_to_load(page, studio, finished, tmp_path):
+def test_the_model_of_a_run_is_downloaded_and_its_log_and_settings_are_read(
+    page, studio, finished, tmp_path
+):
     page.click("#run-model")
     with page.expect_download() as waiting:
         page.click("#run-download")
@@ -241,9 +247,6 @@ def test_the_model_is_downloaded_and_said_how_to_load(page, studio, finished, tm
         header = json.loads(file.read(size))
     assert json.loads(header["__metadata__"]["cad-studio"])["backbone"] == "resnet8"
     expect(page.locator("#run-usage")).to_contain_text("load_model(")
-
-
-def test_the_log_and_the_settings_of_a_run_can_be_read(page, studio, finished):
     page.click("#run-log")
     expect(page.locator("#run-log-text")).to_contain_text("is done", timeout=10_000)
     page.click("#run-settings")
@@ -251,10 +254,17 @@ def test_the_log_and_the_settings_of_a_run_can_be_read(page, studio, finished):
     expect(page.locator(".detail")).to_contain_text("Torch")
 
 
-def test_a_second_run_waits_and_the_order_can_be_changed(page, studio):
+def test_nothing_jumps_while_a_run_comes_along_and_others_wait_in_their_order(page, studio):
     show_train(page, studio.url, DATASET)
     first = start(page, "long", epochs="5000")
     reaches(page, "running")
+    page.wait_for_timeout(500)
+    places = """() => ['.charts', '.runs-part', '#run-stop', '#train-start', '#curve-loss .legend']
+      .map(each => document.querySelector(each).getBoundingClientRect())
+      .map(box => [box.x, box.y, box.width, box.height].map(Math.round).join())"""
+    before = page.evaluate(places)
+    has_points(page, 1)
+    assert page.evaluate(places) == before
     second, third = (start(page, name, epochs="1") for name in ("second", "third"))
     queue = page.locator("#queue li")
     expect(queue).to_have_count(3)
@@ -299,6 +309,9 @@ def test_runs_are_compared_sorted_and_walked_by_keys(page, studio, finished, pro
     page.click('#runs [data-sort="name"]')
     names = page.locator("#runs .of-name").all_inner_texts()[1:]
     assert names == sorted(names, key=str.lower)
+    # nothing is asked while no run is active
+    page.wait_for_timeout(1200)
+    assert asked_in(page, 2.2) == 0
 
 
 def asked_in(page, seconds):
@@ -306,11 +319,6 @@ def asked_in(page, seconds):
     before = int(page.get_attribute(".train-page", "data-followed"))
     page.wait_for_timeout(1000 * seconds)
     return int(page.get_attribute(".train-page", "data-followed")) - before
-
-
-def test_nothing_is_asked_while_no_run_is_active(page, studio, finished):
-    page.wait_for_timeout(1200)
-    assert asked_in(page, 2.2) == 0
 
 
 def test_how_long_a_run_takes_is_measured_before_it_starts(page, studio):
@@ -332,9 +340,8 @@ def test_an_address_of_a_run_that_is_not_there_says_so(page, studio):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_texts_are_readable_in_both_themes_and_controls_have_names(
-    page, studio, finished, theme, project
-):
+def test_texts_are_readable_in_both_themes_and_controls_have_names(page, studio, theme, project):
+    finished = next(row["id"] for row in project.runs.all() if row["status"] == "done")
     show_train(page, studio.url, DATASET, f"&__theme={theme}")
     page.click(f'#runs tr[data-run="{finished}"] .run-pick')
     for part in ("run-log", "run-model", "run-settings"):
@@ -349,28 +356,3 @@ def test_texts_are_readable_in_both_themes_and_controls_have_names(
           .map(each => each.outerHTML.slice(0, 120))"""
     )
     assert nameless == []
-
-
-@pytest.mark.parametrize("width", [1024, 1366, 1920])
-def test_the_page_is_not_wider_than_the_screen_and_its_first_act_is_in_sight(page, studio, width):
-    page.set_viewport_size({"width": width, "height": 768})
-    show_train(page, studio.url, DATASET)
-    wide = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0
-    box = page.locator("#train-start").bounding_box()
-    assert box["y"] + box["height"] <= 768
-
-
-def test_nothing_jumps_while_a_run_comes_along(page, studio):
-    show_train(page, studio.url, DATASET)
-    start(page, "moving", epochs="5000")
-    reaches(page, "running")
-    page.wait_for_timeout(500)
-    places = """() => ['.charts', '.runs-part', '#run-stop', '#train-start', '#curve-loss .legend']
-      .map(each => document.querySelector(each).getBoundingClientRect())
-      .map(box => [box.x, box.y, box.width, box.height].map(Math.round).join())"""
-    before = page.evaluate(places)
-    has_points(page, 1)
-    assert page.evaluate(places) == before
-    page.click("#run-stop")
-    reaches(page, "cancelled")

@@ -10,7 +10,7 @@ import pytest
 from cad_studio.core.archive import ABOUT, Archive, writing_archive
 from cad_studio.core.errors import DatasetFormatError
 
-N_DAMAGED = 1500
+N_DAMAGED = 500
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from tests.services.edited import (
     N_TRAIN,
     QUICK_EDITOR,
     brightness,
-    with_editor,
     with_run,
 )
 from tests.services.small import noise, picture_folder, save, sets, store
@@ -40,9 +39,8 @@ def make(services, name="b", progress=None, **changes):
 
 
 @pytest.fixture
-def ready(services, tmp_path):
-    with_editor(services, tmp_path)
-    return services
+def ready(edited):
+    return edited
 
 
 def n_wanted(services, name="b"):
@@ -207,15 +205,14 @@ def test_judging_counts_in_the_estimate_and_in_the_time(ready, monkeypatch):
     assert 0 < made["made"] <= 1.0 / (4 * 0.005) + 2
 
 
-def test_an_estimate_takes_what_was_annotated_until_then(services, tmp_path):
-    with_editor(services, tmp_path)
+def test_an_estimate_takes_what_was_annotated_until_then(ready):
     arguments = {"dataset": "b", "budget": ALL}
-    before = run_operation(services, "estimate-edits", arguments, Silent())
-    sizes = services.datasets.load("b").candidates.sizes()[:N_TRAIN]
+    before = run_operation(ready, "estimate-edits", arguments, Silent())
+    sizes = ready.datasets.load("b").candidates.sizes()[:N_TRAIN]
     row = int(np.flatnonzero(sizes > 1)[0])
-    given = {"class": int(services.datasets.load("b").candidates.of(row)[0])}
-    services.annotation.act("b", ActionRequest("label", [row], given, "anna", key="k", window="w"))
-    after = run_operation(services, "estimate-edits", arguments, Silent())
+    given = {"class": int(ready.datasets.load("b").candidates.of(row)[0])}
+    ready.annotation.act("b", ActionRequest("label", [row], given, "anna", key="k", window="w"))
+    after = run_operation(ready, "estimate-edits", arguments, Silent())
     assert after["wanted"] == before["wanted"] - sizes[row]
 
 

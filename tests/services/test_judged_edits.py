@@ -10,14 +10,13 @@ from cad_studio.core.progress import Silent
 from cad_studio.services import evidence
 from cad_studio.services.augmentation import AugmentationService, AugmentRequest
 from cad_studio.services.evidence import judge_edits, judge_pairs, pair_cells, pairs_with_edits
-from tests.services.edited import N_TRAIN, with_editor, with_run
+from tests.services.edited import N_TRAIN, with_run
 
 
 @pytest.fixture
-def ready(services, tmp_path):
+def ready(judged):
     """An editor, a run that judges, and eight pairs that count as entangled."""
-    with_editor(services, tmp_path)
-    with_run(services)
+    services = judged
     found = services.augmentation.entanglement("b")
     data = services.datasets.load("b")
     rows = np.flatnonzero(data.candidates.sizes()[:N_TRAIN] > 1)[:16]

@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import itertools
 import os
+import shutil
 import sys
 import typing
 from pathlib import Path
@@ -79,10 +80,10 @@ def reached(monkeypatch):
     return _watched
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Holds a project, and beside it what nobody but an owner may reach."""
-    found = tmp_path
+    found = tmp_path_factory.mktemp("made")
     alone = Services(AppConfig(found / "project"))
     make(alone, found)
     alone.mining.extract(NAME, "pixels", Silent())
@@ -91,6 +92,11 @@ def folder(tmp_path):
     np.save(found / f"{TOKEN}.npy", rng.normal(size=(60, 4)).astype(np.float32))
     (found / TOKEN).mkdir()
     return found
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
 @pytest.fixture
@@ -234,7 +240,8 @@ def walk(services, folder, only=None):
     return n_calls
 
 
-@pytest.mark.parametrize("who", [None, "vera", "anna"])
+# A viewer may do nothing that an annotator may not.
+@pytest.mark.parametrize("who", [None, pytest.param("vera", marks=pytest.mark.slow), "anna"])
 def test_no_service_follows_a_path_of_someone_who_is_no_owner(services, folder, reached, who):
     """An annotator made the server open any file through the features of a queue."""
     labels = [label for label, _ in methods(services)]

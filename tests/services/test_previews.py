@@ -6,15 +6,12 @@ import pytest
 from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.services.previews import PreviewRequest
-from tests.services.edited import with_editor, with_run
 from tests.services.small import noise, picture_folder, store
 
 
 @pytest.fixture
-def ready(services, tmp_path):
-    with_editor(services, tmp_path)
-    with_run(services)
-    return services
+def ready(judged):
+    return judged
 
 
 def look(services, *rows, **changes):

@@ -8,7 +8,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.stored_views import EditChoice
 from cad_studio.services.training import TrainingRequest
-from tests.services.edited import N_TEST, N_TRAIN, with_editor, with_run
+from tests.services.edited import N_TEST, N_TRAIN, with_run
 from tests.training.runs import StopsAfter
 
 LOOP = {"epochs": 2, "batch_size": 16, "threads": 1, "device": "cpu"}
@@ -44,9 +44,8 @@ def rename(services, monkeypatch):
 
 
 @pytest.fixture
-def ready(services, tmp_path):
-    with_editor(services, tmp_path)
-    return services
+def ready(edited):
+    return edited
 
 
 def test_without_edits_maps_are_used_and_that_is_said(ready):

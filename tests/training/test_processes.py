@@ -42,7 +42,7 @@ def found(tmp_path_factory):
     ]  # fmt: skip
     try:
         for process in both:
-            told = process.communicate(timeout=240)[1]
+            told = process.communicate(timeout=400)[1]
             assert process.returncode == 0, told
     finally:
         for process in both:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from starlette.applications import Starlette
@@ -64,12 +65,25 @@ def world(folder, users, said):
     return services, queue.id
 
 
-@pytest.fixture
-def worlds(tmp_path, users):
-    built = [world(tmp_path, users, said) for said in VARIANTS]
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory, users):
+    """Both; what is done in one is done in the other."""
+    folder = tmp_path_factory.mktemp("worlds")
+    built = [world(folder, users, said) for said in VARIANTS]
+    shutil.copytree(folder / VARIANTS[0], folder / "as it was")
     yield built
     for services, _ in built:
         services.close()
+
+
+@pytest.fixture
+def first(worlds, users, tmp_path):
+    """The first as it was, for one test."""
+    services, queue = worlds[0]
+    folder = services.project.folder.parent / "as it was"
+    copied = Services(AppConfig(shutil.copytree(folder, tmp_path / "first")), login=Login(users))
+    yield copied, queue
+    copied.close()
 
 
 def plain(text):
@@ -149,16 +163,6 @@ def test_no_route_tells_what_another_annotator_said(worlds, who):
     assert [path for path in first if first[path] != second[path]] == []
 
 
-def test_no_function_of_the_page_tells_it_before_the_own_answer(worlds, monkeypatch):
-    (one, queue), (other, _) = worlds
-    first = asked(one, queue, "anna", monkeypatch)
-    second = asked(other, queue, "anna", monkeypatch)
-    assert '"candidates": [0, 1' in first["take"]
-    assert "bob" not in first["take"]
-    assert first == second
-    assert reached(one, queue, "anna") == reached(other, queue, "anna")
-
-
 def test_owners_see_everything_on_their_pages(worlds):
     (one, queue), (other, _) = worlds
     first, second = reached(one, queue, "olga"), reached(other, queue, "olga")
@@ -169,8 +173,18 @@ def test_owners_see_everything_on_their_pages(worlds):
             f"/datasets/{NAME}/instance/0"} <= differing  # fmt: skip
 
 
-def test_an_own_answer_opens_the_sample_and_its_disagreement(worlds):
-    (services, queue), _ = worlds
+def test_no_function_of_the_page_tells_it_before_the_own_answer(worlds, monkeypatch):
+    (one, queue), (other, _) = worlds
+    first = asked(one, queue, "anna", monkeypatch)
+    second = asked(other, queue, "anna", monkeypatch)
+    assert '"candidates": [0, 1' in first["take"]
+    assert "bob" not in first["take"]
+    assert first == second
+    assert reached(one, queue, "anna") == reached(other, queue, "anna")
+
+
+def test_an_own_answer_opens_the_sample_and_its_disagreement(first):
+    services, queue = first
     with acting_as("anna"):
         [item, *_] = services.queues.take(NAME, queue, "anna", 4)
         before = services.cards.of_item(NAME, item, "anna")["sides"][0]
@@ -184,8 +198,8 @@ def test_an_own_answer_opens_the_sample_and_its_disagreement(worlds):
         assert services.cards.card(NAME, [2], "anna")["sides"][0]["said"] == {}
 
 
-def test_a_toggle_is_no_answer_yet(worlds):
-    (services, queue), _ = worlds
+def test_a_toggle_is_no_answer_yet(first):
+    services, queue = first
     with acting_as("anna"):
         services.queues.take(NAME, queue, "anna", 4)
         answer = annotating.act(services, "toggle", [0], "anna", given={"class": 3}, queue=queue,
