@@ -38,6 +38,9 @@ class Annotations:
 
     def find(self, dataset_id: int) -> Book | None:
         """The log of a dataset, or None where nothing was ever done."""
+        return self._database.remembered(("book", dataset_id), lambda: self._find(dataset_id))
+
+    def _find(self, dataset_id: int) -> Book | None:
         with self._database.read() as connection:
             return _book(connection, dataset_id)
 

@@ -4,10 +4,12 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy as sql
 from filelock import FileLock, Timeout
@@ -31,6 +33,11 @@ def inserted(connection: sql.Connection, statement: sql.Insert) -> int:
     key = connection.execute(statement).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+_Read = TypeVar("_Read")
+_LOOK: ContextVar[dict[Hashable, Any] | None] = ContextVar("look", default=None)
+"""What the request that is answered has read so far."""
 
 
 class Database:
@@ -100,6 +107,25 @@ class Database:
             connection.commit()
         with self._counting:
             self.writes += 1
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Within the block, what `remembered` gave is not read again, until this process writes."""
+        token = _LOOK.set({})
+        try:
+            yield
+        finally:
+            _LOOK.reset(token)
+
+    def remembered(self, key: Hashable, read: Callable[[], _Read]) -> _Read:
+        """What `read` gives; within `one_look`, read once for all who ask by the same key."""
+        look = _LOOK.get()
+        if look is None:
+            return read()
+        whole = (id(self), self.writes, key)
+        if whole not in look:
+            look[whole] = read()
+        return look[whole]
 
     def close(self) -> None:
         """Let go of the file."""

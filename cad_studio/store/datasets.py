@@ -34,13 +34,17 @@ class Datasets:
         Raises:
             RecordNotFoundError: There is none; the message suggests the closest.
         """
-        with self._database.read() as connection:
-            row = connection.execute(sql.select(DATASET).where(DATASET.c.name == name)).first()
-            if row is not None:
-                return _dataset(row, _current(connection, row.id))
+        found = self._database.remembered(("dataset", name), lambda: self._find(name))
+        if found is not None:
+            return found
         names = self.names()
         hint = closest(name, names) if names else "Import one first."
         raise RecordNotFoundError(f"There is no dataset {name!r} in this project. {hint}".rstrip())
+
+    def _find(self, name: str) -> Dataset | None:
+        with self._database.read() as connection:
+            row = connection.execute(sql.select(DATASET).where(DATASET.c.name == name)).first()
+            return None if row is None else _dataset(row, _current(connection, row.id))
 
     def add(self, columns: dict[str, Any], candidates: str, details: dict[str, Any]) -> Dataset:
         """Add a dataset with its first version, all or nothing.

@@ -6,9 +6,10 @@ from typing import Any
 
 from cad_studio.services.container import Services
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.parts import Parts
 
 Wanted = dict[str, Any]
-Action = Callable[[Wanted], Wanted | None]
+Action = Callable[[Parts], Wanted | None]
 
 
 def changing(services: Services, action: Action) -> Action:
@@ -16,7 +17,7 @@ def changing(services: Services, action: Action) -> Action:
 
     @answers_errors
     @wraps(action)
-    def guarded(wanted: Wanted) -> Wanted:
+    def guarded(wanted: Parts) -> Wanted:
         services.require_writable()
         return action(wanted) or {}
 

@@ -12,9 +12,10 @@ from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
 from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.deciding import answering, deciding
+from cad_studio.ui.deciding import deciding
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.login import RoleGate, login_routes
+from cad_studio.ui.parts import Parts
 from cad_studio.ui.routes import PREFIX, build_routes, static_version
 from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tables import window_tables
@@ -28,13 +29,13 @@ def build_window(services: Services) -> gr.Blocks:
     """The window over a project, not yet launched."""
 
     @answers_errors
-    def stop(wanted: dict[str, Any]) -> dict[str, Any]:
-        services.jobs.stop(int(wanted["job"]))
+    def stop(wanted: Parts) -> dict[str, Any]:
+        services.jobs.stop(wanted.number("job"))
         return {}
 
     @answers_errors
-    def resume(wanted: dict[str, Any]) -> dict[str, Any]:
-        services.jobs.resume(int(wanted["job"]))
+    def resume(wanted: Parts) -> dict[str, Any]:
+        services.jobs.resume(wanted.number("job"))
         return {}
 
     with gr.Blocks(
@@ -43,7 +44,9 @@ def build_window(services: Services) -> gr.Blocks:
         if services.login is not None and services.login.by_hub:
             gr.LoginButton(visible=False)  # brings Gradio's routes; the header has the buttons
         viewer(
-            "header", "header", [stop, resume, *steps_of(services), answering(deciding(services))]
+            "header",
+            "header",
+            [stop, resume, *steps_of(services), answers_errors(deciding(services))],
         )
         # Not Gradio's tabs: those hide behind a menu where the window is narrow, have no address,
         # and cannot be followed by Back. The header has a link to each page instead.
@@ -63,14 +66,14 @@ def build_window(services: Services) -> gr.Blocks:
 def steps_of(services: Services) -> list[Action]:
     """The next steps that any page can start, by the name it calls them."""
 
-    def look_alikes(wanted: Wanted) -> Wanted:
+    def look_alikes(wanted: Parts) -> Wanted:
         return services.loop.find_look_alikes(str(wanted["name"]))
 
-    def retrain(wanted: Wanted) -> Wanted:
+    def retrain(wanted: Parts) -> Wanted:
         return services.loop.retrain(str(wanted["name"]))
 
-    def diagnose(wanted: Wanted) -> Wanted:
-        return services.diagnosis.submit(int(wanted["run"]))
+    def diagnose(wanted: Parts) -> Wanted:
+        return services.diagnosis.submit(wanted.number("run"))
 
     return [changing(services, each) for each in (look_alikes, retrain, diagnose)]
 

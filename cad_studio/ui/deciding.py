@@ -4,16 +4,16 @@ Every page that decides sends them the same way, into the same log.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.parts import Parts
 
 Wanted = dict[str, Any]
-Action = Callable[["Parts"], Wanted]
+Action = Callable[[Parts], Wanted]
 
 _MOST_AT_ONCE = 50
 _KINDS = {
@@ -34,7 +34,7 @@ def deciding(services: Services) -> Action:
         def one(action: Wanted) -> Wanted:
             return services.annotation.act(name, request_of(action))
 
-        for each in list(wanted["actions"])[:_MOST_AT_ONCE]:
+        for each in wanted.part("actions", list)[:_MOST_AT_ONCE]:
             answers.append(one(each))
             if "error" in answers[-1]:
                 break
@@ -72,42 +72,6 @@ def request_of(wanted: Wanted) -> ActionRequest:
     if "kind" not in clean or "key" not in clean:
         raise SettingError("An action needs a kind and a key.")
     return ActionRequest(**clean)
-
-
-class Parts(dict[str, Any]):
-    """A request whose missing parts are told in words."""
-
-    def __missing__(self, name: str) -> Any:
-        """Refuse.
-
-        Raises:
-            SettingError: Always.
-        """
-        raise SettingError(f"The request lacks {name!r}.")
-
-    def number(self, name: str, default: int | None = None) -> int:
-        """A whole number of the request.
-
-        Raises:
-            SettingError: It is missing or something else.
-        """
-        value = self[name] if default is None else self.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise SettingError(f"{name} is {value!r:.40}; expected a whole number.")
-        return value
-
-
-def answering(action: Action) -> Action:
-    """An action whose missing parts are the visitor's error, not a bug."""
-
-    @answers_errors
-    @wraps(action)
-    def answered(wanted: Any) -> Any:
-        if not isinstance(wanted, dict):
-            raise SettingError("This is no request of the Annotate page.")
-        return action(Parts(wanted))
-
-    return answered
 
 
 def is_row(value: Any) -> bool:

@@ -10,6 +10,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.splitting import split_config
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.parts import Parts, parts_of
 
 Wanted = dict[str, Any]
 
@@ -18,35 +19,37 @@ def division_actions(services: Services) -> list[Callable[[Wanted], Wanted]]:
     """The actions, by the name the page calls them."""
 
     @answers_errors
-    def preview_split(wanted: Wanted) -> Wanted:
+    def preview_split(wanted: Parts) -> Wanted:
         services.require_writable()
         return services.splitting.preview(str(wanted["name"]), split_config(wanted["config"]))
 
     @answers_errors
-    def split(wanted: Wanted) -> Wanted:
+    def split(wanted: Parts) -> Wanted:
         config = split_config(wanted["config"])
         return services.splitting.make(str(wanted["name"]), config, _request("split", wanted))
 
     @answers_errors
-    def preview_votes(wanted: Wanted) -> Wanted:
+    def preview_votes(wanted: Parts) -> Wanted:
         services.require_writable()
         return services.vote_sets.preview(str(wanted["name"]), _share(wanted))
 
     @answers_errors
-    def make_sets(wanted: Wanted) -> Wanted:
+    def make_sets(wanted: Parts) -> Wanted:
         return services.vote_sets.apply(str(wanted["name"]), _share(wanted), _who(wanted))
 
     @answers_errors
-    def tag(wanted: Wanted) -> Wanted:
+    def tag(wanted: Parts) -> Wanted:
         name, kind = str(wanted["name"]), "untag" if wanted.get("off") else "tag"
-        rows = services.datasets.rows(name, filter_of(wanted.get("filter") or {})).tolist()
+        rows = services.datasets.rows(
+            name, filter_of(parts_of(wanted.get("filter") or {}))
+        ).tolist()
         if not rows:
             raise SettingError("No sample answers this filter, so there is nothing to tag.")
         request = _request(kind, wanted, rows, {"tag": wanted.get("tag")})
         return services.annotation.act(name, request)
 
     @answers_errors
-    def undo(wanted: Wanted) -> Wanted:
+    def undo(wanted: Parts) -> Wanted:
         return services.annotation.act(str(wanted["name"]), _request("undo", wanted))
 
     return [preview_split, split, preview_votes, make_sets, tag, undo]

@@ -17,6 +17,7 @@ from cad_studio.core.errors import (
 )
 from cad_studio.services.access import acting_as
 from cad_studio.ui.identity import visitor, visitor_of_event
+from cad_studio.ui.parts import Parts, parts_of
 
 _LOG = logging.getLogger(__name__)
 _UNEXPECTED = "Unexpected error; the details are in the log of the studio."
@@ -41,14 +42,14 @@ def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
     return wrapped
 
 
-def answers_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
-    """Wrap a server function: an error becomes `{"error": words}`."""
+def answers_errors(handler: Callable[[Parts], Any]) -> Callable[[Any], Any]:
+    """Wrap a server function: an error becomes `{"error": words}`, a bad request too."""
 
     @functools.wraps(handler)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
+    def wrapped(asked: Any) -> Any:
         try:
             with acting_as(visitor_of_event()):
-                return handler(*args, **kwargs)
+                return handler(parts_of(asked))
         except CadStudioError as error:
             return {"error": str(error)}
         except Exception:

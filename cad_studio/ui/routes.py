@@ -83,15 +83,18 @@ def build_routes(services: Services) -> list[Route]:
 
 def _guarded_routes(services: Services, table: dict[str, Handler]) -> list[Route]:
     return [
-        Route(PREFIX + path, _guarded(route_errors(partial(handler, services))))
+        Route(PREFIX + path, _guarded(services, route_errors(partial(handler, services))))
         for path, handler in table.items()
     ]
 
 
-def _guarded(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _guarded(
+    services: Services, handler: Callable[[Request], Response]
+) -> Callable[[Request], Response]:
     def guarded(request: Request) -> Response:
         allowed = requests.is_allowed(request)
-        response = handler(request) if allowed else _error("Log in first.", 401)
+        with services.project.database.one_look():
+            response = handler(request) if allowed else _error("Log in first.", 401)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", _CHANGING["Cache-Control"])
         return response

@@ -17,7 +17,7 @@ from cad_studio.services.access import Login, acting_as, read_users, user_line
 from cad_studio.services.container import Services
 from cad_studio.ui import errors
 from cad_studio.ui.addresses import PREFIX
-from cad_studio.ui.deciding import answering
+from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs import annotate
 from tests.services import annotating
@@ -123,7 +123,7 @@ def reached(services, queue, who):
 def asked(services, queue, who, monkeypatch):
     """What the functions of the Annotate page answer before an own answer is given."""
     monkeypatch.setattr(errors, "visitor_of_event", lambda: who)
-    made = map(answering, annotate._actions(services))
+    made = map(answers_errors, annotate._actions(services))
     functions = {action.__name__: action for action in made}
     action = {"who": who, "window": "a"}
     selection = services.queues.selections(NAME)[-1].id

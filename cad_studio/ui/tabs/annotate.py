@@ -11,8 +11,10 @@ from cad_studio.services.container import Services
 from cad_studio.services.pairs import PairFilter
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.deciding import Action, Parts, Wanted, answering, deciding, is_row, request_of
+from cad_studio.ui.deciding import Action, Wanted, deciding, is_row, request_of
 from cad_studio.ui.division_actions import filter_of
+from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.parts import Parts, parts_of
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _LARGEST_TEXT = 64 * 2**20
@@ -20,7 +22,7 @@ _LARGEST_TEXT = 64 * 2**20
 
 def build(services: Services) -> None:
     """Make the page."""
-    viewer("annotate_page", "annotate-page", [answering(each) for each in _actions(services)])
+    viewer("annotate_page", "annotate-page", [answers_errors(each) for each in _actions(services)])
 
 
 def _actions(services: Services) -> list[Action]:
@@ -40,7 +42,7 @@ def _actions(services: Services) -> list[Action]:
     def open_queue(wanted: Parts) -> Wanted:
         name, who = str(wanted["dataset"]), str(wanted.get("who", ""))
         queue = services.queues.open(
-            name, str(wanted["order"]), who, dict(wanted.get("settings") or {}),
+            name, str(wanted["order"]), who, dict(parts_of(wanted.get("settings") or {})),
             wanted.number("overlap", 1), str(wanted.get("title", "")),
         )  # fmt: skip
         return {"queue": services.queues.describe(queue, who)}
@@ -87,7 +89,7 @@ def _actions(services: Services) -> list[Action]:
         rows = wanted.get("rows")
         if rows is not None and not (isinstance(rows, list) and all(map(is_row, rows))):
             raise SettingError("The rows to bring back are whole numbers.")
-        request = request_of({**wanted["action"], "kind": "restore"})
+        request = request_of({**wanted.part("action", dict), "kind": "restore"})
         return services.history.restore(
             str(wanted["dataset"]), wanted.number("number"), rows, request
         )
@@ -109,7 +111,7 @@ def _actions(services: Services) -> list[Action]:
 
     def correct(wanted: Parts) -> Wanted:
         services.require_writable()
-        request = request_of({**wanted["action"], "kind": "correct"})
+        request = request_of({**wanted.part("action", dict), "kind": "correct"})
         with _kept(wanted) as file:
             return services.corrections.apply(str(wanted["dataset"]), file, request)
 
@@ -143,14 +145,15 @@ def _chosen_rows(services: Services, wanted: Parts) -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
     name = str(wanted["dataset"])
     if "filter" in wanted:
-        return services.datasets.rows(name, filter_of(Parts(wanted["filter"]))).tolist()
+        return services.datasets.rows(name, filter_of(parts_of(wanted["filter"]))).tolist()
     if "cell" in wanted:
-        cell = Parts(wanted["cell"])
+        cell = parts_of(wanted["cell"])
         classes, threshold = cell.get("classes"), cell.get("threshold")
-        chosen = PairFilter(
-            None if threshold is None else float(threshold),
-            (str(classes[0]), str(classes[1])) if classes else None,
-        )
+        if classes and not (isinstance(classes, list) and len(classes) == 2):
+            raise SettingError("A cell has two classes.")
+        if not isinstance(threshold, int | float | None):
+            raise SettingError(f"threshold is {threshold!r:.40}; expected a number.")
+        chosen = PairFilter(threshold, (str(classes[0]), str(classes[1])) if classes else None)
         return services.pairs.member_rows(name, cell.number("mining"), chosen)
     rows = wanted["rows"]
     if not isinstance(rows, list) or not all(is_row(row) for row in rows):
@@ -164,7 +167,7 @@ def _bulk(services: Services, wanted: Parts) -> tuple[list[int], ActionRequest]:
     if isinstance(action, dict) and action.get("kind") in CLASS_KINDS:
         return [], request_of(action)
     selection = services.queues.selection(name, wanted.number("selection"))
-    request = request_of({**wanted["action"], "rows": selection.rows})
+    request = request_of({**wanted.part("action", dict), "rows": selection.rows})
     if request.kind not in {"add", "remove", "set", "decide", "tag", "untag"}:
         raise SettingError(f"{request.kind!r} is not done to many samples at once.")
     return selection.rows, request

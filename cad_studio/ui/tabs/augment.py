@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.augmentation import AugmentRequest
@@ -10,11 +10,11 @@ from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.ui.actions import changing
 from cad_studio.ui.components.viewer import viewer
+from cad_studio.ui.parts import Parts
 from cad_studio.ui.tabs._base import TABS, Tab
 
 Wanted = dict[str, Any]
-Part = TypeVar("Part")
-Action = Callable[[Wanted], Wanted | None]
+Action = Callable[[Parts], Wanted | None]
 
 _KINDS = {
     "dataset": str, "editor": str, "settings": dict, "budget": dict, "config": dict,
@@ -51,54 +51,38 @@ def request_of(kind: type[Any], wanted: Wanted) -> Any:
 def _actions(services: Services) -> list[Callable[..., Any]]:
     """What the page may ask for that changes the project, by the name it calls it."""
 
-    def make(wanted: Wanted) -> Wanted:
+    def make(wanted: Parts) -> Wanted:
         return services.augmentation.submit(request_of(AugmentRequest, wanted))
 
-    def measure(wanted: Wanted) -> Wanted:
+    def measure(wanted: Parts) -> Wanted:
         return services.augmentation.submit_estimate(request_of(AugmentRequest, wanted))
 
-    def train(wanted: Wanted) -> Wanted:
+    def train(wanted: Parts) -> Wanted:
         return services.edit_models.submit(request_of(EditModelRequest, wanted))
 
-    def judge(wanted: Wanted) -> Wanted:
-        return services.augmentation.submit_judging(_number(wanted, "set"), _number(wanted, "run"))
+    def judge(wanted: Parts) -> Wanted:
+        return services.augmentation.submit_judging(wanted.number("set"), wanted.number("run"))
 
-    def resume(wanted: Wanted) -> None:
-        services.jobs.resume(_number(wanted, "job"))
+    def resume(wanted: Parts) -> None:
+        services.jobs.resume(wanted.number("job"))
 
-    def drop(wanted: Wanted) -> Wanted:
-        return services.edit_models.remove(_number(wanted, "editor"))
+    def drop(wanted: Parts) -> Wanted:
+        return services.edit_models.remove(wanted.number("editor"))
 
-    def remove(wanted: Wanted) -> Wanted:
-        return services.edit_sets.remove(_number(wanted, "set"), bool(wanted.get("stale")))
+    def remove(wanted: Parts) -> Wanted:
+        return services.edit_sets.remove(wanted.number("set"), bool(wanted.get("stale")))
 
-    def save(wanted: Wanted) -> Wanted:
-        given = _part(wanted, "descriptions", dict)
+    def save(wanted: Parts) -> Wanted:
+        given = wanted.part("descriptions", dict)
         texts = {str(name): str(text) for name, text in given.items()}
-        name, template = _part(wanted, "dataset", str), _part(wanted, "template", str)
+        name, template = wanted.part("dataset", str), wanted.part("template", str)
         return services.prompts.save(name, template, texts)
 
-    def restore(wanted: Wanted) -> Wanted:
-        return services.prompts.restore(_part(wanted, "dataset", str), _number(wanted, "number"))
+    def restore(wanted: Parts) -> Wanted:
+        return services.prompts.restore(wanted.part("dataset", str), wanted.number("number"))
 
     actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
     return [changing(services, action) for action in actions]
-
-
-def _part(wanted: Wanted, name: str, kind: type[Part]) -> Part:
-    """A part of what is asked for.
-
-    Raises:
-        SettingError: It is missing, or of another kind.
-    """
-    value = wanted.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise SettingError(f"{name} is {value!r:.80}; the request cannot be read without it.")
-    return value
-
-
-def _number(wanted: Wanted, name: str) -> int:
-    return _part(wanted, name, int)
 
 
 TABS.register("augment")(Tab("Augmentations", 25, build))

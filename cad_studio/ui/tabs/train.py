@@ -8,6 +8,7 @@ from cad_studio.services.training import TrainingRequest
 from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.parts import Parts
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _NESTED = {"config", "settings"}
@@ -39,7 +40,7 @@ def known_estimate(services: Services) -> Action:
     """What an earlier equal run tells about how long this one will take; changes nothing."""
 
     @answers_errors
-    def known(wanted: Wanted) -> Wanted:
+    def known(wanted: Parts) -> Wanted:
         request = request_of(wanted)
         return {
             "estimate": services.training.known_estimate(request),
@@ -52,46 +53,46 @@ def known_estimate(services: Services) -> Action:
 def _actions(services: Services) -> list[Action]:
     """What the page may ask for that changes the project, by the name it calls it."""
 
-    def start(wanted: Wanted) -> Wanted:
+    def start(wanted: Parts) -> Wanted:
         return services.training.submit(request_of(wanted))
 
-    def pack(wanted: Wanted) -> Wanted:
+    def pack(wanted: Parts) -> Wanted:
         with_truth = bool(wanted.pop("with_truth", False))
         return services.travel.submit_pack(request_of(wanted), with_truth)
 
-    def take(wanted: Wanted) -> Wanted:
+    def take(wanted: Parts) -> Wanted:
         return services.travel.submit_take(str(wanted["path"]))
 
-    def estimate(wanted: Wanted) -> Wanted:
+    def estimate(wanted: Parts) -> Wanted:
         return services.training.submit_estimate(request_of(wanted))
 
-    def stop(wanted: Wanted) -> None:
-        services.jobs.stop(int(wanted["job"]))
+    def stop(wanted: Parts) -> None:
+        services.jobs.stop(wanted.number("job"))
 
-    def resume(wanted: Wanted) -> None:
-        services.jobs.resume(int(wanted["job"]))
+    def resume(wanted: Parts) -> None:
+        services.jobs.resume(wanted.number("job"))
 
-    def move(wanted: Wanted) -> None:
-        services.jobs.move(int(wanted["job"]), str(wanted["to"]))
+    def move(wanted: Parts) -> None:
+        services.jobs.move(wanted.number("job"), str(wanted["to"]))
 
-    def rename(wanted: Wanted) -> None:
-        services.runs.rename(int(wanted["run"]), str(wanted["name"]))
+    def rename(wanted: Parts) -> None:
+        services.runs.rename(wanted.number("run"), str(wanted["name"]))
 
-    def note(wanted: Wanted) -> None:
-        services.runs.set_note(int(wanted["run"]), str(wanted["note"]))
+    def note(wanted: Parts) -> None:
+        services.runs.set_note(wanted.number("run"), str(wanted["note"]))
 
-    def remove(wanted: Wanted) -> None:
-        services.runs.remove(int(wanted["run"]))
+    def remove(wanted: Parts) -> None:
+        services.runs.remove(wanted.number("run"))
 
-    def restore(wanted: Wanted) -> None:
-        services.runs.restore(int(wanted["run"]))
+    def restore(wanted: Parts) -> None:
+        services.runs.restore(wanted.number("run"))
 
-    def purge(_wanted: Wanted) -> Wanted:
+    def purge(_wanted: Parts) -> Wanted:
         return {"bytes": services.runs.purge()}
 
-    def push(wanted: Wanted) -> Wanted:
+    def push(wanted: Parts) -> Wanted:
         return services.training.submit_push(
-            int(wanted["run"]), str(wanted["repo"]), bool(wanted["private"])
+            wanted.number("run"), str(wanted["repo"]), bool(wanted["private"])
         )
 
     actions: list[Action] = [
