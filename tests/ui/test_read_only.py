@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -123,6 +124,13 @@ def test_everything_may_still_be_looked_at(server):
     state = server.get("/gradio_api/cad/state").json()
     assert state["read_only"] is True
     assert [data["name"] for data in state["datasets"]] == [SHAPES, VECTORS]
+    trial = f"/gradio_api/cad/annotate/{quote(SHAPES)}/trial"
+    cards = server.get(trial, params={"order": "random"}).json()["cards"]
+    assert [card["position"] for card in cards] == list(range(len(cards)))
+    row, held = cards[0]["rows"][0], cards[0]["sides"][0]["candidates"]
+    answers = f"{row}:{held[0]}"
+    worth = server.get(f"{trial}/worth", params={"order": "random", "answers": answers}).json()
+    assert worth["n"] == 1
 
 
 def test_files_of_the_project_and_of_the_studio_are_not_handed_out(server, services):

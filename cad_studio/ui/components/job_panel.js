@@ -48,6 +48,7 @@ export function createRunPanel({act, take, describes, onLog}) {
     if (pills.dataset.shown !== wanted) {
       pills.dataset.shown = wanted;
       fill(pills, pill(`${run.method} · ${run.backbone}`), pill(`${run.dataset} v${run.data_number ?? '?'}`, 'The dataset and the version of its sets'), pill(`${run.start} start · seed ${run.seed}`),
+        run.is_bundled ? pill('comes with the sample', 'It was trained, diagnosed and laid out before; nothing was trained here') : null,
         run.is_stale ? h('span.pill.warn', {title: 'The candidate sets have changed since; this run learned from those of its time'}, (run.dataset === state.dataset && olderWords(run.data_number)) || 'older sets') : null);
     }
     stop.hidden = !isActive(run);
