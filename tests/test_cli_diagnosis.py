@@ -51,7 +51,7 @@ def test_suspects_are_limited_and_read_out(runs):
     kinds = [each["kind"] for each in found["suspects"]]
     assert max(map(kinds.count, kinds)) <= 2
     text = run(project, "suspects", "shades")
-    assert "96 samples judged by pixels features" in text
+    assert f"96 samples judged by {found['features']} features" in text
 
 
 def test_compare_and_report(runs, tmp_path):

@@ -1,23 +1,25 @@
 """A linear head by ridge regression, which learns all beliefs at once in closed form.
 
-With F the features, centred and reduced to `WIDTH` principal directions where they are wider, Z the
-same with a column of ones, and B the beliefs, the head is W = (Z'Z + s I)^-1 Z'B, and it gives
-sample i the score (Z W)(i, c) for class c. Z'Z does not depend on beliefs: it is factored once, and
-every renewal after that is two products with the features, read in blocks and never copied whole.
+With F the features, centred and of a mean square of 1, Z the same with a column of ones, and B the
+beliefs, the head is W = (Z'Z + s I)^-1 Z'B, and it gives sample i the score (Z W)(i, c) for class
+c. Z'Z does not depend on beliefs: it is factored once, and every renewal after that is two thin
+products with the features, read in blocks and never copied whole. Features wider than `WIDEST` are
+projected at random to `WIDTH` first, which keeps their products nearly as they are (Johnson and
+Lindenstrauss, "Extensions of Lipschitz mappings into a Hilbert space", 1984).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-WIDTH = 256
+WIDEST = 2048
+WIDTH = 1024
 PENALTY = 0.01
 """Times the mean of the diagonal of Z'Z; a tenth of it made no difference."""
 
@@ -41,12 +43,19 @@ class RidgeHead:
         self._features = features
         progress = progress or Silent()
         n_samples, width = features.shape
+        self._narrowing: NDArray[np.float32] | None = None
+        if width > WIDEST:
+            chance = np.random.default_rng(0).normal(size=(width, WIDTH)) / np.sqrt(WIDTH)
+            self._narrowing = chance.astype(np.float32)
         subset = features[:: max(1, -(-4 * n_samples * width // _SUBSET_BYTES))]
         self._mean = subset.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._directions = _directions(np.ascontiguousarray(subset - self._mean))
+        square = float(np.square(self._narrowed(subset - self._mean)).sum(axis=1).mean())
+        # Constant features say nothing: what is left is the column of ones.
+        self._scale = np.float32(1 / np.sqrt(square) if square > _TINY else 0.0)
         total = np.zeros((self._width + 1, self._width + 1))
         for rows in _blocks(features):
-            block = self._reduced(rows)
+            block = self._narrowed((features[rows] - self._mean) * self._scale)
+            block = np.hstack([block, np.ones((len(block), 1), np.float32)])
             total += block.T @ block
             progress.report(rows.stop / n_samples, "Factoring the features")
         ridge = PENALTY * max(float(np.trace(total)) / len(total), _TINY)
@@ -64,43 +73,33 @@ class RidgeHead:
         from scipy.linalg import cho_solve
 
         n_classes = belief.shape[1]
-        target = np.zeros((self._width + 1, n_classes))
+        mass = np.asarray(belief.sum(axis=0), np.float64).reshape(1, n_classes)
+        product = np.zeros((self._features.shape[1], n_classes))
         for rows in _blocks(self._features):
-            target += (belief[rows].T @ self._reduced(rows)).T
-        weights = cho_solve(self._factor, target).astype(np.float32)
+            product += (belief[rows].T @ self._features[rows]).T
+        product -= self._mean[:, None] * mass
+        target = np.vstack([self._narrowed(product.T * self._scale).T, mass])
+        head = cho_solve(self._factor, target)
+        weights, level = head[:-1], head[-1]
+        if self._narrowing is not None:
+            weights = self._narrowing @ weights
+        weights = (weights * self._scale).astype(np.float32)
+        level = (level - self._mean @ weights).astype(np.float32)
         found = np.empty(len(belief.data), np.float32)
         for rows in _blocks(self._features, n_classes):
             part = slice(int(belief.indptr[rows.start]), int(belief.indptr[rows.stop]))
             counts = np.diff(belief.indptr[rows.start : rows.stop + 1])
             places = np.repeat(np.arange(len(counts)), counts)
-            found[part] = (self._reduced(rows) @ weights)[places, belief.indices[part]]
+            scores = self._features[rows] @ weights + level
+            found[part] = scores[places, belief.indices[part]]
         return found
 
     @property
     def _width(self) -> int:
-        return self._directions.shape[1]
+        return len(self._mean) if self._narrowing is None else self._narrowing.shape[1]
 
-    def _reduced(self, rows: slice) -> NDArray[np.float32]:
-        """Z of some rows, float32 (B, WIDTH + 1)."""
-        block = (self._features[rows] - self._mean) @ self._directions
-        return np.hstack([block, np.ones((len(block), 1), np.float32)])
-
-
-def _directions(centred: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Principal directions, scaled so that reduced rows have a mean square of 1, (D, WIDTH)."""
-    width = centred.shape[1]
-    directions = np.eye(width, dtype=np.float32)
-    if width > WIDTH:
-        faiss = require("faiss", "faiss-cpu", "Reducing features")
-        # Of fewer rows than directions wanted, those beyond would have no variance.
-        reduction = faiss.PCAMatrix(width, min(WIDTH, len(centred)))
-        reduction.train(centred)
-        shape = (reduction.d_out, width)
-        directions = faiss.vector_to_array(reduction.A).reshape(shape).T.astype(np.float32)
-    reduced = centred @ directions
-    size = float(np.sqrt(np.mean(np.square(reduced).sum(axis=1)))) if len(reduced) else 0.0
-    # Constant features have no direction at all: what is left is the column of ones.
-    return np.ascontiguousarray(directions / size if size > _TINY else 0.0 * directions)
+    def _narrowed(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array if self._narrowing is None else array @ self._narrowing
 
 
 def _blocks(features: NDArray[np.float32], n_classes: int = 1) -> list[slice]:

@@ -39,15 +39,16 @@ def test_scores_are_those_of_ridge_regression_written_out(monkeypatch):
     np.testing.assert_allclose(found, scores[belief.nonzero()], atol=1e-5)
 
 
-def test_wide_features_are_judged_in_their_principal_directions():
-    """What lies in 20 directions of 600 is fitted as if only those had been given."""
+def test_wide_features_are_judged_nearly_as_if_they_had_been_narrow(monkeypatch):
+    """What lies in 20 directions of 600, projected at random to 400."""
+    monkeypatch.setattr(ridge, "WIDEST", 500)
+    monkeypatch.setattr(ridge, "WIDTH", 400)
     generator = np.random.default_rng(3)
     narrow = generator.normal(size=(300, 20)).astype(np.float32)
     basis = np.linalg.qr(generator.normal(size=(600, 20)))[0].T.astype(np.float32)
     belief = sparse.csr_array(sets_of(300).dense().astype(np.float32))
-    few = RidgeHead(narrow).scores(belief)
-    assert RidgeHead(narrow @ basis)._width <= ridge.WIDTH
-    np.testing.assert_allclose(RidgeHead(narrow @ basis).scores(belief), few, atol=0.02)
+    few, many = RidgeHead(narrow).scores(belief), RidgeHead(narrow @ basis).scores(belief)
+    assert np.corrcoef(few, many)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize(
