@@ -195,7 +195,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
     """A table for each set, start and budget, as Markdown.
 
     Mean and standard deviation over seeds; the last column is the paired difference in test
-    accuracy to `proden` under equal seeds, with its standard error.
+    accuracy to `proden` (of heads, to `head proden`) under equal seeds, with its standard error.
     """
     groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
@@ -219,7 +219,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
             lines.append(
                 f"| {name} | {len(own)} | {own[0]['epochs']} | {_mean(own, 'spent'):.0f} | "
                 + " | ".join(cells)
-                + f" | {worst:.1f} | {_paired(own, by_name.get('proden', []))} |"
+                + f" | {worst:.1f} | {_paired(own, by_name.get(_rival(name), []))} |"
             )
     return "\n".join([*lines, "", ranking(rows)])
 
@@ -255,6 +255,12 @@ def _cell(rows: list[dict[str, Any]], figure: str) -> str:
         return "-"
     spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 and figure in _IN_PER_CENT else ""
     return f"{mean(known):.{digits}f}{spread}"
+
+
+def _rival(name: str) -> str:
+    """PRODEN on the same kind of network."""
+    kind = name.split()[0]
+    return f"{kind} proden" if kind in ("head", "linear") else "proden"
 
 
 def _paired(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> str:
