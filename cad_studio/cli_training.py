@@ -280,7 +280,7 @@ def _evaluation_text(result: dict[str, Any]) -> str:
     lines += [
         _figure_line(result[each.key], each.title, each.oracle)
         for each in FIGURES
-        if result.get(each.key) is not None
+        if each.unit == "share" and result.get(each.key) is not None
     ]
     lines += [
         f"  {figures['instance_accuracy']:6.1%}  on the entangled {share} % (uses true labels)"

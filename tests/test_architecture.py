@@ -261,6 +261,64 @@ def test_what_is_allowed_passes(tmp_path, place, code):
     assert violations(tmp_path) == []
 
 
+def circles(root: Path) -> list[list[str]]:
+    """Groups of modules that import each other, at start or later; not for the checker alone."""
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts): path
+        for path in root.glob(f"{HOUSE}/**/*.py")
+        if path.name != "__init__.py"
+    }
+    known = {}
+    for module, path in files.items():
+        tree = _WithoutTyping().visit(ast.parse(path.read_text(encoding="utf-8")))
+        names = {name for name, *_ in imports(tree)}
+        known[module] = {
+            target for name in names for target in (name, name.rpartition(".")[0])
+            if target in files and target != module
+        }  # fmt: skip
+    reached = {module: _reached(module, known) for module in files}
+    groups = {
+        tuple(sorted(other for other in reached[module] if module in reached[other]))
+        for module in files
+    }
+    return sorted(list(group) for group in groups if len(group) > 1)
+
+
+class _WithoutTyping(ast.NodeTransformer):
+    """Leaves out what only a type checker reads."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if "TYPE_CHECKING" in ast.unparse(node.test) else node
+
+
+def _reached(module: str, known: dict[str, set[str]]) -> set[str]:
+    seen, ahead = set(), [module]
+    while ahead:
+        new = known[ahead.pop()] - seen
+        seen |= new
+        ahead += new
+    return seen
+
+
+def test_no_module_imports_its_way_back_to_itself():
+    """A network and its two kinds did: the parent named its children."""
+    assert circles(ROOT) == []
+
+
+def test_a_planted_circle_is_found(tmp_path):
+    room = tmp_path / HOUSE / "store"
+    room.mkdir(parents=True)
+    (room / "a.py").write_text(f"def f():\n    from {HOUSE}.store.b import g\n")
+    (room / "b.py").write_text(f"from {HOUSE}.store import c\n")
+    (room / "c.py").write_text(
+        f"from typing import TYPE_CHECKING\nimport {HOUSE}.store.a\n"
+        f"if TYPE_CHECKING:\n    from {HOUSE}.store import d\n"
+    )
+    (room / "d.py").write_text(f"import {HOUSE}.store.c\n")
+    assert circles(tmp_path) == [[f"{HOUSE}.store.{name}" for name in "abc"]]
+
+
 def test_importing_every_module_outside_the_window_loads_nothing_heavy():
     # ui and interface are left out: gradio loads pandas itself, and data frames are pandas. The
     # engine may load torch, but for some modules.

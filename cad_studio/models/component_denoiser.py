@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from cad_studio.models.denoiser import N_TIMES, Denoiser, DenoiserCard
+from cad_studio.models.denoiser import N_TIMES, NETWORKS, Denoiser, DenoiserCard
 
 _CONDITION_WIDTH = 256
 _WAVES = 32
@@ -19,6 +19,7 @@ _POWER = 0.5
 is mostly noise, as much weight as shape; 0 hardly any."""
 
 
+@NETWORKS.register("components")
 class ComponentDenoiser(Denoiser):
     """A residual perceptron, modulated by noise level and class.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.optional import require
+from cad_studio.core.registry import Registry
 from cad_studio.core.replacing import RESUME, replacing
 
 N_TIMES = 1000
@@ -157,6 +158,9 @@ class Denoiser(nn.Module, ABC):
             save_file(weights, unfinished, metadata={_KEY: json.dumps(asdict(self.card))})
 
 
+NETWORKS: Registry[type[Denoiser]] = Registry("cad_studio.models", "network of an editor")
+
+
 @torch.no_grad()
 def denoise(
     denoiser: Denoiser,
@@ -216,10 +220,7 @@ def make_denoiser(card: DenoiserCard) -> Denoiser:
     Raises:
         MissingPackageError: diffusers is not installed.
     """
-    from cad_studio.models.component_denoiser import ComponentDenoiser
-    from cad_studio.models.unet_denoiser import UnetDenoiser
-
-    return {"components": ComponentDenoiser, "unet": UnetDenoiser}[card.network](card)
+    return NETWORKS.get(card.network)(card)
 
 
 def read_card(path: Path) -> DenoiserCard:

@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from cad_studio.core.optional import require
-from cad_studio.models.denoiser import Denoiser, DenoiserCard
+from cad_studio.models.denoiser import NETWORKS, Denoiser, DenoiserCard
 
 _GRID = 8
 _LEAST_DIVISOR = 4
 
 
+@NETWORKS.register("unet")
 class UnetDenoiser(Denoiser):
     """diffusers' U-Net.
 

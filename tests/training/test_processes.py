@@ -63,7 +63,9 @@ def test_two_processes_learn_what_one_learns(found, tmp_path):
     for name in ("test_accuracy", "disambiguation"):
         assert first["oracle"][name] == pytest.approx(alone.oracle[name], abs=0.05)
     assert first["losses"]["loss"] == pytest.approx(alone.losses["loss"], rel=0.2)
-    assert first["approximated_accuracy"] == pytest.approx(alone.approximated_accuracy, abs=0.05)
+    assert first["held_out"]["approximated_accuracy"] == pytest.approx(
+        alone.held_out["approximated_accuracy"], abs=0.05
+    )
 
 
 def test_the_averaged_gradient_is_that_of_the_whole_batch(found):
