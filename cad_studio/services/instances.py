@@ -114,6 +114,22 @@ class InstanceService:
             "nearest_other": round(float(found.similarity[row]), 4),
         }
 
+    def came_apart(self, run_id: int, most: int = 40) -> dict[str, Any]:
+        """The closest pairs of different classes that training took apart.
+
+        Returns:
+            `part` (`test`, or `train` where it has none), `total`, and `pairs`, at most so many,
+            the closest in the features outside the run first.
+        """
+        found = self._predictions.load(run_id)
+        for part in ("test", "train"):
+            cosine, threshold = found.apart(part)
+            taken = np.flatnonzero(np.asarray(cosine) < threshold)
+            if len(taken):
+                break
+        pairs = np.asarray(found.pairs(part))[taken[:most]]
+        return {"part": part, "total": len(taken), "pairs": pairs.tolist()}
+
     def pair(self, run_id: int, i: int, j: int) -> dict[str, Any]:
         """Two samples in the features of each run, and when they came apart.
 

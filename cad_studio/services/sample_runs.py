@@ -10,6 +10,8 @@ import logging
 import lzma
 import shutil
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ DERIVED = "derived/"
 """Begins the names of arrays that are files of the project's folder `derived`, and of texts."""
 
 _LOG = logging.getLogger(__name__)
+_BROKEN = (OSError, EOFError, KeyError, ValueError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+"""What a damaged file of these raises."""
 
 
 class SampleRuns:
@@ -91,7 +95,7 @@ class SampleRuns:
             part.report(0.0, f"Opening the run {run.name} that comes with the sample")
             try:
                 self._bring(run, part)
-            except (CadStudioError, OSError, lzma.LZMAError) as error:
+            except (CadStudioError, *_BROKEN) as error:
                 self._project.runs.delete([run.id])
                 notes.append(f"The run {run.name} that comes with the sample is left out: {error}")
                 _LOG.warning("%s", notes[-1])
@@ -99,15 +103,16 @@ class SampleRuns:
 
     def _bring(self, run: Run, progress: Progress) -> None:
         name = run.environment[BUNDLED]
+        # All is read before anything is taken: a damaged file leaves nothing of the run behind.
+        told = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+        with np.load(self._folder / f"{name}.npz", allow_pickle=False) as kept:
+            arrays = {each: kept[each] for each in kept.files}
         with tempfile.TemporaryDirectory(dir=self._project.folder / "scratch") as scratch:
             result = Path(scratch) / f"{name}.result.zip"
             source = self._folder / f"{name}{RESULT_SUFFIX}"
             with lzma.open(source) as whole, result.open("wb") as file:
                 shutil.copyfileobj(whole, file)
             self._travel.take(result, progress)
-        told = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(self._folder / f"{name}.npz", allow_pickle=False) as kept:
-            arrays = {each: kept[each] for each in kept.files}
         answers = {each: kept for each, kept in arrays.items() if not each.startswith(DERIVED)}
         if not self._predictions.adopt(run.id, answers, told["card"], told["model_time_ns"]):
             _LOG.warning("the answers of %s are not its model's; diagnose it again", run.name)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cad_studio.core.archive import Archive, writing_archive
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Part, Progress
-from cad_studio.services.runs import MODEL_FILE
+from cad_studio.services.runs import MODEL_FILE, PACKED
 from cad_studio.services.sample import HARD_NAME
 from cad_studio.services.sample_runs import DERIVED, RESULT_SUFFIX, packed
 
@@ -42,7 +42,7 @@ def build_sample_runs(
         `out`, `bytes`, and `runs`: the figures of each.
 
     Raises:
-        SettingError: A result is of a run on another dataset.
+        SettingError: A result belongs to no run on `sample-hard` of this project.
         CadStudioError: As `TravelService.take`.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -61,13 +61,15 @@ def _build(
     services: "Services", place: int, result: Path, out: Path, progress: Progress
 ) -> dict[str, Any]:
     archive = Archive(result)
-    run = next(
-        each
-        for each in services.project.runs.all()
-        if each.environment.get("packed", {}).get("id") == archive.about["pack"]
-    )
-    if services.runs.dataset_of(run).name != HARD_NAME:
-        raise SettingError(f"{result.name} is of a run on another dataset than {HARD_NAME}.")
+    packs = {
+        each.environment.get(PACKED, {}).get("id"): each for each in services.project.runs.all()
+    }
+    run = packs.get(archive.about.get("pack", ""))
+    if run is None or services.runs.dataset_of(run).name != HARD_NAME:
+        raise SettingError(
+            f"{result.name} is not the result of a run on {HARD_NAME} that was packed in this "
+            f"project. Pack one: python -m cad_studio run pack {HARD_NAME}."
+        )
     if run.finished_at is None:
         services.travel.take(result, Part(progress, 0.0, 0.1))
     services.diagnosis.prepare(run.id, Part(progress, 0.1, 0.3))

@@ -222,6 +222,10 @@ def _instance(services: Services, request: Request) -> Response:
     return _json(found)
 
 
+def _came_apart(services: Services, request: Request) -> Response:
+    return _json(services.diagnosis.instances.came_apart(_run(request)))
+
+
 def _pair(services: Services, request: Request) -> Response:
     i, j = (requests.path_number(request, part) for part in ("i", "j"))
     return _json(services.diagnosis.instances.pair(_run(request), i, j))
@@ -245,6 +249,7 @@ DIAGNOSIS_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
     "/diagnosis/{run}/slices": _slices,
     "/diagnosis/{run}/suspects": _suspects,
     "/diagnosis/{run}/instance/{row}": _instance,
+    "/diagnosis/{run}/apart": _came_apart,
     "/diagnosis/{run}/pair/{i}-{j}": _pair,
 }
 """Paths below the studio's prefix, each with what answers it."""

@@ -54,6 +54,7 @@ def test_a_read_only_studio_is_never_empty_and_is_annotated_on_trial(page, close
     """The runs that come with the sample, and a queue that only this window knows."""
     page.goto(f"{closed.url}/?open=diagnose&dataset=sample-hard")
     page.wait_for_selector(".map-box[data-stage=umap]", timeout=READY_MS)
+    expect(page.locator(".map-view")).to_have_attribute("data-apart", "40")
     page.click("#diagnose-view-suspects")
     page.wait_for_selector(".suspects-view[data-shown]")
     page.goto(f"{closed.url}/?open=annotate&dataset={SHADES}")

@@ -59,9 +59,10 @@ def test_a_run_that_its_owner_deleted_does_not_come_back(opened):
     assert [row["name"] for row in opened.runs.all(HARD_NAME)] == NAMES[1:]
 
 
-def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, monkeypatch):
+@pytest.mark.parametrize("ending", ["result.zip.xz", "npz"])
+def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, monkeypatch, ending):
     shutil.copytree(FOLDER, tmp_path / "runs")
-    (tmp_path / "runs" / "1-proden.result.zip.xz").write_bytes(b"cut short")
+    (tmp_path / "runs" / f"1-proden.{ending}").write_bytes(b"cut short")
     bundled = opened.sample._runs
     monkeypatch.setattr(bundled, "_folder", tmp_path / "runs")
     before = {row["id"] for row in opened.runs.all()}

@@ -190,6 +190,7 @@ OF_WHAT_IS_NOT_HERE = (
             "suspects",
             "instance/0",
             "pair/0-1",
+            "apart",
         )
     ),
     f"{A}/queues/7/items/0",

@@ -35,7 +35,8 @@ export function createMapView(shared) {
   const probe = h('i', {style: {display: 'none'}});
   const card = h('div.map-card', {hidden: true});
   const holder = h('div.maps', {});
-  const element = h('div.map-view', {}, h('div.row.map-tools', {}, features, layout, told, h('span.grow'), mode, beside, fit, lasso), holder, h('div.row.legend-row', {}, legend, list), probe);
+  const apartBy = h('button.quiet', {type: 'button', id: 'map-apart', hidden: true, 'aria-pressed': 'true', title: 'Lines between the closest pairs of different classes that are entangled no more in the features of this run', on: {click: () => { isApart = !isApart; drawLines(); }}});
+  const element = h('div.map-view', {}, h('div.row.map-tools', {}, features, layout, told, h('span.grow'), mode, beside, fit, lasso), holder, h('div.row.legend-row', {}, legend, apartBy, list), probe);
   const maps = [0, 1].map(at => {
     const scatter = createScatter({
       label: `Map of the samples${at ? ' by the other run' : ''}. Arrow keys move, plus and minus zoom, 0 shows everything. The legend below filters; "Select what is shown" lists the samples.`,
@@ -57,6 +58,8 @@ export function createMapView(shared) {
   let stages = [];
   let wish = null;  // the layout the user asked for
   let isBeside = false;
+  let apart = null;     // pairs that came apart, shown until something is selected
+  let isApart = true;
   let hidden = new Set();
   let values = new Uint8Array(0);
   let legendOf = [];
@@ -98,8 +101,17 @@ export function createMapView(shared) {
     fill(mode, ...about.modes.map(each => h('option', {value: each.key}, each.title + (each.oracle ? ' (uses true labels)' : ''))));
     mode.value = about.modes.some(each => each.key === before) ? before : 'best';
     hidden = new Set();
+    apart = null;
+    readApart(key);
     for (const map of maps) map.scatter.faces(null);
     if (about.n <= MOST_FACES) drawFaces(key);
+  }
+
+  async function readApart(key) {
+    const found = await read(`${shared.base()}/apart`).catch(() => null);
+    if (key !== shownFor) return;
+    apart = found;
+    drawLines();
   }
 
   /** On a map of few samples their pictures say more than points. */
@@ -273,7 +285,16 @@ export function createMapView(shared) {
   }
 
   function drawSelection() { paint(); drawLines(); }
-  function drawLines() { for (const map of maps) map.scatter.lines(shared.selection.pairs || []); element.dataset.lines = String((shared.selection.pairs || []).length); }
+  function drawLines() {
+    const isIdle = !shared.selection.rows.length && !!apart?.total;
+    apartBy.hidden = !isIdle;
+    if (isIdle) apartBy.textContent = `${isApart ? 'Hide' : 'Show'} the ${apart.pairs.length < apart.total ? `${apart.pairs.length} closest of ${count(apart.total)}` : counted(apart.total, 'pair')} that came apart`;
+    apartBy.setAttribute('aria-pressed', String(isApart));
+    const drawn = shared.selection.pairs || (isIdle && isApart ? apart.pairs : []);
+    for (const map of maps) map.scatter.lines(drawn);
+    element.dataset.apart = String(isIdle && isApart ? apart.pairs.length : 0);
+    element.dataset.lines = String((shared.selection.pairs || []).length);
+  }
 
   function listShown() {
     if (!columns) return;
