@@ -78,12 +78,13 @@ class RidgeHead:
         for rows in _blocks(self._features):
             product += (belief[rows].T @ self._features[rows]).T
         product -= self._mean[:, None] * mass
-        target = np.vstack([self._narrowed(product.T * self._scale).T, mass])
+        thin = (product.T * self._scale).astype(np.float32)
+        target = np.vstack([self._narrowed(thin).T, mass])
         head = cho_solve(self._factor, target)
-        weights, level = head[:-1], head[-1]
+        weights, level = head[:-1].astype(np.float32), head[-1]
         if self._narrowing is not None:
             weights = self._narrowing @ weights
-        weights = (weights * self._scale).astype(np.float32)
+        weights = weights * self._scale
         level = (level - self._mean @ weights).astype(np.float32)
         found = np.empty(len(belief.data), np.float32)
         for rows in _blocks(self._features, n_classes):

@@ -145,10 +145,12 @@ class MiningService:
         work = hashlib.sha256(f"{data.record.content_hash} {key}".encode()).hexdigest()[:24]
         partial = self._project.partial_folder(work)
         # A page and a job may want the same at the same time, and share the finished parts.
-        with FileLock(partial.with_suffix(".lock")):
+        lock = partial.with_suffix(".lock")
+        with FileLock(lock):
             found = self._project.features.find(data.record.content_hash, key)
             if found is None or (renew and self._project.blobs.problem(found.file)):
                 found = self._made(data, spec, key, extractor, found, partial, progress)
+        lock.unlink(missing_ok=True)  # who waits for it finds the features
         return found
 
     def _made(

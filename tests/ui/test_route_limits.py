@@ -129,6 +129,7 @@ ANSWERED = [
     A,
     f"{A}/card?rows=0,1",
     f"{A}/suggestions/0",
+    f"{A}/live",
     f"{A}/history",
     f"{A}/history.jsonl",
     f"{A}/history/0",
