@@ -340,8 +340,9 @@ def test_an_address_of_a_run_that_is_not_there_says_so(page, studio):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_texts_are_readable_in_both_themes_and_controls_have_names(page, studio, theme, project):
-    finished = next(row["id"] for row in project.runs.all() if row["status"] == "done")
+def test_texts_are_readable_in_both_themes_and_controls_have_names(
+    page, studio, finished, theme, project
+):
     show_train(page, studio.url, DATASET, f"&__theme={theme}")
     page.click(f'#runs tr[data-run="{finished}"] .run-pick')
     for part in ("run-log", "run-model", "run-settings"):
