@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import (
     CadStudioError,
-    DamageError,
     DatasetFormatError,
     NotAllowedError,
     ReadOnlyError,
@@ -24,7 +22,6 @@ from cad_studio.core.errors import (
     SettingError,
     closest,
 )
-from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
@@ -36,7 +33,8 @@ from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.loaded import ANNOTATION, LoadedDataset
+from cad_studio.services.feature_choice import best_spec
+from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
 
@@ -55,9 +53,6 @@ OF_A_RUN = "run:"
 
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10
-_JUDGED_ROWS = 20_000
-_JUDGED_QUERIES = 5_000
-_JUDGED_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -324,38 +319,10 @@ class MiningService:
         of runs are left out, since they were learned from these very sets. Without any stored
         features the plainest extractor that sees shapes.
         """
-        stored = self.feature_sets(name)
-        newest = {found.spec: found for found in stored if not _is_of_run(found.spec)}
-        if not newest:
+        usable = [found for found in self.feature_sets(name) if not _is_of_run(found.spec)]
+        if not usable:
             return "raw" if self._datasets.get(name).kind == "features" else "hog"
-        if len(newest) == 1:
-            return next(iter(newest))
-        return max(newest.values(), key=lambda found: self._agreement(name, found)).spec
-
-    def _agreement(self, name: str, found: FeatureSet) -> float:
-        """Share of neighbours with a common candidate, among at most so many rows; kept."""
-        versions = self._project.datasets.versions(name)
-        # Not the first: what candidates were synthesised from are the true labels.
-        base = [version for version in versions if version.reason != ANNOTATION][-1].candidates
-        derived, origin = self._project.derived, found.file.partition(".")[0]
-        file = f"{origin}-fit-{base.partition('.')[0]}.json"
-        with suppress(DamageError):
-            if derived.has(file):
-                return float(derived.load_json(file)["shared"])
-        features = self.load_features(found)
-        n_rows = min(len(features), _JUDGED_ROWS, max(2, _JUDGED_BYTES // (4 * found.n_dims)))
-        rows = np.linspace(0, len(features) - 1, n_rows).astype(np.int64)
-        own = np.ascontiguousarray(features[rows])
-        asked = np.arange(0, n_rows, max(1, n_rows // _JUDGED_QUERIES))
-        count = max(1, min(N_GRAPH_NEIGHBOURS, n_rows - 1))
-        near, _ = faiss_neighbours(own[asked], own, count, asked)
-        sets = PartialLabels(
-            self._project.blobs.load_array(base), self._datasets.get(name).n_classes
-        )
-        left, right = np.repeat(rows[asked], near.shape[1]), rows[near.ravel()]
-        shared = float((sets.shared(left, right) > 0).mean()) if len(left) else 0.0
-        derived.save_json(file, {"shared": shared})
-        return shared
+        return best_spec(self._project, self._datasets.get(name), usable)
 
     def minings(self, name: str) -> list[Mining]:
         """All searches of a dataset, newest first."""

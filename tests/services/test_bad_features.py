@@ -134,7 +134,7 @@ def test_features_belong_to_the_images_they_are_of(services, tmp_path):
 def test_two_who_want_the_same_features_at_once_both_get_them(services, tmp_path, monkeypatch):
     """The first to end threw away the parts that the second was still writing."""
     monkeypatch.setattr(_chunked, "PART_SIZE", 8)
-    spec = f"hf:{save_tiny_vit(tmp_path / 'vit')}"
+    spec = f"hf:{save_tiny_vit(tmp_path / 'vit')},size=16"  # equal weights, no equal features
     with ThreadPoolExecutor(2) as pool:
         made = list(pool.map(lambda _: services.mining.extract(NAME, spec, Silent()), range(2)))
     assert made[0] == made[1]
@@ -142,7 +142,7 @@ def test_two_who_want_the_same_features_at_once_both_get_them(services, tmp_path
 
 def test_an_extraction_that_was_stopped_stores_nothing_and_goes_on(services, tmp_path, monkeypatch):
     monkeypatch.setattr(_chunked, "PART_SIZE", 8)
-    spec = f"hf:{save_tiny_vit(tmp_path / 'vit')}"
+    spec = f"hf:{save_tiny_vit(tmp_path / 'vit')},mirror"
 
     class Stop:
         def report(self, fraction, message):
