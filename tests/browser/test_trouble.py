@@ -74,7 +74,7 @@ def away(page):
     return page.locator("#studio-away")
 
 
-def test_pages_and_forms_say_the_same_while_the_studio_is_away_and_go_on_by_themselves(
+def test_every_page_says_the_same_while_the_studio_is_away_and_goes_on_by_itself(
     page, mortal, watch
 ):
     """A page whose server stopped showed "Cannot destructure property ..."."""
@@ -84,26 +84,32 @@ def test_pages_and_forms_say_the_same_while_the_studio_is_away_and_go_on_by_them
         open_page(page, title)
         page.wait_for_selector(ready, timeout=READY_MS)
     page.evaluate("window.marked = true")  # lost by a reload
-    open_page(page, "Dataset")
-    page.click("#dataset-export-open")
-    page.wait_for_selector("#export-start:visible")
     mortal.stop()
-    page.click("#export-start")  # waits; it showed Gradio's words, and what was asked for was gone
-    expect(away(page)).to_contain_text(AWAY, timeout=30_000)
-    assert page.locator(".toast-wrap .toast-body").count() == 0
-    page.keyboard.press("Escape")
     for title in PAGES:
         open_page(page, title)
         expect(away(page)).to_contain_text(AWAY, timeout=30_000)
         assert page.locator("#studio-away").count() == 1
         assert "undefined" not in page.inner_text("body")
     mortal.start()
-    expect(page.locator("body")).to_contain_text(f"Export {NAME}", timeout=READY_MS)
     expect(away(page)).to_have_count(0, timeout=30_000)
     for title, ready in PAGES.items():
         open_page(page, title)
         page.wait_for_selector(ready, timeout=READY_MS)
     assert page.evaluate("window.marked")
+
+
+def test_a_form_sent_meanwhile_waits_and_says_so(page, mortal, watch):
+    """Its Start button showed Gradio's words, and what was asked for was gone."""
+    watch.expected += [REFUSED]
+    show_dataset(page, mortal.url)
+    page.click("#dataset-export-open")
+    page.wait_for_selector("#export-start:visible")
+    mortal.stop()
+    page.click("#export-start")
+    expect(away(page)).to_contain_text(AWAY, timeout=30_000)
+    assert page.locator(".toast-wrap .toast-body").count() == 0
+    mortal.start()
+    expect(page.locator("body")).to_contain_text(f"Export {NAME}", timeout=READY_MS)
 
 
 def test_work_done_meanwhile_is_kept_and_sent(page, mortal, watch):
