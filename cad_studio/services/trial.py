@@ -1,22 +1,22 @@
 """Annotation on trial, for the visitors of a read-only studio: nothing of it is stored.
 
 The first items of an order are shown, the answers stay in the visitor's window, and what they would
-be worth is worked out in memory, by the same orders and the same propagation as real queues.
+be worth is worked out in memory, by the same orders and the same belief as of real queues.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
 from cad_studio.core.queues import Ranked
-from cad_studio.mining.propagation import best_labels, propagate
+from cad_studio.mining.propagation import best_labels
 from cad_studio.queues._base import ORDERS, Situation
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
@@ -55,7 +55,7 @@ class TrialService:
         self._simulation = simulation
         self._blindness = blindness
         self._access = access
-        self._simulated: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._simulated: LRUCache[tuple[str, str], dict[str, Any]] = LRUCache(8)
         self._lock = Lock()
 
     def orders(self) -> list[str]:
@@ -102,7 +102,7 @@ class TrialService:
             answers: Row to the candidates that would be left, ascending.
 
         Returns:
-            `n` (answered samples), `settled` (others whose best label after propagation is another
+            `n` (answered samples), `settled` (others whose best label by the live belief is another
             now), and where true labels are known `before`, `after` (share of the ambiguous training
             samples whose best label is the true one), `simulated` (after `simulated_n` right
             answers in this order); None where not.
@@ -125,9 +125,7 @@ class TrialService:
         graph = self._beliefs.graph(name, features, Silent())
         with self._lock:  # one at a time: it takes a processor for a moment
             before = best_labels(self._belief(name))
-            after = best_labels(
-                propagate(graph.index, graph.cosine, PartialLabels.from_dense(held))
-            )
+            after = best_labels(graph.belief(PartialLabels.from_dense(held)))
         others = np.ones(len(data), bool)
         others[rows] = False
         found: dict[str, Any] = {
@@ -155,8 +153,6 @@ class TrialService:
             if key not in self._simulated:
                 config = SimulationConfig(order, actions=WORTH_SHOWN, every=WORTH_SHOWN)
                 self._simulated[key] = self._simulation.simulate(name, config)
-                while len(self._simulated) > 8:
-                    self._simulated.popitem(last=False)
             worth: float | None = self._simulated[key]["disambiguation_after"]
             return worth
 
@@ -172,7 +168,12 @@ class TrialService:
         known: dict[str, Any] = {}
         if order.needs_graph:
             graph = self._beliefs.graph(name, self._beliefs.features(name), Silent())
-            known = {"index": graph.index, "cosine": graph.cosine, "belief": self._belief(name)}
+            known = {
+                "index": graph.index, "cosine": graph.cosine, "features": graph.features,
+                "belief": self._belief(name), "is_seen": np.zeros(len(data), bool),
+            }  # fmt: skip
+            if not self._is_hidden(name):
+                known["is_seen"][self._sets.answered_rows(name)] = True
         situation = Situation(self._held(name), is_open, data.record.class_names, **known)
         return order.rank(situation, MOST_ITEMS)
 
@@ -183,7 +184,10 @@ class TrialService:
 
     def _belief(self, name: str) -> Any:
         features = self._beliefs.features(name)
-        return self._beliefs.belief(name, features, Silent(), original=self._is_hidden(name))
+        hidden = self._is_hidden(name)
+        return self._beliefs.standing(
+            name, features, Silent(), original=hidden, is_exact=True
+        ).belief
 
     def _is_hidden(self, name: str) -> bool:
         return bool(self._blindness.rows_for_reader(self._datasets.get(name)))

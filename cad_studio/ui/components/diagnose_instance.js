@@ -21,7 +21,7 @@ export function createInspector(shared, onClose, onStep) {
   const decider = createDecider({root: element, prefix: 'inspector-decide', onChange: takeDecision, onNext: () => (isPair() ? false : onStep(1)), onBack: rows => (rows.length === 2 ? pair(...rows) : instance(rows[0]))});
   let asked = 0;
   let row = null;
-  let paintSets = () => {};  // draws the candidates of what is shown, as they may be decided
+  let paintSets = (_card, _how) => {};  // draws the candidates of what is shown, as they may be decided
   const isPair = () => !!element.dataset.pair;
 
   function takeDecision(card, how) {

@@ -36,7 +36,7 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
       note(packed, 'Packing…');
       refresh();
       onPacked(made.run);
-    } catch (error) { tellProblem(error); } finally { draw(); }
+    } catch (error) { tellProblem(error); } finally { pack.disabled = false; }
   }
 
   async function takeNow() {
@@ -49,7 +49,7 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
       taking = job;
       note(taken, 'Checking the file…');
       refresh();
-    } catch (error) { fill(taken); tellProblem(error); } finally { draw(); }
+    } catch (error) { fill(taken); tellProblem(error); } finally { take.disabled = false; }
   }
 
   /** Bring a file to the machine of the studio; where it lies there. */
