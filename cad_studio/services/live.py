@@ -1,10 +1,10 @@
 """What the last answers settled: how many samples the live belief is sure of, and since when."""
 
-from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.progress import Silent
@@ -29,7 +29,7 @@ class LiveService:
         self._datasets = datasets
         self._beliefs = beliefs
         self._blindness = blindness
-        self._sure: OrderedDict[_Key, NDArray[np.uint8]] = OrderedDict()
+        self._sure: LRUCache[_Key, NDArray[np.uint8]] = LRUCache(_MOST_REMEMBERED)
         self._lock = Lock()
 
     def standing(
@@ -84,9 +84,6 @@ class LiveService:
         with self._lock:
             before = None if since is None else self._sure.get((*view, since))
             self._sure[*view, found.head] = np.packbits(is_sure)
-            self._sure.move_to_end((*view, found.head))
-            while len(self._sure) > _MOST_REMEMBERED:
-                self._sure.popitem(last=False)
         if before is None:
             return None
         return np.unpackbits(before, count=len(is_sure)).astype(bool)
