@@ -111,7 +111,9 @@ def test_what_is_mistaken_and_the_worst_distractors_are_told_and_open_their_samp
     page.wait_for_function(
         "() => document.querySelector('.dataset-page').dataset.shown?.startsWith('sample:')"
     )
-    assert rows.first.inner_text().split("\t") == ["Ankle boot", "Sneaker", "91.9 %"]
+    first = rows.first.inner_text().split("\t")
+    assert first[:2] == ["Ankle boot", "Sneaker"]
+    assert re.fullmatch(r"9[12]\.\d %", first[2])  # other tests annotate a few
     assert rows.locator("td.warn").count() == 1
 
 

@@ -8,23 +8,24 @@ const LIMITS = {zoom: [1, 8], brightness: [0.4, 2.5], contrast: [0.4, 3]};
 const STEP = {zoom: 1.5, brightness: 1.2, contrast: 1.25};
 const MOVE = 12; // per cent of the image an arrow key moves the part that is seen
 
-/** What each command turns: [which, up or down], its button, and what it says. */
+/** What each command turns, up or down, and what its button says. */
 const TURNS = {
-  closer: ['zoom', 1, 'Zoom +', 'Zoom in'],
-  further: ['zoom', -1, 'Zoom −', 'Zoom out'],
-  brighter: ['brightness', 1, 'Light +', 'Brighter'],
-  darker: ['brightness', -1, 'Light −', 'Darker'],
-  sharper: ['contrast', 1, 'Contrast +', 'More contrast'],
-  flatter: ['contrast', -1, 'Contrast −', 'Less contrast'],
+  closer: ['zoom', 1, 'Zoom in'],
+  further: ['zoom', -1, 'Zoom out'],
+  brighter: ['brightness', 1, 'Brighter'],
+  darker: ['brightness', -1, 'Darker'],
+  sharper: ['contrast', 1, 'More contrast'],
+  flatter: ['contrast', -1, 'Less contrast'],
 };
+const WORDS = {zoom: 'Zoom', brightness: 'Light', contrast: 'Contrast'};
 
 /** Looks at the `.picture`s inside `frame`; owns `tools`, its buttons. */
 export function createLens(frame) {
   let view = {...PLAIN};
   const reset = h('button.btn', {type: 'button', id: 'annotate-plain', disabled: true, title: 'The image as it is', on: {click: () => turnBack()}}, 'Reset', h('kbd', {data: {command: 'plain'}}, shownKey(keyOf('plain'))));
   const says = h('span.num', {role: 'status'});
-  const buttons = Object.entries(TURNS).map(([command, [, , sign, title]]) =>
-    h('button.btn', {type: 'button', id: `annotate-${command}`, title, 'aria-label': title, on: {click: () => turn(command)}}, h('span', {'aria-hidden': 'true'}, sign), h('kbd', {data: {command}}, shownKey(keyOf(command))))
+  const buttons = Object.entries(TURNS).map(([command, [key, way, title]]) =>
+    h('button.btn', {type: 'button', id: `annotate-${command}`, title, 'aria-label': title, on: {click: () => turn(command)}}, +way > 0 ? h('span', {'aria-hidden': 'true'}, WORDS[key]) : null, h('kbd', {data: {command}}, shownKey(keyOf(command))))
   );
   const tools = h('div.lens-tools', {role: 'group', 'aria-label': 'Look closer'}, ...buttons, reset, says);
 

@@ -91,7 +91,8 @@ export function mount({element, server}) {
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
   const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why, live.element];
-  viewer.element.querySelector('.cards').after(lens.tools, bar.actions, notes.element);
+  viewer.element.querySelector('.cards').after(bar.actions, notes.element);
+  bar.actions.append(lens.tools);
 
   const ask = (what, wanted) => server[what]({dataset: state.dataset, who, ...wanted});
 

@@ -81,7 +81,7 @@ export function createDetails({act, take, describes, onLog}) {
     wantsLog: () => (opened === 'log' && run?.job ? `${run.job}:${from}` : null),
     /** Add what was read; whether there may be more at once. */
     log(found) {
-      if (!found || found.job !== run?.job || found.next === from) { if (!text.textContent && opened === 'log') text.textContent = 'Nothing is written yet.'; return false; }
+      if (!found || found.job !== run?.job || found.next === from) { if (!text.textContent && opened === 'log') text.textContent = run?.job ? 'Nothing is written yet.' : 'This run was trained elsewhere; its log is there.'; return false; }
       const atEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - 24;
       const whole = (from === 0 ? '' : text.textContent) + found.text;
       text.textContent = whole.slice(-LONGEST_LOG);
