@@ -5,8 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.container import Services
 from cad_studio.services.mining import MiningRequest
 from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
@@ -16,9 +18,12 @@ from tests.runs_to_diagnose import SHADES, project_with_runs
 @pytest.fixture(scope="module")
 def closed(chromium, tmp_path_factory):
     """A read-only studio over the sample and a project with pairs and finished runs."""
-    services, *_ = project_with_runs(tmp_path_factory.mktemp("closed"), prepared=False)
+    folder = tmp_path_factory.mktemp("closed")
+    services = Services(AppConfig(folder / "project"))
+    services.sample.open(Silent())  # only into an empty project
+    services.close()
+    services, *_ = project_with_runs(folder, prepared=False)
     services.mining.mine(SHADES, MiningRequest("pixels", MiningConfig(quantile=0.2)), Silent())
-    services.sample.open(Silent())
     services.close()
     yield from start_studio(services.project.folder, CAD_READONLY="1")
 

@@ -195,7 +195,8 @@ RACE = """async () => {
       await sleep(40);
       return {cards: from < 9 ? cards(from) : [], queue};
     },
-    settled: async () => {}, image: () => 'data:,', onShow: card => shown.push(card.position),
+    hasUnsaved: () => false, settled: async () => {}, image: () => 'data:,',
+    onShow: card => shown.push(card.position),
     onQueue() {}, onEnd: () => shown.push('end'), onWait() {}, onRefusal() {}});
   const decisions = {push: (action, more) => {
     sent.push(action.position);
