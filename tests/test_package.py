@@ -33,7 +33,11 @@ def test_it_holds_every_file_of_the_studio(wheel):
         for path in (ROOT / "cad_studio").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assets = {f"cad_studio/assets/{path.name}" for path in (ROOT / "assets").iterdir()}
+    assets = {
+        f"cad_studio/{path.relative_to(ROOT)}"
+        for path in (ROOT / "assets").rglob("*")
+        if path.is_file()
+    }
     assert (ours | assets) - held == set()
     assert [name for name in held if name.startswith(("tests", "app.py"))] == []
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cad_studio.core.errors import CadStudioError
 
+_CODE_FOLDER = Path(__file__).parents[2]  # where Python finds the package, whatever the notebook's
 _START_SECONDS = 120
 _POLL_SECONDS = 0.1
 _NOTEBOOKS = "http://localhost:* http://127.0.0.1:* vscode-webview:"
@@ -43,9 +44,9 @@ class StudioWindow:
         self.url = f"http://127.0.0.1:{port}/" + (f"?{page}" if page else "")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the window
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cad_studio.window", "--project", str(project),
+            [sys.executable, "-m", "cad_studio.window", "--project", str(project.absolute()),
              "--host", "127.0.0.1", "--port", str(port)],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, cwd=_CODE_FOLDER,
             env={**os.environ, "CAD_FRAMES": _NOTEBOOKS},
         )  # fmt: skip
         try:

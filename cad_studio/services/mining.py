@@ -49,6 +49,8 @@ OFFERED = (
     "hf:facebook/dinov2-small",
 )
 OF_A_RUN = "run:"
+_THE_DATA = ("raw", "pixels")
+"""Features that are the data themselves; a run may learn from them whatever they are."""
 """Begins the name of a run's own features, e.g. `run:8`."""
 
 LABEL_CHOICES = ("auto", "best")
@@ -162,7 +164,7 @@ class MiningService:
         started = time.monotonic()
         partial.mkdir(parents=True, exist_ok=True)
         features = extractor.extract(data.pixels, data.features, progress, partial)
-        if _is_constant(features):
+        if spec not in _THE_DATA and _is_constant(features):
             raise DatasetFormatError(
                 f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
                 "another than the rest. Choose another feature extractor."

@@ -246,5 +246,5 @@ def test_a_read_only_studio_takes_no_jobs_but_those_of_the_house(tmp_path, small
             change()
     assert wait(services, job.id, ended).status == "done"
     made = services.jobs.recent()[0].result
-    assert made == {"name": "sample", "names": ["sample", "sample-hard"]}
+    assert made == {"name": "sample", "names": ["sample", "sample-hard"], "notes": []}
     services.close()

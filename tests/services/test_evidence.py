@@ -23,6 +23,7 @@ def sample(tmp_path_factory):
     loop = {"epochs": 2, "threads": 1, "device": "cpu", "start": "propagation", "hold_out": 0.2}
     run = services.training.create(TrainingRequest("sample", "proden", config=loop))
     services.training.train(run.id, Silent())
+    services.judge_run = run.id
     yield services
     services.close()
 
@@ -52,12 +53,12 @@ def stored(services, key, change):
         },
         [encode(image, edit_set.shape) for image in images],
     )
-    services.augmentation.judge(renewed.id, 1, Silent())
+    services.augmentation.judge(renewed.id, services.judge_run, Silent())
     return renewed.id
 
 
 def summary(services, set_id, **changes):
-    key = services.judges.open(1).key
+    key = services.judges.open(services.judge_run).key
     return services.edit_sets.gallery(set_id, key, GalleryFilter(**changes), 0, 200)
 
 
@@ -111,7 +112,7 @@ def test_the_result_of_making_says_what_the_judge_saw(sample, made):
     seen = summary(sample, made["set"])["summary"]
     assert made["reached_class"] == seen["reached"]
     assert made["changed_class"] == seen["changed"]
-    assert made["judge"] == 1
+    assert made["judge"] == sample.judge_run
 
 
 def test_a_sample_is_seen_with_every_candidate_map_and_edit(sample, made):
