@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
@@ -98,6 +96,8 @@ def _class_names(tree: Tree, files: Iterable[str]) -> list[str] | None:
     data = tree.read(name, _LARGEST_YAML_BYTES)
     if len(data) > _LARGEST_YAML_BYTES:
         raise DatasetFormatError(f"{name} has more than 1 MiB; it should name the classes.")
+    import yaml  # a fifth of a second, which only its files need wait for
+
     try:
         value = yaml.safe_load(data)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
