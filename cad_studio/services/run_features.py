@@ -26,7 +26,7 @@ class RunFeatures:
         """Check what `spec` names.
 
         Raises:
-            SettingError: It is no number, or a run on other data, or one that saw true labels.
+            SettingError: It is not a number, the run is on other data, or it saw true labels.
             RecordNotFoundError: There is no such run, or it has no model yet.
         """
         number = spec.removeprefix(OF_A_RUN)
