@@ -187,10 +187,12 @@ class RunService:
         Raises:
             RecordNotFoundError: It was removed.
         """
-        for record in self._project.datasets.all():
-            if record.id == run.dataset_id:
-                return record
-        raise RecordNotFoundError(f"The dataset of run {run.id} is not in this project any more.")
+        record = self._project.datasets.by_id(run.dataset_id)
+        if record is None:
+            raise RecordNotFoundError(
+                f"The dataset of run {run.id} is not in this project any more."
+            )
+        return record
 
     def _number(self, record: Dataset, version_hash: str) -> int | None:
         """The number of a version of a dataset; None of one that is gone."""

@@ -209,7 +209,9 @@ class StoredViewService:
         """
         if run.method != METHOD:
             return None
-        record = next(each for each in self._project.datasets.all() if each.id == run.dataset_id)
+        record = self._project.datasets.by_id(run.dataset_id)
+        if record is None:
+            return None
         asked = run.settings.get("edits")
         sets = self._project.edits.sets(record.id)
         wanted = [self._set_of(record, asked)] if asked is not None else sets

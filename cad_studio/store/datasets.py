@@ -21,8 +21,11 @@ class Datasets:
 
     def names(self) -> list[str]:
         """All names, in order of import."""
+        return list(self._database.remembered("dataset names", self._names))
+
+    def _names(self) -> tuple[str, ...]:
         with self._database.read() as connection:
-            return list(connection.scalars(sql.select(DATASET.c.name).order_by(DATASET.c.id)))
+            return tuple(connection.scalars(sql.select(DATASET.c.name).order_by(DATASET.c.id)))
 
     def all(self) -> list[Dataset]:
         """All datasets, in order of import."""
@@ -40,6 +43,10 @@ class Datasets:
         names = self.names()
         hint = closest(name, names) if names else "Import one first."
         raise RecordNotFoundError(f"There is no dataset {name!r} in this project. {hint}".rstrip())
+
+    def by_id(self, dataset_id: int) -> Dataset | None:
+        """The dataset of this number, or None where it was removed."""
+        return next((each for each in self.all() if each.id == dataset_id), None)
 
     def _find(self, name: str) -> Dataset | None:
         with self._database.read() as connection:

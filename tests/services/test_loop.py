@@ -11,12 +11,15 @@ from cad_studio.services.container import Services
 from cad_studio.services.loop import STEPS, WORTH_RETRAINING, Facts, next_step
 from cad_studio.services.operations import TRAINED, run_operation
 from cad_studio.services.training import TrainingRequest
+from tests.asking import counted_selects
 from tests.jobs.null_runner import NoWorkers
 from tests.runs_to_diagnose import SHADES
 from tests.services.annotating import request
 from tests.services.test_training import QUICK, pictures
 
 START = Facts(False, False, False, False, 0, False)
+
+ALL = ("dataset", "()")
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,15 @@ def test_the_loop_is_gone_through_by_the_steps_it_offers(services):
     compared = services.diagnosis.comparison.compare([first, second])
     assert compared["settings"]["data version"] == ["shades v1", "shades v2"]
     assert "sets changed: 5 narrowed" in compared["notes"][0]
+
+
+def test_the_more_runs_the_standing_tells_of_the_datasets_are_looked_up_once(services):
+    """Each run that was looked at listed all datasets again."""
+    with services.project.database.one_look(), counted_selects(services) as asked:
+        standing = services.loop.standing(SHADES)
+    assert standing["earlier"]
+    lists = [count for (table, _, given), count in asked.items() if (table, given) == ALL]
+    assert lists == [1]
 
 
 def test_figures_that_rest_on_other_sets_are_not_held_against_each_other(services):

@@ -4,8 +4,8 @@ from collections import Counter
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event
 
+from tests.asking import counted_selects
 from tests.ui.small_project import SHAPES
 
 NAME = quote(SHAPES)
@@ -14,17 +14,8 @@ NAME = quote(SHAPES)
 @pytest.fixture
 def selects(services):
     """Counts the SELECTs of a request by table and by what they ask for."""
-    engine = services.project.database._engine
-    asked = Counter()
-
-    def note(_connection, _cursor, statement, parameters, _context, _many):
-        if statement.startswith("SELECT"):
-            table = statement.partition("FROM ")[2].split()[0]
-            asked[table, statement, repr(parameters)] += 1
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(engine, "before_cursor_execute", note)
+    with counted_selects(services) as asked:
+        yield asked
 
 
 PAIR = [
