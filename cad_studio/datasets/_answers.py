@@ -26,7 +26,7 @@ from cad_studio.datasets._written_images import (
     is_embedded,
     plain_path,
 )
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 ITEM_BYTES = 2000
 """Roughly what an `Item` costs in Python objects, with the sample that is made of it."""
@@ -193,7 +193,7 @@ def person(value: object) -> str:
 
 
 def _tell_unlisted(tree: Tree, listed: set[str], told: Understanding) -> None:
-    names = (name for name in tree.names() if suffix_of(name) in known_suffixes())
+    names = (name for name in tree.names() if is_picture_name(name))
     ends = {plain_path(name).rpartition("/")[2] for name in listed}
     told.leave_out(
         "images that the export does not list",

@@ -9,7 +9,7 @@ from typing import Any
 
 from cad_studio.datasets._arrow import Part, column
 from cad_studio.datasets._written_images import plain_path
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 IMAGE_COLUMNS = ("image", "img", "picture")
 PATH_COLUMNS = (*IMAGE_COLUMNS, "file_name", "filename", "image_path", "path", "filepath", "file")
@@ -140,7 +140,7 @@ def _names_pictures(part: Part, name: str) -> bool:
     for array in part.batches(name):
         first = [value for value in array[:_FIRST_CELLS].to_pylist() if value]
         if first:
-            return all(suffix_of(plain_path(value)) in known_suffixes() for value in first)
+            return all(is_picture_name(plain_path(value)) for value in first)
     return False
 
 

@@ -24,7 +24,7 @@ from cad_studio.datasets._arrow import ArrowPart, ParquetPart, Part
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets._markers import marker_files
 from cad_studio.datasets._trees import SPLIT_WORDS, ZipTree
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 DATA = (".parquet", ".arrow")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
@@ -47,7 +47,7 @@ def holds_data(path: Path) -> bool:
     """Whether Parquet or Arrow files lie in a folder or, without pictures, in a zip."""
     if path.suffix.lower() == ".zip" and path.is_file():
         names = marker_files(path, lambda name: True)
-        pictures = any(suffix_of(name) in known_suffixes() for name in names)
+        pictures = any(is_picture_name(name) for name in names)
         return not pictures and any(name.endswith(".parquet") for name in names)
     return bool(marker_files(path, lambda name: name.endswith(DATA)))
 
@@ -146,7 +146,7 @@ def _tell_others(folder: Path, names: Iterable[PurePosixPath], told: Understandi
         folder,
         lambda name: (
             name not in used
-            and suffix_of(name) not in known_suffixes()
+            and not is_picture_name(name)
             and PurePosixPath(name).name not in ("classes.txt", "classes.json")
         ),
     )

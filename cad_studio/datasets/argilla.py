@@ -28,7 +28,7 @@ from cad_studio.datasets._classes import Label
 from cad_studio.datasets._json_files import Json, load_json, starts_of
 from cad_studio.datasets._memory import require_memory
 from cad_studio.datasets._written_images import is_embedded, plain_path
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 _RECORDS, _SETTINGS = "records.json", ".argilla/settings.json"
 _KEYS = (b'"fields"', b'"responses"', b'"suggestions"')
@@ -183,9 +183,7 @@ def _image_field(records: Sequence[Json], options: ReadOptions, name: str) -> st
 
 
 def _is_picture(value: object) -> bool:
-    return isinstance(value, str) and (
-        is_embedded(value) or suffix_of(plain_path(value)) in known_suffixes()
-    )
+    return isinstance(value, str) and (is_embedded(value) or is_picture_name(plain_path(value)))
 
 
 def _question(records: Iterable[Json], options: ReadOptions, told: Understanding, name: str) -> str:

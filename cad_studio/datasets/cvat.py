@@ -7,7 +7,7 @@ other shapes of an image do.
 import io
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from cad_studio.core.dataset import SourceDataset
 from cad_studio.core.errors import DatasetFormatError
@@ -18,6 +18,9 @@ from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, sourc
 from cad_studio.datasets._markers import marker_files
 from cad_studio.datasets._memory import require_memory
 from cad_studio.datasets._trees import open_tree, read_table, without_top
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _NAME = "annotations.xml"
 _SHAPES = {"box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton"}
@@ -119,7 +122,9 @@ class _Read:
         if not written <= set(self.class_names):
             self.class_names = []
 
-    def _images(self, data: bytes) -> Iterator[ElementTree.Element]:
+    def _images(self, data: bytes) -> Iterator["Element"]:
+        from xml.etree import ElementTree
+
         try:
             for _, element in ElementTree.iterparse(io.BytesIO(data), ("end",)):
                 if element.tag == "label" and element.findtext("name"):

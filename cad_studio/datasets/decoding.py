@@ -24,7 +24,7 @@ from cad_studio.datasets.picture_formats import (
     HEIC,
     HOW_TO_READ_HEIC,
     START_BYTES,
-    known_formats,
+    open_picture,
     picture_in,
 )
 
@@ -147,7 +147,7 @@ def measure(data: bytes, where: str, seen: ValueRange) -> None:
 
 
 def _values(image: Image.Image, data: bytes) -> NDArray[np.generic]:
-    with Image.open(io.BytesIO(data), formats=known_formats()) as again:
+    with open_picture(io.BytesIO(data)) as again:
         return deep_values(image, again)
 
 
@@ -162,7 +162,7 @@ def _opened(data: bytes, where: str) -> Iterator[Image.Image]:
     if not data:
         raise DatasetFormatError(f"{where}: the file is empty.")
     try:
-        with Image.open(io.BytesIO(data), formats=known_formats()) as image:
+        with open_picture(io.BytesIO(data)) as image:
             _check_size(image.size, where)
             yield image
     except _BOMBS as error:

@@ -27,9 +27,10 @@ from cad_studio.datasets.decoding import MAX_FILE_BYTES
 from cad_studio.datasets.picture_formats import (
     HEIC,
     HOW_TO_READ_HEIC,
+    NOT_PICTURES,
     START_BYTES,
     is_heic_name,
-    known_suffixes,
+    is_picture_name,
     picture_in,
     suffix_of,
 )
@@ -37,17 +38,6 @@ from cad_studio.datasets.picture_formats import (
 TABLES = tuple(f"metadata{suffix}" for suffix in _tables.SUFFIXES)
 CLASS_LISTS = ("classes.json", "classes.txt")
 _LOOKED_AT = 2000
-# Not looked into for pictures: a set may hold one of these beside each image.
-_NOT_PICTURES = frozenset(
-    {
-        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml"),
-        *(".md", ".rst", ".html", ".htm", ".css", ".js", ".pdf", ".doc", ".docx", ".xls", ".xlsx"),
-        *(".py", ".ipynb", ".sh", ".m", ".r", ".log", ".ini", ".cfg", ".lock"),
-        *(".npy", ".npz", ".mat", ".pkl", ".pt", ".pth", ".h5", ".hdf5", ".parquet", ".arrow"),
-        *(".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".db", ".sqlite"),
-        *(".svg", ".mp4", ".avi", ".mov", ".mkv", ".wav", ".mp3"),
-    }
-)
 
 
 @READERS.register("image-folder")
@@ -115,17 +105,16 @@ def find_pictures(tree: Tree, told: Understanding) -> list[str]:
 
     Other files are counted by ending, but for tables and class lists, which are read.
     """
-    known = known_suffixes()
     found: list[str] = []
     others: dict[str, list[str]] = {}
     by_content = 0
     for name in tree.names():
         suffix = suffix_of(name)
-        if suffix in known:
+        if is_picture_name(name):
             found.append(name)
             continue
         kind = HEIC if is_heic_name(name) else None
-        if kind is None and suffix not in _NOT_PICTURES:
+        if kind is None and suffix not in NOT_PICTURES:
             kind = _content(tree, name)
         if kind == HEIC:
             others.setdefault(HEIC, []).append(name)
@@ -153,16 +142,15 @@ def _content(tree: Tree, name: str) -> str | None:
 
 
 def _holds_an_image(path: Path) -> bool:
-    known = known_suffixes()
     looked_at = 0
     for folder, folders, files in os.walk(path):
         folders.sort()
         for name in files:
             looked_at += 1
             suffix = suffix_of(name)
-            if suffix in known or is_heic_name(name):
+            if is_picture_name(name) or is_heic_name(name):
                 return True
-            if suffix not in _NOT_PICTURES and _starts_as_picture(os.path.join(folder, name)):
+            if suffix not in NOT_PICTURES and _starts_as_picture(os.path.join(folder, name)):
                 return True
             if looked_at > _LOOKED_AT:
                 return False

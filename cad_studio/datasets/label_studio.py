@@ -33,7 +33,7 @@ from cad_studio.datasets._json_files import Json, load_json, starts_of
 from cad_studio.datasets._memory import require_memory
 from cad_studio.datasets._tables import SUFFIXES, Table, beginning_of, read_table_file
 from cad_studio.datasets._written_images import is_embedded, plain_path
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 WRITER = "cad-studio"
 """How the `model_version` of predictions begins that hold sets of CAD Studio."""
@@ -326,7 +326,7 @@ def _label_key(contents: Sequence[Json], image: str, options: ReadOptions, name:
 def _is_picture(value: object) -> bool:
     if not isinstance(value, str):
         return False
-    return is_embedded(value) or suffix_of(plain_path(value)) in known_suffixes()
+    return is_embedded(value) or is_picture_name(plain_path(value))
 
 
 def _written_classes(record: Json) -> tuple[list[str] | None, dict[str, str]]:

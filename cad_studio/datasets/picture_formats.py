@@ -4,8 +4,10 @@ Formats that Pillow hands to another program (EPS to Ghostscript) or only recogn
 HEIC is read where the package `pillow-heif` is installed.
 """
 
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -24,6 +26,21 @@ _NOT_READ = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM", "IPTC"
 _SURE = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF", "JPEG2000", "HEIF", "PSD")
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _HEIC_SUFFIXES = {".heic", ".heif", ".hif"}
+# Pillow knows these from the start. Its other formats are forty modules, loaded when first met.
+_FIRST_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM")
+_FIRST_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".ppm", ".pgm"})
+
+NOT_PICTURES = frozenset(
+    {
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml"),
+        *(".md", ".rst", ".html", ".htm", ".css", ".js", ".pdf", ".doc", ".docx", ".xls", ".xlsx"),
+        *(".py", ".ipynb", ".sh", ".m", ".r", ".log", ".ini", ".cfg", ".lock"),
+        *(".npy", ".npz", ".mat", ".pkl", ".pt", ".pth", ".h5", ".hdf5", ".parquet", ".arrow"),
+        *(".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".db", ".sqlite"),
+        *(".svg", ".mp4", ".avi", ".mov", ".mkv", ".wav", ".mp3"),
+    }
+)
+"""Endings that are not looked into: a set may hold one of these beside each image."""
 
 
 @cache
@@ -46,6 +63,26 @@ def known_suffixes() -> frozenset[str]:
     )
 
 
+def is_picture_name(name: str) -> bool:
+    """Whether the ending of a file name is that of a picture that can be read."""
+    suffix = suffix_of(name)
+    if suffix in _FIRST_SUFFIXES:
+        return True
+    return bool(suffix) and suffix not in NOT_PICTURES and suffix in known_suffixes()
+
+
+def open_picture(stream: BinaryIO) -> Image.Image:
+    """Open a picture of any known format, going by its content.
+
+    Raises:
+        PIL.UnidentifiedImageError: It is in none of them.
+    """
+    with suppress(Image.UnidentifiedImageError):
+        return Image.open(stream, formats=_FIRST_FORMATS)
+    stream.seek(0)
+    return Image.open(stream, formats=known_formats())
+
+
 def suffix_of(name: str) -> str:
     """The ending of a file name in lower case with the dot; empty without one."""
     stem, dot, ending = name.rpartition("/")[2].rpartition(".")
@@ -54,7 +91,7 @@ def suffix_of(name: str) -> str:
 
 def is_heic_name(name: str) -> bool:
     """Whether a name says HEIC while nothing that reads it is installed."""
-    return suffix_of(name) in _HEIC_SUFFIXES - known_suffixes()
+    return suffix_of(name) in _HEIC_SUFFIXES and not is_picture_name(name)
 
 
 def picture_in(start: bytes) -> str | None:

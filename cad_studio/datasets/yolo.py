@@ -20,7 +20,7 @@ from cad_studio.datasets._base import READERS, DatasetReader, ReadOptions, sourc
 from cad_studio.datasets._json_files import parse_json
 from cad_studio.datasets._markers import marker_files
 from cad_studio.datasets._trees import SPLIT_WORDS, Tree, open_tree, read_table, without_top
-from cad_studio.datasets.picture_formats import known_suffixes, suffix_of
+from cad_studio.datasets.picture_formats import is_picture_name
 
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 _LISTS = "labels.json"
@@ -50,7 +50,7 @@ class Yolo(DatasetReader):
         tree = without_top(open_tree(path, options.follow_links))
         progress.report(0.0, f"Listing {tree.label}")
         files = tree.names()
-        images = [name for name in files if suffix_of(name) in known_suffixes()]
+        images = [name for name in files if is_picture_name(name)]
         told = Understanding()
         tree.tell(told)
         names = _class_names(tree, files)

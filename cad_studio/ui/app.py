@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
+from cad_studio.ui import one_script
 from cad_studio.ui.actions import Action, Wanted, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.deciding import deciding
@@ -142,6 +143,7 @@ def _head() -> str:
     css = (ASSETS / "theme.css").read_text(encoding="utf-8")
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
     links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
+    links.append(f'<link rel="modulepreload" href="{folder}/{one_script.NAME}">')
     pages = _pages()
     css += "".join(
         f"body[data-page={name}] #page-{name} {{ display: flex; }}\n" for name, _ in pages

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from cad_studio.services.container import Services
-from cad_studio.ui import requests, views
+from cad_studio.ui import one_script, requests, views
 from cad_studio.ui.addresses import PREFIX, sprite_entry
 from cad_studio.ui.annotation_routes import ANNOTATION_ROUTES, to_annotate_page
 from cad_studio.ui.augment_routes import AUGMENT_ROUTES
@@ -112,12 +112,14 @@ def _json(value: object) -> JSONResponse:
 
 def _static(_services: Services, request: Request) -> Response:
     file = STATIC_FOLDER / Path(request.path_params["file"]).name
-    if file.suffix not in {".js", ".css"} or not file.is_file():
+    is_whole = file.name == one_script.NAME
+    if not is_whole and (file.suffix not in {".js", ".css"} or not file.is_file()):
         return _error("No such file.", 404)
     kind = mimetypes.guess_type(file.name)[0] or "text/plain"
     lasting = request.path_params["version"] == static_version()
     headers = _LASTING if lasting else _CHANGING
-    return Response(file.read_bytes(), media_type=kind, headers=headers)
+    content = one_script.one_script(STATIC_FOLDER) if is_whole else file.read_bytes()
+    return Response(content, media_type=kind, headers=headers)
 
 
 def _alive(_services: Services, _request: Request) -> Response:

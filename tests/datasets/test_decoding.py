@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cad_studio.core.errors import DatasetFormatError
-from cad_studio.datasets import decoding
+from cad_studio.datasets import decoding, picture_formats
 from cad_studio.datasets.decoding import decode
 from tests.datasets.sources import pixels, png
 
@@ -25,6 +25,16 @@ def test_every_format_gives_its_size_and_colour(kind):
     assert found.shape == (4, 6, 3)
     assert found.dtype == np.uint8
     assert abs(found.astype(int) - (250, 10, 10)).max() < 8
+
+
+def test_endings_known_beforehand_agree_with_pillow():
+    """These are told apart without loading all of Pillow's formats."""
+    known = picture_formats.known_suffixes()
+    assert picture_formats._FIRST_SUFFIXES <= known
+    assert known.isdisjoint(picture_formats.NOT_PICTURES)
+    assert set(picture_formats._FIRST_FORMATS) <= set(picture_formats.known_formats())
+    for suffix in known | {"", ".csv", ".nothing"}:
+        assert picture_formats.is_picture_name(f"a/b{suffix.upper()}") == (suffix in known)
 
 
 def test_lossless_pixels_come_back_exactly():

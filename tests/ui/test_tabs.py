@@ -5,6 +5,7 @@ import re
 import gradio as gr
 import pytest
 
+from cad_studio.ui import one_script
 from cad_studio.ui.app import build_window
 from cad_studio.ui.routes import STATIC_FOLDER, static_version
 from cad_studio.ui.tabs._base import TABS
@@ -24,8 +25,9 @@ def test_every_page_builds_and_mounts_a_viewer_whose_script_exists(page):
     viewers = [block for block in page.blocks.values() if isinstance(block, gr.HTML)]
     assert viewers
     for viewer in viewers:
-        script = viewer.js_on_load.partition(f"/static/{static_version()}/")[2].partition("'")[0]
-        assert (STATIC_FOLDER / script).is_file()
+        assert f"/static/{static_version()}/{one_script.NAME}'" in viewer.js_on_load
+        module = viewer.js_on_load.partition(".mount('")[2].partition("'")[0]
+        assert (STATIC_FOLDER / f"{module}.js").is_file()
 
 
 def test_every_interactive_component_has_an_id_of_its_own(page):

@@ -2,7 +2,7 @@
 
 import {h, fill, counted, percent} from './dom.js';
 import {colour, squares} from './chips.js';
-import {picture} from './instance.js';
+import {picture} from './picture.js';
 import {thumbnail} from './sprite.js';
 
 const letters = ['A', 'B'];

@@ -17,7 +17,7 @@ import {createSide} from './annotate_side.js';
 import {createTrail} from './annotate_trail.js';
 import {createTrial} from './annotate_trial.js';
 import {exportSheet} from './annotate_export.js';
-import {imageOf} from './instance.js';
+import {imageOf} from './picture.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 import {untilAnswered} from './studio.js';
 

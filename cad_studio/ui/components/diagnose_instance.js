@@ -5,7 +5,7 @@ import {chips, colour, squares} from './chips.js';
 import {createChart} from './curves.js';
 import {createDecider} from './decider.js';
 import {createEdits} from './diagnose_edits.js';
-import {picture} from './instance.js';
+import {picture} from './picture.js';
 import {load, thumbnail} from './sprite.js';
 import {change, current, open, read, state, tell} from './store.js';
 

@@ -2,7 +2,7 @@
 
 import {h, fill, count, counted, percent, toast} from './dom.js';
 import {colour} from './chips.js';
-import {imageOf} from './instance.js';
+import {imageOf} from './picture.js';
 import {createScatter} from './scatter.js';
 import {load} from './sprite.js';
 import {current, isActive, read, readBytes, refresh, state, tell} from './store.js';

@@ -4,17 +4,8 @@ import {h, fill, counted, percent} from './dom.js';
 import {chips} from './chips.js';
 import {createDecider} from './decider.js';
 import {ownFields} from './dataset_fields.js';
-import {address, bindKeys, change, open, read, tell} from './store.js';
-
-/** Where the image of a sample is. */
-export const imageOf = (name, version, row) => address(`/image/${version}/${encodeURIComponent(name)}/${row}`);
-
-/** A large image with a known place, so that nothing jumps while it loads. */
-export function picture(name, version, row, label) {
-  return h('img.picture', {src: imageOf(name, version, row), alt: label, draggable: 'false', on: {load: event => {
-    event.target.style.imageRendering = event.target.naturalWidth < 128 ? 'pixelated' : 'auto';
-  }}});
-}
+import {picture} from './picture.js';
+import {bindKeys, change, open, read, tell} from './store.js';
 
 /** A panel that owns its element; show(name, version, row, names) fills it, onClose hides it. */
 export function createInstancePanel({onClose, onStep}) {

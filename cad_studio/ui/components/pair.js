@@ -2,7 +2,7 @@
 
 import {h, fill, counted, percent} from './dom.js';
 import {chips, squares} from './chips.js';
-import {picture} from './instance.js';
+import {picture} from './picture.js';
 import {thumbnail} from './sprite.js';
 
 /** A pair viewer that owns its element; `onPick(row)` is called for a neighbour. */

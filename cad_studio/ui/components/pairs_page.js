@@ -3,7 +3,7 @@
 import {h, fill, count, counted, empty, percent, toast} from './dom.js';
 import {createThreshold} from './bars.js';
 import {createMatrix} from './matrix.js';
-import {imageOf} from './instance.js';
+import {imageOf} from './picture.js';
 import {createDecider} from './decider.js';
 import {createPair} from './pair.js';
 import {load, thumbnail} from './sprite.js';

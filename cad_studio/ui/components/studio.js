@@ -114,20 +114,11 @@ function opened(element) {
   });
 }
 
-/** Draw a page into its component when it is opened first; its script comes from the studio too. */
+/** Draw a page into its component when it is opened first. */
 export async function mount(module, element, server) {
   await opened(element);
-  for (;;) {
-    let page;
-    try { page = await import(`./${module}.js`); } catch (error) {
-      if (await probe() !== null) throw error;
-      lost();
-      await away?.back;
-      continue;
-    }
-    page.mount({element, server: calls(server)});
-    return;
-  }
+  const page = await import(`./${module}.js`);
+  page.mount({element, server: calls(server)});
 }
 
 // ---- a studio that does not answer ----

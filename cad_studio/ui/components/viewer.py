@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from cad_studio.ui import one_script
 from cad_studio.ui.routes import PREFIX, static_version
 
 # The template never changes, so Gradio never redraws what the script has built. Data does not
@@ -22,7 +23,7 @@ def viewer(
         elem_id: Id in the page.
         server_functions: What the script may call, each with one argument.
     """
-    script = f"{PREFIX}/static/{static_version()}/studio.js"
+    script = f"{PREFIX}/static/{static_version()}/{one_script.NAME}"
     return gr.HTML(
         value="",
         html_template=_TEMPLATE,
