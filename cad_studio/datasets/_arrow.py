@@ -99,8 +99,19 @@ class ParquetPart:
             )
 
     def images(self, name: str) -> Images:
-        """A column of images, streamed in small batches."""
-        return ParquetImages(self._path, name, self._content)
+        """A column of images, streamed in small batches.
+
+        Raises:
+            DatasetFormatError: What the file says of its columns is damaged.
+        """
+        import pyarrow as pa
+
+        try:
+            return ParquetImages(self._path, name, self._content)
+        except (OSError, ValueError, LookupError, pa.ArrowException) as error:
+            raise DatasetFormatError(
+                f"{self.label}, column {name!r} is damaged ({first_line(error)})."
+            ) from error
 
 
 class ArrowPart:
