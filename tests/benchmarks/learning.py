@@ -3,6 +3,8 @@
 python -m tests.benchmarks.learning --epochs 10
 python -m tests.benchmarks.learning --cpu-seconds 60 --configurations proden cad-cam --seeds 0 1
 python -m tests.benchmarks.learning --epochs 10 --cifar FOLDER --sets cifar
+python -m tests.benchmarks.lite_features --cifar FOLDER --out FILE
+python -m tests.benchmarks.learning --epochs 20 --cifar FOLDER --sets cifar --frozen FILE
 python -m tests.benchmarks.learning --table
 
 A configuration is a method with what it changes of the defaults, so that every decision of ours
@@ -10,7 +12,8 @@ stands beside what it replaces. Network, views, batch size, step sizes, warm-up,
 confidence and judged average are the defaults for all that do not name them. One thread. With
 `--cpu-seconds` a configuration gets as many epochs as the budget holds, by an estimate measured on
 this machine. A file is gone on with: what it holds already is not trained again, so several
-processes may share the work by seeds.
+processes may share the work by seeds. With `--frozen` only heads on the features of a file are
+trained, which `lite_features` makes.
 """
 
 import argparse
@@ -58,6 +61,7 @@ _AS_PUBLISHED = {**_NO_SETS, "uniform_epochs": "0"}
 _AUTHORS_TEACHER = {"teacher_start": "random", "teacher_mode": "train", "anchor": 0.0}
 _CA = {"without_rl": True}
 _HEAD = "features:hog"
+_FROZEN = "features:npy:"
 
 CONFIGURATIONS = {
     **{name: Configuration(name) for name in ALGORITHMS.names() if name != "cad"},
@@ -78,6 +82,10 @@ CONFIGURATIONS = {
     "head cad-cam teacher 0": Configuration("cad-cam", {}, {"momentum": 0.0}, _HEAD),
     "linear cad-cam": Configuration("cad-cam", backbone="features-linear:hog"),
     "linear proden": Configuration("proden", backbone="features-linear:hog"),
+    **{f"frozen {name}": Configuration(name, backbone=_FROZEN)
+       for name in ("cad-cam", "proden", "cc", "lws", "cavl", "abs-gce", "supervised")},
+    "frozen proden without set model": Configuration("proden", _NO_SETS, backbone=_FROZEN),
+    "frozen cad-cam without set model": Configuration("cad-cam", _NO_SETS, backbone=_FROZEN),
 }  # fmt: skip
 FIGURES = {
     "test_accuracy": "test",
@@ -104,6 +112,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=10, help="equal epochs; or")
     options.add_argument("--cpu-seconds", type=float, default=0.0, help="equal CPU time")
     options.add_argument("--cifar", type=Path, help="folder with CIFAR-10 as Parquet")
+    options.add_argument("--frozen", type=Path, help="features of the CIFAR-10 images, .npy")
     options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
     options.add_argument("--table", action="store_true", help="print the tables and leave")
     asked = options.parse_args()
@@ -119,6 +128,8 @@ def main() -> None:
             _import_cifar(services, asked.cifar, Path(folder))
         for seed in asked.seeds:
             for name in asked.configurations or CONFIGURATIONS:
+                if (CONFIGURATIONS[name].backbone == _FROZEN) != bool(asked.frozen):
+                    continue
                 for dataset in asked.sets:
                     for start in (
                         asked.starts if not name.endswith("supervised") else asked.starts[:1]
@@ -139,7 +150,7 @@ def _train(
     request = TrainingRequest(
         dataset,
         chosen.method,
-        chosen.backbone,
+        f"{_FROZEN}{asked.frozen}" if asked.frozen else chosen.backbone,
         config={**config, "epochs": asked.epochs},
         settings=dict(chosen.settings),
     )
@@ -169,6 +180,14 @@ def _train(
 
 def _import_cifar(services: Services, source: Path, folder: Path) -> None:
     """10,000 training and 2,000 test images, the same ones always, with sets made of them."""
+    file = folder / "cifar.npz"
+    np.savez(file, **cifar(source))
+    services.importing.import_source(str(file), CIFAR, ReadOptions(format="npz"), False, Silent())
+    services.synthesis.synthesize(CIFAR, SynthesisConfig(rate=1.0, seed=0), Silent())
+
+
+def cifar(source: Path) -> dict[str, np.ndarray]:
+    """`images` uint8 (12000, 32, 32, 3), `labels` int64 and `split` of each, from Parquet files."""
     import pyarrow.parquet as parquet
 
     parts, chance = {"images": [], "labels": [], "split": []}, np.random.default_rng(0)
@@ -179,10 +198,7 @@ def _import_cifar(services: Services, source: Path, folder: Path) -> None:
         parts["images"] += [_decoded(each["image"]["bytes"]) for each in taken]
         parts["labels"] += [each["label"] for each in taken]
         parts["split"] += [split] * count
-    file = folder / "cifar.npz"
-    np.savez(file, **{name: np.array(values) for name, values in parts.items()})
-    services.importing.import_source(str(file), CIFAR, ReadOptions(format="npz"), False, Silent())
-    services.synthesis.synthesize(CIFAR, SynthesisConfig(rate=1.0, seed=0), Silent())
+    return {name: np.array(values) for name, values in parts.items()}
 
 
 def _decoded(encoded: bytes) -> np.ndarray:
@@ -195,7 +211,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
     """A table for each set, start and budget, as Markdown.
 
     Mean and standard deviation over seeds; the last column is the paired difference in test
-    accuracy to `proden` (of heads, to `head proden`) under equal seeds, with its standard error.
+    accuracy to `proden` (of heads, to PRODEN's head) under equal seeds, with its standard error.
     """
     groups: dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
@@ -260,7 +276,7 @@ def _cell(rows: list[dict[str, Any]], figure: str) -> str:
 def _rival(name: str) -> str:
     """PRODEN on the same kind of network."""
     kind = name.split()[0]
-    return f"{kind} proden" if kind in ("head", "linear") else "proden"
+    return f"{kind} proden" if kind in ("head", "linear", "frozen") else "proden"
 
 
 def _paired(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> str:
