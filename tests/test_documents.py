@@ -9,6 +9,7 @@ from PIL import Image
 
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import READERS, ReadOptions
+from tests.benchmarks import learning
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -41,6 +42,14 @@ def test_commands_the_readme_names_are_there():
     listed = re.search(r"The commands: (.*?);", text, re.DOTALL)
     assert listed
     assert set(re.findall(r"`([a-z-]+)`", listed[1])) == known
+
+
+def test_the_table_of_methods_is_that_of_the_runs():
+    """It was lost once, and nobody saw."""
+    folder = ROOT / "tests" / "benchmarks"
+    table = learning.tables(learning.read_rows(folder / "learning.jsonl")).strip()
+    assert table.count("\n") > 50
+    assert table in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_of_a_reader_reads(tmp_path, monkeypatch):
