@@ -111,10 +111,14 @@ class TrialService:
             SettingError: As `cards`, or an answer cannot be one.
         """
         self._require_trial(name)
+        if len(answers) > MOST_ANSWERS:
+            raise SettingError(
+                f"{len(answers)} answers; the worth of at most {MOST_ANSWERS} is worked out."
+            )
         data = self._datasets.load(name)
         held = self._held(name).dense()
         first = held.copy()
-        for row, classes in list(answers.items())[:MOST_ANSWERS]:
+        for row, classes in answers.items():
             check_row(data, row)
             if not classes or not all(0 <= index < held.shape[1] for index in classes):
                 raise SettingError(f"The answer about row {row} is not a set of classes.")

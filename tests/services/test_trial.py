@@ -54,6 +54,8 @@ def test_what_cannot_be_an_answer_is_refused(closed):
     for answers in ({0: []}, {0: [4]}):
         with pytest.raises(SettingError, match="about row 0 is not a set of classes"):
             closed.trial.worth(NAME, "random", answers)
+    with pytest.raises(SettingError, match="61 answers; the worth of at most 60"):
+        closed.trial.worth(NAME, "random", {row: [0] for row in range(61)})
 
 
 def test_where_answers_are_stored_nothing_is_on_trial(services, tmp_path):
