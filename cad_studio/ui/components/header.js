@@ -96,12 +96,6 @@ export function mount({element, server}) {
     );
   }
 
-  // The scripts of the other pages, once the first page has what it needs: opening one then waits for data alone.
-  on('started', () =>
-    setTimeout(() => {
-      for (const {name} of window.cadPages) import(`./${name}_page.js`).catch(() => {});
-    }, 1000)
-  );
   on('datasets dataset', drawDatasets);
   on('page dataset started filter sheet instance mining pair threshold classes augment run diagnose against view queue', drawNav);
   on('jobs readOnly', drawJobs);
