@@ -1,4 +1,4 @@
-"""Parts of a report: tables, and figures that the Plotly in the page draws."""
+"""Figures of a report, which the Plotly in the page draws."""
 
 from html import escape
 from typing import Any
@@ -14,19 +14,6 @@ _LAYOUT: dict[str, Any] = {
     "margin": {"l": 60, "r": 20, "t": 36, "b": 50},
     "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1b2330"},
 }
-
-
-def table(head: list[str], rows: list[list[str]], numbers: int = 0) -> str:
-    """A table of HTML cells; the first `numbers` columns after the first hold numbers."""
-
-    def cells(tag: str, row: list[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if 0 < at <= numbers else ''}>{cell}</{tag}>"
-            for at, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<div class='wide'><table><tr>{cells('th', head)}</tr>{body}</table></div>"
 
 
 def heat(

@@ -358,7 +358,7 @@ def test_the_report_stands_alone_and_says_the_same_numbers(project, diagnosis, t
     assert made["bytes"] == out.stat().st_size < 10_000_000
     text = out.read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", text.split("<body>", 1)[1])
-    facts = json.loads(text.split("id='facts'>", 1)[1].split("</script>", 1)[0])
+    facts = json.loads(text.split('id="facts">', 1)[1].split("</script>", 1)[0])
     overview = diagnosis.confusion.overview(second, order="similar")
     assert facts["overview"] == json.loads(json.dumps(overview))
     assert facts["comparison"] == json.loads(
