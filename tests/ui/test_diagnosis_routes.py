@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 
 from cad_studio.core.progress import Silent
 from cad_studio.services.suspects import LEAST_QUALITY
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs._base import TABS
 from tests.runs_to_diagnose import project_with_runs
 

@@ -11,7 +11,8 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs.train import request_of
 from cad_studio.ui.training_routes import followed, report_columns
 from tests.ui.small_project import HOSTILE, SHAPES, shapes

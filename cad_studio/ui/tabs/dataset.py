@@ -19,7 +19,7 @@ from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.import_choices import ImportChoices
-from cad_studio.ui.parts import Parts
+from cad_studio.ui.requests import Asked, Named
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
@@ -27,12 +27,12 @@ def build(services: Services) -> None:
     """Make the page."""
 
     @answers_errors
-    def remove(wanted: Parts) -> dict[str, Any]:
+    def remove(asked: Named) -> dict[str, Any]:
         services.require_writable()
-        return services.datasets.remove(str(wanted["name"]))
+        return services.datasets.remove(asked.name)
 
     @answers_errors
-    def check(_wanted: Parts) -> dict[str, Any]:
+    def check(_asked: Asked) -> dict[str, Any]:
         return services.verifying.submit()
 
     viewer("dataset_page", "dataset-page", [remove, check, *division_actions(services)])
