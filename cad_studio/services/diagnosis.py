@@ -72,7 +72,7 @@ class Diagnosis:
         """
         self._runs.model_path(run_id)
         name = self._runs.get(run_id)["name"]
-        return {"job": self._jobs.submit("diagnose", f"Diagnose {name}", {"run": run_id}).id}
+        return {"job": self._jobs.submit("diagnose", {"run": run_id}, run=name).id}
 
     def prepare(self, run_id: int, progress: Progress) -> dict[str, Any]:
         """Ask a run's model about every sample, unless that was done; `run` and its figures."""

@@ -110,9 +110,7 @@ class EditModelService:
         """Train in the background; returns `editor` and `job`, their numbers."""
         model = self.create(request)
         try:
-            job = self._jobs.submit(
-                "edit-model", f"Train an editor of {request.dataset}", {"editor": model.id}
-            )
+            job = self._jobs.submit("edit-model", {"editor": model.id}, dataset=request.dataset)
         except BaseException:
             self._project.edit_models.delete(model.id)
             raise

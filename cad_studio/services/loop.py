@@ -169,7 +169,7 @@ class LoopService:
             "split": None,
             "config": settings_to_json(MiningConfig(quantile=FIRST_QUANTILE)),
         }
-        return {"job": self._jobs.submit("mine", f"Find pairs of {name}", arguments).id}
+        return {"job": self._jobs.submit("mine", arguments).id}
 
     def retrain(self, name: str) -> dict[str, int]:
         """Train once more as the newest finished run was, on the sets as they are now.

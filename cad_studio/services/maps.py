@@ -86,7 +86,7 @@ class MapService:
         if not features.startswith(OF_A_RUN):
             self._mining.check_spec(name, features)
         arguments = {"name": name, "features": features, "method": method, "seed": seed}
-        return {"job": self._jobs.submit("map", f"Map {name} by {features}", arguments).id}
+        return {"job": self._jobs.submit("map", arguments).id}
 
     def make(
         self, name: str, features: str, method: str, seed: int, progress: Progress

@@ -149,9 +149,9 @@ class TrainingService:
             RecordNotFoundError, SettingError: As `create`, or too many jobs wait.
         """
         run = self.create(request)
-        title = f"Train {name_of(run)} on {request.dataset}"
+        about = {"run": name_of(run), "dataset": request.dataset}
         try:
-            job = self._jobs.submit("train", title, {"run": run.id})
+            job = self._jobs.submit("train", {"run": run.id}, **about)
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise
@@ -165,8 +165,7 @@ class TrainingService:
             `job`, its number.
         """
         self._checked(request)
-        title = f"Measure {request.method} on {request.dataset}"
-        return {"job": self._jobs.submit("estimate", title, asdict(request)).id}
+        return {"job": self._jobs.submit("estimate", asdict(request)).id}
 
     def submit_push(self, run_id: int, repository: str, private: bool) -> dict[str, int]:
         """Upload a run's model to the Hugging Face Hub in the background.
@@ -177,7 +176,7 @@ class TrainingService:
         check_repository(repository)
         self._runs.model_path(run_id)
         arguments = {"run": run_id, "repository": repository, "private": private}
-        return {"job": self._jobs.submit("push", f"Upload to {repository}", arguments).id}
+        return {"job": self._jobs.submit("push", arguments).id}
 
     def attach(self, run_id: int, job_id: int) -> None:
         """Say which job trains a run."""

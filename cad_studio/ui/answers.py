@@ -91,6 +91,11 @@ def shared(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return answered
 
 
+def is_view(returned: object) -> bool:
+    """Whether what a route returns is told as JSON, and not a file."""
+    return not (isinstance(returned, type) and issubclass(returned, Response))
+
+
 def of_kind(kind: str) -> dict[str, Any]:
     """What FastAPI is told of a route that answers with a file of this media type."""
     return {"response_class": Response, "responses": {200: {"content": {kind: {}}}}}

@@ -1,6 +1,11 @@
 """The HTTP API of the studio: what its pages, and programs, read of a project."""
 
+from functools import partial
+from typing import Any
+
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -20,6 +25,7 @@ from cad_studio.ui import (
     training_routes,
 )
 from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.answers import Answered, is_view
 from cad_studio.ui.api_page import api_page
 from cad_studio.ui.door import Door
 from cad_studio.ui.shared_answers import SharedAnswers
@@ -51,8 +57,8 @@ def build_routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def build_api(services: Services) -> FastAPI:
-    """The routes below the prefix, as an application that describes itself."""
+def build_api(services: Services | None = None) -> FastAPI:
+    """The routes below the prefix, as an application; without services it can be described only."""
     api = FastAPI(
         title="CAD Studio",
         version=__version__,
@@ -63,10 +69,38 @@ def build_api(services: Services) -> FastAPI:
         exception_handlers={HTTPException: _refused},
         redirect_slashes=False,
     )
-    api.state.services = services
-    api.state.shared_answers = SharedAnswers(lambda: services.project.database.writes)
+    if services is not None:
+        database = services.project.database
+        api.state.services = services
+        api.state.shared_answers = SharedAnswers(lambda: database.writes)
+    api.openapi = partial(described, api)  # type: ignore[method-assign]
     api.add_route("/docs", lambda _: HTMLResponse(api_page(api.openapi(), PREFIX)))
     return api
+
+
+def described(api: FastAPI) -> dict[str, Any]:
+    """The API as OpenAPI, with what its routes answer; worked out when it is asked for."""
+    found = get_openapi(
+        title=api.title, version=api.version, description=api.description, routes=api.routes
+    )
+    routes = {route.path: route for route in api.routes if isinstance(route, Answered)}
+    told = {path: route.view for path, route in routes.items() if is_view(route.view)}
+    schemas, shared = TypeAdapter.json_schemas(
+        [(path, "serialization", TypeAdapter(view)) for path, view in told.items()],
+        ref_template="#/components/schemas/{model}",
+    )
+    for (path, _), schema in schemas.items():
+        if path in found["paths"]:
+            answer = found["paths"][path]["get"]["responses"]["200"]
+            answer["content"] = {"application/json": {"schema": schema}}
+    for answers in (each["get"]["responses"] for each in found["paths"].values()):
+        answers.pop("422", None)  # a refusal has the status and form that the page tells of
+    models = found.setdefault("components", {}).setdefault("schemas", {})
+    models.update(shared.get("$defs", {}))
+    for unused in ("HTTPValidationError", "ValidationError"):
+        models.pop(unused, None)
+    found["servers"] = [{"url": PREFIX}]
+    return found
 
 
 def _refused(_request: Request, error: Exception) -> Response:

@@ -58,9 +58,9 @@ def world(folder, users, said):
     with acting_as("olga"):  # the owner searches what was said, and has looked at all of it before
         features = {"name": NAME, "features": "pixels"}
         config = settings_to_json(MiningConfig(quantile=0.5))
-        run_as_job(services, "mine", "Find pairs", {**features, "config": config}, Line())
+        run_as_job(services, "mine", {**features, "config": config}, Line())
         suspects = {**features, "run": None, "seed": 0, "limit": 100}
-        run_as_job(services, "suspects", "Find suspects", suspects, Line())
+        run_as_job(services, "suspects", suspects, Line())
     reached(services, queue.id, "olga")
     return services, queue.id
 

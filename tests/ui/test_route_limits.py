@@ -5,8 +5,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from cad_studio.ui.app import build_window, launch
 from cad_studio.ui.addresses import PREFIX, STATIC_FOLDER, static_version
+from cad_studio.ui.app import build_window, launch
 from cad_studio.ui.routes import build_api
 from tests.ui.small_project import SHAPES, VECTORS
 

@@ -5,8 +5,8 @@ import re
 import gradio as gr
 import pytest
 
-from cad_studio.ui.app import build_window
 from cad_studio.ui.addresses import STATIC_FOLDER, static_version
+from cad_studio.ui.app import build_window
 from cad_studio.ui.tabs._base import TABS
 
 INTERACTIVE = (gr.Button, gr.Checkbox, gr.Dropdown, gr.File, gr.Slider, gr.Textbox)

@@ -34,6 +34,7 @@ export function mount({element, server}) {
   let session = {n: 0, seconds: 0};
   let generation = 0;
 
+  /** @returns {`/annotate/${string}`} */
   const path = () => `/annotate/${encodeURIComponent(state.dataset)}`;
   const isTrial = () => !!overview && overview.role === 'viewer' && overview.on_trial.length > 0;
   const canAct = () => !!overview && (overview.role !== 'viewer' || isTrial());

@@ -52,6 +52,7 @@ export function mount({element, server}) {
   let asked = 0;
   let stop = null;
 
+  /** @template {string} Part @param {Part} part @returns {`/augment/${string}/${Part}`} */
   const path = part => `/augment/${encodeURIComponent(state.dataset)}/${part}`;
   const rows = () => (state.augment || '').split('-').filter(Boolean).map(Number);
   const ways = () => ['cam', ...(offers?.editors || []).map(each => each.name)];

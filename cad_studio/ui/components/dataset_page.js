@@ -86,6 +86,7 @@ export function mount({element, server}) {
   let stop = null;
   let ahead = new Map();
 
+  /** @returns {`/datasets/${string}`} */
   const path = () => `/datasets/${encodeURIComponent(state.dataset)}`;
   const query = at => ({...state.filter, offset: at, limit: PAGE});
 
@@ -97,7 +98,7 @@ export function mount({element, server}) {
   async function fetchPage(at, signal) {
     const key = JSON.stringify([state.dataset, about?.version, state.filter, at]);
     if (!ahead.has(key)) {
-      const found = await read(path() + '/rows', query(at), signal);
+      const found = await read(`${path()}/rows`, query(at), signal);
       await load(found.sprite);
       ahead.set(key, found);
       if (ahead.size > 6) ahead.delete(ahead.keys().next().value);

@@ -22,6 +22,7 @@ function hex(text, probe) {
   return '#' + [r, g, b].map(value => Math.round(value).toString(16).padStart(2, '0')).join('');
 }
 
+/** @param {Diagnosed} shared */
 export function createMapView(shared) {
   const features = h('select', {id: 'map-features', 'aria-label': 'Features', on: {change: () => { wish = null; loadMap(0); }}});
   const layout = h('select', {id: 'map-layout', 'aria-label': 'Layout', on: {change: changeLayout}}, h('option', {value: 'pca'}, 'PCA'), h('option', {value: 'umap'}, 'UMAP'));

@@ -24,6 +24,13 @@ interface Window {
   gradio_config?: {root?: string};
 }
 
+/** What the parts of the Diagnose page share: where its run is read, and much else. */
+interface Diagnosed {
+  base(): `/diagnosis/${number}`;
+  // deno-lint-ignore no-explicit-any
+  [name: string]: any;
+}
+
 interface EventTarget {
   closest(selectors: string): HTMLElement | null;
 }

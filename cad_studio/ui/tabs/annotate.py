@@ -195,7 +195,7 @@ def _of_files(services: Services) -> list[Action]:
             "name": name, "format": asked.format, "only_changed": asked.only_changed,
             "selection": asked.selection,
         }  # fmt: skip
-        return {"job": services.jobs.submit("export-annotation", f"Export {name}", arguments).id}
+        return {"job": services.jobs.submit("export-annotation", arguments).id}
 
     def difference(asked: Corrections) -> Told:
         services.require_writable()
@@ -217,8 +217,7 @@ def _preparing(services: Services, name: str, features: str) -> int:
     for job in services.jobs.active():
         if (job.kind, job.arguments) == ("prepare-queue", arguments):
             return job.id
-    title = f"Find neighbours in {name}"
-    return services.jobs.submit_for_the_house("prepare-queue", title, arguments).id
+    return services.jobs.submit_for_the_house("prepare-queue", arguments).id
 
 
 def _chosen_rows(services: Services, asked: Selecting) -> list[int]:

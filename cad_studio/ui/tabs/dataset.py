@@ -114,7 +114,6 @@ def _import_form(services: Services) -> None:
         check_name(name)
         return services.jobs.submit(
             "import",
-            f"Import {name}",
             {
                 "source": resolved_source(place),
                 "name": name,
@@ -148,9 +147,7 @@ def _synthesis_form(services: Services) -> None:
     def on_synthesize(name: str, *values: object) -> Job:
         services.datasets.get(name)
         config = form.to_json(values)
-        return services.jobs.submit(
-            "synthesize", f"Synthesize sets of {name}", {"name": name, "config": config}
-        )
+        return services.jobs.submit("synthesize", {"name": name, "config": config})
 
     with gr.Column(elem_id="dataset-synthesize", elem_classes="drawer"):
         gr.Markdown(
@@ -165,7 +162,7 @@ def _export_form(services: Services) -> None:
     def on_export(name: str, format_name: str) -> Job:
         services.datasets.get(name)
         arguments = {"name": name, "format": format_name}
-        return services.jobs.submit("export", f"Export {name}", arguments)
+        return services.jobs.submit("export", arguments)
 
     with gr.Column(elem_id="dataset-export", elem_classes="drawer"):
         gr.Markdown(
