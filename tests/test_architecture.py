@@ -31,14 +31,15 @@ WITHOUT_ENGINE = {
 """Modules of these rooms that load no torch, for forms."""
 MAY_IMPORT = {
     "core": {"core"},
+    "views": {"views"},
     **{room: {"core", room} for room in LEAVES},
     "models": {"core", "models"},
     "augment": {"core", "models", "augment"},
     "algorithms": {"core", "models", "algorithms"},
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
-    "services": {"core", "jobs", "services", "config"} | LEAVES | ENGINE,
-    "ui": {"core", "services", "ui"},
+    "services": {"core", "jobs", "services", "config", "views"} | LEAVES | ENGINE,
+    "ui": {"core", "services", "ui", "views"},
     "interface": {"core", "services", "interface", "config", "datasets", "mining"},
     "config": {"core"},
 }

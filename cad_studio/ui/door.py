@@ -1,9 +1,10 @@
 """Before all routes of the studio: who asks, and whether they may look."""
 
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from cad_studio.services.access import acting_as
 from cad_studio.services.container import Services
@@ -17,8 +18,9 @@ class Door:
     is not read again.
     """
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: Starlette, services: Services) -> None:
         """Stand before the routes."""
+        self.routes = app.routes  # for those who list them
         self._app = app
         self._services = services
 

@@ -236,7 +236,7 @@ def in_words(errors: Any) -> str:
     limit = next((context[each] for each in ("ge", "le", "gt", "lt") if each in context), None)
     if limit is not None and abs(limit) < _LARGEST:
         most = "most" if kind.startswith("less") else "least"
-        return f"{name} is {_short(value)}; the {most} is {limit}."
+        return f"{name} is {_short(value)}; the {most} is {limit:g}."
     if limit is not None:
         expected = "a whole number" if isinstance(limit, int) else "a number"
     else:

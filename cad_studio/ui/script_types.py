@@ -11,7 +11,7 @@ from cad_studio.ui.routes import build_api, described
 
 TYPES_FILE = STATIC_FOLDER / "views.d.ts"
 _HEAD = (
-    "// deno-lint-ignore-file no-explicit-any\n"
+    "// deno-lint-ignore-file no-explicit-any no-empty-interface\n"
     "// What the studio answers, by path. Made of the routes by `python -m"
     " cad_studio.ui.script_types`: do not edit.\n"
 )

@@ -221,7 +221,7 @@ def guarded(services):
 
 
 def test_nothing_is_shown_before_the_login(guarded):
-    for path in (*ANSWERED, *OF_WHAT_IS_NOT_HERE):
+    for path in (*ANSWERED, *OF_WHAT_IS_NOT_HERE, "/docs", "/openapi.json", "/nowhere"):
         answer = guarded.get(PREFIX + path)
         assert (answer.status_code, answer.json()) == (401, {"error": "Log in first."})
         assert answer.headers["cache-control"] == "no-store"

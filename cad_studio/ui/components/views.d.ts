@@ -1,4 +1,4 @@
-// deno-lint-ignore-file no-explicit-any
+// deno-lint-ignore-file no-explicit-any no-empty-interface
 // What the studio answers, by path. Made of the routes by `python -m cad_studio.ui.script_types`: do not edit.
 
 interface ActionView {

@@ -7,6 +7,8 @@ interface Figure {
   short: string;
   about: string;
   colour: number;
+  head: string;
+  unit: string;
   oracle: boolean;
   is_shown: boolean;
 }
