@@ -2,7 +2,8 @@
 
 import {h, fill, empty, toast} from './dom.js';
 import {createAugmentForm} from './augment_form.js';
-import {createGallery, createTraining} from './augment_gallery.js';
+import {createTraining} from './augment_editors.js';
+import {createGallery} from './augment_gallery.js';
 import {createPrompts} from './augment_prompts.js';
 import {createSampleView, learnTitles, missingNotes, pairLine} from './augment_view.js';
 import {createSwitch} from './form.js';

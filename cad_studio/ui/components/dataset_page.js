@@ -9,7 +9,7 @@ import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
 import {load} from './sprite.js';
-import {sure} from './annotate_panels.js';
+import {sure} from './dialogs.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
 import {nextStep} from './steps.js';
 import {olderWords, openChanges, versionWords} from './versions.js';

@@ -1,7 +1,7 @@
 // All runs in a table: sorted, filtered, renamed, noted, ticked for comparison, thrown away.
 
 import {h, fill, counted} from './dom.js';
-import {sure} from './annotate_panels.js';
+import {sure} from './dialogs.js';
 import {cellClass, createRunRow} from './run_row.js';
 import {columnsOf} from './runs_columns.js';
 import {state} from './store.js';
