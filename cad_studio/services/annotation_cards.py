@@ -14,7 +14,7 @@ from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import UNDOABLE, brief, told
 from cad_studio.services.annotation_history import line
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
@@ -176,7 +176,8 @@ class CardService:
         if not self._beliefs.is_ready(name, features):
             return {"similarity": None, "shared": shared, "classes": None}
         hidden = self._blindness.rows(self._datasets.get(name), who)
-        belief = self._beliefs.belief(name, features, Silent(), is_blind, who, hidden)
+        view = View(is_blind, who, hidden)
+        belief = self._beliefs.standing(name, features, Silent(), view).belief
         best = best_labels(belief[rows]).tolist()
         held = [set(side["candidates"]) for side in sides]
         can_be = best[0] != best[1] and all(

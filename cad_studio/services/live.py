@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.progress import Silent
 from cad_studio.mining.live_belief import SURE, highest
-from cad_studio.services.beliefs import BeliefService, Standing
+from cad_studio.services.beliefs import BeliefService, Standing, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService
 
@@ -58,7 +58,7 @@ class LiveService:
             return {"is_ready": False, "features": features}
         hidden = self._blindness.rows(record, who)
         found = self._beliefs.standing(
-            name, features, Silent(), who=who, blind=hidden, is_exact=is_idle
+            name, features, Silent(), View(who=who, blind=hidden), is_exact=is_idle
         )
         is_open = found.sets.sizes() > 1
         is_sure = highest(found.belief) > SURE

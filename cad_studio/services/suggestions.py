@@ -8,7 +8,7 @@ from cad_studio.core.annotation import ClassMap
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.progress import Silent
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.predictions import PredictionService
@@ -61,7 +61,8 @@ class SuggestionService:
             raise RecordNotFoundError(
                 "The neighbours are not found yet. Open a queue by neighbours."
             )
-        belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind, who, hidden)
+        view = View(is_blind, who, hidden)
+        belief = self._beliefs.suggestion(name, features, row, Silent(), view)
         return {
             "belief": belief,
             "features": features,

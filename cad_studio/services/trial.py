@@ -21,7 +21,7 @@ from cad_studio.queues._base import ORDERS, Situation
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_cards import CardService
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.simulation import SimulationConfig, SimulationService
@@ -186,7 +186,7 @@ class TrialService:
         features = self._beliefs.features(name)
         hidden = self._is_hidden(name)
         return self._beliefs.standing(
-            name, features, Silent(), original=hidden, is_exact=True
+            name, features, Silent(), View(original=hidden), is_exact=True
         ).belief
 
     def _is_hidden(self, name: str) -> bool:
