@@ -129,7 +129,8 @@ RUN_FIGURES = (
         "approximated_accuracy", "approximated_accuracy", "Approximated accuracy, held out",
         "approximated",
         "An estimate from the candidates of held-out samples; it needs no true label, but grows "
-        "with confidence, right or wrong: read it beside the mean confidence", 0, "Approx. at conf.",
+        "with confidence, right or wrong: read it beside the mean confidence", 0,
+        "Approx. at conf.",
     ),
     RunFigure(
         "mean_confidence", "mean_confidence", "Mean confidence, while training", "mean confidence",

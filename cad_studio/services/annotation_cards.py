@@ -18,6 +18,7 @@ from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import CardView
 
 _NEIGHBOURS = 10
 _COMMENTS = 20
@@ -82,7 +83,7 @@ class CardService:
 
     def card(
         self, name: str, rows: list[int], who: str, item: Item | None = None, near: bool = True
-    ) -> dict[str, Any]:
+    ) -> CardView:
         """One sample, or two side by side.
 
         Args:
@@ -120,7 +121,7 @@ class CardService:
             found |= self._between(name, rows, sides, who, bool(blind))
         return found
 
-    def of_item(self, name: str, item: Item, who: str) -> dict[str, Any]:
+    def of_item(self, name: str, item: Item, who: str) -> CardView:
         """The card of an item."""
         rows = [item.row] if item.other is None else [item.row, item.other]
         return self.card(name, rows, who, item)

@@ -21,6 +21,7 @@ from cad_studio.services.runs import RunService
 from cad_studio.services.slices import SliceService
 from cad_studio.services.suspects import SuspectService
 from cad_studio.store.projects import Project
+from cad_studio.views.diagnosis import DiagnosedRunView
 
 
 class Diagnosis:
@@ -96,7 +97,7 @@ class Diagnosis:
             self.maps.state(run["dataset"], f"{OF_A_RUN}{run['id']}")
             self.instances.instance(run["id"], 0)
 
-    def runs(self, name: str) -> list[dict[str, Any]]:
+    def runs(self, name: str) -> list[DiagnosedRunView]:
         """The runs on a dataset that have a model, newest first, and whether they were asked."""
         return [
             {

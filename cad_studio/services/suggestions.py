@@ -14,6 +14,7 @@ from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import name_of
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import SuggestionsView
 
 
 class SuggestionService:
@@ -36,7 +37,7 @@ class SuggestionService:
         self._predictions = predictions
         self._blindness = blindness
 
-    def of(self, name: str, row: int, who: str = "") -> dict[str, Any]:
+    def of(self, name: str, row: int, who: str = "") -> SuggestionsView:
         """What is made of a sample's candidates.
 
         While the answers of others are hidden from `who`, it rests on the imported sets alone:

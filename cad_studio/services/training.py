@@ -40,6 +40,7 @@ from cad_studio.services.training_choices import (
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 from cad_studio.training.settings import TrainConfig
+from cad_studio.views.training import TrainingOffersView
 
 if TYPE_CHECKING:
     from cad_studio.training.plan import Plan
@@ -106,7 +107,7 @@ class TrainingService:
         self._consensus = consensus
         self._processes: Processes | None = None
 
-    def offers(self, name: str) -> dict[str, Any]:
+    def offers(self, name: str) -> TrainingOffersView:
         """What a form needs to know to ask for a run on a dataset; see `training_choices`."""
         stored = [found.spec for found in self._mining.feature_sets(name)]
         return offers(self._datasets.load(name), self._mining.offered(name), stored)

@@ -25,6 +25,7 @@ from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.simulation import SimulationConfig, SimulationService
+from cad_studio.views.annotation import CardView, TrialWorthView
 
 MOST_ITEMS = 30
 MOST_ANSWERS = 60
@@ -63,9 +64,7 @@ class TrialService:
         found = [name for name in ORDERS.names() if not ORDERS.get(name).needs_rows]
         return [name for name in found if ORDERS.get(name).needs_graph or name == "random"]
 
-    def cards(
-        self, name: str, order: str, rows: Sequence[int] | None = None
-    ) -> list[dict[str, Any]]:
+    def cards(self, name: str, order: str, rows: Sequence[int] | None = None) -> list[CardView]:
         """The cards of a trial, at most `MOST_ITEMS`; see `CardService.card`.
 
         Args:
@@ -93,7 +92,7 @@ class TrialService:
             found.append({**card, "queue": -1, "position": position, "why": each.why})
         return found
 
-    def worth(self, name: str, order: str, answers: Mapping[int, Sequence[int]]) -> dict[str, Any]:
+    def worth(self, name: str, order: str, answers: Mapping[int, Sequence[int]]) -> TrialWorthView:
         """What answers would be worth if they were given.
 
         Args:

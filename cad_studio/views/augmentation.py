@@ -211,12 +211,17 @@ class EditSummaryView(TypedDict):
     pairs: list[EditPairView]
 
 
-class GalleryView(TypedDict):
-    """A part of a list of edits; `sources` is the sheet of what they were made from."""
+class EditPageView(TypedDict):
+    """A part of a list of edits, and what the judge says of all of them."""
 
     total: int
     offset: int
     edits: list[EditView]
     summary: EditSummaryView
+
+
+class GalleryView(EditPageView):
+    """The same, with their sheet, and in `sources` that of what they were made from."""
+
     sprite: SpriteView | None
     sources: SpriteView | None

@@ -177,7 +177,7 @@ class EntanglementView(TypedDict):
     curve: CurveView | None
 
 
-class TilesView(TypedDict):
+class TileRowsView(TypedDict):
     """Some samples as a run sees them.
 
     Attributes:
@@ -194,6 +194,11 @@ class TilesView(TypedDict):
     predicted: list[int]
     believed: list[float]
     right: list[bool | None]
+
+
+class TilesView(TileRowsView):
+    """The same, with the sheet of their thumbnails."""
+
     sprite: SpriteView | None
 
 

@@ -131,12 +131,17 @@ class PairEntryView(TypedDict):
     classes: list[int] | None
 
 
-class PairListView(TypedDict):
+class PairPageView(TypedDict):
     """A part of a list of pairs."""
 
     total: int
     offset: int
     pairs: list[PairEntryView]
+
+
+class PairListView(PairPageView):
+    """The same, with the sheet of the thumbnails of both members of each."""
+
     sprite: SpriteView | None
 
 

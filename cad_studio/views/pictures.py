@@ -19,7 +19,7 @@ class SpriteView(TypedDict):
     lines: int
 
 
-class NearView(TypedDict):
+class NearestView(TypedDict):
     """The samples nearest to one, the nearest first.
 
     Attributes:
@@ -30,4 +30,9 @@ class NearView(TypedDict):
     rows: list[int]
     similarity: list[float]
     candidates: list[list[int]]
+
+
+class NearView(NearestView):
+    """The same, with the sheet of their thumbnails."""
+
     sprite: SpriteView | None
