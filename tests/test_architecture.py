@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "jobs": {"core", "store", "jobs"},
     "services": {"core", "jobs", "services", "config", "views"} | LEAVES | ENGINE,
     "ui": {"core", "services", "ui", "views"},
-    "interface": {"core", "services", "interface", "config", "datasets", "mining"},
+    "interface": {"core", "services", "interface", "config", "datasets", "mining", "views"},
     "config": {"core"},
 }
 """Room to the rooms and top modules it may import; a top module not named may import all."""
