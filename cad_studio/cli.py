@@ -185,7 +185,7 @@ def import_dataset(
     arguments = {
         "source": resolved_source(source), "name": name, "skip_bad": skip_bad, "options": options,
     }  # fmt: skip
-    run("import", arguments, as_json, _import_text, f"Import {name}")
+    run("import", arguments, as_json, _import_text, {})
 
 
 @app.command()
@@ -215,7 +215,7 @@ def synthesize(
         "mean_size": mean_size,
     }  # fmt: skip
     arguments = {"name": name, "config": config}
-    run("synthesize", arguments, as_json, synthesis_text, f"Synthesize sets of {name}")
+    run("synthesize", arguments, as_json, synthesis_text, {})
 
 
 @app.command()
@@ -232,7 +232,7 @@ def extract(
         {"name": name, "features": features},
         as_json,
         lambda r: f"{r['features']}: {r['description']}, {r['seconds']:.1f} s",
-        f"Extract {features} of {name}",
+        {},
     )
 
 
@@ -265,7 +265,7 @@ def mine(
     arguments = {
         "name": name, "features": features, "config": config, "labels": labels, "split": split,
     }  # fmt: skip
-    run("mine", arguments, as_json, _mining_text, f"Find pairs of {name}")
+    run("mine", arguments, as_json, _mining_text, {})
 
 
 @app.command()

@@ -77,8 +77,7 @@ def augment(
             if background:
                 show(services.augmentation.submit(request), as_json, _background_text)
                 return
-            title = f"Make {editor} edits of {dataset}"
-            result = run_as_job(services, "augment", title, asdict(request), line)
+            result = run_as_job(services, "augment", asdict(request), line)
         finally:
             line.clear()
     show(result, as_json, _edits_text)
@@ -119,8 +118,8 @@ def _train_editor(services: Services, request: EditModelRequest, line: Line) -> 
     def attach(job: Job) -> None:
         services.edit_models.attach(model.id, job.id)
 
-    title = f"Train an editor of {request.dataset}"
-    return run_as_job(services, "edit-model", title, {"editor": model.id}, line, attach)
+    arguments = {"editor": model.id}
+    return run_as_job(services, "edit-model", arguments, line, attach, dataset=request.dataset)
 
 
 @edits_app.command("list")
@@ -149,7 +148,8 @@ def judge_set(
         run_id = services.judges.choose(name, run)
         arguments = {"name": name, "set": number, "run": run_id}
         try:
-            found = run_as_job(services, "judge-edits", f"Judge edits of {name}", arguments, line)
+            judge = services.judges.name(run_id)
+            found = run_as_job(services, "judge-edits", arguments, line, run=judge)
         finally:
             line.clear()
     show(found, as_json, lambda r: f"{r['judged']:,} edits of set {r['set']} are judged.")

@@ -68,8 +68,8 @@ def pack(
                 services.training.attach(made.id, job.id)
 
             arguments = {"run": made.id, "out": str(target.absolute())}
-            title = services.travel.title(made)
-            result = run_as_job(services, "pack", title, arguments, line, attach)
+            about = services.travel.about(made)
+            result = run_as_job(services, "pack", arguments, line, attach, **about)
     finally:
         line.clear()
     show(result, as_json, _pack_text)
@@ -96,7 +96,7 @@ def take(
 ) -> None:
     """Bring the result of a packed run back, as if it had been trained here."""
     arguments = {"file": os.path.abspath(file.expanduser())}
-    run("take", arguments, as_json, result_text, f"Take back {file.name}")
+    run("take", arguments, as_json, result_text, {"file": file.name})
 
 
 @run_app.command()

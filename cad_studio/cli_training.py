@@ -109,8 +109,8 @@ def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]
         services.training.attach(number, job.id)
 
     try:
-        title = f"Train {run['name']} on {run['dataset']}"
-        return run_as_job(services, "train", title, {"run": number}, line, attach)
+        about = {"run": run["name"], "dataset": run["dataset"]}
+        return run_as_job(services, "train", {"run": number}, line, attach, **about)
     except JobCancelled:
         job = services.runs.get(number)["job"]
         print(f"Go on with it: python -m cad_studio jobs resume {job}", file=sys.stderr)

@@ -80,7 +80,7 @@ def run(
     arguments: dict[str, Any],
     as_json: bool,
     text: Callable[[dict[str, Any]], str],
-    title: str = "",
+    about: dict[str, str] | None = None,
 ) -> None:
     """Do a piece of work in this process and print what came of it.
 
@@ -89,15 +89,15 @@ def run(
         arguments: As a job of this kind stores them.
         as_json: Whether to print JSON.
         text: Puts the result into words otherwise.
-        title: With one, the work is a job that the window shows and others wait for; without,
-            it is done at once, whatever else is at work.
+        about: What its title names beside the arguments; the work is then a job that the window
+            shows and others wait for. None does it at once, whatever else is at work.
     """
     line = Line()
     about = "" if kind == "import" else str(arguments.get("name", ""))
     with opened(about) as services:
         try:
-            if title:
-                result = run_as_job(services, kind, title, arguments, line)
+            if about is not None:
+                result = run_as_job(services, kind, arguments, line, **about)
             else:
                 result = run_operation(services, kind, arguments, line)
         finally:
@@ -108,20 +108,20 @@ def run(
 def run_as_job(
     services: Services,
     kind: str,
-    title: str,
     arguments: dict[str, Any],
     line: Line,
     on_add: Callable[[Job], None] = lambda job: None,
+    **about: str,
 ) -> dict[str, Any]:
     """Do a piece of work in this process, as a job that the window shows and others wait for.
 
     Args:
         services: Over the project.
         kind: Kind of the job.
-        title: What the window calls it.
         arguments: What it needs to be done again in the background, should it be interrupted.
         line: Shows how far it is.
         on_add: Told the job as soon as it has a row, before it waits for its turn.
+        about: What its title names beside its arguments.
 
     Returns:
         What came of it.
@@ -134,7 +134,7 @@ def run_as_job(
     def wait(blocker: Job) -> None:
         line.report(blocker.fraction, f"Waiting for job {blocker.id}: {blocker.title}")
 
-    job = services.jobs.run_here(kind, title, arguments, on_add, wait)
+    job = services.jobs.run_here(kind, arguments, on_add, wait, **about)
     return run_job(services, job, line)
 
 

@@ -51,7 +51,7 @@ def _serve(config: AppConfig, login: "Login | None") -> int:
     if services.project.read_only:
         pass  # nothing is made here, and no job is run
     elif services.sample.is_wanted():
-        services.jobs.submit_for_the_house("open-sample", "Open the sample", {})
+        services.jobs.submit_for_the_house("open-sample", {})
     else:
         services.queue.wake()
     from cad_studio.ui.app import build_window, launch

@@ -31,15 +31,16 @@ WITHOUT_ENGINE = {
 """Modules of these rooms that load no torch, for forms."""
 MAY_IMPORT = {
     "core": {"core"},
+    "views": {"views"},
     **{room: {"core", room} for room in LEAVES},
     "models": {"core", "models"},
     "augment": {"core", "models", "augment"},
     "algorithms": {"core", "models", "algorithms"},
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
-    "services": {"core", "jobs", "services", "config"} | LEAVES | ENGINE,
-    "ui": {"core", "services", "ui"},
-    "interface": {"core", "services", "interface", "config", "datasets", "mining"},
+    "services": {"core", "jobs", "services", "config", "views"} | LEAVES | ENGINE,
+    "ui": {"core", "services", "ui", "views"},
+    "interface": {"core", "services", "interface", "config", "datasets", "mining", "views"},
     "config": {"core"},
 }
 """Room to the rooms and top modules it may import; a top module not named may import all."""

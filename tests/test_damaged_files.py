@@ -15,7 +15,8 @@ from cad_studio.services.operations import run_operation
 from cad_studio.services.training import TrainingRequest
 from cad_studio.store import blobs as blobs_module
 from cad_studio.store.projects import Project
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from tests import every_kind
 from tests.every_kind import DAMAGES, IMAGES, POINTS, VOTED, addresses
 

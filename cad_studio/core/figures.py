@@ -94,6 +94,8 @@ class RunFigure:
         short: What a chart calls it.
         about: What it is, in a sentence.
         colour: Which colour of the palette it has in a chart.
+        head: Head of its column in the table of runs; empty where it has none.
+        unit: `share` (0 to 1, shown in per cent) or `number`.
         of_last: Whether the newest epoch says it, not the one whose model is kept.
         is_shown: Whether panel, command and card show it.
     """
@@ -104,6 +106,8 @@ class RunFigure:
     short: str
     about: str
     colour: int
+    head: str = ""
+    unit: str = "share"
     of_last: bool = False
     is_shown: bool = True
 
@@ -126,6 +130,7 @@ RUN_FIGURES = (
         "approximated",
         "An estimate from the candidates of held-out samples; it needs no true label, but grows "
         "with confidence, right or wrong: read it beside the mean confidence", 0,
+        "Approx. at conf.",
     ),
     RunFigure(
         "mean_confidence", "mean_confidence", "Mean confidence, while training", "mean confidence",
@@ -137,20 +142,23 @@ RUN_FIGURES = (
     ),
     RunFigure(
         "set_likelihood", "set_likelihood", "Sets explained, held out", "set likelihood",
-        "Mean log-likelihood of the sets held out; higher is better", 9, is_shown=False,
+        "Mean log-likelihood of the sets held out: how well predictions explain which candidates "
+        "are there and which are missing. Higher is better; selects the model and ranks runs on "
+        "the same data, needs no true label", 9, "Sets explained", "number", is_shown=False,
     ),
     RunFigure(
         "test_accuracy", "oracle/test_accuracy", "Test accuracy", "test",
-        "Of the selected model on the test split", 1,
+        "Of the selected model on the test split", 1, "Test",
     ),
     RunFigure(
         "entangled_accuracy", "oracle/entangled/0.1/instance_accuracy", "Most entangled 0.1 %",
         "instances right",
-        "Accuracy on the test samples of the closest 0.1 % of cross-class pairs", 1,
+        "Accuracy on the test samples of the closest 0.1 % of cross-class pairs", 1, "Entangled",
     ),
     RunFigure(
         "disambiguation", "oracle/disambiguation", "Disambiguation", "disambig.",
-        "Share of training samples whose most believed candidate is the true one", 4, of_last=True,
+        "Share of training samples whose most believed candidate is the true one", 4, "Disamb.",
+        of_last=True,
     ),
 )  # fmt: skip
 """Of a run while it trains; in the order in which they are shown."""

@@ -19,6 +19,7 @@ from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.datasets import check_row
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.training import TrainingRequest
+from cad_studio.views.datasets import DatasetView
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
@@ -52,7 +53,7 @@ class StudioDataset:
         """C names, in the order of the indices."""
         return list(self._services.datasets.get(self.name).class_names)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> DatasetView:
         """What it holds in numbers: `DatasetService.describe`."""
         self._services.sets.settle(self.name)
         return self._services.datasets.describe(self.name)

@@ -16,6 +16,7 @@ from cad_studio.core.errors import (
     SettingError,
 )
 from cad_studio.core.records import ACTIVE, ENDED
+from cad_studio.views.training import RunView
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
@@ -41,7 +42,7 @@ class StudioRun:
         """Its name and how it stands."""
         return f"<run {self.id}, {self.describe()['name']}: {self.status}>"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RunView:
         """Everything known of it but its curves: `RunService.get`."""
         return self._services.runs.get(self.id)
 

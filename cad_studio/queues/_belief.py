@@ -1,4 +1,4 @@
-"""Belief as dense parts, for orders that look at all classes of all samples."""
+"""What is known of all samples, for the orders that need it: belief, neighbours, what is open."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,13 @@ def dense_belief(situation: Situation) -> NDArray[np.float32]:
     """Belief of every sample, float32 (N, C); 0 outside the candidates."""
     assert situation.belief is not None
     return situation.belief.toarray()
+
+
+def neighbours(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The neighbours of every sample and their cosines, int64 and float32 (N, K)."""
+    assert situation.index is not None
+    assert situation.cosine is not None
+    return situation.index, situation.cosine
 
 
 def ambiguous(situation: Situation) -> NDArray[np.bool_]:

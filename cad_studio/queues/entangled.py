@@ -4,7 +4,7 @@ import numpy as np
 
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import dense_belief
+from cad_studio.queues._belief import dense_belief, neighbours
 
 
 class MostEntangled:
@@ -22,9 +22,7 @@ class MostEntangled:
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """The closest first."""
-        index, cosine = situation.index, situation.cosine
-        assert index is not None
-        assert cosine is not None
+        index, cosine = neighbours(situation)
         best = dense_belief(situation).argmax(axis=1)
         left = np.repeat(np.arange(len(index)), index.shape[1])
         right, close = index.ravel(), cosine.ravel()

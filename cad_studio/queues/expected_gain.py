@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous, dense_belief
+from cad_studio.queues._belief import ambiguous, dense_belief, neighbours
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -78,10 +78,9 @@ def neighbour_graph(situation: Situation) -> "csr_array":
     """The weights of the neighbours, rows summing to 1, CSR float32 (N, N)."""
     from scipy import sparse
 
-    assert situation.index is not None
-    assert situation.cosine is not None
-    index, n_samples = situation.index, len(situation.index)
-    weights = np.where(index >= 0, np.maximum(situation.cosine, 0.0), 0.0).astype(np.float32)
+    index, cosine = neighbours(situation)
+    n_samples = len(index)
+    weights = np.where(index >= 0, np.maximum(cosine, 0.0), 0.0).astype(np.float32)
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     starts = np.arange(n_samples + 1) * index.shape[1]
     return sparse.csr_array(

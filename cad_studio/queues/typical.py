@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous
+from cad_studio.queues._belief import ambiguous, neighbours
 
 
 class MostTypical:
@@ -25,9 +25,7 @@ class MostTypical:
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """The densest of what no sample before covers first, then the densest of the rest."""
-        index, cosine = situation.index, situation.cosine
-        assert index is not None
-        assert cosine is not None
+        index, cosine = neighbours(situation)
         density = np.where(index >= 0, cosine, 0.0).sum(axis=1) / max(index.shape[1], 1)
         rows = np.flatnonzero(ambiguous(situation))
         rows = rows[np.argsort(-density[rows], kind="stable")]

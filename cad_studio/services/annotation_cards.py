@@ -14,10 +14,11 @@ from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation import UNDOABLE, brief, told
 from cad_studio.services.annotation_history import line
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import CardView
 
 _NEIGHBOURS = 10
 _COMMENTS = 20
@@ -82,7 +83,7 @@ class CardService:
 
     def card(
         self, name: str, rows: list[int], who: str, item: Item | None = None, near: bool = True
-    ) -> dict[str, Any]:
+    ) -> CardView:
         """One sample, or two side by side.
 
         Args:
@@ -120,7 +121,7 @@ class CardService:
             found |= self._between(name, rows, sides, who, bool(blind))
         return found
 
-    def of_item(self, name: str, item: Item, who: str) -> dict[str, Any]:
+    def of_item(self, name: str, item: Item, who: str) -> CardView:
         """The card of an item."""
         rows = [item.row] if item.other is None else [item.row, item.other]
         return self.card(name, rows, who, item)
@@ -176,7 +177,8 @@ class CardService:
         if not self._beliefs.is_ready(name, features):
             return {"similarity": None, "shared": shared, "classes": None}
         hidden = self._blindness.rows(self._datasets.get(name), who)
-        belief = self._beliefs.belief(name, features, Silent(), is_blind, who, hidden)
+        view = View(is_blind, who, hidden)
+        belief = self._beliefs.standing(name, features, Silent(), view).belief
         best = best_labels(belief[rows]).tolist()
         held = [set(side["candidates"]) for side in sides]
         can_be = best[0] != best[1] and all(

@@ -14,6 +14,7 @@ from cad_studio.services.annotation import AnnotationService
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import ActionView, HistoryView
 
 _MOST_LINES = 500
 
@@ -38,7 +39,7 @@ class AnnotationHistory:
         self._sets = sets
         self._annotation = annotation
 
-    def newest(self, name: str, before: int = 0, limit: int = 50) -> dict[str, Any]:
+    def newest(self, name: str, before: int = 0, limit: int = 50) -> HistoryView:
         """The newest actions, or those before a number.
 
         Returns:
@@ -56,7 +57,7 @@ class AnnotationHistory:
             "actions": list(self._told(name, actions, map(line, actions))),
         }  # fmt: skip
 
-    def of_row(self, name: str, row: int) -> list[dict[str, Any]]:
+    def of_row(self, name: str, row: int) -> list[ActionView]:
         """Everything done to one sample, oldest first."""
         check_row(self._datasets.load(name), row)
         book = self._sets.book(name)

@@ -19,6 +19,7 @@ from cad_studio.services.consensus import ConsensusService
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import OrderView, QueueView
 
 LEASE_SECONDS = 600.0
 """How long an item that was handed out is kept for its annotator."""
@@ -60,7 +61,7 @@ class QueueService:
         self._clock = clock
         self._ranked: dict[int, int] = {}
 
-    def orders(self) -> list[dict[str, Any]]:
+    def orders(self) -> list[OrderView]:
         """The orders there are: `name`, `title`, `says`, `needs_rows`."""
         found = {name: ORDERS.get(name) for name in ORDERS.names()}
         return [
@@ -168,7 +169,7 @@ class QueueService:
             "created_by": self._access.name(who or "owner"),
         })  # fmt: skip
 
-    def queues(self, name: str, who: str = "") -> list[dict[str, Any]]:
+    def queues(self, name: str, who: str = "") -> list[QueueView]:
         """All queues of a dataset, newest first, each with its progress."""
         found = self._project.annotation_queues.of(self._datasets.get(name).id)
         return [self.describe(queue, who) for queue in found]
@@ -184,7 +185,7 @@ class QueueService:
             raise RecordNotFoundError(f"Queue {queue_id} belongs to another dataset than {name}.")
         return queue
 
-    def describe(self, queue: Queue, who: str) -> dict[str, Any]:
+    def describe(self, queue: Queue, who: str) -> QueueView:
         """A queue for a window: what it is, and how far it is."""
         progress = self._project.annotation_queues.progress(queue.id, who, self._clock())
         return {

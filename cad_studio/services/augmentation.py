@@ -94,22 +94,20 @@ class AugmentationService:
             SettingError, ResourceError: It cannot be done, with the reason.
         """
         self._checked(request)
-        title = f"Make {request.editor} edits of {request.dataset}"
-        return {"job": self._jobs.submit("augment", title, asdict(request)).id}
+        return {"job": self._jobs.submit("augment", asdict(request)).id}
 
     def submit_estimate(self, request: AugmentRequest) -> dict[str, int]:
         """Measure in the background what edits will take; the job's result is the estimate."""
         self._checked(request)
-        title = f"Measure {request.editor} on {request.dataset}"
-        return {"job": self._jobs.submit("estimate-edits", title, asdict(request)).id}
+        return {"job": self._jobs.submit("estimate-edits", asdict(request)).id}
 
     def submit_judging(self, set_id: int, run_id: int) -> dict[str, int]:
         """Judge all edits of a set by a run, in the background; returns `job`."""
         name = self._sets.name_of(self._project.edits.get(set_id))
         self._judges.check(name, run_id)
         arguments = {"name": name, "set": set_id, "run": run_id}
-        title = f"Judge edits of {name} by {self._judges.name(run_id)}"
-        return {"job": self._jobs.submit("judge-edits", title, arguments).id}
+        judge = self._judges.name(run_id)
+        return {"job": self._jobs.submit("judge-edits", arguments, run=judge).id}
 
     def make(self, request: AugmentRequest, progress: Progress) -> dict[str, Any]:
         """Make the edits that are wanted and not there yet, and judge them.

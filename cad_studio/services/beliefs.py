@@ -84,6 +84,28 @@ class Standing:
     belief: "csr_array"
 
 
+@dataclass(frozen=True)
+class View:
+    """What of the annotators' answers a belief is over.
+
+    Attributes:
+        original: None of them: the sets as they were imported.
+        who: For whom, where anything is hidden from them.
+        blind: Rows that they must see as they were imported.
+    """
+
+    original: bool = False
+    who: str = ""
+    blind: frozenset[int] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Equal for views of equal belief; empty for that of everything."""
+        return "original" if self.original else f"seen by {self.who}" if self.blind else ""
+
+
+EVERYTHING = View()
+
 _Key = tuple[int, str, str, str]
 """Dataset, imported sets, features, and whose view of them."""
 
@@ -153,26 +175,12 @@ class BeliefService:
         """The features themselves, rows of unit length, float32 (N, D)."""
         return self.graph(name, features, Silent()).features
 
-    def belief(
-        self,
-        name: str,
-        features: str,
-        progress: Progress,
-        original: bool = False,
-        who: str = "",
-        blind: frozenset[int] = frozenset(),
-    ) -> "csr_array":
-        """Belief over the candidates as they are, or were a few actions ago; see `standing`."""
-        return self.standing(name, features, progress, original, who, blind).belief
-
     def standing(
         self,
         name: str,
         features: str,
         progress: Progress,
-        original: bool = False,
-        who: str = "",
-        blind: frozenset[int] = frozenset(),
+        view: View = EVERYTHING,
         is_exact: bool = False,
     ) -> Standing:
         """The belief over the candidates as they are, or were a few actions ago.
@@ -183,33 +191,31 @@ class BeliefService:
             name: The dataset.
             features: What neighbours and head go by.
             progress: Told how far finding the neighbours is.
-            original: Over the imported sets instead, without what any annotator said.
-            who: For whom, where anything is hidden from them.
-            blind: Rows that they must see as they were imported.
+            view: What of the annotators' answers it is over.
             is_exact: Not even one action ago.
         """
         graph = self.graph(name, features, progress)
         book = self._sets.book(name)
-        head = 0 if book is None or original else book.head
+        head = 0 if book is None or view.original else book.head
         record = self._datasets.get(name)
-        view = "original" if original else f"seen by {who}" if blind else ""
         # The classes themselves are never a few actions old: nobody is shown one that was merged.
-        view += json.dumps(ClassMap.from_json(None if book is None else book.classes).to_json())
+        classes = ClassMap.from_json(None if book is None else book.classes).to_json()
         # Equal files may be annotated apart, each in a book of its own.
-        key = (record.id, self._sets.base_version(name).hash, features, view)
+        seen = view.name + json.dumps(classes)
+        key = (record.id, self._sets.base_version(name).hash, features, seen)
         with self._lock:
             known = self._beliefs.get(key)
             # A belief that hides more than it must is as good as one of a few actions ago.
-            if known is not None and not (blind <= known.blind and known.head <= head):
+            if known is not None and not (view.blind <= known.blind and known.head <= head):
                 known = None
             late = 0 if is_exact else ACTIONS_BETWEEN - 1
             if known is not None and head - known.head <= late:
                 return known
             if known is None or record.n_samples <= RENEWED_AT_ONCE:
-                return self._renewed(key, name, graph, head, original, blind)
+                return self._renewed(key, name, graph, head, view)
             if key not in self._at_work:
                 self._at_work.add(key)
-                arguments = (key, name, graph, head, original, blind)
+                arguments = (key, name, graph, head, view)
                 threading.Thread(target=self._renew_beside, args=arguments, daemon=True).start()
             return known
 
@@ -225,11 +231,9 @@ class BeliefService:
         finally:
             self._at_work.discard(key)
 
-    def _renewed(
-        self, key: _Key, name: str, graph: Graph, head: int, original: bool, blind: frozenset[int]
-    ) -> Standing:
-        sets = self._sets.original(name) if original else self._sets.seen(name, blind)
-        made = Standing(head, blind, sets, graph.belief(sets))
+    def _renewed(self, key: _Key, name: str, graph: Graph, head: int, view: View) -> Standing:
+        sets = self._sets.original(name) if view.original else self._sets.seen(name, view.blind)
+        made = Standing(head, view.blind, sets, graph.belief(sets))
         with self._lock:
             self._beliefs[key] = made
         return made
@@ -240,12 +244,10 @@ class BeliefService:
         features: str,
         row: int,
         progress: Progress,
-        original: bool = False,
-        who: str = "",
-        blind: frozenset[int] = frozenset(),
+        view: View = EVERYTHING,
     ) -> dict[int, float]:
         """Belief in each candidate of one sample, sum 1; the rest as in `standing`."""
-        belief = self.belief(name, features, progress, original, who, blind)
+        belief = self.standing(name, features, progress, view).belief
         part = slice(int(belief.indptr[row]), int(belief.indptr[row + 1]))
         return {
             int(c): round(float(w), 4)

@@ -18,6 +18,7 @@ from cad_studio.services.run_figures import entangled_of, figures_of, part_of
 from cad_studio.services.run_inputs import split_rows
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
+from cad_studio.views.comparison import ComparisonView
 
 MOST_RUNS = 20
 CHANGES = ("fixed", "broken", "moved")
@@ -42,7 +43,7 @@ class ComparisonService:
         self._predictions = predictions
         self._confusion = confusion
 
-    def compare(self, run_ids: list[int], split: str | None = None) -> dict[str, Any]:
+    def compare(self, run_ids: list[int], split: str | None = None) -> ComparisonView:
         """Compare runs; the first is the one the others are held against.
 
         What can be compared is; the rest is said in `notes`, and has no difference.

@@ -32,6 +32,7 @@ from cad_studio.services.run_figures import (
     similarity_curve,
 )
 from cad_studio.services.runs import name_of
+from cad_studio.views.diagnosis import ClassesView, EntanglementView, OverviewView, ReliabilityView
 
 MATRICES = ("confusion", "ambiguity", "co-occurrence", "set-model")
 ORDERS = ("similar", "own")
@@ -53,7 +54,7 @@ class ConfusionService:
         most: int = 24,
         order: str = "similar",
         find: str = "",
-    ) -> dict[str, Any]:
+    ) -> OverviewView:
         """A run at a glance.
 
         Args:
@@ -108,7 +109,7 @@ class ConfusionService:
             "notes": [*found.notes, *_notes(found, rows, whole)],
         }  # fmt: skip
 
-    def classes(self, run_id: int, split: str | None = None) -> dict[str, Any]:
+    def classes(self, run_id: int, split: str | None = None) -> ClassesView:
         """Every class in numbers, and the reliability diagram.
 
         Returns:
@@ -134,7 +135,7 @@ class ConfusionService:
             "reliability": _bins(reliability_of(found, rows)),
         }
 
-    def reliability(self, run_id: int, label: int, split: str | None = None) -> dict[str, Any]:
+    def reliability(self, run_id: int, label: int, split: str | None = None) -> ReliabilityView:
         """The reliability diagram of the samples predicted as a class (oracle).
 
         Returns:
@@ -148,7 +149,7 @@ class ConfusionService:
         bins = _bins(reliability_of(found, found.rows(split), label))
         return {"class": label, "name": names[label], "reliability": bins}
 
-    def entanglement(self, run_id: int, split: str | None = None) -> dict[str, Any]:
+    def entanglement(self, run_id: int, split: str | None = None) -> EntanglementView:
         """What training made of the entangled pairs, in train and test.
 
         Returns:

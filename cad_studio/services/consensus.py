@@ -16,6 +16,7 @@ from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.loaded import ANNOTATION, LoadedDataset
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import ConsensusView
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ConsensusService:
                 self._held[key] = self._judged(data, self._annotators.votes(name))
             return self._held[key]
 
-    def people(self, name: str) -> dict[str, Any]:
+    def people(self, name: str) -> ConsensusView:
         """How good each annotator is by the consensus, on samples whose answers are not hidden.
 
         Returns:

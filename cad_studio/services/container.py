@@ -95,6 +95,7 @@ class Services:
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(
             self.queue, self.project.jobs, self.require_writable,
+            {name: kind.title for name, kind in KINDS.items()},
             [name for name, kind in KINDS.items() if kind.is_of_the_house],
         )  # fmt: skip
         self.runs = RunService(self.project, self.access)

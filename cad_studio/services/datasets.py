@@ -19,6 +19,7 @@ from cad_studio.services.blindness import Blindness
 from cad_studio.services.fields import FieldService
 from cad_studio.services.loaded import ANNOTATION, Cache, LoadedDataset
 from cad_studio.store.projects import Project
+from cad_studio.views.datasets import CoOccurrenceView, DatasetView, InstanceView, SetModelView
 
 MAX_MATRIX_CLASSES = 60
 """Classes shown in a K x K matrix; of more, those with the largest off-diagonal cells."""
@@ -136,7 +137,7 @@ class DatasetService:
             self._project.datasets.remove(name)
         return {"removed": name, "freed_bytes": removal.freed_bytes}
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> DatasetView:
         """What a dataset holds, in numbers.
 
         Returns:
@@ -188,7 +189,7 @@ class DatasetService:
             "held_together": None if known else set_figures.held_together(data),
         }
 
-    def co_occurrence(self, name: str) -> dict[str, Any]:
+    def co_occurrence(self, name: str) -> CoOccurrenceView:
         """How many samples hold both of two classes.
 
         Returns:
@@ -203,7 +204,7 @@ class DatasetService:
             "n_classes": len(counts),
         }
 
-    def set_model(self, name: str) -> dict[str, Any]:
+    def set_model(self, name: str) -> SetModelView:
         """Which class is mistaken for which, by the sets alone: `set_figures.set_model`.
 
         Of more than `MAX_MATRIX_CLASSES` classes, those with the largest cells of the
@@ -241,7 +242,7 @@ class DatasetService:
             rows = np.array([row for row in rows if text in data.ids[row].casefold()], np.int64)
         return rows
 
-    def instance(self, name: str, row: int, reveal: bool = False) -> dict[str, Any]:
+    def instance(self, name: str, row: int, reveal: bool = False) -> InstanceView:
         """One sample: id, split, candidates, votes, fields, tags; the true label when revealed.
 
         Raises:

@@ -21,6 +21,7 @@ from cad_studio.services.runs import RunService
 from cad_studio.services.slices import SliceService
 from cad_studio.services.suspects import SuspectService
 from cad_studio.store.projects import Project
+from cad_studio.views.diagnosis import DiagnosedRunView
 
 
 class Diagnosis:
@@ -72,7 +73,7 @@ class Diagnosis:
         """
         self._runs.model_path(run_id)
         name = self._runs.get(run_id)["name"]
-        return {"job": self._jobs.submit("diagnose", f"Diagnose {name}", {"run": run_id}).id}
+        return {"job": self._jobs.submit("diagnose", {"run": run_id}, run=name).id}
 
     def prepare(self, run_id: int, progress: Progress) -> dict[str, Any]:
         """Ask a run's model about every sample, unless that was done; `run` and its figures."""
@@ -96,7 +97,7 @@ class Diagnosis:
             self.maps.state(run["dataset"], f"{OF_A_RUN}{run['id']}")
             self.instances.instance(run["id"], 0)
 
-    def runs(self, name: str) -> list[dict[str, Any]]:
+    def runs(self, name: str) -> list[DiagnosedRunView]:
         """The runs on a dataset that have a model, newest first, and whether they were asked."""
         return [
             {

@@ -26,6 +26,7 @@ from cad_studio.store.array_files import BrokenFile, open_array
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project, folder_size
 from cad_studio.training.denoiser_settings import EDITOR_FILE, DenoiserConfig
+from cad_studio.views.augmentation import EditModelView
 
 if TYPE_CHECKING:
     from cad_studio.training.denoising import DenoisingReport
@@ -110,9 +111,7 @@ class EditModelService:
         """Train in the background; returns `editor` and `job`, their numbers."""
         model = self.create(request)
         try:
-            job = self._jobs.submit(
-                "edit-model", f"Train an editor of {request.dataset}", {"editor": model.id}
-            )
+            job = self._jobs.submit("edit-model", {"editor": model.id}, dataset=request.dataset)
         except BaseException:
             self._project.edit_models.delete(model.id)
             raise
@@ -177,7 +176,7 @@ class EditModelService:
             "belief": model.belief,
         }
 
-    def all(self, name: str) -> list[dict[str, Any]]:
+    def all(self, name: str) -> list[EditModelView]:
         """The editors of a dataset, newest first, as plain values."""
         return [self._row(model) for model in self._project.edit_models.all(self._id(name))]
 

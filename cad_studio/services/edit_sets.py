@@ -21,6 +21,7 @@ from cad_studio.services.evidence import aligned, pair_cells
 from cad_studio.services.pictures import MAX_SPRITE_CELLS, THUMBNAIL_PX, centred, sheet
 from cad_studio.store.edits import EditIndex
 from cad_studio.store.projects import Project
+from cad_studio.views.augmentation import EditPageView, EditSetView
 
 _MOST_REMEMBERED = 1_000_000
 """Edits whose rows are kept in memory, of all sets together: 56 bytes each."""
@@ -95,7 +96,7 @@ class EditSetService:
                 self._known[key] = read()
             return self._known[key]
 
-    def all(self, name: str | None = None) -> list[dict[str, Any]]:
+    def all(self, name: str | None = None) -> list[EditSetView]:
         """The sets, of one dataset or all, newest first.
 
         Returns:
@@ -238,7 +239,7 @@ class EditSetService:
 
     def gallery(
         self, set_id: int, judge_key: str | None, wanted: GalleryFilter, offset: int, limit: int
-    ) -> dict[str, Any]:
+    ) -> EditPageView:
         """A page of stored edits, and what the judge says of all of them.
 
         Args:

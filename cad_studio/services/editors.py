@@ -20,6 +20,7 @@ from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.prompts import PromptService
 from cad_studio.store.projects import Project
 from cad_studio.training.denoiser_settings import EDITOR_FILE
+from cad_studio.views.augmentation import EditorView
 
 if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
@@ -42,7 +43,7 @@ class EditorService:
         self._loaded: tuple[tuple[object, ...], Editor] | None = None
         self._lock = Lock()
 
-    def offers(self, name: str) -> list[dict[str, Any]]:
+    def offers(self, name: str) -> list[EditorView]:
         """Each editor as a form shows it.
 
         Returns:

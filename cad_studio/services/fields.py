@@ -12,6 +12,7 @@ from cad_studio.services.blindness import Blindness
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.blobs import Blobs
 from cad_studio.store.projects import Project
+from cad_studio.views.datasets import FieldsView
 
 MOST_VALUES = 200
 """Values of a field that are listed, those of most samples; all can be asked for."""
@@ -29,7 +30,7 @@ class FieldService:
         self._project = project
         self._blindness = blindness
 
-    def describe(self, data: LoadedDataset) -> dict[str, Any]:
+    def describe(self, data: LoadedDataset) -> FieldsView:
         """The fields and tags of a dataset.
 
         Returns:

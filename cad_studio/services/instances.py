@@ -14,6 +14,12 @@ from cad_studio.services.answers import Predictions
 from cad_studio.services.datasets import check_row
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import RunService, name_of
+from cad_studio.views.diagnosis import (
+    CameApartView,
+    DiagnosedPairView,
+    DiagnosedSampleView,
+    TileRowsView,
+)
 
 _MOST_RUNS = 8
 _MOST_CLASSES = 6
@@ -33,7 +39,7 @@ class InstanceService:
         """Numbers of the runs on a dataset whose models were asked, newest first."""
         return [row["id"] for row in self._runs.all(name) if self._predictions.is_ready(row["id"])]
 
-    def tiles(self, run_id: int, rows: list[int]) -> dict[str, Any]:
+    def tiles(self, run_id: int, rows: list[int]) -> TileRowsView:
         """Some samples as the grid shows them.
 
         Returns:
@@ -83,7 +89,7 @@ class InstanceService:
         every = np.concatenate(near)
         return {"total": len(every), "pairs": every[:limit].tolist()}
 
-    def instance(self, run_id: int, row: int) -> dict[str, Any]:
+    def instance(self, run_id: int, row: int) -> DiagnosedSampleView:
         """One sample under a run and the other runs on its dataset.
 
         Returns:
@@ -114,7 +120,7 @@ class InstanceService:
             "nearest_other": round(float(found.similarity[row]), 4),
         }
 
-    def came_apart(self, run_id: int, most: int = 40) -> dict[str, Any]:
+    def came_apart(self, run_id: int, most: int = 40) -> CameApartView:
         """The closest pairs of different classes that training took apart.
 
         Returns:
@@ -130,7 +136,7 @@ class InstanceService:
         pairs = np.asarray(found.pairs(part))[taken[:most]]
         return {"part": part, "total": len(taken), "pairs": pairs.tolist()}
 
-    def pair(self, run_id: int, i: int, j: int) -> dict[str, Any]:
+    def pair(self, run_id: int, i: int, j: int) -> DiagnosedPairView:
         """Two samples in the features of each run, and when they came apart.
 
         Returns:

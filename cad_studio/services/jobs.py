@@ -1,6 +1,6 @@
 """Start, follow, order, stop and resume background work."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cad_studio.core.records import ACTIVE, Job
@@ -16,28 +16,36 @@ class JobService:
         queue: JobQueue,
         jobs: Jobs,
         require_writable: Callable[[], None],
+        titles: Mapping[str, str],
         kinds_of_the_house: Collection[str] = (),
     ) -> None:
         """Submit to `queue`, read from `jobs`, ask `require_writable` before a change.
 
-        Work of `kinds_of_the_house` is what the studio does for whoever looks or annotates.
+        What a job is called is made of the title of its kind and its arguments. Work of
+        `kinds_of_the_house` is what the studio does for whoever looks or annotates.
         """
+        self._titles = titles
         self._queue = queue
         self._jobs = jobs
         self._require_writable = require_writable
         self._kinds_of_the_house = kinds_of_the_house
 
-    def submit(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
+    def submit(self, kind: str, arguments: dict[str, Any], **about: str) -> Job:
         """Start a piece of work as soon as those before it are done.
+
+        Args:
+            kind: A key of `operations.KINDS`.
+            arguments: Plain values that it is done by.
+            about: What the title of its kind names beside its arguments.
 
         Raises:
             ReadOnlyError: Nothing may be changed here.
             SettingError: Too many jobs wait.
         """
         self._require_writable()
-        return self._queue.submit(kind, title, arguments)
+        return self._queue.submit(kind, self._title(kind, arguments, about), arguments)
 
-    def submit_for_the_house(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
+    def submit_for_the_house(self, kind: str, arguments: dict[str, Any]) -> Job:
         """Start work that the studio itself needs, read-only or not.
 
         Raises:
@@ -45,15 +53,15 @@ class JobService:
         """
         if kind not in self._kinds_of_the_house:
             self._require_writable()
-        return self._queue.submit(kind, title, arguments)
+        return self._queue.submit(kind, self._title(kind, arguments, {}), arguments)
 
     def run_here(
         self,
         kind: str,
-        title: str,
         arguments: dict[str, Any],
         on_add: Callable[[Job], None] = lambda job: None,
         on_wait: Callable[[Job], None] = lambda blocker: None,
+        **about: str,
     ) -> Job:
         """Claim the next turn for this process, and wait for it; see `JobQueue.run_here`.
 
@@ -64,6 +72,7 @@ class JobService:
             ReadOnlyError: Nothing may be changed here.
         """
         self._require_writable()
+        title = self._title(kind, arguments, about)
         return self._queue.run_here(kind, title, arguments, on_add, on_wait)
 
     def get(self, job_id: int) -> Job:
@@ -137,3 +146,7 @@ class JobService:
         """
         part = self._queue.log(job_id, after_byte)
         return part.text, part.next_byte
+
+    def _title(self, kind: str, arguments: dict[str, Any], about: Mapping[str, str]) -> str:
+        title = self._titles.get(kind, kind)
+        return title.format_map({**arguments, **about})

@@ -2,7 +2,7 @@
 
 import math
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from cad_studio.services.datasets import DatasetService
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.services.runs import RunService, name_of
 from cad_studio.store.projects import Project
+from cad_studio.views.augmentation import JudgeView
 
 if TYPE_CHECKING:
     from cad_studio.training.judging import Judge
@@ -30,7 +31,7 @@ class JudgeService:
         self._loaded: tuple[tuple[object, ...], Judge] | None = None
         self._lock = Lock()
 
-    def offered(self, name: str) -> list[dict[str, Any]]:
+    def offered(self, name: str) -> list[JudgeView]:
         """The runs that may judge, the one taken first at the top: `id`, `name`, `figures`."""
         offered = []
         for row in self._runs.all(name):

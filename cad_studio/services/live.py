@@ -1,7 +1,6 @@
 """What the last answers settled: how many samples the live belief is sure of, and since when."""
 
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 
 from cad_studio.core.progress import Silent
 from cad_studio.mining.live_belief import SURE, highest
-from cad_studio.services.beliefs import BeliefService, Standing
+from cad_studio.services.beliefs import BeliefService, Standing, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService
+from cad_studio.views.annotation import LiveView
 
 _MOST_REMEMBERED = 32
 
@@ -34,7 +34,7 @@ class LiveService:
 
     def standing(
         self, name: str, who: str = "", since: int | None = None, is_idle: bool = False
-    ) -> dict[str, Any]:
+    ) -> LiveView:
         """How far the belief is settled, for someone who annotates.
 
         While answers of others are hidden from `who`, they are not in the belief either.
@@ -58,7 +58,7 @@ class LiveService:
             return {"is_ready": False, "features": features}
         hidden = self._blindness.rows(record, who)
         found = self._beliefs.standing(
-            name, features, Silent(), who=who, blind=hidden, is_exact=is_idle
+            name, features, Silent(), View(who=who, blind=hidden), is_exact=is_idle
         )
         is_open = found.sets.sizes() > 1
         is_sure = highest(found.belief) > SURE

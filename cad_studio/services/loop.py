@@ -24,6 +24,7 @@ from cad_studio.services.runs import RunService
 from cad_studio.services.suspects import told
 from cad_studio.services.training import TrainingRequest, TrainingService
 from cad_studio.store.projects import Project
+from cad_studio.views.loop import StandingView
 
 WORTH_RETRAINING = 5
 """Changed sets from which on another run comes before more answers."""
@@ -98,7 +99,7 @@ class LoopService:
         self._diagnosis = diagnosis
         self._jobs = jobs
 
-    def standing(self, name: str) -> dict[str, Any]:
+    def standing(self, name: str) -> StandingView:
         """Where the work on a dataset stands.
 
         Returns:
@@ -169,7 +170,7 @@ class LoopService:
             "split": None,
             "config": settings_to_json(MiningConfig(quantile=FIRST_QUANTILE)),
         }
-        return {"job": self._jobs.submit("mine", f"Find pairs of {name}", arguments).id}
+        return {"job": self._jobs.submit("mine", arguments).id}
 
     def retrain(self, name: str) -> dict[str, int]:
         """Train once more as the newest finished run was, on the sets as they are now.

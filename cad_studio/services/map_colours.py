@@ -12,6 +12,7 @@ from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.fields import FieldService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.store.projects import Project
+from cad_studio.views.diagnosis import ColoursView
 
 NONE = 65535
 """Stands for "not known" in a column of classes."""
@@ -38,7 +39,7 @@ class MapColours:
         self._comparison = comparison
         self._fields = fields
 
-    def describe(self, run_id: int, against: int | None) -> dict[str, Any]:
+    def describe(self, run_id: int, against: int | None) -> ColoursView:
         """What the columns hold.
 
         Returns:

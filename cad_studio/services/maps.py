@@ -26,6 +26,7 @@ from cad_studio.services.jobs import JobService
 from cad_studio.services.mining import OF_A_RUN, MiningService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.store.projects import Project
+from cad_studio.views.diagnosis import MapView
 
 METHODS = ("pca", "umap")
 STAGES = ("pca", "umap-part", "umap")
@@ -86,7 +87,7 @@ class MapService:
         if not features.startswith(OF_A_RUN):
             self._mining.check_spec(name, features)
         arguments = {"name": name, "features": features, "method": method, "seed": seed}
-        return {"job": self._jobs.submit("map", f"Map {name} by {features}", arguments).id}
+        return {"job": self._jobs.submit("map", arguments).id}
 
     def make(
         self, name: str, features: str, method: str, seed: int, progress: Progress
@@ -124,7 +125,7 @@ class MapService:
             "cached": not made,
         }
 
-    def state(self, name: str, features: str, seed: int = 0) -> dict[str, Any]:
+    def state(self, name: str, features: str, seed: int = 0) -> MapView:
         """What there is of a map; the first stage is made at once when it is missing.
 
         Raises:

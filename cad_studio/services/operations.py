@@ -226,6 +226,7 @@ class JobKind:
 
     Attributes:
         run: Does the work.
+        title: What a job is called; names in braces are of its arguments, or told with it.
         page: Where it can be watched; None where no page shows it.
         is_resumable: Whether it goes on where it was; the others start again.
         is_of_the_house: Whether the studio does it for whoever looks or annotates.
@@ -237,6 +238,7 @@ class JobKind:
     """
 
     run: Callable[["Services", dict[str, Any], Progress], dict[str, Any]]
+    title: str
     page: str | None = None
     is_resumable: bool = False
     is_of_the_house: bool = False
@@ -246,40 +248,52 @@ class JobKind:
 
 
 KINDS = {
-    "import": JobKind(_import, "dataset"),
-    "synthesize": JobKind(_synthesize, "dataset"),
-    "extract": JobKind(_extract, is_resumable=True),
-    "mine": JobKind(_mine, "pairs", window_sees=("name", "mining")),
-    "export": JobKind(_export, "dataset"),
+    "import": JobKind(_import, "Import {name}", "dataset"),
+    "synthesize": JobKind(_synthesize, "Synthesize sets of {name}", "dataset"),
+    "extract": JobKind(_extract, "Extract {features} of {name}", is_resumable=True),
+    "mine": JobKind(_mine, "Find pairs of {name}", "pairs", window_sees=("name", "mining")),
+    "export": JobKind(_export, "Export {name}", "dataset"),
     "train": JobKind(
-        _train, "train", is_resumable=True, stopped="stopped. Resume it on the Train page."
+        _train,
+        "Train {run} on {dataset}",
+        "train",
+        is_resumable=True,
+        stopped="stopped. Resume it on the Train page.",
     ),
-    "pack": JobKind(_pack, "train"),
-    "take": JobKind(_take, "train"),
-    "evaluate": JobKind(_evaluate),
-    "diagnose": JobKind(_diagnose, "diagnose"),
-    "map": JobKind(_map, "diagnose"),
-    "suspects": JobKind(_suspects, "diagnose", window_sees=("name", "run")),
-    "report": JobKind(_report, "diagnose"),
-    "estimate": JobKind(_estimate, "train"),
-    "push": JobKind(_push, "train"),
+    "pack": JobKind(_pack, "Pack {run} on {dataset}", "train"),
+    "take": JobKind(_take, "Take back {file}", "train"),
+    "evaluate": JobKind(_evaluate, "Evaluate run {run}"),
+    "diagnose": JobKind(_diagnose, "Diagnose {run}", "diagnose"),
+    "map": JobKind(_map, "Map {name} by {features}", "diagnose"),
+    "suspects": JobKind(
+        _suspects, "Find suspects of {name}", "diagnose", window_sees=("name", "run")
+    ),
+    "report": JobKind(_report, "Report on {run}", "diagnose"),
+    "estimate": JobKind(_estimate, "Measure {method} on {dataset}", "train"),
+    "push": JobKind(_push, "Upload to {repository}", "train"),
     "edit-model": JobKind(
         _edit_model,
+        "Train an editor of {dataset}",
         "augment",
         is_resumable=True,
         stopped="stopped. Resume it under Editors on the Augmentations page.",
     ),
     "augment": JobKind(
         _augment,
+        "Make {editor} edits of {dataset}",
         "augment",
         is_resumable=True,
         stopped="stopped. The edits made so far are kept; make edits again to go on.",
     ),
-    "estimate-edits": JobKind(_estimate_edits, "augment"),
-    "judge-edits": JobKind(_judge_edits, "augment", is_resumable=True),
-    "open-sample": JobKind(_open_sample, is_of_the_house=True, done=""),
-    "prepare-queue": JobKind(_prepare_queue, "annotate", is_of_the_house=True),
-    "export-annotation": JobKind(_export, "annotate"),
-    "verify": JobKind(_verify, "dataset"),
+    "estimate-edits": JobKind(_estimate_edits, "Measure {editor} on {dataset}", "augment"),
+    "judge-edits": JobKind(
+        _judge_edits, "Judge edits of {name} by {run}", "augment", is_resumable=True
+    ),
+    "open-sample": JobKind(_open_sample, "Open the sample", is_of_the_house=True, done=""),
+    "prepare-queue": JobKind(
+        _prepare_queue, "Find neighbours in {name}", "annotate", is_of_the_house=True
+    ),
+    "export-annotation": JobKind(_export, "Export {name}", "annotate"),
+    "verify": JobKind(_verify, "Check the stored files", "dataset"),
 }
 """The one table of kinds; the window's scripts read it too (`ui/tables.py`)."""

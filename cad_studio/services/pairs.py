@@ -23,6 +23,8 @@ from cad_studio.services.datasets import (
 )
 from cad_studio.services.mining import MiningService
 from cad_studio.store.projects import Project
+from cad_studio.views.pairs import MiningAgreementView, PairPageView, PairSummaryView, PairView
+from cad_studio.views.pictures import NearestView
 
 _MAX_PAGE = 500
 _HISTOGRAM_BARS = 40
@@ -66,7 +68,7 @@ class PairService:
         self._sharing: LRUCache[tuple[str, int], NDArray[np.float64]] = LRUCache(3)
         self._lock = Lock()
 
-    def summary(self, name: str, mining_id: int, wanted: PairFilter) -> dict[str, Any]:
+    def summary(self, name: str, mining_id: int, wanted: PairFilter) -> PairSummaryView:
         """What a mining found, at or above a cosine.
 
         Returns:
@@ -177,7 +179,7 @@ class PairService:
 
     def page(
         self, name: str, mining_id: int, wanted: PairFilter, offset: int, limit: int
-    ) -> dict[str, Any]:
+    ) -> PairPageView:
         """Some pairs of a filter, most similar first.
 
         Returns:
@@ -220,9 +222,7 @@ class PairService:
         place = int(np.searchsorted(chosen, here[0]))
         return place if place < len(chosen) and chosen[place] == here[0] else None
 
-    def pair(
-        self, name: str, mining_id: int, i: int, j: int, n_neighbours: int = 12
-    ) -> dict[str, Any]:
+    def pair(self, name: str, mining_id: int, i: int, j: int, n_neighbours: int = 12) -> PairView:
         """Two samples side by side, with what makes them a pair and who is near them.
 
         Works for any two samples, so that a link to a pair outlives a change of threshold.
@@ -255,7 +255,7 @@ class PairService:
             "sides": [self._side(name, mining, features, row, n_neighbours) for row in (i, j)],
         }
 
-    def neighbours(self, name: str, feature_set_id: int, row: int, count: int) -> dict[str, Any]:
+    def neighbours(self, name: str, feature_set_id: int, row: int, count: int) -> NearestView:
         """The nearest samples of one sample, nearest first."""
         data = self._datasets.load(name)
         check_row(data, row)
@@ -304,7 +304,7 @@ class PairService:
                     "|".join(names[c] for c in shared), *classes, spec, mining.label_source,
                 ]  # fmt: skip
 
-    def agreement(self, name: str, first: int, second: int, top: int) -> dict[str, Any]:
+    def agreement(self, name: str, first: int, second: int, top: int) -> MiningAgreementView:
         """Share of the most similar pairs that two minings have in common.
 
         Returns:

@@ -17,6 +17,7 @@ from cad_studio.services.editors import IN_DOMAIN, EditorService
 from cad_studio.services.evidence import distance
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.pictures import png
+from cad_studio.views.augmentation import LookView
 
 MOST_CANDIDATES = 24
 _HEAT = (255, 92, 24)
@@ -73,7 +74,7 @@ class PreviewService:
         self._judges = judges
         self._sets = sets
 
-    def look(self, name: str, request: PreviewRequest) -> dict[str, Any]:
+    def look(self, name: str, request: PreviewRequest) -> LookView:
         """One sample or a pair with everything that the page shows of it.
 
         Returns:

@@ -8,6 +8,7 @@ from cad_studio.core.errors import RecordNotFoundError, SettingError, closest
 from cad_studio.core.records import Dataset
 from cad_studio.services.datasets import DatasetService
 from cad_studio.store.projects import Project
+from cad_studio.views.augmentation import PromptsView
 
 PLAIN, DESCRIBED = "{class}", "{class}, {description}"
 MOST_CHARACTERS = 10_000
@@ -24,7 +25,7 @@ class PromptService:
         self._project = project
         self._datasets = datasets
 
-    def table(self, name: str) -> dict[str, Any]:
+    def table(self, name: str) -> PromptsView:
         """The current texts of a dataset, and its earlier versions.
 
         Returns:

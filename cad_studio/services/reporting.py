@@ -63,7 +63,7 @@ class ReportService:
         """
         name = name_of(self._project.runs.get(run_id))
         arguments = {"run": run_id, "against": against}
-        return {"job": self._jobs.submit("report", f"Report on {name}", arguments).id}
+        return {"job": self._jobs.submit("report", arguments, run=name).id}
 
     def write(
         self, run_id: int, against: int | None, out: Path | None, progress: Progress

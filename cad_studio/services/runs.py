@@ -10,6 +10,7 @@ from cad_studio.core.records import ACTIVE, Dataset, Job, Run
 from cad_studio.services.access import Access
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project, folder_size
+from cad_studio.views.training import RunEntryView, RunView, TrashView
 
 MODEL_FILE = "model.safetensors"
 PACKED = "packed"
@@ -31,7 +32,7 @@ class RunService:
         self._project = project
         self._access = access
 
-    def all(self, dataset: str | None = None, removed: bool = False) -> list[dict[str, Any]]:
+    def all(self, dataset: str | None = None, removed: bool = False) -> list[RunEntryView]:
         """One row per run, newest first.
 
         Args:
@@ -50,7 +51,7 @@ class RunService:
                 rows.append(self._row(run, record, statuses.get(run.id), *known))
         return rows
 
-    def get(self, run_id: int) -> dict[str, Any]:
+    def get(self, run_id: int) -> RunView:
         """Everything known of a run but its curves.
 
         Returns:
@@ -127,7 +128,7 @@ class RunService:
         self._access.require("owner")
         self._project.runs.change(run_id, removed_at=None)
 
-    def trash(self) -> dict[str, int]:
+    def trash(self) -> TrashView:
         """How many runs wait in the trash and what they hold: `n`, `bytes`."""
         removed = [run for run in self._project.runs.all() if run.removed_at is not None]
         return {

@@ -10,6 +10,7 @@ from cad_studio.services.answers import Predictions
 from cad_studio.services.fields import FieldService
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.suspects import SuspectService
+from cad_studio.views.diagnosis import SlicesView
 
 MOST_SLICES = 200
 
@@ -25,7 +26,7 @@ class SliceService:
         self._fields = fields
         self._suspects = suspects
 
-    def of(self, run_id: int, field: str, split: str | None = None) -> dict[str, Any]:
+    def of(self, run_id: int, field: str, split: str | None = None) -> SlicesView:
         """Every value of a field in numbers; of numbers and dates every bin.
 
         Args:

@@ -8,12 +8,13 @@ from cad_studio.core.annotation import ClassMap
 from cad_studio.core.errors import RecordNotFoundError
 from cad_studio.core.progress import Silent
 from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.predictions import PredictionService
 from cad_studio.services.runs import name_of
 from cad_studio.store.projects import Project
+from cad_studio.views.annotation import SuggestionsView
 
 
 class SuggestionService:
@@ -36,7 +37,7 @@ class SuggestionService:
         self._predictions = predictions
         self._blindness = blindness
 
-    def of(self, name: str, row: int, who: str = "") -> dict[str, Any]:
+    def of(self, name: str, row: int, who: str = "") -> SuggestionsView:
         """What is made of a sample's candidates.
 
         While the answers of others are hidden from `who`, it rests on the imported sets alone:
@@ -61,7 +62,8 @@ class SuggestionService:
             raise RecordNotFoundError(
                 "The neighbours are not found yet. Open a queue by neighbours."
             )
-        belief = self._beliefs.suggestion(name, features, row, Silent(), is_blind, who, hidden)
+        view = View(is_blind, who, hidden)
+        belief = self._beliefs.suggestion(name, features, row, Silent(), view)
         return {
             "belief": belief,
             "features": features,

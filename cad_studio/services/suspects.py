@@ -78,7 +78,7 @@ class SuspectService:
         """
         self._datasets.get(name)
         arguments = {"name": name, "run": run_id, "features": features, "seed": 0}
-        return {"job": self._jobs.submit("suspects", f"Find suspects of {name}", arguments).id}
+        return {"job": self._jobs.submit("suspects", arguments).id}
 
     def find(
         self, name: str, run_id: int | None, features: str, seed: int, progress: Progress

@@ -40,6 +40,7 @@ from cad_studio.services.training_choices import (
 from cad_studio.store.database import now
 from cad_studio.store.projects import Project
 from cad_studio.training.settings import TrainConfig
+from cad_studio.views.training import TrainingOffersView
 
 if TYPE_CHECKING:
     from cad_studio.training.plan import Plan
@@ -106,7 +107,7 @@ class TrainingService:
         self._consensus = consensus
         self._processes: Processes | None = None
 
-    def offers(self, name: str) -> dict[str, Any]:
+    def offers(self, name: str) -> TrainingOffersView:
         """What a form needs to know to ask for a run on a dataset; see `training_choices`."""
         stored = [found.spec for found in self._mining.feature_sets(name)]
         return offers(self._datasets.load(name), self._mining.offered(name), stored)
@@ -149,9 +150,9 @@ class TrainingService:
             RecordNotFoundError, SettingError: As `create`, or too many jobs wait.
         """
         run = self.create(request)
-        title = f"Train {name_of(run)} on {request.dataset}"
+        about = {"run": name_of(run), "dataset": request.dataset}
         try:
-            job = self._jobs.submit("train", title, {"run": run.id})
+            job = self._jobs.submit("train", {"run": run.id}, **about)
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise
@@ -165,8 +166,7 @@ class TrainingService:
             `job`, its number.
         """
         self._checked(request)
-        title = f"Measure {request.method} on {request.dataset}"
-        return {"job": self._jobs.submit("estimate", title, asdict(request)).id}
+        return {"job": self._jobs.submit("estimate", asdict(request)).id}
 
     def submit_push(self, run_id: int, repository: str, private: bool) -> dict[str, int]:
         """Upload a run's model to the Hugging Face Hub in the background.
@@ -177,7 +177,7 @@ class TrainingService:
         check_repository(repository)
         self._runs.model_path(run_id)
         arguments = {"run": run_id, "repository": repository, "private": private}
-        return {"job": self._jobs.submit("push", f"Upload to {repository}", arguments).id}
+        return {"job": self._jobs.submit("push", arguments).id}
 
     def attach(self, run_id: int, job_id: int) -> None:
         """Say which job trains a run."""

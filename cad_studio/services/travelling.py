@@ -82,7 +82,7 @@ class TravelService:
         """
         run = self.create(request, with_truth)
         try:
-            job = self._jobs.submit("pack", self.title(run), {"run": run.id})
+            job = self._jobs.submit("pack", {"run": run.id}, **self.about(run))
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise
@@ -105,12 +105,11 @@ class TravelService:
         self._access.require_to_reach(path.strip())
         file = Path(path.strip()).expanduser().absolute()
         run = self._fitting(_opened(file))
-        title = f"Take back {name_of(run)}"
-        return {"job": self._jobs.submit("take", title, {"file": str(file)}).id}
+        return {"job": self._jobs.submit("take", {"file": str(file)}, file=name_of(run)).id}
 
-    def title(self, run: Run) -> str:
-        """What a job that packs a run is called."""
-        return f"Pack {name_of(run)} on {self._runs.dataset_of(run).name}"
+    def about(self, run: Run) -> dict[str, str]:
+        """What the title of a job that packs a run names."""
+        return {"run": name_of(run), "dataset": self._runs.dataset_of(run).name}
 
     def file_name(self, run: Run) -> str:
         """What a packed run is called: its name and number, where a file may be called so."""

@@ -21,10 +21,11 @@ from cad_studio.queues._base import ORDERS, Situation
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation_cards import CardService
-from cad_studio.services.beliefs import BeliefService
+from cad_studio.services.beliefs import BeliefService, View
 from cad_studio.services.blindness import Blindness
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.simulation import SimulationConfig, SimulationService
+from cad_studio.views.annotation import CardView, TrialWorthView
 
 MOST_ITEMS = 30
 MOST_ANSWERS = 60
@@ -63,9 +64,7 @@ class TrialService:
         found = [name for name in ORDERS.names() if not ORDERS.get(name).needs_rows]
         return [name for name in found if ORDERS.get(name).needs_graph or name == "random"]
 
-    def cards(
-        self, name: str, order: str, rows: Sequence[int] | None = None
-    ) -> list[dict[str, Any]]:
+    def cards(self, name: str, order: str, rows: Sequence[int] | None = None) -> list[CardView]:
         """The cards of a trial, at most `MOST_ITEMS`; see `CardService.card`.
 
         Args:
@@ -93,7 +92,7 @@ class TrialService:
             found.append({**card, "queue": -1, "position": position, "why": each.why})
         return found
 
-    def worth(self, name: str, order: str, answers: Mapping[int, Sequence[int]]) -> dict[str, Any]:
+    def worth(self, name: str, order: str, answers: Mapping[int, Sequence[int]]) -> TrialWorthView:
         """What answers would be worth if they were given.
 
         Args:
@@ -190,7 +189,7 @@ class TrialService:
         features = self._beliefs.features(name)
         hidden = self._is_hidden(name)
         return self._beliefs.standing(
-            name, features, Silent(), original=hidden, is_exact=True
+            name, features, Silent(), View(original=hidden), is_exact=True
         ).belief
 
     def _is_hidden(self, name: str) -> bool:

@@ -20,8 +20,6 @@ from cad_studio.store.references import Reference
 from cad_studio.store.sqlite_files import damage_of, unreadable_value
 from cad_studio.training.denoiser_settings import EDITOR_FILE
 
-TITLE = "Check the stored files"
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -51,7 +49,7 @@ class VerifyService:
 
     def submit(self) -> dict[str, int]:
         """Check in the background; returns `job`, its number, whose result is that of `verify`."""
-        return {"job": self._jobs.submit("verify", TITLE, {}).id}
+        return {"job": self._jobs.submit("verify", {}).id}
 
     def verify(self, progress: Progress) -> dict[str, Any]:
         """Check everything; nothing is changed.

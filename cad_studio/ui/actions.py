@@ -6,10 +6,10 @@ from typing import Any
 
 from cad_studio.services.container import Services
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.parts import Parts
 
-Wanted = dict[str, Any]
-Action = Callable[[Parts], Wanted | None]
+Told = dict[str, Any]
+Action = Callable[[Any], Any]
+"""A function a page may call: its parameter's annotation says what may be asked for."""
 
 
 def changing(services: Services, action: Action) -> Action:
@@ -17,8 +17,8 @@ def changing(services: Services, action: Action) -> Action:
 
     @answers_errors
     @wraps(action)
-    def guarded(wanted: Parts) -> Wanted:
+    def guarded(asked: Any) -> Any:
         services.require_writable()
-        return action(wanted) or {}
+        return action(asked) or {}
 
     return guarded

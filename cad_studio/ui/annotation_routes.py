@@ -1,35 +1,36 @@
 """What the Annotate page reads over HTTP; whatever changes something goes another way."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from cad_studio.services.container import Services
-from cad_studio.ui import requests
 from cad_studio.ui.addresses import sprite_entry
+from cad_studio.ui.answers import CHANGING, Answered, OpenServices, of_kind
+from cad_studio.ui.requests import MaybeWhole, RowText, Text, Who, Whole, row_classes, row_list
+from cad_studio.views.annotation import (
+    AgreementView,
+    AnnotateView,
+    CardView,
+    HistoryView,
+    LiveView,
+    RowHistoryView,
+    SelectionsView,
+    SuggestionsView,
+    TrialView,
+    TrialWorthView,
+)
 
-_CHANGING = {"Cache-Control": "no-store"}
-_LONGEST_NAME = 60
+router = APIRouter(route_class=Answered, prefix="/annotate/{name}", tags=["Annotation"])
 
 
-def _json(value: object) -> Response:
-    return JSONResponse(value, headers=_CHANGING)
-
-
-def _name(request: Request) -> str:
-    return str(request.path_params["name"])
-
-
-def _who(request: Request) -> str:
-    return request.query_params.get("who", "")[:_LONGEST_NAME]
-
-
-def painted(services: Services, name: str, card: dict[str, Any]) -> dict[str, Any]:
+def painted(services: Services, name: str, card: CardView) -> CardView:
     """A card with the sheets that the thumbnails of its neighbours are cut from."""
     for side in card["sides"]:
         near = side["neighbours"]
@@ -38,76 +39,77 @@ def painted(services: Services, name: str, card: dict[str, Any]) -> dict[str, An
     return card
 
 
-def _overview(services: Services, request: Request) -> Response:
-    name, who = _name(request), _who(request)
-    return _json(
-        {
-            **services.cards.overview(name, who),
-            "orders": services.queues.orders(),
-            "on_trial": services.trial.orders() if services.access.read_only else [],
-            "queues": services.queues.queues(name, who),
-        }
-    )
+@router.get("/card")
+def card(
+    services: OpenServices, name: str, rows: RowText = "", who: Who = "", near: bool = True
+) -> CardView:
+    """One sample, or the two of a pair, as a question; `near`: with the neighbours of each."""
+    return painted(services, name, services.cards.card(name, row_list(rows), who, near=near))
 
 
-def _card(services: Services, request: Request) -> Response:
-    rows = requests.row_list(request.query_params.get("rows", ""))
-    name = _name(request)
-    near = request.query_params.get("near") != "0"  # pages that show neighbours of their own
-    return _json(painted(services, name, services.cards.card(name, rows, _who(request), near=near)))
+@router.get("")
+def overview(services: OpenServices, name: str, who: Who = "") -> AnnotateView:
+    """What was annotated so far, and the queues."""
+    return {
+        **services.cards.overview(name, who),
+        "orders": services.queues.orders(),
+        "on_trial": services.trial.orders() if services.access.read_only else [],
+        "queues": services.queues.queues(name, who),
+    }
 
 
-def _item(services: Services, request: Request) -> Response:
-    queue, position = (requests.path_number(request, part) for part in ("queue", "position"))
-    item = services.queues.item(_name(request), queue, position)
-    return _json(
-        painted(
-            services, _name(request), services.cards.of_item(_name(request), item, _who(request))
-        )
-    )
+@router.get("/queues/{queue}/items/{position}")
+def item(
+    services: OpenServices, name: str, queue: Whole, position: Whole, who: Who = ""
+) -> CardView:
+    """The question at a place of a queue."""
+    found = services.queues.item(name, queue, position)
+    return painted(services, name, services.cards.of_item(name, found, who))
 
 
-def _suggestions(services: Services, request: Request) -> Response:
-    row = requests.path_number(request, "row")
-    return _json(services.suggestions.of(_name(request), row, _who(request)))
+@router.get("/suggestions/{row}")
+def suggestions(services: OpenServices, name: str, row: Whole, who: Who = "") -> SuggestionsView:
+    """What is known of a sample that may help to answer, each with where it comes from."""
+    return services.suggestions.of(name, row, who)
 
 
-def _trial(services: Services, request: Request) -> Response:
-    """The cards of a trial, which stores nothing, with what its order is called."""
-    name, order = _name(request), request.query_params.get("order", "")
-    text = request.query_params.get("rows")
-    rows = None if text is None else requests.row_list(text)
-    cards = services.trial.cards(name, order, rows)
-    return _json({"cards": [painted(services, name, card) for card in cards]})
+@router.get("/trial")
+def trial(
+    services: OpenServices, name: str, order: Text = "", rows: RowText | None = None
+) -> TrialView:
+    """The questions of a trial, which stores nothing; `rows`: these alone."""
+    wanted = None if rows is None else row_list(rows)
+    cards = services.trial.cards(name, order, wanted)
+    return {"cards": [painted(services, name, card) for card in cards]}
 
 
-def _trial_worth(services: Services, request: Request) -> Response:
-    order = request.query_params.get("order", "")
-    answers = requests.row_classes(request.query_params.get("answers", ""))
-    return _json(services.trial.worth(_name(request), order, answers))
+@router.get("/trial/worth")
+def trial_worth(
+    services: OpenServices, name: str, order: Text = "", answers: str = ""
+) -> TrialWorthView:
+    """What the answers of a trial, such as `12:3,40:1+2`, make better."""
+    return services.trial.worth(name, order, row_classes(answers))
 
 
-def _live(services: Services, request: Request) -> Response:
-    since = requests.whole_number(request, "since") if "since" in request.query_params else None
-    is_idle = request.query_params.get("idle") == "1"
-    return _json(services.live.standing(_name(request), _who(request), since, is_idle))
+@router.get("/live")
+def live(
+    services: OpenServices, name: str, who: Who = "", since: MaybeWhole = None, idle: bool = False
+) -> LiveView:
+    """How far the belief is settled; `since`: the action that an earlier answer went up to."""
+    return services.live.standing(name, who, since, idle)
 
 
-def _history(services: Services, request: Request) -> Response:
-    before = requests.whole_number(request, "before", 0)
-    limit = requests.whole_number(request, "limit", 50)
-    return _json(services.history.newest(_name(request), before, limit))
+@router.get("/history")
+def history(services: OpenServices, name: str, before: Whole = 0, limit: Whole = 50) -> HistoryView:
+    """The newest actions, or those before the one of this number."""
+    return services.history.newest(name, before, limit)
 
 
-def _row_history(services: Services, request: Request) -> Response:
-    row = requests.path_number(request, "row")
-    return _json({"actions": services.history.of_row(_name(request), row)})
-
-
-def _log(services: Services, request: Request) -> Response:
-    name = _name(request)
+@router.get("/history.jsonl", **of_kind("application/x-ndjson"))
+def log(services: OpenServices, name: str) -> StreamingResponse:
+    """The whole log, one action a line."""
     services.datasets.get(name)
-    actions = services.history.everything(name)  # here, where it is known who asks
+    actions = services.history.everything(name)
 
     def lines() -> Iterator[str]:
         for action in actions:
@@ -115,23 +117,32 @@ def _log(services: Services, request: Request) -> Response:
 
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}-history.jsonl",
-        **_CHANGING,
+        **CHANGING,
     }
     return StreamingResponse(lines(), media_type="application/x-ndjson", headers=headers)
 
 
-def _agreement(services: Services, request: Request) -> Response:
-    name = _name(request)
+@router.get("/history/{row}")
+def row_history(services: OpenServices, name: str, row: Whole) -> RowHistoryView:
+    """The actions on a sample, oldest first."""
+    return {"actions": services.history.of_row(name, row)}
+
+
+@router.get("/agreement")
+def agreement(services: OpenServices, name: str) -> AgreementView:
+    """How well annotators agree, and how reliable each is."""
     consensus = services.consensus.people(name)
-    return _json({**services.annotators.agreement(name), "consensus": consensus})
+    return {**services.annotators.agreement(name), "consensus": consensus}
 
 
-def _selections(services: Services, request: Request) -> Response:
-    found = [asdict(each) for each in services.queues.selections(_name(request))]
+@router.get("/selections")
+def selections(services: OpenServices, name: str) -> SelectionsView:
+    """The stored selections of samples."""
+    found = [asdict(each) for each in services.queues.selections(name)]
     for each in found:
         each["n_rows"] = len(each.pop("rows"))
         each.pop("reasons")
-    return _json({"selections": found})
+    return {"selections": found}
 
 
 def to_annotate_page(request: Request) -> Response:
@@ -141,20 +152,3 @@ def to_annotate_page(request: Request) -> Response:
         pair for pair in request.query_params.multi_items() if pair[0] not in {"page", "open"}
     ]
     return RedirectResponse("./?" + urlencode(query), 307)
-
-
-ANNOTATION_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
-    "/annotate/{name}": _overview,
-    "/annotate/{name}/card": _card,
-    "/annotate/{name}/queues/{queue}/items/{position}": _item,
-    "/annotate/{name}/suggestions/{row}": _suggestions,
-    "/annotate/{name}/trial": _trial,
-    "/annotate/{name}/trial/worth": _trial_worth,
-    "/annotate/{name}/live": _live,
-    "/annotate/{name}/history": _history,
-    "/annotate/{name}/history.jsonl": _log,
-    "/annotate/{name}/history/{row}": _row_history,
-    "/annotate/{name}/agreement": _agreement,
-    "/annotate/{name}/selections": _selections,
-}
-"""Paths below the studio's prefix, each with what answers it."""

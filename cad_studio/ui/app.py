@@ -11,13 +11,14 @@ from starlette.middleware import Middleware
 from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
 from cad_studio.ui import one_script
-from cad_studio.ui.actions import Action, Wanted, changing
+from cad_studio.ui.actions import Action, Told, changing
+from cad_studio.ui.addresses import PREFIX, static_version
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.deciding import deciding
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.login import RoleGate, login_routes
-from cad_studio.ui.parts import Parts
-from cad_studio.ui.routes import PREFIX, build_routes, static_version
+from cad_studio.ui.requests import Named, OfJob, OfRun
+from cad_studio.ui.routes import build_routes
 from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tables import window_tables
 from cad_studio.ui.tabs._base import TABS, Tab
@@ -30,13 +31,13 @@ def build_window(services: Services) -> gr.Blocks:
     """The window over a project, not yet launched."""
 
     @answers_errors
-    def stop(wanted: Parts) -> dict[str, Any]:
-        services.jobs.stop(wanted.number("job"))
+    def stop(asked: OfJob) -> Told:
+        services.jobs.stop(asked.job)
         return {}
 
     @answers_errors
-    def resume(wanted: Parts) -> dict[str, Any]:
-        services.jobs.resume(wanted.number("job"))
+    def resume(asked: OfJob) -> Told:
+        services.jobs.resume(asked.job)
         return {}
 
     with gr.Blocks(
@@ -67,14 +68,14 @@ def build_window(services: Services) -> gr.Blocks:
 def steps_of(services: Services) -> list[Action]:
     """The next steps that any page can start, by the name it calls them."""
 
-    def look_alikes(wanted: Parts) -> Wanted:
-        return services.loop.find_look_alikes(str(wanted["name"]))
+    def look_alikes(asked: Named) -> Told:
+        return services.loop.find_look_alikes(asked.name)
 
-    def retrain(wanted: Parts) -> Wanted:
-        return services.loop.retrain(str(wanted["name"]))
+    def retrain(asked: Named) -> Told:
+        return services.loop.retrain(asked.name)
 
-    def diagnose(wanted: Parts) -> Wanted:
-        return services.diagnosis.submit(wanted.number("run"))
+    def diagnose(asked: OfRun) -> Told:
+        return services.diagnosis.submit(asked.run)
 
     return [changing(services, each) for each in (look_alikes, retrain, diagnose)]
 

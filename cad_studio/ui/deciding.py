@@ -3,77 +3,42 @@
 Every page that decides sends them the same way, into the same log.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from cad_studio.core.errors import SettingError
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.container import Services
+from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.parts import Parts
-
-Wanted = dict[str, Any]
-Action = Callable[[Parts], Wanted]
+from cad_studio.ui.requests import OfDataset
 
 _MOST_AT_ONCE = 50
-_KINDS = {
-    "kind": str, "rows": list, "arguments": dict, "who": str, "key": str, "window": str,
-    "seconds": float, "why": str, "seen": dict, "shown": dict, "queue": int, "position": int,
-    "known": list,
-}  # fmt: skip
+
+
+class Decisions(OfDataset):
+    """Several actions, each read by itself so that a wrong one leaves those before it done.
+
+    Attributes:
+        actions: Each as `ActionRequest`.
+    """
+
+    actions: list[dict[str, Any]]
 
 
 def deciding(services: Services) -> Action:
     """The function a page sends its decisions to; it is called `act` there."""
 
-    def act(wanted: Parts) -> Wanted:
+    def act(asked: Decisions) -> Told:
         """Several actions in order, each on the disk before the next; the first refusal ends it."""
-        name, answers = str(wanted["dataset"]), []
+        answers = []
 
         @answers_errors
-        def one(action: Wanted) -> Wanted:
-            return services.annotation.act(name, request_of(action))
+        def one(action: ActionRequest) -> Told:
+            return services.annotation.act(asked.dataset, action)
 
-        for each in wanted.part("actions", list)[:_MOST_AT_ONCE]:
+        for each in asked.actions[:_MOST_AT_ONCE]:
             answers.append(one(each))
             if "error" in answers[-1]:
                 break
         return {"answers": answers}
 
     return act
-
-
-def request_of(wanted: Wanted) -> ActionRequest:
-    """An action as the page sends it; nothing in it is taken on trust.
-
-    Raises:
-        SettingError: A part is missing or of another kind.
-    """
-    clean: dict[str, Any] = {}
-    for name, value in wanted.items():
-        kind = _KINDS.get(name)
-        if value is None and name in {"seconds", "queue", "position", "known"}:
-            continue
-        is_number = kind is float and isinstance(value, int | float)
-        if kind is None or isinstance(value, bool) or not (is_number or isinstance(value, kind)):
-            raise SettingError(f"{name:.40} is {value!r:.80}; it is no part of an action.")
-        clean[name] = value
-    if not all(is_row(row) for row in clean.get("rows", [])):
-        raise SettingError("The rows of an action are whole numbers.")
-    seen = clean.get("seen", {})
-    if not all(str(row).isdecimal() and is_row(last) for row, last in seen.items()):
-        raise SettingError("What was seen of rows are whole numbers.")
-    clean["seen"] = {int(row): last for row, last in seen.items()}
-    if "known" in clean:
-        number, digest = clean["known"] if len(clean["known"]) == 2 else (None, None)
-        if not is_row(number) or not isinstance(digest, str):
-            raise SettingError("What a window knows to be saved is a number and a digest.")
-        clean["known"] = (number, digest)
-    if "kind" not in clean or "key" not in clean:
-        raise SettingError("An action needs a kind and a key.")
-    return ActionRequest(**clean)
-
-
-def is_row(value: Any) -> bool:
-    """Whether a value can be the number of a row."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

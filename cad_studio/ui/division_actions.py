@@ -1,93 +1,105 @@
 """What the Dataset page may ask for that divides samples, tags them, or makes their sets again."""
 
 import secrets
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.container import Services
-from cad_studio.services.datasets import RowFilter
 from cad_studio.services.splitting import split_config
+from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.parts import Parts, parts_of
-
-Wanted = dict[str, Any]
+from cad_studio.ui.requests import Named, PageFilter
 
 
-def division_actions(services: Services) -> list[Callable[[Wanted], Wanted]]:
+class Division(Named):
+    """Samples divided into splits; `config` are the fields of `SplitConfig`.
+
+    Attributes:
+        who: The annotator, where nobody logs in.
+        key: Made by the page, once for each action.
+    """
+
+    config: dict[str, Any]
+    who: str | None = None
+    key: str | None = None
+
+
+class SetsOfVotes(Named):
+    """Sets made anew of votes; `threshold` is the share that makes a class a candidate."""
+
+    threshold: Annotated[float, Field(allow_inf_nan=False)]
+    who: str | None = None
+
+
+class Tagging(Named):
+    """A tag for the samples of a filter, or taken off them."""
+
+    tag: str
+    off: bool = False
+    filter: PageFilter | None = None
+    who: str | None = None
+    key: str | None = None
+
+
+class Undoing(Named):
+    """The last action of an annotator taken back."""
+
+    who: str | None = None
+    key: str | None = None
+
+
+def division_actions(services: Services) -> list[Action]:
     """The actions, by the name the page calls them."""
 
     @answers_errors
-    def preview_split(wanted: Parts) -> Wanted:
+    def preview_split(asked: Division) -> Told:
         services.require_writable()
-        return services.splitting.preview(str(wanted["name"]), split_config(wanted["config"]))
+        return services.splitting.preview(asked.name, split_config(asked.config))
 
     @answers_errors
-    def split(wanted: Parts) -> Wanted:
-        config = split_config(wanted["config"])
-        return services.splitting.make(str(wanted["name"]), config, _request("split", wanted))
+    def split(asked: Division) -> Told:
+        request = _request("split", asked.who, asked.key)
+        return services.splitting.make(asked.name, split_config(asked.config), request)
 
     @answers_errors
-    def preview_votes(wanted: Parts) -> Wanted:
+    def preview_votes(asked: SetsOfVotes) -> Told:
         services.require_writable()
-        return services.vote_sets.preview(str(wanted["name"]), _share(wanted))
+        return services.vote_sets.preview(asked.name, asked.threshold)
 
     @answers_errors
-    def make_sets(wanted: Parts) -> Wanted:
-        return services.vote_sets.apply(str(wanted["name"]), _share(wanted), _who(wanted))
+    def make_sets(asked: SetsOfVotes) -> Told:
+        return services.vote_sets.apply(asked.name, asked.threshold, _person(asked.who))
 
     @answers_errors
-    def tag(wanted: Parts) -> Wanted:
-        name, kind = str(wanted["name"]), "untag" if wanted.get("off") else "tag"
-        rows = services.datasets.rows(
-            name, filter_of(parts_of(wanted.get("filter") or {}))
-        ).tolist()
+    def tag(asked: Tagging) -> Told:
+        wanted = (asked.filter or PageFilter()).filter()
+        rows = services.datasets.rows(asked.name, wanted).tolist()
         if not rows:
             raise SettingError("No sample answers this filter, so there is nothing to tag.")
-        request = _request(kind, wanted, rows, {"tag": wanted.get("tag")})
-        return services.annotation.act(name, request)
+        kind = "untag" if asked.off else "tag"
+        request = _request(kind, asked.who, asked.key, rows, {"tag": asked.tag})
+        return services.annotation.act(asked.name, request)
 
     @answers_errors
-    def undo(wanted: Parts) -> Wanted:
-        return services.annotation.act(str(wanted["name"]), _request("undo", wanted))
+    def undo(asked: Undoing) -> Told:
+        return services.annotation.act(asked.name, _request("undo", asked.who, asked.key))
 
     return [preview_split, split, preview_votes, make_sets, tag, undo]
 
 
-def filter_of(asked: Wanted) -> RowFilter:
-    """A filter as a page holds it.
-
-    Raises:
-        SettingError: A part of it is of another kind.
-    """
-    size = asked.get("size")
-    if isinstance(size, str) and size.isdecimal():  # as a list in the page holds it
-        size = int(size)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
-        raise SettingError(f"The number of candidates is {size!r:.40}; expected a whole number.")
-    return RowFilter(
-        holds=tuple(str(each) for each in asked.get("holds") or ()),
-        size=size,
-        split=str(asked.get("split") or "") or None,
-        text=str(asked.get("text") or ""),
-        where=tuple(str(each) for each in asked.get("where") or ()),
-    )
-
-
 def _request(
-    kind: str, wanted: Wanted, rows: list[int] | None = None, arguments: Wanted | None = None
+    kind: str,
+    who: str | None,
+    key: str | None,
+    rows: list[int] | None = None,
+    arguments: dict[str, Any] | None = None,
 ) -> ActionRequest:
-    key = str(wanted.get("key") or f"page-{secrets.token_hex(8)}")
-    return ActionRequest(kind, rows or [], arguments or {}, _who(wanted), key, "dataset page")
+    key = key or f"page-{secrets.token_hex(8)}"
+    return ActionRequest(kind, rows or [], arguments or {}, _person(who), key, "dataset page")
 
 
-def _who(wanted: Wanted) -> str:
-    return str(wanted.get("who") or "owner")[:60]
-
-
-def _share(wanted: Wanted) -> float:
-    share = wanted.get("threshold")
-    if isinstance(share, bool) or not isinstance(share, int | float):
-        raise SettingError(f"The vote threshold is {share!r:.40}; expected a number from 0 to 1.")
-    return float(share)
+def _person(who: str | None) -> str:
+    return (who or "owner")[:60]

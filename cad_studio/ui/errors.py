@@ -1,12 +1,13 @@
 """Expected errors become words for the user; others go to the log."""
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
 import gradio as gr
-from starlette.requests import Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 
 from cad_studio.core.errors import (
@@ -16,8 +17,8 @@ from cad_studio.core.errors import (
     RecordNotFoundError,
 )
 from cad_studio.services.access import acting_as
-from cad_studio.ui.identity import visitor, visitor_of_event
-from cad_studio.ui.parts import Parts, parts_of
+from cad_studio.ui.identity import visitor_of_event
+from cad_studio.ui.requests import in_words, read_request
 
 _LOG = logging.getLogger(__name__)
 _UNEXPECTED = "Unexpected error; the details are in the log of the studio."
@@ -42,14 +43,19 @@ def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
     return wrapped
 
 
-def answers_errors(handler: Callable[[Parts], Any]) -> Callable[[Any], Any]:
-    """Wrap a server function: an error becomes `{"error": words}`, a bad request too."""
+def answers_errors(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wrap a server function: an error becomes `{"error": words}`, a bad request too.
+
+    The function's one parameter says by its annotation what may be asked for: a pydantic model, or
+    a dataclass of the services.
+    """
+    [parameter] = inspect.signature(handler).parameters.values()
 
     @functools.wraps(handler)
     def wrapped(asked: Any) -> Any:
         try:
             with acting_as(visitor_of_event()):
-                return handler(parts_of(asked))
+                return handler(read_request(parameter.annotation, asked))
         except CadStudioError as error:
             return {"error": str(error)}
         except Exception:
@@ -59,23 +65,16 @@ def answers_errors(handler: Callable[[Parts], Any]) -> Callable[[Any], Any]:
     return wrapped
 
 
-def route_errors(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Wrap a route: an error becomes a status and `{"error": words}`."""
-
-    @functools.wraps(handler)
-    def wrapped(request: Request) -> Response:
-        try:
-            with acting_as(visitor(request)):
-                return handler(request)
-        except CadStudioError as error:
-            status = 400
-            if isinstance(error, RecordNotFoundError):
-                status = 404
-            elif isinstance(error, ReadOnlyError | NotAllowedError):
-                status = 403
-            return JSONResponse({"error": str(error)}, status)
-        except Exception:
-            _LOG.exception("route %s", request.url.path)
-            return JSONResponse({"error": _UNEXPECTED}, 500)
-
-    return wrapped
+def refusal(error: Exception, path: str) -> Response:
+    """What a route answers when it raised: a status and `{"error": words}`."""
+    if isinstance(error, RequestValidationError):
+        return JSONResponse({"error": in_words(error.errors())}, 400)
+    if not isinstance(error, CadStudioError):
+        _LOG.error("route %s", path, exc_info=error)
+        return JSONResponse({"error": _UNEXPECTED}, 500)
+    status = 400
+    if isinstance(error, RecordNotFoundError):
+        status = 404
+    elif isinstance(error, ReadOnlyError | NotAllowedError):
+        status = 403
+    return JSONResponse({"error": str(error)}, status)

@@ -1,15 +1,15 @@
 """Settings dataclasses as form fields, and back; the buttons that send a form."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
 from functools import wraps
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from cad_studio.core.records import Job
-from cad_studio.core.settings import settings_from_json
+from cad_studio.core.settings import describe_settings, settings_from_json
 from cad_studio.ui.errors import shows_errors
+from cad_studio.views.settings import SettingView
 
 Settings = TypeVar("Settings")
 
@@ -23,7 +23,11 @@ _WITH_DATASET = (
 
 
 class SettingsForm:
-    """The fields of a settings dataclass as components, in the order of its fields."""
+    """The fields of a settings dataclass as components, in the order of its fields.
+
+    What a field is comes from `describe_settings`, as for the forms that scripts build
+    (`components/form.js`).
+    """
 
     def __init__(
         self,
@@ -42,15 +46,12 @@ class SettingsForm:
             first: What a field shows at first where that is not its default.
         """
         self._kind = kind
-        hints = get_type_hints(kind)
-        known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-        shown = [known[name] for name in only or known]
-        self._names = [field.name for field in shown]
-        self._types = [hints[name] for name in self._names]
+        known = {each["name"]: each for each in describe_settings(kind)}
+        self._shown: list[SettingView] = [known[name] for name in only or known]
         start = first or {}
         self.components = [
-            _component(field, hints[field.name], prefix, start.get(field.name, field.default))
-            for field in shown
+            _component(each, prefix, start.get(each["name"], each["default"]))
+            for each in self._shown
         ]
 
     def to_json(self, values: tuple[Any, ...]) -> dict[str, Any]:
@@ -60,8 +61,8 @@ class SettingsForm:
             SettingError: A value is out of range.
         """
         plain = {
-            name: _clean(value, hint)
-            for name, value, hint in zip(self._names, values, self._types, strict=True)
+            each["name"]: _clean(value, each["type"])
+            for each, value in zip(self._shown, values, strict=True)
         }
         settings_from_json(self._kind, plain)
         return plain
@@ -110,27 +111,27 @@ def start_button(
     )  # the window that asked knows its job
 
 
-def _component(field: Field[Any], hint: Any, prefix: str, start: Any) -> gr.components.Component:
-    label = field.name.replace("_", " ").capitalize()
+def _component(about: SettingView, prefix: str, start: Any) -> gr.components.Component:
+    name = about["name"]
     common = {
-        "label": label,
-        "info": field.metadata.get("help"),
-        "elem_id": f"{prefix}-{field.name.replace('_', '-')}",
+        "label": name.replace("_", " ").capitalize(),
+        "info": about["help"] or None,
+        "elem_id": f"{prefix}-{name.replace('_', '-')}",
         "interactive": True,
     }
-    if "choices" in field.metadata:
-        return gr.Dropdown(list(field.metadata["choices"]), value=start, **common)
-    if hint is bool:
+    if about["choices"] is not None:
+        return gr.Dropdown(about["choices"], value=start, **common)
+    if about["type"] == "bool":
         return gr.Checkbox(value=start, **common)
-    if hint is str:
+    if about["type"] == "str":
         return gr.Textbox(value=start, **common)
     # a text field keeps 0.00001 as it was typed, and empty means "not given"
     value = "" if start is None else f"{start:g}"
     return gr.Textbox(value=value, max_lines=1, **common)
 
 
-def _clean(value: Any, hint: Any) -> Any:
-    if not isinstance(value, str) or hint is str:
+def _clean(value: Any, kind: str) -> Any:
+    if not isinstance(value, str) or kind in {"str", "choice"}:
         return value
     if not value.strip():
         return None
@@ -138,4 +139,4 @@ def _clean(value: Any, hint: Any) -> Any:
         number = float(value)
     except ValueError:
         return value
-    return int(number) if number.is_integer() and hint is not float else number
+    return int(number) if number.is_integer() and kind == "int" else number

@@ -5,21 +5,14 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
-from starlette.requests import Request
-from starlette.responses import Response
-
-from cad_studio.services.container import Services
 
 KEPT_SECONDS = 0.5
 """How old an answer may be: what another process writes (a training) shows so much later."""
 
 _MOST_HELD = 256
-
-Handler = Callable[[Services, Request], Response]
 
 
 @dataclass(frozen=True)
@@ -81,19 +74,3 @@ class SharedAnswers:
                 if self._held.get(key) is answer:
                     del self._held[key]
             answer.made.set_exception(error)
-
-
-def shared(answers: SharedAnswers, handler: Handler) -> Handler:
-    """A route whose answer depends on its address, its query and the visitor's role alone."""
-
-    def handled(services: Services, request: Request) -> Response:
-        key = (
-            services.access.role(),
-            request.url.path,
-            tuple(sorted(request.query_params.multi_items())),
-        )
-        response = answers.get(key, partial(handler, services, request))
-        # a copy each: a response is changed on its way out
-        return Response(response.body, response.status_code, dict(response.headers))
-
-    return handled

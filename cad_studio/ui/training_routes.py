@@ -2,23 +2,39 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from fastapi import APIRouter, Query
+from starlette.responses import FileResponse
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.services.container import Services
-from cad_studio.ui import requests, views
+from cad_studio.ui import views
+from cad_studio.ui.answers import CHANGING, Answered, OpenServices, of_kind, shared
+from cad_studio.ui.requests import Text, Whole
+from cad_studio.views.training import (
+    FollowView,
+    LogView,
+    ReportColumnsView,
+    RunsView,
+    RunView,
+    TrainingOffersView,
+    UsageView,
+)
 
-_CHANGING = {"Cache-Control": "no-store"}
+router = APIRouter(route_class=Answered, prefix="/training", tags=["Training"])
+Followed = Annotated[
+    str,
+    Query(description="Of `runs`: each run and the last epoch known of it, such as 3:41,5:-1. Of "
+          "`log`: a job and the byte to go on at, such as 3:0."),
+]  # fmt: skip
 _MOST_FOLLOWED = 64
 _FOLLOWED = re.compile(r"([0-9]{1,15}):(-?[0-9]{1,15})")
 _DIGITS = 5
 
 
-def report_columns(reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def report_columns(reports: Iterable[dict[str, Any]]) -> ReportColumnsView:
     """The reports of E epochs as columns, several times smaller than E objects.
 
     Args:
@@ -67,44 +83,40 @@ def followed(text: str) -> dict[int, int]:
     return {int(match[1]): int(match[2]) for match in found if match}
 
 
-def _json(value: object) -> Response:
-    return JSONResponse(value, headers=_CHANGING)
+@router.get("/offers")
+def offers(services: OpenServices, dataset: Text = "") -> TrainingOffersView:
+    """What can be trained on a dataset, and with which settings."""
+    return services.training.offers(dataset)
 
 
-def _offers(services: Services, request: Request) -> Response:
-    return _json(services.training.offers(request.query_params.get("dataset", "")))
+@router.get("/runs")
+@shared
+def runs(services: OpenServices, removed: bool = False) -> RunsView:
+    """All runs, or those in the bin."""
+    return {"runs": services.runs.all(removed=removed), "trash": services.runs.trash()}
 
 
-def _runs(services: Services, request: Request) -> Response:
-    removed = request.query_params.get("removed") == "1"
-    return _json({"runs": services.runs.all(removed=removed), "trash": services.runs.trash()})
-
-
-def _run(services: Services, request: Request) -> Response:
-    return _json(services.runs.get(requests.path_number(request, "run")))
-
-
-def _follow(services: Services, request: Request) -> Response:
+@router.get("/follow")
+@shared
+def follow(services: OpenServices, runs: Followed = "", log: Followed = "") -> FollowView:
     """Everything that may have changed since a moment ago, in one answer."""
-    runs, reports = {}, {}
-    for run_id, after in followed(request.query_params.get("runs", "")).items():
+    found: dict[int, RunView | None] = {}
+    reports: dict[int, ReportColumnsView] = {}
+    for run_id, after in followed(runs).items():
         try:
-            runs[run_id] = services.runs.get(run_id)
+            found[run_id] = services.runs.get(run_id)
             reports[run_id] = report_columns(services.runs.reports(run_id, after))
         except RecordNotFoundError:  # deleted for good meanwhile
-            runs[run_id] = None
-    return _json(
-        {
-            "runs": runs,
-            "reports": reports,
-            "log": _log(services, request),
-            "queue": [views.job_entry(job) for job in services.jobs.active()],
-        }
-    )
+            found[run_id] = None
+    return {
+        "runs": found,
+        "reports": reports,
+        "log": _log(services, log),
+        "queue": [views.job_entry(job) for job in services.jobs.active()],
+    }
 
 
-def _log(services: Services, request: Request) -> dict[str, Any] | None:
-    text = request.query_params.get("log", "")
+def _log(services: Services, text: str) -> LogView | None:
     if not text:
         return None
     match = _FOLLOWED.fullmatch(text)
@@ -115,22 +127,21 @@ def _log(services: Services, request: Request) -> dict[str, Any] | None:
     return {"job": job, "text": lines, "next": following}
 
 
-def _usage(services: Services, request: Request) -> Response:
-    return _json({"text": services.runs.model_usage(requests.path_number(request, "run"))})
+@router.get("/runs/{run}")
+@shared
+def run(services: OpenServices, run: Whole) -> RunView:
+    """A run, with its settings and its figures so far."""
+    return services.runs.get(run)
 
 
-def _model(services: Services, request: Request) -> Response:
-    run_id = requests.path_number(request, "run")
-    file = services.runs.model_path(run_id)
-    return FileResponse(file, filename=services.runs.model_name(run_id), headers=_CHANGING)
+@router.get("/runs/{run}/usage")
+def usage(services: OpenServices, run: Whole) -> UsageView:
+    """How to use the model of a run elsewhere, as text."""
+    return {"text": services.runs.model_usage(run)}
 
 
-TRAINING_ROUTES: dict[str, Callable[[Services, Request], Response]] = {
-    "/training/offers": _offers,
-    "/training/runs": _runs,
-    "/training/follow": _follow,
-    "/training/runs/{run}": _run,
-    "/training/runs/{run}/usage": _usage,
-    "/training/runs/{run}/model": _model,
-}
-"""Paths below the studio's prefix, each with what answers it."""
+@router.get("/runs/{run}/model", **of_kind("application/octet-stream"))
+def model(services: OpenServices, run: Whole) -> FileResponse:
+    """The weights of a run, as safetensors."""
+    file = services.runs.model_path(run)
+    return FileResponse(file, filename=services.runs.model_name(run), headers=CHANGING)

@@ -4,9 +4,11 @@ from typing import Any
 
 from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
 from cad_studio.services.operations import KINDS
+from cad_studio.views.pairs import MiningView
+from cad_studio.views.studio import DatasetEntryView, JobView
 
 
-def dataset_entry(data: Dataset, n_changes: int) -> dict[str, Any]:
+def dataset_entry(data: Dataset, n_changes: int) -> DatasetEntryView:
     """A dataset as one line of the picker; `n_changes` sets were changed since its version."""
     return {
         "name": data.name,
@@ -26,7 +28,7 @@ def _result(job: Job) -> dict[str, Any] | None:
     return {name: value for name, value in job.result.items() if name in seen}
 
 
-def job_entry(job: Job) -> dict[str, Any]:
+def job_entry(job: Job) -> JobView:
     """A job as the window follows it."""
     return {
         "id": job.id,
@@ -49,7 +51,7 @@ def job_entry(job: Job) -> dict[str, Any]:
 
 def mining_entry(
     mining: Mining, feature_set: FeatureSet, current_version: str, numbers: dict[str, int]
-) -> dict[str, Any]:
+) -> MiningView:
     """A search for pairs as one line of its picker; `numbers` are those of versions by hash."""
     return {
         "id": mining.id,

@@ -171,7 +171,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     services.importing.import_source(str(shapes(folder)), SHAPES, ReadOptions(), False, Silent())
     runs = [make_run(services, f"run {n}", N_EPOCHS, N_EPOCHS) for n in range(N_RUNS - 1)]
     running = make_run(services, "running", 2 * N_EPOCHS, N_EPOCHS)
-    job = services.jobs.run_here("train", "Train running", {"run": running})
+    job = services.jobs.run_here("train", {"run": running}, dataset="x")
     services.project.runs.change(running, job_id=job.id)
     queue = services.queues.open(SHAPES, "random", "owner", overlap=2)
     try:

@@ -20,7 +20,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from cad_studio.ui.routes import PREFIX, static_version
+from cad_studio.ui.addresses import PREFIX, static_version
 from tests.browser.conftest import FLAGS, start_studio
 
 MEASURE = """

@@ -86,7 +86,7 @@ def main() -> None:
         for number in range(arguments.runs - 1):
             make_run(services, f"run {number}", arguments.epochs, arguments.epochs)
         running = make_run(services, "running", 2 * arguments.epochs, arguments.epochs)
-        job = services.jobs.run_here("train", "Train running", {"run": running})
+        job = services.jobs.run_here("train", {"run": running}, dataset="x")
         services.project.runs.change(running, job_id=job.id)
         print(json.dumps(measure(services, project, running, arguments), indent=2))
         services.close()

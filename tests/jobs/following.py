@@ -14,7 +14,7 @@ def arguments(source, name="pets"):
 
 
 def submit(services, source, name="pets"):
-    return services.jobs.submit("import", f"Import {name}", arguments(source, name))
+    return services.jobs.submit("import", arguments(source, name))
 
 
 def wait(services, job_id, is_reached):

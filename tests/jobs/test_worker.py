@@ -139,7 +139,7 @@ def test_who_runs_a_job_in_a_terminal_gets_its_result_and_sees_its_progress(stil
         return {"n": 3}
 
     operation(monkeypatch, work)
-    job = still.jobs.run_here("mine", "Find pairs", {})
+    job = still.jobs.run_here("mine", {"name": "x"})
     assert worker.run_job(still, job, Shown()) == {"n": 3}
     assert shown == [(0.5, "Half")]
     assert still.jobs.get(job.id).result == {"n": 3}
@@ -231,12 +231,12 @@ def test_a_read_only_studio_takes_no_jobs_but_those_of_the_house(tmp_path, small
     with pytest.raises(ReadOnlyError, match=r"This studio is read-only\. Run your own copy"):
         submit(services, small)
     with pytest.raises(ReadOnlyError, match="read-only"):
-        services.jobs.run_here("import", "Import", {})
+        services.jobs.run_here("import", {})
     assert services.jobs.recent() == []
     arguments = {"source": str(small), "name": "n", "skip_bad": False, "options": {}}
     with pytest.raises(ReadOnlyError, match="read-only"):
-        services.jobs.submit_for_the_house("import", "Import", arguments)
-    job = services.jobs.submit_for_the_house("open-sample", "Open the sample", {})
+        services.jobs.submit_for_the_house("import", arguments)
+    job = services.jobs.submit_for_the_house("open-sample", {})
     for change in (
         lambda: services.jobs.stop(job.id),
         lambda: services.jobs.resume(job.id),

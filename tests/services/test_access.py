@@ -55,7 +55,7 @@ CHANGES = {
         lambda s: s.corrections.apply(NAME, Path("x.csv"), request("correct")),
     ),
     "remove a dataset": ("owner", lambda s: s.datasets.remove(NAME)),
-    "start a job": ("owner", lambda s: s.jobs.submit("export", "x", {})),
+    "start a job": ("owner", lambda s: s.jobs.submit("export", {"name": "x"})),
     "name a run": ("owner", lambda s: s.runs.rename(1, "x")),
     "empty the trash": ("owner", lambda s: s.runs.purge()),
 }

@@ -85,7 +85,7 @@ def test_very_narrow_and_very_wide_features_teach_a_head_and_fill_a_queue(
     assert 0 <= result["test_accuracy"] <= 1
     queue = services.queues.open(NAME, "diverse", settings={"features": spec})
     assert services.queues.take(NAME, queue.id, "anna", 3)
-    belief = services.beliefs.belief(NAME, spec, Silent())
+    belief = services.beliefs.standing(NAME, spec, Silent()).belief
     np.testing.assert_allclose(belief.sum(axis=1), 1.0, atol=1e-5)
     services.mining.best_features(NAME)
 

@@ -4,9 +4,11 @@ import ast
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 from cad_studio.core.records import ACTIVE, AT_WORK, ENDED
 from cad_studio.services.export_formats import formats_of
+from cad_studio.services.jobs import JobService
 from cad_studio.services.operations import KINDS
 from cad_studio.ui.tables import window_tables
 from cad_studio.ui.tabs._base import TABS
@@ -31,6 +33,27 @@ def test_what_is_submitted_is_in_the_table():
     named = set(kinds_named())
     assert len(named) > 12
     assert named <= set(KINDS)
+
+
+def test_a_title_is_written_in_the_table_alone():
+    """Window and command line called one kind of job by titles of their own."""
+    for path in HOUSE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = isinstance(node, ast.Call) and getattr(
+                node.func, "attr", getattr(node.func, "id", "")
+            )
+            if name in SUBMITS and [a for a in node.args if isinstance(a, ast.JoinedStr)]:
+                raise AssertionError(f"{path.name}:{node.lineno} writes a title of its own")
+
+
+def test_a_title_names_what_the_work_is_about():
+    told: list[str] = []
+    queue = SimpleNamespace(submit=lambda kind, title, arguments: told.append(title))
+    titles = {name: kind.title for name, kind in KINDS.items()}
+    jobs = JobService(queue, None, lambda: None, titles)
+    jobs.submit("mine", {"name": "a {brace}", "features": "hog"})
+    jobs.submit("train", {"run": 3}, run="cad-3", dataset="sample")
+    assert told == ["Find pairs of a {brace}", "Train cad-3 on sample"]
 
 
 def test_the_window_has_each_page_that_a_kind_names():

@@ -64,7 +64,8 @@ def test_a_merged_class_is_in_no_belief_at_once(services):
     """Within the few actions between two renewals, a merged class was still suggested."""
     services.live.standing(NAME, "anna")
     act(services, "merge-class", given={"class": 3, "into": 0})
-    belief = services.beliefs.belief(NAME, services.beliefs.features(NAME), Silent())
+    features = services.beliefs.features(NAME)
+    belief = services.beliefs.standing(NAME, features, Silent()).belief
     assert not belief[:, [3]].toarray().any()
 
 

@@ -299,5 +299,5 @@ def test_a_job_of_the_house_follows_no_path_that_no_queue_has(services, folder, 
     with acting_as("olga"), pytest.raises(SettingError, match="No queue of pets is by the feat"):
         run_operation(services, "prepare-queue", given, Silent())
     with acting_as("anna"), pytest.raises(NotAllowedError, match="needs the role owner"):
-        services.jobs.submit_for_the_house("import", "Import", {"source": given["features"]})
+        services.jobs.submit_for_the_house("import", {"source": given["features"]})
     assert reached == []

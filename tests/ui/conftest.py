@@ -4,8 +4,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
+from tests.true_views import _answers_are_as_declared, _answers_are_looked_at
 from tests.ui.small_project import build_services
+
+__all__ = ["_answers_are_as_declared", "_answers_are_looked_at"]
 
 
 @pytest.fixture(scope="session")

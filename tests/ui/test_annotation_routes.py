@@ -5,7 +5,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cad_studio.services.action_requests import ActionRequest
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from tests.ui.small_project import CLASSES, SHAPES, build_services
 
 AT = f"{PREFIX}/annotate/{SHAPES}"

@@ -3,14 +3,12 @@
 import pytest
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
 from cad_studio.services.training import TrainingRequest
 from cad_studio.ui.tabs.augment import _actions as augment_actions
-from cad_studio.ui.tabs.augment import request_of
 from tests.services.edited import QUICK_EDITOR, with_editor
 from tests.ui.small_project import CLASSES, SHAPES, VECTORS
 
@@ -135,7 +133,7 @@ def test_actions_without_their_parts_are_refused_in_words(services, action, want
     """They were unexpected errors."""
     asked = {each.__name__: each for each in augment_actions(services)}
     told = asked[action](wanted)["error"]
-    assert any(part in told for part in ("lacks", "expected a whole", "cannot be read")), told
+    assert any(part in told for part in ("lacks", "expected")), told
 
 
 @pytest.mark.parametrize(
@@ -149,6 +147,7 @@ def test_actions_without_their_parts_are_refused_in_words(services, action, want
         {"dataset": SHAPES, "shell": "rm"},
     ],
 )
-def test_requests_of_another_kind_are_refused(wanted):
-    with pytest.raises(SettingError):
-        request_of(AugmentRequest, wanted)
+def test_requests_of_another_kind_are_refused(services, wanted):
+    asked = {each.__name__: each for each in augment_actions(services)}
+    told = asked["make"](wanted)["error"]
+    assert any(part in told for part in ("lacks", "expected", "no part", "newest one")), told

@@ -10,6 +10,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
 from cad_studio.ui.app import build_window
+from cad_studio.ui.routes import build_api, described
 from tests.jobs.null_runner import NoWorkers
 from tests.ui.small_project import VECTORS, vectors
 
@@ -61,3 +62,28 @@ def test_an_empty_or_a_wrong_request_is_answered_in_words(functions, caplog):
                     told = function(asked)
                     assert "Unexpected" not in str(told), (name, asked)
     assert not [record.exc_text for record in caplog.records], caplog.text[-3000:]
+
+
+ODD = ("x", "-1", "9" * 30, "nan", "", "%00", "a" * 300)
+"""What a part of an address may be instead."""
+
+
+def test_a_wrong_part_of_any_address_is_answered_in_words(client, caplog):
+    """Numbers no database holds, infinite thresholds and empty pages ended in a 500."""
+    good = {"name": VECTORS, "version": "v", "content": "c", "rows": "0", "features": "1"}
+    asked = 0
+    with caplog.at_level(logging.ERROR):
+        for path, methods in described(build_api()).get("paths", {}).items():
+            parts = methods["get"].get("parameters", [])
+            for part in parts:
+                for odd in ODD:
+                    wanted = {each["name"]: good.get(each["name"], "1") for each in parts}
+                    wanted[part["name"]] = odd
+                    inside = {each["name"] for each in parts if each["in"] == "path"}
+                    query = {name: value for name, value in wanted.items() if name not in inside}
+                    answer = client.get(path.format(**wanted), params=query)
+                    assert answer.status_code in {200, 400, 404}, (path, wanted, answer.text)
+                    assert answer.status_code == 200 or answer.json()["error"], (path, wanted)
+                    asked += 1
+    assert asked > 500
+    assert not caplog.records, caplog.text[-3000:]

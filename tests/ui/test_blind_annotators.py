@@ -18,7 +18,7 @@ from cad_studio.services.container import Services
 from cad_studio.ui import errors
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.routes import build_routes
+from cad_studio.ui.routes import build_api, build_routes
 from cad_studio.ui.tabs import annotate
 from tests.services import annotating
 from tests.services.annotating import NAME
@@ -58,9 +58,9 @@ def world(folder, users, said):
     with acting_as("olga"):  # the owner searches what was said, and has looked at all of it before
         features = {"name": NAME, "features": "pixels"}
         config = settings_to_json(MiningConfig(quantile=0.5))
-        run_as_job(services, "mine", "Find pairs", {**features, "config": config}, Line())
+        run_as_job(services, "mine", {**features, "config": config}, Line())
         suspects = {**features, "run": None, "seed": 0, "limit": 100}
-        run_as_job(services, "suspects", "Find suspects", suspects, Line())
+        run_as_job(services, "suspects", suspects, Line())
     reached(services, queue.id, "olga")
     return services, queue.id
 
@@ -103,13 +103,13 @@ def reached(services, queue, who):
     asking = TestClient(app, cookies={f"access-token-{COOKIE}": "token"})
     version = services.datasets.get(NAME).version.hash
     found = {}
-    for route in app.routes:
+    for route in build_api(services).routes:
         if any(part in route.path for part in ("/static/", "/image/", "/sprite/")):
             continue
         is_of_row = "{row}" in route.path or "{position}" in route.path
         for row in ROWS[:2] if is_of_row else ROWS[:1]:
             parts = {"name": NAME, "row": row, "queue": queue, "position": row, "version": version}
-            path = filled(route.path, parts)
+            path = PREFIX + filled(route.path, parts)
             # a name in the query is not a name that was checked
             other = {"who": "bob", "rows": f"{row},{row + 1}", "holds": "cat", "limit": 50}
             for given in ({"who": who, "rows": row}, other):

@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 
 from cad_studio.core.progress import Silent
 from cad_studio.services.suspects import LEAST_QUALITY
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs._base import TABS
 from tests.runs_to_diagnose import project_with_runs
 
@@ -124,7 +125,7 @@ def test_single_samples_pairs_tables_and_comparisons(runs, client):
         ("/diagnosis/{run}/tiles", {"rows": "1,999"}, 404, "has no row 999"),
         ("/diagnosis/{run}/tiles", {"rows": ",".join("1" * 201)}, 400, "At most 200 tiles"),
         ("/diagnosis/{run}/reliability", {"class": 4}, 400, "0 to 3"),
-        ("/diagnosis/{run}/rows", {"what": "fixed"}, 400, "whole number"),
+        ("/diagnosis/{run}/rows", {"what": "fixed"}, 400, "lacks 'against'"),
         ("/diagnosis/map/shades", {"features": "run:x"}, 400, "by its number"),
         ("/diagnosis/map/shades/points", {"stage": "../x"}, 400, "is not a stage"),
         ("/diagnosis/compare", {"runs": "1"}, 400, "2 to 20"),

@@ -11,7 +11,8 @@ from cad_studio.core.errors import JobCancelled
 from cad_studio.jobs.handle import JobHandle
 from cad_studio.jobs.queue import JobQueue
 from cad_studio.services.operations import run_operation
-from cad_studio.ui.routes import PREFIX, build_routes
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.routes import build_routes
 from tests.jobs.null_runner import NoWorkers
 from tests.ui.small_project import N_SHAPES, SHAPES, build_services
 

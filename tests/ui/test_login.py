@@ -265,11 +265,17 @@ def test_a_hugging_face_login_gives_the_name():
     ("wanted", "words"),
     [
         ({}, "lacks 'dataset'"),
-        ({"dataset": SHAPES, "actions": [{"kind": "label"}]}, "needs a kind and a key"),
+        ({"dataset": SHAPES, "actions": [{"kind": "label"}]}, "needs a key"),
         ({"dataset": SHAPES, "actions": [{"kind": 3, "key": "k"}]}, "kind is 3"),
         ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "rows": ["1"]}]}, "whole"),
-        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "fast": 1}]}, "fast is 1"),
-        ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "known": [1]}]}, "digest"),
+        (
+            {"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "fast": 1}]},
+            "no part 'fast'",
+        ),
+        (
+            {"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "known": [1]}]},
+            "lacks 'known.1'",
+        ),
         ({"dataset": SHAPES, "actions": [{"kind": "label", "key": "k", "seconds": -1}]}, "seconds"),
     ],
 )

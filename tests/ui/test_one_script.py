@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from cad_studio.ui.addresses import STATIC_FOLDER
 from cad_studio.ui.one_script import one_script
-from cad_studio.ui.routes import STATIC_FOLDER
 
 FORMS = {
     "tools": "export const ONE = 1;\nexport function add(a, b) { return a + b + missing(); }\n"

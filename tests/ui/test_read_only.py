@@ -86,7 +86,7 @@ def test_no_form_starts_a_job(server, config, services, button, values):
         ("annotate-page", "export", {"dataset": SHAPES, "format": "votes"}),
         ("annotate-page", "difference", {"dataset": SHAPES, "file_name": "a.csv", "text": ""}),
         ("train-page", "start", {"dataset": SHAPES, "method": "proden"}),
-        ("train-page", "pack", {"dataset": SHAPES, "method": "proden"}),
+        ("train-page", "pack", {"request": {"dataset": SHAPES, "method": "proden"}}),
         ("train-page", "take", {"path": "/tmp/a.result.zip"}),
         ("train-page", "estimate", {"dataset": SHAPES, "method": "proden"}),
         ("train-page", "stop", {"job": 1}),

@@ -48,17 +48,22 @@ def config(asking):
     return asking.get("/config").json()
 
 
-def leaves(found):
-    """Routes, those of included routers among them, whose table FastAPI keeps apart."""
+def leaves(found, prefix=""):
+    """Paths with their routes, those of included routers and of mounted applications among them."""
     for route in found:
         inner = getattr(route, "original_router", None)
-        yield from leaves(inner.routes) if inner is not None else [route]
+        if inner is not None:
+            yield from leaves(inner.routes, prefix)
+        elif getattr(route, "routes", None):
+            yield from leaves(route.routes, prefix + route.path)
+        else:
+            yield prefix + route.path, route
 
 
 def routes(window):
     """Every path and method there is, parameters filled in."""
-    for route in leaves(window.app.routes):
-        path = re.sub(r"{[^}]*}", "x", route.path)
+    for whole, route in leaves(window.app.routes):
+        path = re.sub(r"{[^}]*}", "x", whole)
         for method in sorted(getattr(route, "methods", None) or {"GET"}):
             yield method, path
 

@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 
 from cad_studio.ui import one_script
+from cad_studio.ui.addresses import STATIC_FOLDER, static_version
 from cad_studio.ui.app import build_window
-from cad_studio.ui.routes import STATIC_FOLDER, static_version
 from cad_studio.ui.tabs._base import TABS
 
 INTERACTIVE = (gr.Button, gr.Checkbox, gr.Dropdown, gr.File, gr.Slider, gr.Textbox)

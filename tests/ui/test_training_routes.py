@@ -11,8 +11,10 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.ui.routes import PREFIX, build_routes
-from cad_studio.ui.tabs.train import request_of
+from cad_studio.services.training import TrainingRequest
+from cad_studio.ui.addresses import PREFIX
+from cad_studio.ui.requests import read_request
+from cad_studio.ui.routes import build_routes
 from cad_studio.ui.training_routes import followed, report_columns
 from tests.ui.small_project import HOSTILE, SHAPES, shapes
 
@@ -92,7 +94,7 @@ def client(services):
 def make_run(services, name="a run", n_epochs=4, method="proden"):
     """A run as the service writes it down, with the figures of some epochs; nothing is trained."""
     wanted = {"dataset": SHAPES, "method": method, "name": name, "config": {"epochs": 10}}
-    run = services.training.create(request_of(wanted))
+    run = services.training.create(read_request(TrainingRequest, wanted))
     for epoch in range(n_epochs):
         services.project.runs.save_report(run.id, report(epoch), True)
     return run.id
@@ -167,18 +169,18 @@ def test_a_model_is_handed_out_under_a_harmless_name(client, services):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"dataset": SHAPES, "colour": "red"}, "colour is 'red'; it is no part of a request"),
-        ({"dataset": SHAPES, "config": "epochs"}, "config is 'epochs'; it is no part"),
-        ({"dataset": [SHAPES]}, "it is no part of a request"),
-        ({"method": "proden"}, "A run needs a dataset"),
+        ({"dataset": SHAPES, "colour": "red"}, "The request has no part 'colour'"),
+        ({"dataset": SHAPES, "config": "epochs"}, "config is 'epochs'; expected named values"),
+        ({"dataset": [SHAPES]}, "dataset is .'shapes 1'.; expected text"),
+        ({"method": "proden"}, "The request lacks 'dataset'"),
     ],
 )
 def test_a_request_of_the_wrong_shape_is_refused_in_words(wanted, words):
     with pytest.raises(SettingError, match=words):
-        request_of(wanted)
+        read_request(TrainingRequest, wanted)
 
 
 def test_a_request_of_the_right_shape_is_kept(services):
     wanted = {"dataset": SHAPES, "method": "proden", "config": {"epochs": 3}, "settings": {}}
-    asked = request_of(wanted)
+    asked = read_request(TrainingRequest, wanted)
     assert (asked.dataset, asked.method, asked.config) == (SHAPES, "proden", {"epochs": 3})

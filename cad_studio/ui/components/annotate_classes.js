@@ -2,7 +2,7 @@
 
 import {h, fill} from './dom.js';
 import {colour} from './chips.js';
-import {sheet} from './annotate_panels.js';
+import {sheet} from './dialogs.js';
 
 const KINDS = [['rename-class', 'Rename it'], ['merge-class', 'Merge it into another'], ['remove-class', 'Remove it from every set']];
 

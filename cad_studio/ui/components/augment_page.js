@@ -2,7 +2,8 @@
 
 import {h, fill, empty, toast} from './dom.js';
 import {createAugmentForm} from './augment_form.js';
-import {createGallery, createTraining} from './augment_gallery.js';
+import {createTraining} from './augment_editors.js';
+import {createGallery} from './augment_gallery.js';
 import {createPrompts} from './augment_prompts.js';
 import {createSampleView, learnTitles, missingNotes, pairLine} from './augment_view.js';
 import {createSwitch} from './form.js';
@@ -52,6 +53,7 @@ export function mount({element, server}) {
   let asked = 0;
   let stop = null;
 
+  /** @template {string} Part @param {Part} part @returns {`/augment/${string}/${Part}`} */
   const path = part => `/augment/${encodeURIComponent(state.dataset)}/${part}`;
   const rows = () => (state.augment || '').split('-').filter(Boolean).map(Number);
   const ways = () => ['cam', ...(offers?.editors || []).map(each => each.name)];

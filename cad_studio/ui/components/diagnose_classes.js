@@ -16,6 +16,7 @@ const COLUMNS = [
   {key: 'suspects', title: 'Suspects', number: true, text: row => (row.suspects === null ? '' : count(row.suspects)), about: 'Training samples whose truth is probably this class, but whose set lacks it'},
 ];
 
+/** @param {Diagnosed} shared */
 export function createClassesView(shared) {
   const table = h('table.plain.sortable', {id: 'class-table'});
   const pairs = h('table.plain', {id: 'confused-pairs'});

@@ -11,6 +11,7 @@ import {read, tell} from './store.js';
 const CURVES = {approximated_accuracy: 'Approximated accuracy', mean_confidence: 'Mean confidence', 'oracle/test_accuracy': 'Test accuracy (uses true labels)', 'losses/loss': 'Loss'};
 const MOST_SHOWN = 8;
 
+/** @param {Diagnosed} shared */
 export function createCompareView(shared) {
   const picks = h('div.run-picks', {role: 'group', 'aria-label': 'Runs to compare'});
   const notes = h('div.notes');

@@ -7,7 +7,10 @@ import {change, current, open, read, state} from './store.js';
 
 const PAGE = 'augment';
 
-/** A part of the inspector that owns its element; show([row]) or show([i, j]) says of whom. */
+/**
+ * A part of the inspector that owns its element; show([row]) or show([i, j]) says of whom.
+ * @param {Diagnosed} shared
+ */
 export function createEdits(shared) {
   const body = h('div.edits-body', {});
   const link = h('button.btn', {type: 'button', id: 'inspector-augment', on: {click: () => { change({augment: rows.join('-')}); open(PAGE); }}}, 'On the Augmentations page');

@@ -6,6 +6,7 @@ import {change, open, read, tell} from './store.js';
 
 const share = value => (value === null || value === undefined ? 'n/a' : `${(100 * value).toFixed(1)} %`);
 
+/** @param {Diagnosed} shared */
 export function createEntanglementView(shared) {
   const facts = h('div.kpis.three', {});
   const closest = h('table.plain', {id: 'closest-table'});

@@ -11,7 +11,12 @@ import {change, current, open, read, state, tell} from './store.js';
 
 const share = value => `${(100 * value).toFixed(0)} %`;
 
-/** A panel that owns its element; instance(row) and pair(i, j) fill it. `onStep(by)` goes on in the selection and says whether it did. */
+/**
+ * A panel that owns its element; instance(row) and pair(i, j) fill it. `onStep(by)` goes on in the selection and says whether it did.
+ * @param {Diagnosed} shared
+ * @param {any} [onClose]
+ * @param {any} [onStep]
+ */
 export function createInspector(shared, onClose, onStep) {
   const head = h('div.row', {});
   const body = h('div.inspector-body', {});

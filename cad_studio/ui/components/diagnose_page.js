@@ -48,6 +48,7 @@ export function mount({element, server}) {
   /** What the views share. */
   const shared = {
     chosen, selection, ask, select, openRows, about: null, server,
+    /** @returns {`/diagnosis/${number}`} */
     base: () => `/diagnosis/${chosen.run}`,
     /** What the figures of a view rest on; another text means that they are to be read anew. */
     token: () => `${chosen.run}-${shared.about.split}-${shared.about.answers}-${nEnded}`,

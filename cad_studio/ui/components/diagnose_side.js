@@ -12,6 +12,7 @@ const SIZES = [10, 24, 60];
 const TILES = 84;
 const PAIRS = 60;
 
+/** @param {Diagnosed} shared */
 export function createSide(shared) {
   const kind = h('select', {id: 'diagnose-matrix', 'aria-label': 'Matrix', on: {change: () => { cell = null; drawMatrix(); }}},
     ...Object.entries({confusion: 'Confusion', ambiguity: 'Ambiguity', 'co-occurrence': 'Held together', 'set-model': 'Mistaken for'}).map(([value, text]) => h('option', {value}, text)));

@@ -6,7 +6,11 @@ import {read, tell} from './store.js';
 
 const share = value => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
 
-/** `about` tells which fields there are; `onSlice(condition)` narrows the whole page to one value. */
+/**
+ * `about` tells which fields there are; `onSlice(condition)` narrows the whole page to one value.
+ * @param {Diagnosed} shared
+ * @param {any} [onSlice]
+ */
 export function createSlicesView(shared, onSlice) {
   const field = h('select', {id: 'slices-field', 'aria-label': 'Field', on: {change: () => draw(true)}});
   const table = h('table.plain', {id: 'slices-table'});

@@ -15,6 +15,7 @@ const KINDS = {
   outlier: ['Outliers', 'Far from every other sample in feature space.'],
 };
 
+/** @param {Diagnosed} shared */
 export function createSuspectsView(shared) {
   const kinds = h('div.kinds', {role: 'tablist', 'aria-label': 'Kinds of suspects'});
   const about = h('p.quiet-text', {});

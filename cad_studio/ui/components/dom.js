@@ -58,7 +58,16 @@ export function empty(title, text, ...actions) {
   return h('div.empty', {}, h('h2', {}, title), h('p', {}, text), actions.length ? h('div.row', {}, ...actions) : null);
 }
 
-/** Tell the user in passing, where the next step stands, so that nothing is covered; errors stay longer, and those that must be read stay until closed. */
+/** A table: heads (texts or elements) over a `tbody`; `isNumber(at)`: whether a column holds numbers. */
+export function table(heads, body, isNumber = _at => false) {
+  const cells = heads.map((head, at) => h('th', {class: isNumber(at) ? 'number' : null}, head));
+  return h('table.runs', {}, h('thead', {}, h('tr', {}, ...cells)), body);
+}
+
+/**
+ * Tell the user in passing, where the next step stands, so that nothing is covered; errors stay
+ * longer, and those that must be read stay until closed.
+ */
 export function toast(text, kind = 'note', stays = false) {
   const old = document.querySelector('.cad-toast');
   if (old) old.remove();

@@ -3,7 +3,7 @@
 import {h, fill, count, toast} from './dom.js';
 import {createCharts} from './run_charts.js';
 import {createDetails} from './run_details.js';
-import {openEditor} from './runs_table.js';
+import {openEditor} from './run_row.js';
 import {olderWords} from './versions.js';
 import {isActive, state} from './store.js';
 import {ORACLE, canResume, duration, share, statusWord, sureness} from './train_words.js';

@@ -59,7 +59,9 @@ export function mount({element}) {
   let truths = [null, null];
   let stop = null;
 
+  /** @returns {`/datasets/${string}`} */
   const path = () => `/datasets/${encodeURIComponent(state.dataset)}`;
+  /** @returns {`/datasets/${string}/minings/${string}`} */
   const miningPath = () => `${path()}/minings/${state.mining}`;
   const wanted = () => ({threshold: state.threshold, class: state.classes || []});
   const pairKey = pair => `${pair.i}-${pair.j}`;
@@ -69,7 +71,7 @@ export function mount({element}) {
     about = null; summary = null; shown = null; pairs = new Map();
     if (!data) { nothing('This project holds no dataset', 'Import one on the Dataset page; its pairs are found here.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')); return; }
     try {
-      const [found, searches] = await Promise.all([read(path()), read(path() + '/minings')]);
+      const [found, searches] = await Promise.all([read(path()), read(`${path()}/minings`)]);
       if (state.dataset !== data.name) return;
       about = found;
       minings = searches.minings;
@@ -153,7 +155,7 @@ export function mount({element}) {
 
   async function pageAt(offset, signal) {
     if (!pages.has(offset)) {
-      const found = await read(miningPath() + '/pairs', {...wanted(), offset, limit: PAGE}, signal);
+      const found = await read(`${miningPath()}/pairs`, {...wanted(), offset, limit: PAGE}, signal);
       await load(found.sprite);
       pages.set(offset, found);
     }
@@ -164,7 +166,7 @@ export function mount({element}) {
     try {
       let found = null;
       if (state.pair) {
-        found = await read(miningPath() + '/pairs', {...wanted(), limit: PAGE, around: state.pair}, signal);
+        found = await read(`${miningPath()}/pairs`, {...wanted(), limit: PAGE, around: state.pair}, signal);
         await load(found.sprite);
         pages.set(found.offset, found);
       } else found = await pageAt(0, signal);

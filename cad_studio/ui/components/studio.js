@@ -25,7 +25,16 @@ export function address(path, query = {}) {
 /** An address the server gave, seen from this page. */
 export const given = url => root + url;
 
-/** Read JSON; a refusal becomes an Error in the server's words. */
+/**
+ * Read JSON; a refusal becomes an Error in the server's words.
+ *
+ * What is read has the names of `views.d.ts`, which is made of the server's own.
+ * @template {string} Path
+ * @param {Path} path
+ * @param {Record<string, any>} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answer<Path>>}
+ */
 export async function read(path, query = {}, signal = undefined) {
   const {status, body} = await answered(address(path, query), signal, answer => answer.text());
   const value = parsed(body) ?? {error: `The studio answered with status ${status}.`};

@@ -31,7 +31,7 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
     try { asked = request(); } catch (error) { tellProblem(error); return; }
     pack.disabled = true;
     try {
-      const made = await ask('pack', {...asked, with_truth: truth.checked});
+      const made = await ask('pack', {request: asked, with_truth: truth.checked});
       packing = made.job;
       note(packed, 'Packing…');
       refresh();

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cad_studio.ui import one_script
-from cad_studio.ui.routes import PREFIX, static_version
+from cad_studio.ui.addresses import PREFIX, static_version
 
 # The template never changes, so Gradio never redraws what the script has built. Data does not
 # pass through it: viewers read it over HTTP and write it as text.

@@ -7,6 +7,8 @@ interface Figure {
   short: string;
   about: string;
   colour: number;
+  head: string;
+  unit: string;
   oracle: boolean;
   is_shown: boolean;
 }
@@ -22,6 +24,13 @@ interface Window {
   };
   cadStudio: Record<string, (...given: unknown[]) => unknown>;
   gradio_config?: {root?: string};
+}
+
+/** What the parts of the Diagnose page share: where its run is read, and much else. */
+interface Diagnosed {
+  base(): `/diagnosis/${number}`;
+  // deno-lint-ignore no-explicit-any
+  [name: string]: any;
 }
 
 interface EventTarget {

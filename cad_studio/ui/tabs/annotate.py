@@ -4,20 +4,116 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.pairs import PairFilter
+from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.deciding import Action, Wanted, deciding, is_row, request_of
-from cad_studio.ui.division_actions import filter_of
+from cad_studio.ui.deciding import deciding
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.parts import Parts, parts_of
+from cad_studio.ui.requests import Asked, MaybeBlank, OfDataset, PageFilter, Whole, read_request
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _LARGEST_TEXT = 64 * 2**20
+Rows = list[Annotated[int, Field(ge=0)]]
+
+
+class Annotating(OfDataset):
+    """About a dataset, by an annotator; `who` counts where nobody logs in."""
+
+    who: MaybeBlank = ""
+
+
+class OfQueue(Annotating):
+    """About a queue of the dataset."""
+
+    queue: Whole
+
+
+class TakingItems(OfQueue):
+    """The next items of a queue."""
+
+    count: Whole = 5
+
+
+class OpeningQueue(Annotating):
+    """A queue by its order and settings, made where there is none yet."""
+
+    order: str
+    settings: dict[str, Any] | None = None
+    overlap: Whole = 1
+    title: MaybeBlank = ""
+
+
+class Overlapping(OfQueue):
+    """How many annotators see each item."""
+
+    overlap: Whole
+
+
+class Cell(Asked):
+    """A cell of the matrix of a search: the pairs of two classes, or all of them."""
+
+    mining: Whole
+    classes: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+class Selecting(Annotating):
+    """Samples to be kept as a selection, by exactly one of `rows`, `filter` and `cell`.
+
+    Attributes:
+        run: Whose suspects say why each is in it.
+    """
+
+    rows: Rows | None = None
+    filter: PageFilter | None = None
+    cell: Cell | None = None
+    title: MaybeBlank = ""
+    source: str = "rows"
+    run: Whole | None = None
+
+
+class Bulk(OfDataset):
+    """An action on all rows of a selection, or on a class; its parts are `ActionRequest`."""
+
+    action: dict[str, Any]
+    selection: Whole | None = None
+
+
+class Restoring(OfDataset):
+    """Sets as they were after the action of this number."""
+
+    number: Whole
+    action: dict[str, Any]
+    rows: Rows | None = None
+
+
+class Exporting(OfDataset):
+    """A file of what was annotated, of a selection alone or of all."""
+
+    format: str
+    only_changed: bool = False
+    selection: Whole | None = None
+
+
+class Corrections(OfDataset):
+    """The text of a file of corrections."""
+
+    file_name: str
+    text: str
+
+
+class Correcting(Corrections):
+    """Corrections to be made."""
+
+    action: dict[str, Any]
 
 
 def build(services: Services) -> None:
@@ -27,108 +123,92 @@ def build(services: Services) -> None:
 
 def _actions(services: Services) -> list[Action]:
     """What the page may ask for that changes the project, by the name it calls it."""
+    return [deciding(services), *_of_queues(services), *_of_many(services), *_of_files(services)]
 
-    def take(wanted: Parts) -> Wanted:
+
+def _of_queues(services: Services) -> list[Action]:
+    def take(asked: TakingItems) -> Told:
         services.access.require("annotator")
-        name, who = str(wanted["dataset"]), str(wanted.get("who", ""))
-        queue = services.queues.get(name, wanted.number("queue"))
+        name, who = asked.dataset, asked.who
+        queue = services.queues.get(name, asked.queue)
         if not services.queues.is_ready(name, queue):
             features = queue.settings["features"]
             return {"job": _preparing(services, name, features)}
-        items = services.queues.take(name, queue.id, who, wanted.number("count", 5))
+        items = services.queues.take(name, queue.id, who, asked.count)
         cards = [painted(services, name, services.cards.of_item(name, item, who)) for item in items]
         return {"cards": cards, "queue": services.queues.describe(queue, who)}
 
-    def open_queue(wanted: Parts) -> Wanted:
-        name, who = str(wanted["dataset"]), str(wanted.get("who", ""))
+    def open_queue(asked: OpeningQueue) -> Told:
         queue = services.queues.open(
-            name, str(wanted["order"]), who, dict(parts_of(wanted.get("settings") or {})),
-            wanted.number("overlap", 1), str(wanted.get("title", "")),
-        )  # fmt: skip
-        return {"queue": services.queues.describe(queue, who)}
+            asked.dataset, asked.order, asked.who, asked.settings, asked.overlap, asked.title
+        )
+        return {"queue": services.queues.describe(queue, asked.who)}
 
-    def select(wanted: Parts) -> Wanted:
-        rows = _chosen_rows(services, wanted)
-        source, reasons = str(wanted.get("source", "rows")), None
-        if "run" in wanted:
-            said = services.diagnosis.suspects.reasons(str(wanted["dataset"]), wanted.number("run"))
+    def release(asked: OfQueue) -> Told:
+        services.queues.release(asked.dataset, asked.queue, asked.who)
+        return {}
+
+    def overlap(asked: Overlapping) -> Told:
+        services.queues.set_overlap(asked.dataset, asked.queue, asked.overlap)
+        return {}
+
+    return [take, open_queue, release, overlap]
+
+
+def _of_many(services: Services) -> list[Action]:
+    def select(asked: Selecting) -> Told:
+        rows, source, reasons = _chosen_rows(services, asked), asked.source, None
+        if asked.run is not None:
+            said = services.diagnosis.suspects.reasons(asked.dataset, asked.run)
             known = [said.get(row, "") for row in rows]
             if any(known):
                 reasons = [why or "In the selection." for why in known]
                 source = "suspects" if all(known) else source
         made = services.queues.store_selection(
-            str(wanted["dataset"]), rows, str(wanted.get("title", "")), source, reasons,
-            str(wanted.get("who", "")),
-        )  # fmt: skip
+            asked.dataset, rows, asked.title, source, reasons, asked.who
+        )
         order = "suspects" if made.source == "suspects" else "selection"
         return {
             "selection": made.id, "title": made.title, "n_rows": len(made.rows), "order": order,
         }  # fmt: skip
 
-    def release(wanted: Parts) -> Wanted:
-        services.queues.release(
-            str(wanted["dataset"]), wanted.number("queue"), str(wanted.get("who", ""))
-        )
-        return {}
+    def preview(asked: Bulk) -> Told:
+        rows, request = _bulk(services, asked)
+        return services.annotation.preview(asked.dataset, request) | {"asked": len(rows)}
 
-    def overlap(wanted: Parts) -> Wanted:
-        services.queues.set_overlap(
-            str(wanted["dataset"]), wanted.number("queue"), wanted.number("overlap")
-        )
-        return {}
+    def bulk(asked: Bulk) -> Told:
+        _, request = _bulk(services, asked)
+        return services.annotation.act(asked.dataset, request)
 
-    def preview(wanted: Parts) -> Wanted:
-        rows, request = _bulk(services, wanted)
-        return services.annotation.preview(str(wanted["dataset"]), request) | {"asked": len(rows)}
+    def restore(asked: Restoring) -> Told:
+        request = read_request(ActionRequest, {**asked.action, "kind": "restore"})
+        return services.history.restore(asked.dataset, asked.number, asked.rows, request)
 
-    def bulk(wanted: Parts) -> Wanted:
-        _, request = _bulk(services, wanted)
-        return services.annotation.act(str(wanted["dataset"]), request)
+    return [select, preview, bulk, restore]
 
-    def restore(wanted: Parts) -> Wanted:
-        rows = wanted.get("rows")
-        if rows is not None and not (isinstance(rows, list) and all(map(is_row, rows))):
-            raise SettingError("The rows to bring back are whole numbers.")
-        request = request_of({**wanted.part("action", dict), "kind": "restore"})
-        return services.history.restore(
-            str(wanted["dataset"]), wanted.number("number"), rows, request
-        )
 
-    def export(wanted: Parts) -> Wanted:
-        name, form = str(wanted["dataset"]), str(wanted["format"])
+def _of_files(services: Services) -> list[Action]:
+    def export(asked: Exporting) -> Told:
+        name = asked.dataset
         services.datasets.get(name)
-        selection = wanted.get("selection")
         arguments = {
-            "name": name, "format": form, "only_changed": bool(wanted.get("only_changed")),
-            "selection": None if selection is None else wanted.number("selection"),
+            "name": name, "format": asked.format, "only_changed": asked.only_changed,
+            "selection": asked.selection,
         }  # fmt: skip
-        return {"job": services.jobs.submit("export-annotation", f"Export {name}", arguments).id}
+        return {"job": services.jobs.submit("export-annotation", arguments).id}
 
-    def difference(wanted: Parts) -> Wanted:
+    def difference(asked: Corrections) -> Told:
         services.require_writable()
-        with _kept(wanted) as file:
-            return services.corrections.preview(str(wanted["dataset"]), file)
+        with _kept(asked) as file:
+            return services.corrections.preview(asked.dataset, file)
 
-    def correct(wanted: Parts) -> Wanted:
+    def correct(asked: Correcting) -> Told:
         services.require_writable()
-        request = request_of({**wanted.part("action", dict), "kind": "correct"})
-        with _kept(wanted) as file:
-            return services.corrections.apply(str(wanted["dataset"]), file, request)
+        request = read_request(ActionRequest, {**asked.action, "kind": "correct"})
+        with _kept(asked) as file:
+            return services.corrections.apply(asked.dataset, file, request)
 
-    return [
-        deciding(services),
-        take,
-        open_queue,
-        select,
-        release,
-        overlap,
-        preview,
-        bulk,
-        restore,
-        export,
-        difference,
-        correct,
-    ]
+    return [export, difference, correct]
 
 
 def _preparing(services: Services, name: str, features: str) -> int:
@@ -137,51 +217,46 @@ def _preparing(services: Services, name: str, features: str) -> int:
     for job in services.jobs.active():
         if (job.kind, job.arguments) == ("prepare-queue", arguments):
             return job.id
-    title = f"Find neighbours in {name}"
-    return services.jobs.submit_for_the_house("prepare-queue", title, arguments).id
+    return services.jobs.submit_for_the_house("prepare-queue", arguments).id
 
 
-def _chosen_rows(services: Services, wanted: Parts) -> list[int]:
+def _chosen_rows(services: Services, asked: Selecting) -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
-    name = str(wanted["dataset"])
-    if "filter" in wanted:
-        return services.datasets.rows(name, filter_of(parts_of(wanted["filter"]))).tolist()
-    if "cell" in wanted:
-        cell = parts_of(wanted["cell"])
-        classes, threshold = cell.get("classes"), cell.get("threshold")
-        if classes and not (isinstance(classes, list) and len(classes) == 2):
-            raise SettingError("A cell has two classes.")
-        if not isinstance(threshold, int | float | None):
-            raise SettingError(f"threshold is {threshold!r:.40}; expected a number.")
-        chosen = PairFilter(threshold, (str(classes[0]), str(classes[1])) if classes else None)
-        return services.pairs.member_rows(name, cell.number("mining"), chosen)
-    rows = wanted["rows"]
-    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
-        raise SettingError("A selection is a list of whole numbers.")
-    return rows
+    name = asked.dataset
+    if asked.filter is not None:
+        return services.datasets.rows(name, asked.filter.filter()).tolist()
+    if asked.cell is not None:
+        cell = asked.cell
+        classes = (cell.classes[0], cell.classes[1]) if cell.classes else None
+        chosen = PairFilter(cell.threshold, classes)
+        return services.pairs.member_rows(name, cell.mining, chosen)
+    if asked.rows is None:
+        raise SettingError("The request lacks 'rows'.")
+    return asked.rows
 
 
-def _bulk(services: Services, wanted: Parts) -> tuple[list[int], ActionRequest]:
+def _bulk(services: Services, asked: Bulk) -> tuple[list[int], ActionRequest]:
     """An action on all rows of a stored selection, or on a class."""
-    name, action = str(wanted["dataset"]), wanted["action"]
-    if isinstance(action, dict) and action.get("kind") in CLASS_KINDS:
-        return [], request_of(action)
-    selection = services.queues.selection(name, wanted.number("selection"))
-    request = request_of({**wanted.part("action", dict), "rows": selection.rows})
+    if asked.action.get("kind") in CLASS_KINDS:
+        return [], read_request(ActionRequest, asked.action)
+    if asked.selection is None:
+        raise SettingError("The request lacks 'selection'.")
+    selection = services.queues.selection(asked.dataset, asked.selection)
+    request = read_request(ActionRequest, {**asked.action, "rows": selection.rows})
     if request.kind not in {"add", "remove", "set", "decide", "tag", "untag"}:
         raise SettingError(f"{request.kind!r} is not done to many samples at once.")
     return selection.rows, request
 
 
 @contextmanager
-def _kept(wanted: Parts) -> Iterator[Path]:
+def _kept(asked: Corrections) -> Iterator[Path]:
     """The text of a file that the page sends, as a file of that ending."""
-    name, text = str(wanted["file_name"]), wanted["text"]
-    if not isinstance(text, str) or len(text) > _LARGEST_TEXT:
+    name = Path(asked.file_name)
+    if len(asked.text) > _LARGEST_TEXT:
         raise SettingError("A file of corrections is text of at most 64 MB; use the command line.")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{Path(name).stem[:60] or 'file'}{Path(name).suffix[:10]}"
-        file.write_text(text, encoding="utf-8")
+        file = Path(folder) / f"{name.stem[:60] or 'file'}{name.suffix[:10]}"
+        file.write_text(asked.text, encoding="utf-8")
         yield file
 
 

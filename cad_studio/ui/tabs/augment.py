@@ -1,25 +1,56 @@
 """The Augmentations page: what each makes of a sample, whether it helps, and edits for training."""
 
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
-
 from cad_studio.core.errors import SettingError
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
 from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.ui.actions import changing
+from cad_studio.services.editors import IN_DOMAIN
+from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.components.viewer import viewer
-from cad_studio.ui.parts import Parts
+from cad_studio.ui.requests import Asked, OfDataset, OfJob, Whole
 from cad_studio.ui.tabs._base import TABS, Tab
 
-Wanted = dict[str, Any]
-Action = Callable[[Parts], Wanted | None]
 
-_KINDS = {
-    "dataset": str, "editor": str, "settings": dict, "budget": dict, "config": dict,
-    "run": int | None, "rows": list | None,
-}  # fmt: skip
+class OfEdits(Asked):
+    """About a set of stored edits."""
+
+    set: Whole
+
+
+class Judging(OfEdits):
+    """Stored edits, and the run that is to judge them."""
+
+    run: Whole
+
+
+class RemovingEdits(OfEdits):
+    """Stored edits to be deleted, or those of them that are `stale`."""
+
+    stale: bool = False
+
+
+class OfEditor(Asked):
+    """About an editor that was trained here, by its number."""
+
+    editor: Whole
+
+
+class Texts(OfDataset):
+    """How classes are told to an editor.
+
+    Attributes:
+        template: With `{class}` where the description goes.
+        descriptions: By class name.
+    """
+
+    template: str
+    descriptions: dict[str, str]
+
+
+class OfTexts(OfDataset):
+    """Earlier texts, by their number."""
+
+    number: Whole
 
 
 def build(services: Services) -> None:
@@ -27,61 +58,46 @@ def build(services: Services) -> None:
     viewer("augment_page", "augment-page", _actions(services))
 
 
-def request_of(kind: type[Any], wanted: Wanted) -> Any:
-    """A request as the page asks for it; what it leaves out keeps its default.
-
-    Raises:
-        SettingError: A part is of another kind, or no part at all.
-    """
-    known = {field.name for field in fields(kind)}
-    for name, value in wanted.items():
-        if name not in known or not isinstance(value, _KINDS[name]) or isinstance(value, bool):
-            raise SettingError(f"{name} is {value!r:.80}; it is no part of such a request.")
-    if not wanted.get("dataset"):
+def _checked(request: AugmentRequest) -> AugmentRequest:
+    if not request.dataset:
         raise SettingError("Choose a dataset first.")
-    if wanted.get("rows") and not all(type(row) is int for row in wanted["rows"]):
-        raise SettingError("rows must be whole numbers.")
-    settings = wanted.get("settings") or {}
-    if settings.get("model") and wanted.get("editor", "in-domain") == "in-domain":
+    if request.settings.get("model") and request.editor == IN_DOMAIN:
         # A path of the server is nothing that a visitor chooses.
         raise SettingError("The model of the in-domain editor is the newest one trained here.")
-    return kind(**wanted)
+    return request
 
 
-def _actions(services: Services) -> list[Callable[..., Any]]:
+def _actions(services: Services) -> list[Action]:
     """What the page may ask for that changes the project, by the name it calls it."""
 
-    def make(wanted: Parts) -> Wanted:
-        return services.augmentation.submit(request_of(AugmentRequest, wanted))
+    def make(asked: AugmentRequest) -> Told:
+        return services.augmentation.submit(_checked(asked))
 
-    def measure(wanted: Parts) -> Wanted:
-        return services.augmentation.submit_estimate(request_of(AugmentRequest, wanted))
+    def measure(asked: AugmentRequest) -> Told:
+        return services.augmentation.submit_estimate(_checked(asked))
 
-    def train(wanted: Parts) -> Wanted:
-        return services.edit_models.submit(request_of(EditModelRequest, wanted))
+    def train(asked: EditModelRequest) -> Told:
+        return services.edit_models.submit(asked)
 
-    def judge(wanted: Parts) -> Wanted:
-        return services.augmentation.submit_judging(wanted.number("set"), wanted.number("run"))
+    def judge(asked: Judging) -> Told:
+        return services.augmentation.submit_judging(asked.set, asked.run)
 
-    def resume(wanted: Parts) -> None:
-        services.jobs.resume(wanted.number("job"))
+    def resume(asked: OfJob) -> None:
+        services.jobs.resume(asked.job)
 
-    def drop(wanted: Parts) -> Wanted:
-        return services.edit_models.remove(wanted.number("editor"))
+    def drop(asked: OfEditor) -> Told:
+        return services.edit_models.remove(asked.editor)
 
-    def remove(wanted: Parts) -> Wanted:
-        return services.edit_sets.remove(wanted.number("set"), bool(wanted.get("stale")))
+    def remove(asked: RemovingEdits) -> Told:
+        return services.edit_sets.remove(asked.set, asked.stale)
 
-    def save(wanted: Parts) -> Wanted:
-        given = wanted.part("descriptions", dict)
-        texts = {str(name): str(text) for name, text in given.items()}
-        name, template = wanted.part("dataset", str), wanted.part("template", str)
-        return services.prompts.save(name, template, texts)
+    def save(asked: Texts) -> Told:
+        return services.prompts.save(asked.dataset, asked.template, asked.descriptions)
 
-    def restore(wanted: Parts) -> Wanted:
-        return services.prompts.restore(wanted.part("dataset", str), wanted.number("number"))
+    def restore(asked: OfTexts) -> Told:
+        return services.prompts.restore(asked.dataset, asked.number)
 
-    actions: list[Action] = [make, measure, train, judge, resume, drop, remove, save, restore]
+    actions = [make, measure, train, judge, resume, drop, remove, save, restore]
     return [changing(services, action) for action in actions]
 
 

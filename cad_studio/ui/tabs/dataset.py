@@ -19,7 +19,7 @@ from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.import_choices import ImportChoices
-from cad_studio.ui.parts import Parts
+from cad_studio.ui.requests import Asked, Named
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
@@ -27,12 +27,12 @@ def build(services: Services) -> None:
     """Make the page."""
 
     @answers_errors
-    def remove(wanted: Parts) -> dict[str, Any]:
+    def remove(asked: Named) -> dict[str, Any]:
         services.require_writable()
-        return services.datasets.remove(str(wanted["name"]))
+        return services.datasets.remove(asked.name)
 
     @answers_errors
-    def check(_wanted: Parts) -> dict[str, Any]:
+    def check(_asked: Asked) -> dict[str, Any]:
         return services.verifying.submit()
 
     viewer("dataset_page", "dataset-page", [remove, check, *division_actions(services)])
@@ -114,7 +114,6 @@ def _import_form(services: Services) -> None:
         check_name(name)
         return services.jobs.submit(
             "import",
-            f"Import {name}",
             {
                 "source": resolved_source(place),
                 "name": name,
@@ -148,9 +147,7 @@ def _synthesis_form(services: Services) -> None:
     def on_synthesize(name: str, *values: object) -> Job:
         services.datasets.get(name)
         config = form.to_json(values)
-        return services.jobs.submit(
-            "synthesize", f"Synthesize sets of {name}", {"name": name, "config": config}
-        )
+        return services.jobs.submit("synthesize", {"name": name, "config": config})
 
     with gr.Column(elem_id="dataset-synthesize", elem_classes="drawer"):
         gr.Markdown(
@@ -165,7 +162,7 @@ def _export_form(services: Services) -> None:
     def on_export(name: str, format_name: str) -> Job:
         services.datasets.get(name)
         arguments = {"name": name, "format": format_name}
-        return services.jobs.submit("export", f"Export {name}", arguments)
+        return services.jobs.submit("export", arguments)
 
     with gr.Column(elem_id="dataset-export", elem_classes="drawer"):
         gr.Markdown(

@@ -17,7 +17,6 @@ def build(services: Services) -> None:
         services.datasets.get(name)
         return services.jobs.submit(
             "mine",
-            f"Find pairs of {name}",
             {
                 "name": name,
                 "features": services.mining.check_spec(name, features),

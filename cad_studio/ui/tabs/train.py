@@ -1,17 +1,51 @@
 """The Train page: start runs, follow them, compare them, and take their models away."""
 
-from dataclasses import fields
-
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
 from cad_studio.services.training import TrainingRequest
-from cad_studio.ui.actions import Action, Wanted, changing
+from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.parts import Parts
+from cad_studio.ui.requests import Asked, OfJob, OfRun
 from cad_studio.ui.tabs._base import TABS, Tab
 
-_NESTED = {"config", "settings"}
+
+class Packing(Asked):
+    """A run to be packed for another machine; true labels travel `with_truth` only."""
+
+    request: TrainingRequest
+    with_truth: bool = False
+
+
+class Taking(Asked):
+    """A file with the result of a run; `path` is that of an upload."""
+
+    path: str
+
+
+class Moving(OfJob):
+    """A waiting job to another place in its queue."""
+
+    to: str
+
+
+class Renaming(OfRun):
+    """A name for a run; an empty one brings its first name back."""
+
+    name: str
+
+
+class Noting(OfRun):
+    """A note beside a run."""
+
+    note: str
+
+
+class Pushing(OfRun):
+    """A model to the Hugging Face Hub."""
+
+    repo: str
+    private: bool
 
 
 def build(services: Services) -> None:
@@ -19,29 +53,12 @@ def build(services: Services) -> None:
     viewer("train_page", "train-page", [known_estimate(services), *_actions(services)])
 
 
-def request_of(wanted: Wanted) -> TrainingRequest:
-    """What the form asks for; what it leaves out keeps its default.
-
-    Raises:
-        SettingError: A part is of another kind.
-    """
-    kinds = {
-        field.name: dict if field.name in _NESTED else str for field in fields(TrainingRequest)
-    }
-    for name, value in wanted.items():
-        if name not in kinds or not isinstance(value, kinds[name]):
-            raise SettingError(f"{name} is {value!r:.80}; it is no part of a request for a run.")
-    if not wanted.get("dataset"):
-        raise SettingError("A run needs a dataset. Choose one.")
-    return TrainingRequest(**wanted)
-
-
 def known_estimate(services: Services) -> Action:
     """What an earlier equal run tells about how long this one will take; changes nothing."""
 
     @answers_errors
-    def known(wanted: Parts) -> Wanted:
-        request = request_of(wanted)
+    def known(asked: TrainingRequest) -> Told:
+        request = _of_dataset(asked)
         return {
             "estimate": services.training.known_estimate(request),
             "notes": services.training.notes(request),
@@ -50,55 +67,62 @@ def known_estimate(services: Services) -> Action:
     return known
 
 
+def _of_dataset(request: TrainingRequest) -> TrainingRequest:
+    if not request.dataset:
+        raise SettingError("A run needs a dataset. Choose one.")
+    return request
+
+
 def _actions(services: Services) -> list[Action]:
     """What the page may ask for that changes the project, by the name it calls it."""
 
-    def start(wanted: Parts) -> Wanted:
-        return services.training.submit(request_of(wanted))
+    def start(asked: TrainingRequest) -> Told:
+        return services.training.submit(_of_dataset(asked))
 
-    def pack(wanted: Parts) -> Wanted:
-        with_truth = bool(wanted.pop("with_truth", False))
-        return services.travel.submit_pack(request_of(wanted), with_truth)
+    def pack(asked: Packing) -> Told:
+        return services.travel.submit_pack(_of_dataset(asked.request), asked.with_truth)
 
-    def take(wanted: Parts) -> Wanted:
-        return services.travel.submit_take(str(wanted["path"]))
+    def take(asked: Taking) -> Told:
+        return services.travel.submit_take(asked.path)
 
-    def estimate(wanted: Parts) -> Wanted:
-        return services.training.submit_estimate(request_of(wanted))
+    def estimate(asked: TrainingRequest) -> Told:
+        return services.training.submit_estimate(_of_dataset(asked))
 
-    def stop(wanted: Parts) -> None:
-        services.jobs.stop(wanted.number("job"))
-
-    def resume(wanted: Parts) -> None:
-        services.jobs.resume(wanted.number("job"))
-
-    def move(wanted: Parts) -> None:
-        services.jobs.move(wanted.number("job"), str(wanted["to"]))
-
-    def rename(wanted: Parts) -> None:
-        services.runs.rename(wanted.number("run"), str(wanted["name"]))
-
-    def note(wanted: Parts) -> None:
-        services.runs.set_note(wanted.number("run"), str(wanted["note"]))
-
-    def remove(wanted: Parts) -> None:
-        services.runs.remove(wanted.number("run"))
-
-    def restore(wanted: Parts) -> None:
-        services.runs.restore(wanted.number("run"))
-
-    def purge(_wanted: Parts) -> Wanted:
+    def purge(_asked: Asked) -> Told:
         return {"bytes": services.runs.purge()}
 
-    def push(wanted: Parts) -> Wanted:
-        return services.training.submit_push(
-            wanted.number("run"), str(wanted["repo"]), bool(wanted["private"])
-        )
+    def push(asked: Pushing) -> Told:
+        return services.training.submit_push(asked.run, asked.repo, asked.private)
 
-    actions: list[Action] = [
-        start, pack, take, estimate, stop, resume, move, rename, note, remove, restore, purge, push
-    ]  # fmt: skip
-    return [changing(services, action) for action in actions]
+    actions = [start, pack, take, estimate, purge, push]
+    return [changing(services, action) for action in [*actions, *_of_one(services)]]
+
+
+def _of_one(services: Services) -> list[Action]:
+    """Actions on one run or job."""
+
+    def stop(asked: OfJob) -> None:
+        services.jobs.stop(asked.job)
+
+    def resume(asked: OfJob) -> None:
+        services.jobs.resume(asked.job)
+
+    def move(asked: Moving) -> None:
+        services.jobs.move(asked.job, asked.to)
+
+    def rename(asked: Renaming) -> None:
+        services.runs.rename(asked.run, asked.name)
+
+    def note(asked: Noting) -> None:
+        services.runs.set_note(asked.run, asked.note)
+
+    def remove(asked: OfRun) -> None:
+        services.runs.remove(asked.run)
+
+    def restore(asked: OfRun) -> None:
+        services.runs.restore(asked.run)
+
+    return [stop, resume, move, rename, note, remove, restore]
 
 
 TABS.register("train")(Tab("Train", 30, build))
