@@ -70,7 +70,7 @@ function createTools({samples, editing, about}) {
         button('dataset-split-open', 'Split', () => editing.division.open()), votes,
         button('dataset-export-open', 'Export', () => openDrawer('dataset-export')),
         button('dataset-synthesize-open', 'Synthesize sets', () => openDrawer('dataset-synthesize')), bring),
-      h('div.tools.filters', {}, ...samples.pickers, fix, tag, h('span.grow'), ...samples.turner),
+      h('div.tools.filters', {}, ...samples.pickers, fix, tag, samples.turner),
     ],
     show(found) { votes.hidden = !found.votes; },
   };

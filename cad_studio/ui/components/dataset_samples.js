@@ -82,7 +82,7 @@ function createTurner(goTo) {
   }
 
   return {
-    elements: [place, previous, h('label.row.jump', {}, 'Page', jump, sheets), next],
+    element: h('span.turner', {}, place, previous, h('label.row.jump', {}, 'Page', jump, sheets), next),
     show(n) {
       total = n;
       const first = state.sheet * PAGE, last = Math.min(first + PAGE, total);
@@ -179,7 +179,7 @@ export function createSamples({filter, onShown}) {
   }
 
   return {
-    head: [total, pills, clear], pickers: pickers.elements, turner: turner.elements, body,
+    head: [total, pills, clear], pickers: pickers.elements, turner: turner.element, body,
     draw, step, goTo, forget: pages.forget,
     select: row => grid.select(row),
     total: () => shown?.total || 0,
