@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
-from cad_studio.cluster.joining import Node, nodes_of, on_node
+from cad_studio.cluster.joining import Cluster, Node, nodes_of, on_node
 from cad_studio.cluster.worker import Worker
 from cad_studio.core.errors import CadStudioError, ResourceError, is_out_of_memory
 from cad_studio.core.workers import Item, Result, Task
@@ -59,18 +59,21 @@ class Crew:
     one is given the batch, and results that came late are not taken: nothing is lost or doubled.
     """
 
-    def __init__(self, ray: ModuleType, task: Task[Item, Result], tick: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, task: Task[Item, Result], tick: Callable[[], None]
+    ) -> None:
         """Send the task to the cluster; workers are started by `work`.
 
         Args:
-            ray: Connected.
+            cluster: Where they work.
             task: What is done with each item.
             tick: Called often, also while waiting; may raise to stop.
         """
-        self._ray = ray
+        self._cluster = cluster
+        self._ray = cluster.ray
         self._task = task
         self._tick = tick
-        self._reference = ray.put(task)
+        self._reference = cluster.ray.put(task)
         self._members: list[_Member] = []
         self._starting: dict[Any, _Member] = {}
         self._n_starts: dict[_Place, int] = {}
@@ -129,7 +132,7 @@ class Crew:
             number += 1
 
     def _places(self) -> list[_Place]:
-        nodes = nodes_of(self._ray)
+        nodes = self._cluster.fit_nodes(self._tick)
         on_devices = self._task.on_device and any(node.n_gpus for node in nodes)
         if not on_devices:
             return [_Place(node, 0, node.n_cpus, 0) for node in nodes if node.n_cpus]
@@ -227,11 +230,12 @@ class Crew:
         for batch in lost:
             batch.n_lost += 1
             if batch.n_lost >= _MOST_TRIES:
-                if "memory" in str(error):
+                if "low on memory" in str(error):
                     raise _no_memory(node) from error
                 raise ResourceError(
                     f"{_MOST_TRIES} workers were lost over the same piece of work, the last on "
-                    f"node {node.name}. The job's log says what Ray knows of it."
+                    f"node {node.name}: they crashed, or the system ended them, mostly for want "
+                    "of memory. The job's log says what Ray knows of it."
                 ) from error
         self._again.extendleft(sorted(lost, key=lambda batch: -batch.number))
         still_there = any(node.id == each.id for each in nodes_of(self._ray))

@@ -57,34 +57,58 @@ def check_address(address: str) -> None:
         )
 
 
-def join(address: str, tick: Callable[[], None]) -> ModuleType:
-    """Connect this process with a cluster, once its nodes are known to be fit.
+class Cluster:
+    """A cluster this process is connected with.
 
-    Args:
-        address: From `check_address`.
-        tick: Called often; may raise to stop, and then nothing is left behind.
-
-    Returns:
-        The package `ray`, connected.
-
-    Raises:
-        MissingPackageError: Ray is not installed.
-        ResourceError: Nobody answers, this machine is no part of the cluster, or a node has other
-            versions than this machine.
+    Attributes:
+        ray: The package, connected.
     """
-    ray = require("ray", f'"{RAY}"', "Work on a cluster")
-    tick()
-    if address != LOCAL:
-        _require_answer(address)
-    with without_secrets(os.environ):
-        _connect(ray, address)
-    try:
+
+    def __init__(self, address: str, tick: Callable[[], None]) -> None:
+        """Connect.
+
+        Args:
+            address: From `check_address`.
+            tick: Called often; may raise to stop, and then nothing is left behind.
+
+        Raises:
+            MissingPackageError: Ray is not installed.
+            ResourceError: Nobody answers, or this machine is no part of the cluster.
+        """
+        self.ray = require("ray", f'"{RAY}"', "Work on a cluster")
+        self._fit: set[str] = set()
         tick()
-        _require_equal_nodes(ray, tick)
-    except BaseException:
-        ray.shutdown()
-        raise
-    return ray
+        if address != LOCAL:
+            _require_answer(address)
+        with without_secrets(os.environ):
+            _connect(self.ray, address)
+        try:
+            tick()
+        except BaseException:
+            self.close()
+            raise
+
+    def fit_nodes(self, tick: Callable[[], None]) -> list[Node]:
+        """The nodes there are; new ones are asked first whether they have what we have.
+
+        Raises:
+            ResourceError: One has other versions, or does not answer; or there is no node.
+        """
+        nodes = nodes_of(self.ray)
+        if not nodes:
+            raise ResourceError(
+                "The cluster has no node with processors or graphics devices. Start one: "
+                "ray start --address=HOST:PORT."
+            )
+        new = [node for node in nodes if node.id not in self._fit]
+        if new:
+            _require_equal(self.ray, new, tick)
+        self._fit |= {node.id for node in new}
+        return nodes
+
+    def close(self) -> None:
+        """Leave it; a Ray that was started here ends."""
+        self.ray.shutdown()
 
 
 def nodes_of(ray: ModuleType) -> list[Node]:
@@ -153,18 +177,12 @@ def _connect(ray: ModuleType, address: str) -> None:
         raise ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.") from error
 
 
-def _require_equal_nodes(ray: ModuleType, tick: Callable[[], None]) -> None:
-    """See that each node has our versions.
+def _require_equal(ray: ModuleType, nodes: list[Node], tick: Callable[[], None]) -> None:
+    """See that nodes have our versions; those that are gone by now have them.
 
     Raises:
-        ResourceError: One has not, does not answer, or there is none.
+        ResourceError: One has not, or does not answer.
     """
-    nodes = nodes_of(ray)
-    if not nodes:
-        raise ResourceError(
-            "The cluster has no node with processors or graphics devices. Start one: "
-            "ray start --address=HOST:PORT."
-        )
     ray.cloudpickle.register_pickle_by_value(about_node)  # a node may lack the package
     try:
         look = ray.remote(about_node.about_node)
@@ -183,12 +201,15 @@ def _require_equal_nodes(ray: ModuleType, tick: Callable[[], None]) -> None:
         for reference in done:
             node = asked.pop(reference)
             try:
-                _compare(node, ray.get(reference), ours)
+                theirs = ray.get(reference)
             except ray.exceptions.RayError as error:
+                if all(node.id != each.id for each in nodes_of(ray)):
+                    continue
                 raise ResourceError(
                     f"Node {node.name} could not be asked what it has installed: "
                     f"{' '.join(str(error).split()):.300}."
                 ) from error
+            _compare(node, theirs, ours)
         if asked and time.monotonic() - began > _SECONDS_TO_LOOK:
             raise ResourceError(
                 f"Node {next(iter(asked.values())).name} has not said in "

@@ -16,7 +16,7 @@ from cad_studio.core.shards import Shard
 from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
-from cad_studio.extractors._networks import StageMaps, images_at_once, looked_at
+from cad_studio.extractors._networks import Packed, StageMaps, images_at_once, looked_at
 from cad_studio.extractors._options import HINT, Options, split_options
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Torchvision:
         """
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
         progress.report(0.0, f"Loading {self._name}")
-        task = _Look(self._trained_model().eval(), self._transform(), self._options)
+        network = Packed("torchvision", self._trained_model().eval(), self._transform())
+        task = _Look(network, self._options)
         features = in_parts(task, pixels, partial, self.key(), progress, workers)
         return to_unit_length(features, f"{self._name} features")
 
@@ -119,13 +120,11 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     """Looks at images with a classifier, which travels with its weights.
 
     Attributes:
-        model: On the CPU, ready to be asked.
-        transform: What the images go through.
-        options: How they are looked at.
+        network: The classifier and the transform that belongs to its weights.
+        options: How the images are looked at.
     """
 
-    model: "nn.Module"
-    transform: Any  # belongs to the weights
+    network: Packed
     options: Options
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
@@ -133,13 +132,13 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
         import torch
 
-        arriving: list[torch.Tensor] = []
-        last = _last_linear(self.model)
+        transform, arriving = self.network.before, []
+        last = _last_linear(self.network.model)
         last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
         device = torch.device(best_device())
-        model = self.model.to(device)
+        model = self.network.model.to(device)
         maps = StageMaps(model) if self.options.layers > 1 else None
-        at_once = images_at_once(self.transform.crop_size[0], device)
+        at_once = images_at_once(transform.crop_size[0], device)
 
         def stages(values: torch.Tensor) -> list[torch.Tensor]:
             arriving.clear()
@@ -152,9 +151,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
             with torch.inference_mode():
                 for start in range(0, len(shard), at_once):
                     images = [
-                        self.transform(
-                            torch.from_numpy(np.array(shard.image(row))).permute(2, 0, 1)
-                        )
+                        transform(torch.from_numpy(np.array(shard.image(row))).permute(2, 0, 1))
                         for row in range(start, min(start + at_once, len(shard)))
                     ]
                     values = torch.stack(images).to(device)
