@@ -114,7 +114,7 @@ class Services:
         )
         self.augmentation = AugmentationService(
             self.project, self.datasets, self.mining, self.editors, self.judges, self.edit_sets,
-            self.jobs,
+            self.jobs, self.workers,
         )  # fmt: skip
         self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
@@ -156,7 +156,7 @@ class Services:
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
-            self.access,
+            self.access, self.workers,
         )  # fmt: skip
         self.loop = LoopService(
             self.project, self.datasets, self.sets, self.mining, self.pairs, self.runs,
