@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ RAY = "ray>=2.51,<3"
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _SECRET = re.compile(r"^CAD_|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.I)
 _SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_JOIN = 60.0
 _SECONDS_TO_LOOK = 120.0
 _SECONDS_BETWEEN_TICKS = 0.25
 
@@ -80,13 +82,7 @@ class Cluster:
         tick()
         if address != LOCAL:
             _require_answer(address)
-        with without_secrets(os.environ):
-            _connect(self.ray, address)
-        try:
-            tick()
-        except BaseException:
-            self.close()
-            raise
+        _Connecting(self.ray, address).wait(tick)
 
     def fit_nodes(self, tick: Callable[[], None]) -> list[Node]:
         """The nodes there are; new ones are asked first whether they have what we have.
@@ -158,23 +154,74 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def _connect(ray: ModuleType, address: str) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address == LOCAL:
-        # Only this machine may talk to it: its workers run what they are sent.
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        with suppress(AttributeError):  # not on macOS and Windows
-            options["num_cpus"] = len(os.sched_getaffinity(0))
-    try:
-        ray.init(address=address, **options)
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        words = " ".join(str(error).split()).rstrip(".")
-        if "local Raylet" in words or "Can't find a `node_ip_address.json`" in words:
-            raise ResourceError(
-                f"This machine is no part of the cluster at {address}. Join it first, without "
-                f"processors if it is not to work: ray start --address={address} --num-cpus=0."
-            ) from error
-        raise ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.") from error
+class _Connecting:
+    """A connection that is being made by a thread, as Ray may wait for minutes for an answer."""
+
+    def __init__(self, ray: ModuleType, address: str) -> None:
+        """Begin."""
+        self._ray = ray
+        self._address = address
+        self._error: BaseException | None = None
+        self._is_wanted = True
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._connect, daemon=True)
+        self._thread.start()
+
+    def wait(self, tick: Callable[[], None]) -> None:
+        """Wait until the connection is there.
+
+        Raises:
+            ResourceError: There will be none.
+        """
+        began = time.monotonic()
+        try:
+            while self._thread.is_alive():
+                tick()
+                self._thread.join(_SECONDS_BETWEEN_TICKS)
+                if time.monotonic() - began > _SECONDS_TO_JOIN:
+                    raise ResourceError(
+                        f"The cluster at {self._address} cannot be joined: whoever answers there "
+                        f"was not heard as the head of a Ray cluster within {_SECONDS_TO_JOIN:.0f} "
+                        "s. Give the address that `ray start --head` prints."
+                    )
+            tick()
+        except BaseException:
+            self._give_up()
+            raise
+        if self._error is not None:
+            raise _in_words(self._address, self._error) from self._error
+
+    def _connect(self) -> None:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if self._address == LOCAL:
+            # Only this machine may talk to it: its workers run what they are sent.
+            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            with suppress(AttributeError):  # not on macOS and Windows
+                options["num_cpus"] = len(os.sched_getaffinity(0))
+        try:
+            with without_secrets(os.environ):
+                self._ray.init(address=self._address, **options)
+        except (Exception, SystemExit) as error:  # raised again where it is waited for
+            self._error = error
+        with self._lock:
+            if not self._is_wanted:
+                self._ray.shutdown()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._is_wanted = False
+            if not self._thread.is_alive():
+                self._ray.shutdown()
+
+
+def _in_words(address: str, error: BaseException) -> ResourceError:
+    words = " ".join(str(error).split()).rstrip(".")
+    if "local Raylet" in words or "Can't find a `node_ip_address.json`" in words:
+        return ResourceError(
+            f"This machine is no part of the cluster at {address}. Join it first, without "
+            f"processors if it is not to work: ray start --address={address} --num-cpus=0."
+        )
+    return ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.")
 
 
 def _require_equal(ray: ModuleType, nodes: list[Node], tick: Callable[[], None]) -> None:

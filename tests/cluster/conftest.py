@@ -1,5 +1,6 @@
 """A Ray cluster of two nodes on this machine, for tests marked `slow`."""
 
+import contextlib
 import os
 import signal
 
@@ -40,6 +41,13 @@ class TwoNodes:
         node = self._nodes.pop()
         (manager,) = node.all_processes["raylet"]
         os.kill(manager.process.pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def another(self, **environment):
+        """One more node, in another environment."""
+        node = self._cluster.add_node(num_cpus=1, env_vars=environment, **self._where)
+        yield
+        self._cluster.remove_node(node)
 
     def close(self):
         self._cluster.shutdown()

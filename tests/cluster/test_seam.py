@@ -58,12 +58,14 @@ def test_features_computed_elsewhere_are_those_computed_here(network, tmp_path, 
     monkeypatch.setattr(_chunked, "STEP", 2)
     use_random_resnet(tmp_path / "torch", monkeypatch)
     spec = f"hf:{save_tiny_vit(tmp_path / 'vit')}" if network == "hf" else network
-    pixels = make_pixels(7)
-    found = [
-        make_extractor(spec).extract(pixels, None, Silent(), tmp_path / str(at), workers)
-        for at, workers in enumerate((ALONE, Elsewhere()))
-    ]
-    np.testing.assert_array_equal(found[1], found[0])
+    for n_images in (7, 1):
+        pixels = make_pixels(n_images)
+        found = [
+            make_extractor(spec).extract(pixels, None, Silent(), tmp_path / name, workers)
+            for name, workers in (("here", ALONE), ("there", Elsewhere()))
+        ]
+        assert len(found[0]) == n_images
+        np.testing.assert_array_equal(found[1], found[0])
 
 
 def encoded(images):
