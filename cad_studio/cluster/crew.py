@@ -16,7 +16,7 @@ from cad_studio.core.workers import Item, Result, Task
 
 _LOG = logging.getLogger(__name__)
 
-_AHEAD = 2  # batches a worker has, so that it never waits for the next one
+_HELD = 4  # batches a worker's worth of results may be early, before no more are begun
 _MOST_TRIES = 3  # workers that a batch may cost
 _MOST_STARTS = 3  # of a worker at one place
 _SECONDS_TO_START = 300.0
@@ -181,12 +181,12 @@ class Crew:
 
     def _hand_out(self, numbered: Iterator[_Batch], deliver: "_Delivery") -> None:
         """Give every worker that is ready something to do, as long as there is any."""
-        for n_held in range(_AHEAD):
+        for n_held in range(self._task.ahead):
             for member in self._members:
                 if not member.is_ready or len(member.batches) > n_held:
                     continue
                 # What came too early is held here; it must not become ever more.
-                may_go_on = deliver.n_held < 2 * _AHEAD * len(self._members)
+                may_go_on = deliver.n_held < _HELD * len(self._members)
                 batch = self._again.popleft() if self._again else None
                 if batch is None and may_go_on:
                     batch = next(numbered, None)

@@ -82,7 +82,8 @@ class Cluster:
         tick()
         if address != LOCAL:
             _require_answer(address)
-        _Connecting(self.ray, address).wait(tick)
+        self._connection = _Connection(self.ray, address)
+        self._connection.wait(tick)
 
     def fit_nodes(self, tick: Callable[[], None]) -> list[Node]:
         """The nodes there are; new ones are asked first whether they have what we have.
@@ -104,7 +105,7 @@ class Cluster:
 
     def close(self) -> None:
         """Leave it; a Ray that was started here ends."""
-        self.ray.shutdown()
+        self._connection.end()
 
 
 def nodes_of(ray: ModuleType) -> list[Node]:
@@ -154,17 +155,20 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-class _Connecting:
-    """A connection that is being made by a thread, as Ray may wait for minutes for an answer."""
+class _Connection:
+    """A connection that a thread of its own makes, as Ray may wait for minutes for an answer.
+
+    The thread stays as long as the connection: what Ray starts on this machine ends with the
+    thread that started it.
+    """
 
     def __init__(self, ray: ModuleType, address: str) -> None:
         """Begin."""
         self._ray = ray
         self._address = address
         self._error: BaseException | None = None
-        self._is_wanted = True
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._connect, daemon=True)
+        self._is_tried, self._is_over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, name="ray-connection", daemon=True)
         self._thread.start()
 
     def wait(self, tick: Callable[[], None]) -> None:
@@ -175,9 +179,8 @@ class _Connecting:
         """
         began = time.monotonic()
         try:
-            while self._thread.is_alive():
+            while not self._is_tried.wait(_SECONDS_BETWEEN_TICKS):
                 tick()
-                self._thread.join(_SECONDS_BETWEEN_TICKS)
                 if time.monotonic() - began > _SECONDS_TO_JOIN:
                     raise ResourceError(
                         f"The cluster at {self._address} cannot be joined: whoever answers there "
@@ -186,12 +189,17 @@ class _Connecting:
                     )
             tick()
         except BaseException:
-            self._give_up()
+            self._is_over.set()  # whatever comes of it, it is ended then
             raise
         if self._error is not None:
             raise _in_words(self._address, self._error) from self._error
 
-    def _connect(self) -> None:
+    def end(self) -> None:
+        """End the connection, and what was started for it."""
+        self._is_over.set()
+        self._thread.join()
+
+    def _hold(self) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self._address == LOCAL:
             # Only this machine may talk to it: its workers run what they are sent.
@@ -203,15 +211,10 @@ class _Connecting:
                 self._ray.init(address=self._address, **options)
         except (Exception, SystemExit) as error:  # raised again where it is waited for
             self._error = error
-        with self._lock:
-            if not self._is_wanted:
-                self._ray.shutdown()
-
-    def _give_up(self) -> None:
-        with self._lock:
-            self._is_wanted = False
-            if not self._thread.is_alive():
-                self._ray.shutdown()
+        self._is_tried.set()
+        self._is_over.wait()
+        if self._error is None:
+            self._ray.shutdown()
 
 
 def _in_words(address: str, error: BaseException) -> ResourceError:

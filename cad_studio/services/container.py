@@ -40,6 +40,7 @@ from cad_studio.services.previews import PreviewService
 from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.run_features import RunFeatures
+from cad_studio.services.run_groups import GroupService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.sample_runs import SampleRuns
@@ -126,6 +127,9 @@ class Services:
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
         )  # fmt: skip
+        self.groups = GroupService(
+            self.project, self.runs, self.training, self.travel, self.workers
+        )
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(

@@ -120,7 +120,7 @@ def test_a_stop_while_a_ray_starts_leaves_nothing_behind():
         RayWorkers("local").run(Slow(0), range(3), lambda item, result: None, tick)
     assert time.monotonic() - began < 5
     for thread in threading.enumerate():
-        if "_connect" in thread.name:
+        if thread.name == "ray-connection":
             thread.join(60)
     assert not ray.is_initialized()
 
