@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
@@ -79,7 +80,7 @@ class Crew:
         self._n_starts: dict[_Place, int] = {}
         self._again: deque[_Batch] = deque()
         self._is_through = False
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
 
     def __enter__(self) -> "Crew":
         """The crew."""
@@ -144,6 +145,7 @@ class Crew:
 
     def _start(self, place: _Place) -> None:
         self._n_starts[place] = self._n_starts.get(place, 0) + 1
+        self._started_at = time.monotonic()
         make = self._ray.remote(Worker).options(
             num_cpus=place.n_cpus,
             num_gpus=place.n_gpus,
@@ -243,7 +245,7 @@ class Crew:
             self._start(member.place)
 
     def _require_any(self) -> None:
-        late = time.monotonic() - self._began > _SECONDS_TO_START
+        late = time.monotonic() - self._started_at > _SECONDS_TO_START
         if late and not any(member.is_ready for member in self._members):
             raise ResourceError(
                 f"No worker of the cluster was ready within {_SECONDS_TO_START:.0f} s: its "
@@ -256,7 +258,8 @@ class Crew:
             _LOG.info("[%s] %s", member.place.node.name, line)
 
     def _dismiss(self, member: _Member) -> None:
-        self._ray.kill(member.actor, no_restart=True)
+        with suppress(self._ray.exceptions.RayError):  # it may be gone, and its cluster with it
+            self._ray.kill(member.actor, no_restart=True)
 
 
 class _Delivery:

@@ -16,7 +16,6 @@ import numpy as np
 
 from cad_studio.cluster.ray_workers import RayWorkers
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.progress import Silent
 from cad_studio.core.workers import ALONE
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.settings import MiningConfig
