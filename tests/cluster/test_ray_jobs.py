@@ -20,7 +20,7 @@ from tests.cluster.test_ray import Killer, Slow
 from tests.commands import here, json_here
 from tests.services.edited import with_editor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
