@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
+from cad_studio.command_line import (
+    Cluster,
+    Json,
+    Line,
+    opened,
+    require_foreground,
+    run,
+    run_as_job,
+    show,
+)
 from cad_studio.core.errors import JobCancelled, SettingError, closest
 from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
@@ -53,9 +62,26 @@ def train(
     background: Annotated[
         bool, typer.Option("--background", help="Leave it to a job and return at once.")
     ] = False,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            help="A run for each value of a setting, as a group: seed=0..4, method=cad-cam,proden; "
+            "may be given again for all combinations.",
+        ),
+    ] = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on the candidate sets of a dataset."""
+    require_foreground(background)
+    if cluster and not over:
+        raise SettingError(
+            "--cluster trains the runs of --over side by side; one run is trained on this machine. "
+            "Leave it out, or take the run elsewhere: python -m cad_studio run pack."
+        )
+    if over and int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise SettingError("--over trains one run a device; leave out what launches several.")
     given = {"epochs": epochs, "seed": seed}
     request = make_request(
         dataset, method, backbone, features, preset, changes or [], name,
@@ -66,6 +92,9 @@ def train(
         with opened() as services:
             for note in services.training.notes(request):
                 print(note, file=sys.stderr)
+            if over:
+                _train_group(services, request, over, background, line, as_json)
+                return
             if background:
                 open_sample(services, request.dataset, line)
                 show(services.training.submit(request), as_json, _background_text)
@@ -75,6 +104,29 @@ def train(
         line.clear()
     if result is not None:
         show(result, as_json, result_text)
+
+
+def _train_group(
+    services: Services,
+    request: TrainingRequest,
+    over: list[str],
+    background: bool,
+    line: Line,
+    as_json: bool,
+) -> None:
+    open_sample(services, request.dataset, line)
+    if background:
+        show(services.groups.submit(request, over), as_json, _group_background_text)
+        return
+    group, runs = services.groups.create(request, over)
+
+    def attach(job: Job) -> None:
+        services.groups.attach(runs, job.id)
+
+    about = services.groups.about(group, runs)
+    result = run_as_job(services, "train-group", {"runs": runs}, line, attach, **about)
+    line.clear()
+    show(result, as_json, group_text)
 
 
 def _train_here(services: Services, request: TrainingRequest, line: Line) -> dict[str, Any] | None:
@@ -175,8 +227,8 @@ def list_runs(
 ) -> None:
     """Name the runs, newest first."""
     with opened() as services:
-        found = {"runs": services.runs.all(dataset)}
-        show(found, as_json, lambda r: "\n".join(map(_row_text, r["runs"])) or _NO_RUNS)
+        found = {"runs": services.runs.all(dataset), "groups": services.groups.all(dataset)}
+        show(found, as_json, _list_text)
 
 
 @runs_app.command("show")
@@ -257,6 +309,14 @@ def _background_text(started: dict[str, Any]) -> str:
     )
 
 
+def _group_background_text(started: dict[str, Any]) -> str:
+    job = started["job"]
+    return (
+        f"The {len(started['runs'])} runs of {started['group']} are left to job {job}. Follow it: "
+        f"python -m cad_studio jobs show {job}"
+    )
+
+
 def result_text(result: dict[str, Any]) -> str:
     """The figures of a finished run."""
     lines = [
@@ -292,6 +352,32 @@ def _evaluation_text(result: dict[str, Any]) -> str:
 
 def _figure_line(value: float, title: str, oracle: bool) -> str:
     return f"  {value:6.1%}  {title}{' (uses true labels)' if oracle else ''}"
+
+
+def _list_text(found: dict[str, Any]) -> str:
+    rows = "\n".join(map(_row_text, found["runs"])) or _NO_RUNS
+    return "\n".join([rows, *map(group_text, found["groups"])])
+
+
+def group_text(found: dict[str, Any]) -> str:
+    """A group of runs: mean and spread over the seeds of each choice of settings."""
+    lines = [f"{found['group']}: runs {', '.join(map(str, found['runs']))}"]
+    for choice in found["choices"]:
+        named = ", ".join(f"{key} {value}" for key, value in choice["over"].items())
+        figures = [
+            f"{each.title} {_spread_text(choice['figures'][each.key])}"
+            + " (uses true labels)" * each.oracle
+            for each in RUN_FIGURES
+            if each.is_shown and each.key in choice["figures"]
+        ]
+        done = f"{choice['n']} of {choice['n_runs']} finished"
+        lines.append("  " + ": ".join(filter(None, [named, ", ".join([done, *figures])])))
+    return "\n".join([*lines, *found.get("notes", [])])
+
+
+def _spread_text(figure: dict[str, float | None]) -> str:
+    spread = "" if figure["sd"] is None else f" ± {100 * figure['sd']:.1f}"
+    return f"{100 * (figure['mean'] or 0.0):.1f}{spread} %"
 
 
 def _row_text(row: dict[str, Any]) -> str:

@@ -38,7 +38,10 @@ MAY_IMPORT = {
     "algorithms": {"core", "models", "algorithms"},
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
-    "services": {"core", "jobs", "services", "config", "views"} | LEAVES | ENGINE,
+    "cluster": {"core", "cluster"},
+    "services": {"core", "jobs", "cluster", "services", "config", "elsewhere", "views"}
+    | LEAVES
+    | ENGINE,
     "ui": {"core", "services", "ui", "views"},
     "interface": {"core", "services", "interface", "config", "datasets", "mining", "views"},
     "config": {"core"},
@@ -87,6 +90,7 @@ HOMES = {
     "umap": {"diagnosis"},
     "plotly": {"services"},
     "krippendorff": {"annotation"},
+    "ray": {"cluster"},
 }
 """Packages that belong to one room."""
 
@@ -109,6 +113,7 @@ HEAVY = {
     "umap",
     "numba",
     "plotly",
+    "ray",
 }
 """Packages that must not load when the application starts."""
 

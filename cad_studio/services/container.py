@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from cad_studio.cluster.choosing import workers_at
 from cad_studio.config import AppConfig
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
@@ -39,6 +40,7 @@ from cad_studio.services.previews import PreviewService
 from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.run_features import RunFeatures
+from cad_studio.services.run_groups import GroupService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.sample_runs import SampleRuns
@@ -78,6 +80,7 @@ class Services:
             runner or LocalRunner(self.project),
             [name for name, kind in KINDS.items() if kind.is_resumable],
         )
+        self.workers = workers_at(config.cluster)
         self.login = login
         self.access = (
             Access(config.read_only)
@@ -90,7 +93,7 @@ class Services:
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(
             self.project, self.datasets, self.access,
-            lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec),
+            lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec), self.workers,
         )  # fmt: skip
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(
@@ -113,7 +116,7 @@ class Services:
         )
         self.augmentation = AugmentationService(
             self.project, self.datasets, self.mining, self.editors, self.judges, self.edit_sets,
-            self.jobs,
+            self.jobs, self.workers,
         )  # fmt: skip
         self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
@@ -125,6 +128,9 @@ class Services:
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
         )  # fmt: skip
+        self.groups = GroupService(
+            self.project, self.runs, self.training, self.travel, self.jobs, self.workers
+        )
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
@@ -155,7 +161,7 @@ class Services:
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
-            self.access,
+            self.access, self.workers,
         )  # fmt: skip
         self.loop = LoopService(
             self.project, self.datasets, self.sets, self.mining, self.pairs, self.runs,
@@ -185,6 +191,7 @@ class Services:
 
     def close(self) -> None:
         """Let go of the project."""
+        self.workers.close()
         self.copying.close()
         self.project.close()
 

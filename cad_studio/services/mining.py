@@ -25,6 +25,7 @@ from cad_studio.core.errors import (
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import Extractor, make_extractor, parse
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
@@ -32,6 +33,7 @@ from cad_studio.mining.pairs import Pairs
 from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
+from cad_studio.services.cells import CellService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.feature_choice import best_spec
 from cad_studio.services.loaded import LoadedDataset
@@ -82,7 +84,11 @@ class MiningRequest:
 
 
 class MiningService:
-    """Features and pairs of one project."""
+    """Features and pairs of one project.
+
+    Attributes:
+        cells: Finds the neighbours of single samples.
+    """
 
     def __init__(
         self,
@@ -90,12 +96,15 @@ class MiningService:
         datasets: DatasetService,
         access: Access,
         of_run: Callable[[str, str], Extractor] | None = None,
+        workers: Workers = ALONE,
     ) -> None:
         """Store into `project`, read datasets through `datasets`; `access` rules on new specs.
 
         `of_run` gives the extractor of a dataset and a spec such as `run:8`; without it there is
-        none.
+        none. `workers` compute features and compare them.
         """
+        self._workers = workers
+        self.cells = CellService(project)
         self._of_run = of_run
         self._project = project
         self._datasets = datasets
@@ -163,7 +172,7 @@ class MiningService:
         """Compute features and store them, in place of those `found` damaged."""
         started = time.monotonic()
         partial.mkdir(parents=True, exist_ok=True)
-        features = extractor.extract(data.pixels, data.features, progress, partial)
+        features = extractor.extract(data.pixels, data.features, progress, partial, self._workers)
         if spec not in _THE_DATA and _is_constant(features):
             raise DatasetFormatError(
                 f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
@@ -180,6 +189,7 @@ class MiningService:
                     features.shape[1], seconds,
                 )  # fmt: skip
         shutil.rmtree(partial, ignore_errors=True)
+        self.cells.keep(made, Part(progress, 0.95, 1.0))
         return made
 
     def check_spec(self, name: str, spec: str) -> str:
@@ -205,7 +215,8 @@ class MiningService:
         data = self._datasets.load(name)
         data.require_whole()
         spec = self.best_features(name) if request.features == BEST else request.features
-        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.4), renew=True)
+        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.35), renew=True)
+        self.cells.keep(feature_set, Part(progress, 0.35, 0.4))
         self._project.blobs.check([feature_set.file])
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)
@@ -218,6 +229,7 @@ class MiningService:
             labels if whole else labels[rows],
             request.config,
             Part(progress, 0.6, 0.98),
+            self._workers,
         )
         progress.report(0.98, "Saving")
         arrays = {

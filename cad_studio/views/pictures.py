@@ -25,11 +25,14 @@ class NearestView(TypedDict):
     Attributes:
         similarity: Cosine of each, -1 to 1.
         candidates: The set of each, as class indices.
+        recall: Of many samples the share of the nearest that is found; None where all samples
+            were compared.
     """
 
     rows: list[int]
     similarity: list[float]
     candidates: list[list[int]]
+    recall: float | None
 
 
 class NearView(NearestView):
