@@ -31,7 +31,7 @@ WITHOUT_ENGINE = {
 """Modules of these rooms that load no torch, for forms."""
 MAY_IMPORT = {
     "core": {"core"},
-    "views": {"views"},
+    "views": {"core", "views"},
     **{room: {"core", room} for room in LEAVES},
     "models": {"core", "models"},
     "augment": {"core", "models", "augment"},

@@ -30,10 +30,9 @@ from cad_studio.views.diagnosis import (
     OverviewView,
     ReliabilityView,
     SlicesView,
-    SuspectsView,
-    SuspectView,
     TilesView,
 )
+from cad_studio.views.suspects import SuspectsView, SuspectView
 
 router = APIRouter(route_class=Answered, prefix="/diagnosis", tags=["Diagnosis"])
 Split = Annotated[MaybeText, Query(description="A split, conditions on fields after a `?`.")]

@@ -4,6 +4,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from cad_studio.core.figures import RUN_FIGURES
 from cad_studio.views.settings import SettingView
 from cad_studio.views.studio import JobView
 
@@ -73,15 +74,19 @@ class TrainingOffersView(TypedDict):
     method: str
 
 
-class RunEntryView(TypedDict):
+RunFiguresView = TypedDict(  # type: ignore[misc]
+    "RunFiguresView", {each.key: float | None for each in RUN_FIGURES}
+)
+"""The figures of a run; None before there are any. Which take true labels is told by the list."""
+
+
+class RunEntryView(RunFiguresView):
     """A run as one line of the table.
 
     Attributes:
         start: How confidence starts.
         status: `done`, `queued`, `running`, `interrupted`, ...
         seconds: Spent on training.
-        approximated_accuracy: By the candidate sets; 0 to 1, as all shares.
-        test_accuracy: By true labels, as are `entangled_accuracy` and `disambiguation`.
         epochs_in_force: How many epochs the averaged network goes back.
         data_version: Hash of the version it learned from, with `data_number`.
         is_stale: Whether the dataset has another version now.
@@ -102,13 +107,6 @@ class RunEntryView(TypedDict):
     created_at: str
     seconds: float | None
     samples_per_second: float | None
-    approximated_accuracy: float | None
-    mean_confidence: float | None
-    covering_rate: float | None
-    set_likelihood: float | None
-    test_accuracy: float | None
-    entangled_accuracy: float | None
-    disambiguation: float | None
     epochs_in_force: float | None
     note: str
     is_bundled: bool

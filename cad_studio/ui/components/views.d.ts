@@ -931,6 +931,13 @@ interface RowsView {
 }
 
 interface RunEntryView {
+  approximated_accuracy: number | null;
+  mean_confidence: number | null;
+  covering_rate: number | null;
+  set_likelihood: number | null;
+  test_accuracy: number | null;
+  entangled_accuracy: number | null;
+  disambiguation: number | null;
   id: number;
   name: string;
   dataset: string;
@@ -945,13 +952,6 @@ interface RunEntryView {
   created_at: string;
   seconds: number | null;
   samples_per_second: number | null;
-  approximated_accuracy: number | null;
-  mean_confidence: number | null;
-  covering_rate: number | null;
-  set_likelihood: number | null;
-  test_accuracy: number | null;
-  entangled_accuracy: number | null;
-  disambiguation: number | null;
   epochs_in_force: number | null;
   note: string;
   is_bundled: boolean;
@@ -962,6 +962,13 @@ interface RunEntryView {
 }
 
 interface RunView {
+  approximated_accuracy: number | null;
+  mean_confidence: number | null;
+  covering_rate: number | null;
+  set_likelihood: number | null;
+  test_accuracy: number | null;
+  entangled_accuracy: number | null;
+  disambiguation: number | null;
   id: number;
   name: string;
   dataset: string;
@@ -976,13 +983,6 @@ interface RunView {
   created_at: string;
   seconds: number | null;
   samples_per_second: number | null;
-  approximated_accuracy: number | null;
-  mean_confidence: number | null;
-  covering_rate: number | null;
-  set_likelihood: number | null;
-  test_accuracy: number | null;
-  entangled_accuracy: number | null;
-  disambiguation: number | null;
   epochs_in_force: number | null;
   note: string;
   is_bundled: boolean;
