@@ -20,7 +20,7 @@ from cad_studio import (
     cli_training,
 )
 from cad_studio.cli_words import description_text, preview_text, synthesis_text
-from cad_studio.command_line import Json, Line, Name, choose_project, opened, run, show
+from cad_studio.command_line import Cluster, Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
 from cad_studio.services.export_formats import formats_of
@@ -224,6 +224,7 @@ def extract(
     features: Annotated[
         str, typer.Option(help="pixels, torchvision:NAME, hf:ID-or-path, npy:FILE or raw.")
     ] = "pixels",
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Compute features of a dataset, or find them in the cache."""
@@ -256,6 +257,7 @@ def mine(
         str, typer.Option(help="auto (true where known) or best (never looks at true labels).")
     ] = "auto",
     split: Annotated[str | None, typer.Option(help="Within this split only.")] = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Find the entangled pairs of a dataset."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.cli_training import open_sample, setting_value
-from cad_studio.command_line import Json, Line, opened, run_as_job, show
+from cad_studio.command_line import Cluster, Json, Line, opened, run_as_job, show
 from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
 from cad_studio.services.augmentation import AugmentRequest
@@ -58,6 +58,7 @@ def augment(
         bool, typer.Option("--estimate", help="Only say how many, how long, and how large.")
     ] = False,
     background: Background = False,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Make class-specific edits and store them for training; what is there is not made again."""

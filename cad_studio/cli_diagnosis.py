@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Json, Line, Name, opened, run, show
+from cad_studio.command_line import Cluster, Json, Line, Name, opened, run, show
 from cad_studio.services.comparison import fixed_and_broken
 from cad_studio.services.report_page import shown
 from cad_studio.services.suspects import told
@@ -48,6 +48,7 @@ def suspects(
     ] = "",
     seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
     limit: Annotated[int, typer.Option(help="Most of each kind.")] = 100,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Rank the samples whose sets, or which themselves, are probably wrong."""

@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cad_studio.config import read_config
+from cad_studio.cluster.joining import check_address
+from cad_studio.config import cluster_of, read_config
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
@@ -20,7 +22,29 @@ from cad_studio.worker import run_job
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
 Name = Annotated[str, typer.Argument(help="Name of the dataset in the project.")]
 
+
+def _choose_cluster(cluster: str | None) -> str | None:
+    global _cluster
+    _cluster = cluster
+    if cluster:
+        check_address(cluster)
+    return cluster
+
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Ray cluster that does the inner work: HOST:PORT of its head, or local. "
+        "Default: CAD_CLUSTER, else this process alone.",
+        metavar="ADDRESS",
+        callback=_choose_cluster,
+    ),
+]
+"""An option that counts by being given: `opened` takes note of it."""
+
 _project: Path | None = None
+_cluster: str | None = None
 
 
 def choose_project(project: Path | None) -> None:
@@ -44,7 +68,9 @@ def opened(dataset: str = "") -> Iterator[Services]:
     Raises:
         ProjectError: The project cannot be opened.
     """
-    services = Services(read_config(os.environ, project=_project))
+    cluster = cluster_of(os.environ) if _cluster is None else _cluster
+    config = replace(read_config(os.environ, project=_project), cluster=cluster)
+    services = Services(config)
     try:
         if dataset and not services.project.read_only:
             line = Line()

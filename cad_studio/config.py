@@ -30,6 +30,8 @@ class AppConfig:
         space: Id of that Space, `OWNER/NAME`; empty elsewhere.
         root_path: Path, or whole address, under which a proxy serves the studio; empty for none.
         frames: Sources of other pages that may show the studio in a frame, as CSP writes them.
+        cluster: Address of the Ray cluster that does the inner work of jobs, `local` for one on
+            this machine, empty for the job's own process.
     """
 
     project: Path
@@ -43,6 +45,7 @@ class AppConfig:
     root_path: str = ""
     space: str = ""
     frames: str = ""
+    cluster: str = ""
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -56,6 +59,11 @@ def prepare(environment: MutableMapping[str, str]) -> None:
     environment.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     environment.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def cluster_of(environment: Mapping[str, str]) -> str:
+    """The cluster that `CAD_CLUSTER` names; empty for none. Asked by whatever runs jobs."""
+    return environment.get("CAD_CLUSTER", "").strip()
 
 
 def read_config(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cad_studio.config import AppConfig, prepare
+from cad_studio.config import AppConfig, cluster_of, prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled, ResourceError
 from cad_studio.core.progress import Progress
 from cad_studio.core.records import Job
@@ -36,8 +36,11 @@ def main(arguments: list[str]) -> int:
     faulthandler.enable()
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
-    services = Services(AppConfig(project=Path(arguments[0])))
-    work(services)
+    services = Services(AppConfig(project=Path(arguments[0]), cluster=cluster_of(os.environ)))
+    try:
+        work(services)
+    finally:
+        services.workers.close()
     return 0
 
 

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "algorithms": {"core", "models", "algorithms"},
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
-    "services": {"core", "jobs", "services", "config"} | LEAVES | ENGINE,
+    "cluster": {"core", "cluster"},
+    "services": {"core", "jobs", "cluster", "services", "config"} | LEAVES | ENGINE,
     "ui": {"core", "services", "ui"},
     "interface": {"core", "services", "interface", "config", "datasets", "mining"},
     "config": {"core"},
@@ -86,6 +87,7 @@ HOMES = {
     "umap": {"diagnosis"},
     "plotly": {"services"},
     "krippendorff": {"annotation"},
+    "ray": {"cluster"},
 }
 """Packages that belong to one room."""
 
@@ -108,6 +110,7 @@ HEAVY = {
     "umap",
     "numba",
     "plotly",
+    "ray",
 }
 """Packages that must not load when the application starts."""
 

@@ -153,6 +153,9 @@ class PixelSource(Protocol):
         or 3 (RGB).
         """
 
+    def taken(self, rows: NDArray[np.integer]) -> "PixelSource":
+        """A source of these rows alone, in this order, that can be sent to another machine."""
+
 
 def chunks(n_samples: int, size: int) -> Iterator[NDArray[np.int64]]:
     """All rows in order, in runs of at most `size`, each int64 (B,)."""

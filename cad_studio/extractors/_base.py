@@ -10,6 +10,7 @@ from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
+from cad_studio.core.workers import ALONE, Workers
 
 
 def best_device() -> str:
@@ -48,6 +49,7 @@ class Extractor(Protocol):
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """Features of all samples.
 
@@ -57,6 +59,7 @@ class Extractor(Protocol):
             progress: Told how far it is; may raise `JobCancelled`.
             partial: Folder for finished parts of a slow extraction. Called again with the same
                 folder and key it goes on where it stopped. The caller removes it at the end.
+            workers: Who computes; those without a network compute in this process.
 
         Returns:
             float32 (N, D'). Rows of unit length.

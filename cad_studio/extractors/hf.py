@@ -1,9 +1,11 @@
 """Features of a vision model of the Hugging Face transformers library."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
+from cad_studio.core.shards import Shard
+from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._networks import images_at_once, looked_at
@@ -69,6 +73,7 @@ class HuggingFace:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`.
 
@@ -84,30 +89,8 @@ class HuggingFace:
         with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
             model, report = self._load("AutoModel", use_safetensors=True, output_loading_info=True)
         has_pooler = not any("pooler" in name for name in report["missing_keys"])
-        device = torch.device(best_device())
-        model = model.eval().to(device)
-
-        sized = _sized(processor, self._options.size)
-        at_once = images_at_once(self._options.size or _USUAL_PX, device)
-
-        def stages(values: torch.Tensor) -> list[torch.Tensor]:
-            return _stages(model, values, has_pooler, self._options)
-
-        def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(rows), at_once):
-                    images = [pixels.image(int(row)) for row in rows[start : start + at_once]]
-                    # Said outright: a picture of 3 rows would pass for one with channels first.
-                    inputs = processor(
-                        images=images, return_tensors="pt", input_data_format="channels_last",
-                        **sized,
-                    )  # fmt: skip
-                    values = inputs["pixel_values"].to(device)
-                    parts.append(looked_at(values, stages, self._options).cpu().numpy())
-            return np.concatenate(parts)
-
-        features = in_parts(len(pixels), compute, partial, self.key(), progress)
+        task = _Look(self._source, model.eval(), processor, has_pooler, self._options)
+        features = in_parts(task, pixels, partial, self.key(), progress, workers)
         return to_unit_length(features, f"features of {self._source}")
 
     def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
@@ -123,6 +106,56 @@ class HuggingFace:
                 "Give the id of a vision model with safetensors weights, or a folder with "
                 "config.json, preprocessor_config.json and model.safetensors."
             ) from error
+
+
+@dataclass(frozen=True)
+class _Look(Task[Shard, NDArray[np.float32]]):
+    """Looks at images with a vision model, which travels with its weights.
+
+    Attributes:
+        source: Id or folder of the model, for messages.
+        model: On the CPU, ready to be asked.
+        processor: What makes its input of images.
+        has_pooler: Whether its pooler was among the saved weights.
+        options: How the images are looked at.
+    """
+
+    source: str
+    model: Any  # whatever transformers makes of the id
+    processor: Any
+    has_pooler: bool
+    options: Options
+    in_order: ClassVar[bool] = True
+    on_device: ClassVar[bool] = True
+
+    def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
+        require("transformers", "transformers", f"hf:{self.source}")
+        import torch
+
+        device = torch.device(best_device())
+        model = self.model.to(device)
+        sized = _sized(self.processor, self.options.size)
+        at_once = images_at_once(self.options.size or _USUAL_PX, device)
+
+        def stages(values: torch.Tensor) -> list[torch.Tensor]:
+            return _stages(model, values, self.has_pooler, self.options)
+
+        def work(shard: Shard) -> NDArray[np.float32]:
+            parts = []
+            with torch.inference_mode():
+                for start in range(0, len(shard), at_once):
+                    rows = range(start, min(start + at_once, len(shard)))
+                    images = [shard.image(row) for row in rows]
+                    # Said outright: a picture of 3 rows would pass for one with channels first.
+                    inputs = self.processor(
+                        images=images, return_tensors="pt", input_data_format="channels_last",
+                        **sized,
+                    )  # fmt: skip
+                    values = inputs["pixel_values"].to(device)
+                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
+            return np.concatenate(parts)
+
+        return work
 
 
 def _sized(processor: Any, size: int | None) -> dict[str, Any]:

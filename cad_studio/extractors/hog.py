@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
 from cad_studio.extractors._principal import project
 
@@ -57,6 +58,7 @@ class Hog:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`; quick enough to need no finished parts.
 

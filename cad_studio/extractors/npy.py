@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import EXTRACTORS, to_unit_length
 
 
@@ -39,6 +40,7 @@ class NpyFile:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`.
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import EXTRACTORS, need_pixels, to_unit_length
 from cad_studio.extractors._principal import project
 
@@ -41,6 +42,7 @@ class Pixels:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`; quick enough to need no finished parts.
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import DatasetFormatError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import EXTRACTORS, to_unit_length
 
 
@@ -34,6 +35,7 @@ class Raw:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`.
 

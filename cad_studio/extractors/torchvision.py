@@ -1,7 +1,9 @@
 """Features before the last layer of a torchvision classifier trained on ImageNet."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +12,12 @@ from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import ResourceError, SettingError, closest
 from cad_studio.core.optional import require, torchvision_weights
 from cad_studio.core.progress import Progress
+from cad_studio.core.shards import Shard
+from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._networks import StageMaps, images_at_once, looked_at
-from cad_studio.extractors._options import HINT, split_options
+from cad_studio.extractors._options import HINT, Options, split_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,6 +60,7 @@ class Torchvision:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`.
 
@@ -63,40 +68,9 @@ class Torchvision:
             ResourceError: The weights are not here and cannot be fetched.
         """
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
-        import torch
-
-        transform = self._transform()
         progress.report(0.0, f"Loading {self._name}")
-        model = self._trained_model()
-        last = _last_linear(model)
-        arriving: list[torch.Tensor] = []
-        last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
-        device = torch.device(best_device())
-        model = model.eval().to(device)
-        maps = StageMaps(model) if self._options.layers > 1 else None
-        at_once = images_at_once(transform.crop_size[0], device)
-
-        def stages(values: torch.Tensor) -> list[torch.Tensor]:
-            arriving.clear()
-            model(values)
-            # What the last layer is given is the mean of the last map, or more.
-            return [arriving[-1].flatten(1), *(maps.taken()[1:] if maps else [])]
-
-        def compute(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(rows), at_once):
-                    images = [
-                        transform(
-                            torch.from_numpy(np.array(pixels.image(int(row)))).permute(2, 0, 1)
-                        )
-                        for row in rows[start : start + at_once]
-                    ]
-                    values = torch.stack(images).to(device)
-                    parts.append(looked_at(values, stages, self._options).cpu().numpy())
-            return np.concatenate(parts)
-
-        features = in_parts(len(pixels), compute, partial, self.key(), progress)
+        task = _Look(self._trained_model().eval(), self._transform(), self._options)
+        features = in_parts(task, pixels, partial, self.key(), progress, workers)
         return to_unit_length(features, f"{self._name} features")
 
     def _weights(self) -> Any:  # a member of an enum that torchvision makes per model
@@ -138,6 +112,56 @@ class Torchvision:
                 f"{file} does not hold the weights of {self._name}. Remove it and fetch it again."
             ) from error
         return model
+
+
+@dataclass(frozen=True)
+class _Look(Task[Shard, NDArray[np.float32]]):
+    """Looks at images with a classifier, which travels with its weights.
+
+    Attributes:
+        model: On the CPU, ready to be asked.
+        transform: What the images go through.
+        options: How they are looked at.
+    """
+
+    model: "nn.Module"
+    transform: Any  # belongs to the weights
+    options: Options
+    in_order: ClassVar[bool] = True
+    on_device: ClassVar[bool] = True
+
+    def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
+        import torch
+
+        arriving: list[torch.Tensor] = []
+        last = _last_linear(self.model)
+        last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
+        device = torch.device(best_device())
+        model = self.model.to(device)
+        maps = StageMaps(model) if self.options.layers > 1 else None
+        at_once = images_at_once(self.transform.crop_size[0], device)
+
+        def stages(values: torch.Tensor) -> list[torch.Tensor]:
+            arriving.clear()
+            model(values)
+            # What the last layer is given is the mean of the last map, or more.
+            return [arriving[-1].flatten(1), *(maps.taken()[1:] if maps else [])]
+
+        def work(shard: Shard) -> NDArray[np.float32]:
+            parts = []
+            with torch.inference_mode():
+                for start in range(0, len(shard), at_once):
+                    images = [
+                        self.transform(
+                            torch.from_numpy(np.array(shard.image(row))).permute(2, 0, 1)
+                        )
+                        for row in range(start, min(start + at_once, len(shard)))
+                    ]
+                    values = torch.stack(images).to(device)
+                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
+            return np.concatenate(parts)
+
+        return work
 
 
 def _last_linear(model: "nn.Module") -> "nn.Linear":

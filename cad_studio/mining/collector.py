@@ -1,6 +1,7 @@
 """Counts all entangled pairs and keeps the closest, in constant memory."""
 
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,75 @@ from cad_studio.mining.pairs import cosine_bins, n_bins_above
 _LEAST_ROOM = 1 << 18
 
 
-class Collector:
-    """Takes pairs of P from several threads; each pair must come once.
+@dataclass(frozen=True)
+class Sifted:
+    """What is close enough of some pairs of P.
 
     Attributes:
+        i: int32 (M,). Smaller rows of the pairs that share a candidate.
+        j: int32 (M,). Larger rows.
+        similarity: float32 (M,). Their cosines to within `SLACK`.
+        cross_histogram: int64 (bins,). All close pairs by cosine, shared candidate or not.
+        histogram: int64 (bins,). Those that share one.
+    """
+
+    i: NDArray[np.int32]
+    j: NDArray[np.int32]
+    similarity: NDArray[np.float32]
+    cross_histogram: NDArray[np.int64]
+    histogram: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sieve:
+    """Tells which pairs are close enough and share a candidate, in any thread or process.
+
+    Attributes:
+        cosine: Gives the exact value near the threshold.
+        candidates: N sets over C classes.
+        threshold: Least cosine, a float32 value.
+    """
+
+    cosine: Cosine
+    candidates: PartialLabels
+    threshold: np.float32
+
+    def __call__(
+        self,
+        i: NDArray[np.signedinteger],
+        j: NDArray[np.signedinteger],
+        similarity: NDArray[np.float32],
+    ) -> Sifted:
+        """Sift pairs of P whose cosine is known to within `SLACK`.
+
+        Args:
+            i: int (M,). Smaller rows.
+            j: int (M,). Larger rows.
+            similarity: float32 (M,). Overwritten near the threshold by the exact value.
+        """
+        near = np.flatnonzero(np.abs(similarity - self.threshold) <= SLACK)
+        if len(near):
+            similarity[near] = self.cosine.exact(i[near], j[near])
+        close = similarity >= self.threshold
+        if not close.all():
+            i, j, similarity = i[close], j[close], similarity[close]
+        n_bins = n_bins_above(float(self.threshold))
+        bins = cosine_bins(similarity, n_bins)
+        sharing = self.candidates.shared(i, j) > 0
+        return Sifted(
+            i[sharing].astype(np.int32),
+            j[sharing].astype(np.int32),
+            similarity[sharing],
+            np.bincount(bins, minlength=n_bins),
+            np.bincount(bins[sharing], minlength=n_bins),
+        )
+
+
+class Collector:
+    """Takes sifted pairs of P from several threads; each pair must come once.
+
+    Attributes:
+        sieve: What the pairs go through first, wherever they are found.
         n_pairs: Pairs that are close enough and share a candidate.
         histogram: int64 (bins,). Those pairs by cosine.
         cross_histogram: int64 (bins,). All close pairs by cosine.
@@ -40,10 +106,9 @@ class Collector:
             threshold: Least cosine.
             limit: Most pairs to keep.
         """
+        self.sieve = Sieve(cosine, candidates, np.float32(threshold))
         self._cosine = cosine
-        self._candidates = candidates
         self._labels = labels
-        self._threshold = np.float32(threshold)
         self._limit = limit
         self._lock = threading.Lock()
         self._bar = -np.inf  # least cosine worth keeping, once more than the limit were found
@@ -52,7 +117,7 @@ class Collector:
         self._n_waiting = 0
         self._best = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
         n_classes = candidates.n_classes
-        bins = n_bins_above(float(self._threshold))
+        bins = n_bins_above(float(self.sieve.threshold))
         self.n_pairs = 0
         self.histogram = np.zeros(bins, np.int64)
         self.cross_histogram = np.zeros(bins, np.int64)
@@ -64,42 +129,21 @@ class Collector:
         """Samples in at least one pair."""
         return int(self._touched.sum())
 
-    def add(
-        self,
-        i: NDArray[np.signedinteger],
-        j: NDArray[np.signedinteger],
-        similarity: NDArray[np.float32],
-    ) -> None:
-        """Take pairs of P whose cosine is known to within `SLACK`.
-
-        Args:
-            i: int64 (M,). Smaller rows.
-            j: int64 (M,). Larger rows.
-            similarity: float32 (M,). Overwritten near the threshold by the exact value.
-        """
-        near = np.flatnonzero(np.abs(similarity - self._threshold) <= SLACK)
-        if len(near):
-            similarity[near] = self._cosine.exact(i[near], j[near])
-        close = similarity >= self._threshold
-        if not close.all():
-            i, j, similarity = i[close], j[close], similarity[close]
-        bins = cosine_bins(similarity, len(self.histogram))
-        sharing = self._candidates.shared(i, j) > 0
-        all_counts = np.bincount(bins, minlength=len(self.histogram))
-        counts = np.bincount(bins[sharing], minlength=len(self.histogram))
-        i, j, similarity = i[sharing], j[sharing], similarity[sharing]
+    def add(self, found: Sifted) -> None:
+        """Take what is left of some pairs."""
+        i, j = found.i, found.j
         left, right = self._labels[i], self._labels[j]
         known = (left != UNKNOWN) & (right != UNKNOWN)
         left, right = left[known], right[known]
         with self._lock:
-            self.cross_histogram += all_counts
-            self.histogram += counts
+            self.cross_histogram += found.cross_histogram
+            self.histogram += found.histogram
             self.n_pairs += len(i)
             self._touched[i] = True
             self._touched[j] = True
             np.add.at(self.per_class, (left, right), 1)
             np.add.at(self.per_class, (right, left), 1)
-            self._keep(i, j, similarity)
+            self._keep(i, j, found.similarity)
 
     def best(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         """The closest pairs: i, j and exact cosine, sorted; at most the limit."""
@@ -107,14 +151,14 @@ class Collector:
         return self._best
 
     def _keep(
-        self, i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+        self, i: NDArray[np.int32], j: NDArray[np.int32], similarity: NDArray[np.float32]
     ) -> None:
         if self._bar > -np.inf:
             worth = similarity >= self._bar - SLACK
             i, j, similarity = i[worth], j[worth], similarity[worth]
         if not len(i):
             return
-        self._waiting.append((i.astype(np.int32), j.astype(np.int32), similarity))
+        self._waiting.append((i, j, similarity))
         self._n_waiting += len(i)
         if self._n_waiting + len(self._best[0]) > self._room:
             self._trim()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.mining.collector import Collector
 from cad_studio.mining.cosine import SLACK, Cosine
 from cad_studio.mining.inverted_file import InvertedFile
@@ -36,6 +37,7 @@ def find_pairs(
     labels: NDArray[np.int32],
     settings: MiningConfig,
     progress: Progress,
+    workers: Workers = ALONE,
 ) -> Pairs:
     """Find all entangled pairs and keep the closest.
 
@@ -52,6 +54,7 @@ def find_pairs(
         settings: Cut-off, limit and method. With `ivf` a quantile's threshold is estimated on
             random rows.
         progress: Told how far it is; may raise `JobCancelled`.
+        workers: Who compares; the pairs are the same whoever does.
 
     Returns:
         The pairs. Where P is empty there are none and the threshold is the one asked for, or 1.
@@ -71,7 +74,9 @@ def find_pairs(
         collector = Collector(cosine, candidates, labels, threshold, settings.limit)
         recall = 1.0 if method == "ivf" else None
     elif method == "exact":
-        collector, threshold = _compare_all(cosine, candidates, labels, settings, n_cross, progress)
+        collector, threshold = _compare_all(
+            cosine, candidates, labels, settings, n_cross, progress, workers
+        )
     else:
         progress.report(0.0, "Clustering the features")
         if settings.quantile is not None:
@@ -80,7 +85,8 @@ def find_pairs(
         cells = InvertedFile(cosine, labels, settings.n_probes, settings.seed)
         collector = Collector(cosine, candidates, labels, threshold, settings.limit)
         word = "Comparing neighbouring cells"
-        cells.above(lambda: threshold, collector.add, Part(progress, 0.1, 0.95), word)
+        compared = Part(progress, 0.1, 0.95)
+        cells.above(threshold, collector.sieve, collector.add, workers, compared, word)
         recall = cells.recall(threshold, settings.seed)
     progress.report(0.97, "Sorting the pairs")
     i, j, similarity = collector.best()
@@ -111,9 +117,10 @@ def _compare_all(
     settings: MiningConfig,
     n_cross: int,
     progress: Progress,
+    workers: Workers,
 ) -> tuple[Collector, float]:
     progress.report(0.0, "Preparing the features")
-    scan = Scan(cosine, labels)
+    scan = Scan(cosine, labels, workers)
     reach = Part(progress, 0.02, 0.95)
     threshold, ranking = settings.threshold, None
     if settings.quantile is not None:
@@ -131,13 +138,14 @@ def _compare_all(
     assert threshold is not None
     collector = Collector(cosine, candidates, labels, threshold, settings.limit)
     if ranking is None:
-        scan.above(lambda: threshold, collector.add, reach, "Comparing all pairs")
+        bar = float(threshold)
+        scan.above(lambda: bar, collector.sieve, collector.add, reach, "Comparing all pairs")
     else:
         i, j, values = ranking.held()
         for start in range(0, len(i), _FED_AT_ONCE):
             part = slice(start, start + _FED_AT_ONCE)
             near = values[part] >= np.float32(threshold) - SLACK
-            collector.add(i[part][near], j[part][near], values[part][near])
+            collector.add(collector.sieve(i[part][near], j[part][near], values[part][near]))
     return collector, threshold
 
 

@@ -2,23 +2,32 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from time import monotonic
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import Task, Workers
 from cad_studio.mining.cosine import SLACK, Cosine
 from cad_studio.mining.prefilter import bound_vectors
-from cad_studio.mining.threads import share
+from cad_studio.mining.threads import n_workers, single_threaded
 
-Hits = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], None]
-"""Takes rows i < j, each int64 (M,), and their float32 cosines; called from several threads."""
+Found = TypeVar("Found")
+Sift = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], Found]
+"""Makes what is wanted of rows i < j, each int64 (M,), and their float32 cosines."""
+
+Tile = tuple[int, int]
+"""First place of its tops and of its lefts."""
 
 _TILE = 1024  # 4 MB of cosines: written and read again before it leaves the cache
 # Above this share of survivors a product of the whole tile is cheaper than single dot products.
 _DENSE_SHARE = 0.06
+_TILES_AT_ONCE = 64  # some tenths of a second of work
 
 
 class Scan:
@@ -28,115 +37,208 @@ class Scan:
     without being computed.
     """
 
-    def __init__(self, cosine: Cosine, labels: NDArray[np.int32]) -> None:
+    def __init__(self, cosine: Cosine, labels: NDArray[np.int32], workers: Workers) -> None:
         """Sort the rows and, for wide features, compute the bound.
 
         Args:
             cosine: Over float32 (N, D).
             labels: int32 (N,), `UNKNOWN` where not known.
+            workers: Who compares.
         """
-        self._cosine = cosine
-        self._order = np.argsort(labels, kind="stable").astype(np.int64)
-        self._labels = np.ascontiguousarray(labels[self._order])
-        self._vectors = bound_vectors(cosine.features, self._order)
-        self._local = threading.local()
-        self._reported = 0.0
-        self._is_bound = self._vectors.shape[1] < cosine.features.shape[1]
+        order = np.argsort(labels, kind="stable").astype(np.int64)
+        vectors = bound_vectors(cosine.features, order)
+        self._rows = _Rows(cosine, order, np.ascontiguousarray(labels[order]), vectors, _TILE)
+        self._workers = workers
 
-    def above(self, bar: Callable[[], float], hits: Hits, progress: Progress, word: str) -> None:
-        """Hand every pair of P with a cosine of at least `bar() - SLACK` to `hits`.
+    def above(
+        self,
+        bar: Callable[[], float],
+        sift: Sift[Found],
+        take: Callable[[Found], None],
+        progress: Progress,
+        word: str,
+    ) -> None:
+        """Sift every pair of P with a cosine of at least `bar() - SLACK`.
 
         Args:
             bar: Asked before every tile; it may rise on the way.
-            hits: Called with the pairs of a tile at a time.
+            sift: Given the pairs of a tile at a time, where they are found; so it is pickled with
+                all it knows when that is another process.
+            take: Given what the sift made of them, in this process, from several threads.
             progress: Told after some tiles.
             word: What is being done.
         """
+        items = ((tile, bar()) for tile in self._upper())
+        self._run(_Above(self._rows, sift), items, lambda item: item[0], take, progress, word)
 
-        def work(tile: tuple[int, int]) -> None:
-            floor = np.float32(bar() - SLACK)
-            tops, lefts = (slice(start, start + _TILE) for start in tile)
-            products, mask = self._buffers(self._vectors[tops], self._vectors[lefts])
-            np.matmul(self._vectors[tops], self._vectors[lefts].T, out=products)
+    def tiles(
+        self,
+        sift: Callable[[NDArray[np.float32]], Found],
+        take: Callable[[Found], None],
+        progress: Progress,
+        word: str,
+    ) -> None:
+        """Sift the float32 cosines of all pairs of P, a tile at a time; as `above`."""
+        self._run(_All(self._rows, sift), self._upper(), lambda tile: tile, take, progress, word)
+
+    def _run(self, task, items, tile_of, take, progress: Progress, word: str) -> None:  # type: ignore[no-untyped-def]
+        starts = -(-len(self._rows.labels) // self._rows.tile)
+        total = starts * (starts + 1) // 2
+        furthest, reported = 0, monotonic()
+
+        def taken(item, found) -> None:  # type: ignore[no-untyped-def]
+            nonlocal furthest
+            row, column = (place // self._rows.tile for place in tile_of(item))
+            furthest = max(furthest, row * starts - row * (row - 1) // 2 + column - row + 1)
+            if found is not None:
+                take(found)
+
+        def tick() -> None:
+            nonlocal reported
+            if monotonic() - reported > 0.2:
+                reported = monotonic()
+                progress.report(furthest / total, word)
+
+        self._workers.run(task, items, taken, tick)
+
+    def _upper(self) -> Iterator[Tile]:
+        labels, size = self._rows.labels, self._rows.tile
+        starts = range(0, len(labels), size)
+        for top in starts:
+            label = labels[top]
+            for left in starts[top // size :]:
+                # Sorted labels: first and last row equal means that all rows between are.
+                alike = label != UNKNOWN and label == labels[min(left + size, len(labels)) - 1]
+                if not alike:
+                    yield top, left
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """N rows in the order of their labels; a place is a position in this order.
+
+    Attributes:
+        cosine: Over float32 (N, D), in the order of the dataset.
+        order: int64 (N,). Row of the dataset at each place.
+        labels: int32 (N,). By place.
+        vectors: float32 (N, up to 128), by place. Their products are never below the cosines.
+        tile: Places along a side of a tile.
+    """
+
+    cosine: Cosine
+    order: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    tile: int
+
+    @property
+    def is_bound(self) -> bool:
+        return self.vectors.shape[1] < self.cosine.features.shape[1]
+
+    def sides(self, tile: Tile) -> tuple[slice, slice]:
+        top, left = tile
+        return slice(top, top + self.tile), slice(left, left + self.tile)
+
+    def in_p(self, tops: NDArray[np.int64], lefts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which couples of places are pairs of P."""
+        first, second = self.labels[tops], self.labels[lefts]
+        return (tops < lefts) & ((first != second) | (first == UNKNOWN))
+
+    def full(self, side: slice) -> NDArray[np.float32]:
+        """The features of some places."""
+        return self.cosine.features[self.order[side]] if self.is_bound else self.vectors[side]
+
+
+@dataclass(frozen=True)
+class _Above(Task[tuple[Tile, float], Found | None], Generic[Found]):
+    """Sifts the pairs of a tile at or above a cosine; None where there are none."""
+
+    rows: _Rows
+    sift: Sift[Found]
+    at_once: ClassVar[int] = _TILES_AT_ONCE
+
+    def n_threads(self) -> int:
+        return n_workers()
+
+    def alone(self) -> AbstractContextManager[object]:
+        return single_threaded()
+
+    def prepare(self) -> Callable[[tuple[Tile, float]], Found | None]:
+        rows, buffers = self.rows, _Buffers(self.rows.tile)
+
+        def work(item: tuple[Tile, float]) -> Found | None:
+            tile, floor = item[0], np.float32(item[1] - SLACK)
+            tops, lefts = rows.sides(tile)
+            products, mask = buffers.of(len(rows.vectors[tops]), len(rows.vectors[lefts]))
+            np.matmul(rows.vectors[tops], rows.vectors[lefts].T, out=products)
             np.greater_equal(products, floor, out=mask)
             # On the flat mask, whose few hits numpy finds many times faster than in two dimensions.
             places = np.flatnonzero(mask.reshape(-1))
             if not len(places):
-                return
-            rows, columns = np.divmod(places, products.shape[1])
-            kept = self._in_p(rows + tile[0], columns + tile[1])
-            rows, columns = rows[kept], columns[kept]
+                return None
+            top, left = np.divmod(places, products.shape[1])
+            kept = rows.in_p(top + tile[0], left + tile[1])
+            top, left = top[kept], left[kept]
             values = products.reshape(-1)[places[kept]]
-            first, second = self._order[rows + tile[0]], self._order[columns + tile[1]]
-            if self._is_bound and len(rows):
-                if len(rows) > _DENSE_SHARE * products.size:
-                    dense = self._full(tops) @ self._full(lefts).T
-                    values = dense[rows, columns]
+            first, second = rows.order[top + tile[0]], rows.order[left + tile[1]]
+            if rows.is_bound and len(top):
+                if len(top) > _DENSE_SHARE * products.size:
+                    dense = rows.full(tops) @ rows.full(lefts).T
+                    values = dense[top, left]
                 else:
-                    values = self._cosine.quick(first, second)
+                    values = rows.cosine.quick(first, second)
                 close = values >= floor
                 first, second, values = first[close], second[close], values[close]
-            if len(values):
-                hits(np.minimum(first, second), np.maximum(first, second), values)
+            if not len(values):
+                return None
+            return self.sift(np.minimum(first, second), np.maximum(first, second), values)
 
-        self._run(work, progress, word)
+        return work
 
-    def tiles(
-        self, take: Callable[[NDArray[np.float32]], None], progress: Progress, word: str
-    ) -> None:
-        """Hand the float32 cosines of all pairs of P to `take`, some at a time."""
 
-        def work(tile: tuple[int, int]) -> None:
-            tops, lefts = (slice(start, start + _TILE) for start in tile)
-            products = self._full(tops) @ self._full(lefts).T
-            left, right = self._labels[tops, None], self._labels[None, lefts]
-            mask = (left != right) | (left == UNKNOWN)
+@dataclass(frozen=True)
+class _All(Task[Tile, Found], Generic[Found]):
+    """Sifts the cosines of all pairs of P in a tile."""
+
+    rows: _Rows
+    sift: Callable[[NDArray[np.float32]], Found]
+    at_once: ClassVar[int] = _TILES_AT_ONCE
+
+    def n_threads(self) -> int:
+        return n_workers()
+
+    def alone(self) -> AbstractContextManager[object]:
+        return single_threaded()
+
+    def prepare(self) -> Callable[[Tile], Found]:
+        rows = self.rows
+
+        def work(tile: Tile) -> Found:
+            tops, lefts = rows.sides(tile)
+            products = rows.full(tops) @ rows.full(lefts).T
+            first, second = rows.labels[tops, None], rows.labels[None, lefts]
+            mask = (first != second) | (first == UNKNOWN)
             if tile[0] == tile[1]:
                 mask = np.triu(mask, 1)
-            take(products[mask])
+            return self.sift(products[mask])
 
-        self._run(work, progress, word)
+        return work
 
-    def _run(self, work: Callable[[tuple[int, int]], None], progress: Progress, word: str) -> None:
-        n_samples = len(self._labels)
-        starts = range(0, n_samples, _TILE)
-        total = len(starts) * (len(starts) + 1) // 2
-        self._reported = monotonic()
 
-        def finished(tile: tuple[int, int]) -> None:
-            row, column = tile[0] // _TILE, tile[1] // _TILE
-            done = row * len(starts) - row * (row - 1) // 2 + column - row + 1
-            if monotonic() - self._reported > 0.2:
-                self._reported = monotonic()
-                progress.report(done / total, word)
+class _Buffers:
+    """Room for the products of a tile, kept by every thread.
 
-        share(self._upper(starts), work, finished)
+    Fresh memory for every tile costs as much as the comparison.
+    """
 
-    def _upper(self, starts: range) -> Iterator[tuple[int, int]]:
-        n_samples = len(self._labels)
-        for top in starts:
-            label = self._labels[top]
-            for left in starts[top // _TILE :]:
-                # Sorted labels: first and last row equal means that all rows between are.
-                alike = label != UNKNOWN and label == self._labels[min(left + _TILE, n_samples) - 1]
-                if not alike:
-                    yield top, left
+    def __init__(self, side: int) -> None:
+        self._size = side * side
+        self._local = threading.local()
 
-    def _in_p(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
-        left, right = self._labels[rows], self._labels[columns]
-        return (rows < columns) & ((left != right) | (left == UNKNOWN))
-
-    def _buffers(
-        self, top: NDArray[np.float32], left: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        # Kept per thread: fresh memory for every tile costs as much as the comparison.
+    def of(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Products and mask of a tile, both (height, width)."""
         if not hasattr(self._local, "products"):
-            self._local.products = np.empty(_TILE * _TILE, np.float32)
-            self._local.mask = np.empty(_TILE * _TILE, bool)
-        shape, size = (len(top), len(left)), len(top) * len(left)
+            self._local.products = np.empty(self._size, np.float32)
+            self._local.mask = np.empty(self._size, bool)
+        shape, size = (height, width), height * width
         return self._local.products[:size].reshape(shape), self._local.mask[:size].reshape(shape)
-
-    def _full(self, part: slice) -> NDArray[np.float32]:
-        if self._is_bound:
-            return self._cosine.features[self._order[part]]
-        return self._vectors[part]

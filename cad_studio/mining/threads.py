@@ -1,14 +1,9 @@
-"""Work shared between Python threads, each with single-threaded matrix products."""
+"""How many threads matrix products take, and how they are kept from taking more."""
 
 import os
-import threading
-from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TypeVar
 
 from cad_studio.core.optional import require
-
-Item = TypeVar("Item")
 
 
 def n_workers() -> int:
@@ -30,51 +25,3 @@ def single_threaded() -> AbstractContextManager[object]:
     """
     limits = require("threadpoolctl", "threadpoolctl", "Pair mining").threadpool_limits
     return limits(1, user_api="blas")
-
-
-def share(
-    items: Iterable[Item], work: Callable[[Item], None], finished: Callable[[Item], None]
-) -> None:
-    """Work on items in several threads, the calling thread among them.
-
-    One thread per core with a single-threaded product each beats one product over all cores,
-    since what follows the product is then spread over the cores as well.
-
-    Args:
-        items: What to work on, in order of starting.
-        work: Called once per item, in any thread.
-        finished: Called after items that the calling thread worked on; may raise to stop.
-
-    Raises:
-        Exception: The first error of any thread, after all have stopped.
-    """
-    queue = iter(items)
-    lock = threading.Lock()
-    errors: list[BaseException] = []
-
-    def drain(after: Callable[[Item], None]) -> None:
-        try:
-            while not errors:
-                with lock:
-                    try:
-                        item = next(queue)
-                    except StopIteration:
-                        return
-                work(item)
-                after(item)
-        except BaseException as error:
-            errors.append(error)
-
-    count = n_workers()
-    with single_threaded():
-        threads = [
-            threading.Thread(target=drain, args=(lambda item: None,), daemon=True)
-            for _ in range(count - 1)
-        ]
-        for thread in threads:
-            thread.start()
-        drain(finished)
-        for thread in threads:
-            thread.join()
-    if errors:
-        raise errors[0]

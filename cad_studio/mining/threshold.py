@@ -2,6 +2,7 @@
 
 import math
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,12 @@ MOST_RANKED = 1 << 24
 """Longest list of pairs that is ranked directly; longer ones are counted into bins first."""
 
 _BINS = 1 << 17
+_FINE = 256
+"""Parts of a bin in which pairs are counted when there are too many to be held."""
 _SAMPLED_PAIRS = 16_000_000
+
+Triples = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
+"""Pairs: smaller rows, larger rows, approximate cosines, (M,) each."""
 
 
 def n_cross_pairs(labels: NDArray[np.integer]) -> int:
@@ -63,19 +69,14 @@ class Ranking:
         self._rank = rank
         self._room = max(2 * rank, 1 << 20)
         self._lock = threading.Lock()
-        self._parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
+        self._parts: list[Triples] = []
         self._n_held = 0
         self.bar = bar
         self.is_full = False
 
-    def add(
-        self,
-        i: NDArray[np.signedinteger],
-        j: NDArray[np.signedinteger],
-        similarity: NDArray[np.float32],
-    ) -> None:
+    def add(self, part: Triples) -> None:
         """Take pairs, each once, from any thread."""
-        part = (i.astype(np.int32), j.astype(np.int32), similarity)
+        i = part[0]
         with self._lock:
             if self.is_full:
                 return
@@ -96,7 +97,7 @@ class Ranking:
         """The cosine that is still wanted: `bar`, as the scan asks for it."""
         return self.bar
 
-    def held(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    def held(self) -> Triples:
         """The pairs held: i, j and approximate cosine."""
         if not self._parts:
             return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
@@ -124,7 +125,7 @@ def closest_pairs(
     step = 0.02
     while True:
         ranking = Ranking(rank, start)
-        scan.above(ranking.least, ranking.add, progress, "Comparing all pairs")
+        scan.above(ranking.least, narrowed, ranking.add, progress, "Comparing all pairs")
         if ranking.is_full:
             return None
         i, j, values = ranking.held()
@@ -151,33 +152,30 @@ def counted_threshold(scan: Scan, cosine: Cosine, rank: int, progress: Progress)
     counts = np.zeros(_BINS, np.int64)
     lock = threading.Lock()
 
-    def count(values: NDArray[np.float32]) -> None:
-        part = np.bincount(_bins(values), minlength=_BINS)
+    def count(part: NDArray[np.int64]) -> None:
         with lock:
             np.add(counts, part, out=counts)
 
-    scan.tiles(count, Part(progress, 0.0, 0.5), "Counting all pairs")
+    scan.tiles(_counted, count, Part(progress, 0.0, 0.5), "Counting all pairs")
     low = _edge_of_rank(counts, rank) - SLACK
     high = low + 2 * SLACK + 2.0 / _BINS
-    fine = np.zeros(256, np.int64)
+    fine = np.zeros(_FINE, np.int64)
     n_above, n_inside = 0, 0
-    parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    parts: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
 
-    def inside(i: NDArray[np.int64], j: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    def inside(found: _Banded) -> None:
         nonlocal n_above, n_inside
-        band = (values >= low) & (values <= high)
-        place = ((values[band] - low) * (len(fine) / (high - low))).astype(np.int64)
-        part = np.bincount(np.minimum(place, len(fine) - 1), minlength=len(fine))
         with lock:
-            n_above += int(np.count_nonzero(values > high))
-            n_inside += len(place)
-            np.add(fine, part, out=fine)
+            n_above += found.n_above
+            n_inside += len(found.i)
+            np.add(fine, found.fine, out=fine)
             if n_inside <= MOST_RANKED:
-                parts.append((i[band], j[band]))
+                parts.append((found.i, found.j))
             else:
                 parts.clear()
 
-    scan.above(lambda: low, inside, Part(progress, 0.5, 1.0), "Ranking the pairs")
+    band = _Band(low, high)
+    scan.above(lambda: low, band, inside, Part(progress, 0.5, 1.0), "Ranking the pairs")
     wanted = rank - n_above
     if n_inside > MOST_RANKED:
         from_top = np.cumsum(fine[::-1])
@@ -186,6 +184,47 @@ def counted_threshold(scan: Scan, cosine: Cosine, rank: int, progress: Progress)
     i, j = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
     exact = np.sort(cosine.exact(i, j))[::-1]
     return float(exact[min(max(wanted, 1), len(exact)) - 1])
+
+
+def narrowed(
+    i: NDArray[np.int64], j: NDArray[np.int64], similarity: NDArray[np.float32]
+) -> Triples:
+    """All pairs that a scan finds, in half the memory."""
+    return i.astype(np.int32), j.astype(np.int32), similarity
+
+
+def _counted(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.bincount(_bins(values), minlength=_BINS)
+
+
+@dataclass(frozen=True)
+class _Banded:
+    """Of some pairs: those within a band of cosines, their counts, and how many are above it."""
+
+    i: NDArray[np.int32]
+    j: NDArray[np.int32]
+    fine: NDArray[np.int64]
+    n_above: int
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Picks the pairs whose cosine lies between two."""
+
+    low: float
+    high: float
+
+    def __call__(
+        self, i: NDArray[np.int64], j: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> _Banded:
+        band = (values >= self.low) & (values <= self.high)
+        place = ((values[band] - self.low) * (_FINE / (self.high - self.low))).astype(np.int64)
+        return _Banded(
+            i[band].astype(np.int32),
+            j[band].astype(np.int32),
+            np.bincount(np.minimum(place, _FINE - 1), minlength=_FINE),
+            int(np.count_nonzero(values > self.high)),
+        )
 
 
 def _bins(values: NDArray[np.float32]) -> NDArray[np.int32]:

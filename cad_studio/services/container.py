@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from cad_studio.cluster.choosing import workers_at
 from cad_studio.config import AppConfig
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
@@ -78,6 +79,7 @@ class Services:
             runner or LocalRunner(self.project),
             [name for name, kind in KINDS.items() if kind.is_resumable],
         )
+        self.workers = workers_at(config.cluster)
         self.login = login
         self.access = (
             Access(config.read_only)
@@ -90,7 +92,7 @@ class Services:
         self.synthesis = SynthesisService(self.project, self.datasets)
         self.mining = MiningService(
             self.project, self.datasets, self.access,
-            lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec),
+            lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec), self.workers,
         )  # fmt: skip
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(
@@ -184,6 +186,7 @@ class Services:
 
     def close(self) -> None:
         """Let go of the project."""
+        self.workers.close()
         self.copying.close()
         self.project.close()
 

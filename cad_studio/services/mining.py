@@ -25,6 +25,7 @@ from cad_studio.core.errors import (
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import Extractor, make_extractor, parse
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
@@ -90,12 +91,14 @@ class MiningService:
         datasets: DatasetService,
         access: Access,
         of_run: Callable[[str, str], Extractor] | None = None,
+        workers: Workers = ALONE,
     ) -> None:
         """Store into `project`, read datasets through `datasets`; `access` rules on new specs.
 
         `of_run` gives the extractor of a dataset and a spec such as `run:8`; without it there is
-        none.
+        none. `workers` compute features and compare them.
         """
+        self._workers = workers
         self._of_run = of_run
         self._project = project
         self._datasets = datasets
@@ -163,7 +166,7 @@ class MiningService:
         """Compute features and store them, in place of those `found` damaged."""
         started = time.monotonic()
         partial.mkdir(parents=True, exist_ok=True)
-        features = extractor.extract(data.pixels, data.features, progress, partial)
+        features = extractor.extract(data.pixels, data.features, progress, partial, self._workers)
         if spec not in _THE_DATA and _is_constant(features):
             raise DatasetFormatError(
                 f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
@@ -218,6 +221,7 @@ class MiningService:
             labels if whole else labels[rows],
             request.config,
             Part(progress, 0.6, 0.98),
+            self._workers,
         )
         progress.report(0.98, "Saving")
         arrays = {

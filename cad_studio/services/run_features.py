@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cad_studio.core.dataset import PixelSource
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import to_unit_length
 from cad_studio.services.mining import OF_A_RUN
 from cad_studio.services.predictions import PredictionService
@@ -49,6 +50,7 @@ class RunFeatures:
         raw: NDArray[np.float32] | None,
         progress: Progress,
         partial: Path,
+        workers: Workers = ALONE,
     ) -> NDArray[np.float32]:
         """As `Extractor.extract`; the run is asked about its dataset unless that was done."""
         found = self._predictions.prepare(self._number, progress)

@@ -37,6 +37,10 @@ class MappedPixels:
             return self._array[rows]
         return _resized((self._array[row] for row in rows), len(rows), height, width, channels)
 
+    def taken(self, rows: NDArray[np.integer]) -> "MappedPixels":
+        """Copies of some images as a source of their own."""
+        return MappedPixels(np.array(self._array[rows]))
+
 
 class EncodedPixels:
     """Images kept as the files they came as, in one memory-mapped run of bytes."""
@@ -84,6 +88,13 @@ class EncodedPixels:
     ) -> NDArray[np.uint8]:
         """Some images, uint8 (B, height, width, channels)."""
         return _resized((self.image(int(row)) for row in rows), len(rows), height, width, channels)
+
+    def taken(self, rows: NDArray[np.integer]) -> "EncodedPixels":
+        """Copies of the files of some images as a source of their own."""
+        files = [self.file(int(row)) for row in rows]
+        offsets = np.cumsum([0, *map(len, files)], dtype=np.int64)
+        names = [self._names[int(row)] for row in rows]
+        return EncodedPixels(np.frombuffer(b"".join(files), np.uint8), offsets, names, self._decode)
 
 
 def _resized(images, n_images: int, height: int, width: int, channels: int):  # type: ignore[no-untyped-def]

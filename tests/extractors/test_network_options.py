@@ -6,6 +6,7 @@ import torch
 
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.core.workers import ALONE, Task
 from cad_studio.extractors import _chunked
 from cad_studio.extractors._base import make_extractor
 from cad_studio.extractors._networks import images_at_once
@@ -88,11 +89,16 @@ def test_progress_says_how_long_it_takes_still_and_a_stop_is_heard_within_a_part
             if len(said) == 2:
                 raise KeyboardInterrupt
 
-    def compute(rows):
-        computed.extend(rows.tolist())
-        return np.ones((len(rows), 2), np.float32)
+    class Ones(Task):
+        def prepare(self):
+            return self.work
 
+        def work(self, shard):
+            computed.extend(shard.rows.tolist())
+            return np.ones((len(shard), 2), np.float32)
+
+    pixels = MemoryPixels(np.zeros((7, 4, 4), np.uint8))
     with pytest.raises(KeyboardInterrupt):
-        _chunked.in_parts(7, compute, tmp_path, "k", Listener())
+        _chunked.in_parts(Ones(), pixels, tmp_path, "k", Listener(), ALONE)
     assert computed == [0, 1, 2, 3]
     assert said[1] == "Features of 4 of 7 images, about 1 s left"

@@ -1,0 +1,222 @@
+"""Join a Ray cluster, or start a Ray on this machine; every node must have what we have."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from cad_studio.cluster import about_node
+from cad_studio.core.errors import ResourceError, SettingError
+from cad_studio.core.optional import require
+
+LOCAL = "local"
+"""In place of an address: a Ray of this command's own on this machine."""
+
+RAY = "ray>=2.51,<3"
+
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_SECRET = re.compile(r"^CAD_|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.I)
+_SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_LOOK = 120.0
+_SECONDS_BETWEEN_TICKS = 0.25
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster that can work.
+
+    Attributes:
+        id: As Ray calls it.
+        name: Its address and the beginning of its id, for messages.
+        n_cpus: Processors it offers.
+        n_gpus: Graphics devices it offers.
+    """
+
+    id: str
+    name: str
+    n_cpus: int
+    n_gpus: int
+
+
+def check_address(address: str) -> None:
+    """See that an address can be one.
+
+    Raises:
+        SettingError: It is neither `local` nor a host with a port.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if address != LOCAL and (found is None or not 0 < int(found["port"]) < 65536):
+        raise SettingError(
+            f"{address!r} is no cluster. Give the address that `ray start --head` prints, such as "
+            f"10.0.0.1:6379, or {LOCAL} for a Ray on this machine, with --cluster or CAD_CLUSTER."
+        )
+
+
+def join(address: str, tick: Callable[[], None]) -> ModuleType:
+    """Connect this process with a cluster, once its nodes are known to be fit.
+
+    Args:
+        address: From `check_address`.
+        tick: Called often; may raise to stop, and then nothing is left behind.
+
+    Returns:
+        The package `ray`, connected.
+
+    Raises:
+        MissingPackageError: Ray is not installed.
+        ResourceError: Nobody answers, this machine is no part of the cluster, or a node has other
+            versions than this machine.
+    """
+    ray = require("ray", f'"{RAY}"', "Work on a cluster")
+    tick()
+    if address != LOCAL:
+        _require_answer(address)
+    with without_secrets(os.environ):
+        _connect(ray, address)
+    try:
+        tick()
+        _require_equal_nodes(ray, tick)
+    except BaseException:
+        ray.shutdown()
+        raise
+    return ray
+
+
+def nodes_of(ray: ModuleType) -> list[Node]:
+    """The machines of the cluster that are there and offer processors."""
+    found = []
+    for each in ray.nodes():
+        offers = each["Resources"]
+        if each["Alive"] and offers.get("CPU", 0) + offers.get("GPU", 0) >= 1:
+            name = f"{each['NodeManagerAddress']} ({each['NodeID'][:6]})"
+            node = Node(each["NodeID"], name, int(offers.get("CPU", 0)), int(offers.get("GPU", 0)))
+            found.append(node)
+    return sorted(found, key=lambda node: node.id)
+
+
+def on_node(node: Node) -> Any:
+    """What binds work to a node, for `options(scheduling_strategy=...)` of Ray."""
+    strategies = require("ray.util.scheduling_strategies", f'"{RAY}"', "Work on a cluster")
+    return strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
+
+
+@contextmanager
+def without_secrets(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Take what workers have no business with out of the environment they are started in."""
+    kept = {
+        name: environment.pop(name)
+        for name in list(environment)
+        if _SECRET.search(name) and not name.startswith("RAY_")
+    }
+    # Nothing about the user leaves the machine; a worker without a device of its own may see all.
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    for name, value in settings.items():
+        environment.setdefault(name, value)
+    try:
+        yield
+    finally:
+        environment.update(kept)
+
+
+def _require_answer(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise ResourceError(
+            f"Nobody answers at {address}: {error.strerror or error}. See that the cluster runs "
+            "(ray status on its head) and that this machine reaches it."
+        ) from error
+
+
+def _connect(ray: ModuleType, address: str) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == LOCAL:
+        # Only this machine may talk to it: its workers run what they are sent.
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        with suppress(AttributeError):  # not on macOS and Windows
+            options["num_cpus"] = len(os.sched_getaffinity(0))
+    try:
+        ray.init(address=address, **options)
+    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        words = " ".join(str(error).split()).rstrip(".")
+        if "local Raylet" in words or "Can't find a `node_ip_address.json`" in words:
+            raise ResourceError(
+                f"This machine is no part of the cluster at {address}. Join it first, without "
+                f"processors if it is not to work: ray start --address={address} --num-cpus=0."
+            ) from error
+        raise ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.") from error
+
+
+def _require_equal_nodes(ray: ModuleType, tick: Callable[[], None]) -> None:
+    """See that each node has our versions.
+
+    Raises:
+        ResourceError: One has not, does not answer, or there is none.
+    """
+    nodes = nodes_of(ray)
+    if not nodes:
+        raise ResourceError(
+            "The cluster has no node with processors or graphics devices. Start one: "
+            "ray start --address=HOST:PORT."
+        )
+    ray.cloudpickle.register_pickle_by_value(about_node)  # a node may lack the package
+    try:
+        look = ray.remote(about_node.about_node)
+        asked = {
+            look.options(
+                num_cpus=0, scheduling_strategy=on_node(node), max_retries=0
+            ).remote(): node
+            for node in nodes
+        }
+    finally:
+        ray.cloudpickle.unregister_pickle_by_value(about_node)
+    ours, began = about_node.about_node(), time.monotonic()
+    while asked:
+        done, _ = ray.wait(list(asked), timeout=_SECONDS_BETWEEN_TICKS)
+        tick()
+        for reference in done:
+            node = asked.pop(reference)
+            try:
+                _compare(node, ray.get(reference), ours)
+            except ray.exceptions.RayError as error:
+                raise ResourceError(
+                    f"Node {node.name} could not be asked what it has installed: "
+                    f"{' '.join(str(error).split()):.300}."
+                ) from error
+        if asked and time.monotonic() - began > _SECONDS_TO_LOOK:
+            raise ResourceError(
+                f"Node {next(iter(asked.values())).name} has not said in "
+                f"{_SECONDS_TO_LOOK:.0f} s what it has installed. Take it out of the cluster, or "
+                "see what keeps it busy."
+            )
+
+
+def _compare(node: Node, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    differing = [name for name in ours if theirs.get(name) != ours[name]]
+    if not differing:
+        return
+    if theirs["cad_studio"] == "none":
+        raise ResourceError(
+            f"Node {node.name} has no cad_studio. Install it there as it is here, in the Python "
+            "that runs Ray, and start the node again."
+        )
+    told = "; ".join(
+        "cad_studio has other files"
+        if name == "cad_studio"
+        else f"{name} is {_words(theirs.get(name))}, here {_words(ours[name])}"
+        for name in differing
+    )
+    raise ResourceError(
+        f"Node {node.name} differs from this machine: {told}. Install the same on both, and start "
+        "the node again."
+    )
+
+
+def _words(version: str | None) -> str:
+    return "not installed" if version in (None, "none") else str(version)
