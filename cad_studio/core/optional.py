@@ -1,5 +1,6 @@
 """Packages that are loaded where they are used, and what to say when one is missing."""
 
+import shutil
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from cad_studio.core.errors import MissingPackageError, ResourceError
 
+_COMPILERS = ("c++", "g++", "clang++")
 _OPERATOR_LIBRARY: list[Any] = []
 
 
@@ -34,6 +36,27 @@ def require(module: str, install: str, purpose: str) -> ModuleType:
         raise MissingPackageError(
             f"{purpose} needs {install}. Install it with: pip install {install}."
         ) from error
+
+
+def require_compiler(device: str, instead: str) -> None:
+    """Refuse to compile networks where what torch needs for it is missing.
+
+    Args:
+        device: Type of the device, e.g. `cuda`.
+        instead: What to do without, the end of a sentence.
+
+    Raises:
+        MissingPackageError: It is.
+    """
+    if device == "cuda" and not is_installed("triton"):
+        raise MissingPackageError(
+            f"Compiling for a GPU needs triton. Install it with: pip install triton. Or {instead}."
+        )
+    if device == "cpu" and not any(map(shutil.which, _COMPILERS)):
+        raise MissingPackageError(
+            f"Compiling for a CPU needs a C++ compiler, one of {', '.join(_COMPILERS)}. "
+            f"Install one, or {instead}."
+        )
 
 
 def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Path]:

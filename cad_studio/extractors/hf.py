@@ -18,7 +18,9 @@ from cad_studio.core.shards import Shard
 from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
-from cad_studio.extractors._networks import images_at_once, looked_at
+from cad_studio.extractors._engines import require_engine
+from cad_studio.extractors._looking import looking
+from cad_studio.extractors._networks import images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
 
 _USUAL_PX = 224
@@ -84,6 +86,7 @@ class HuggingFace:
         require("transformers", "transformers", f"hf:{self._source}")
         import torch
 
+        require_engine(self._options)
         progress.report(0.0, f"Loading {self._source}")
         processor = self._load("AutoImageProcessor")
         with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
@@ -140,22 +143,15 @@ class _Look(Task[Shard, NDArray[np.float32]]):
         def stages(values: torch.Tensor) -> list[torch.Tensor]:
             return _stages(model, values, self.has_pooler, self.options)
 
-        def work(shard: Shard) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(shard), at_once):
-                    rows = range(start, min(start + at_once, len(shard)))
-                    images = [shard.image(row) for row in rows]
-                    # Said outright: a picture of 3 rows would pass for one with channels first.
-                    inputs = self.processor(
-                        images=images, return_tensors="pt", input_data_format="channels_last",
-                        **sized,
-                    )  # fmt: skip
-                    values = inputs["pixel_values"].to(device)
-                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
-            return np.concatenate(parts)
+        def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
+            # Said outright: a picture of 3 rows would pass for one with channels first.
+            inputs = self.processor(
+                images=images, return_tensors="pt", input_data_format="channels_last", **sized
+            )
+            values: torch.Tensor = inputs["pixel_values"]
+            return values
 
-        return work
+        return looking(model, stages, prepared, self.options, device, at_once)
 
 
 def _sized(processor: Any, size: int | None) -> dict[str, Any]:

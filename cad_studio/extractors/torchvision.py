@@ -16,7 +16,9 @@ from cad_studio.core.shards import Shard
 from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
-from cad_studio.extractors._networks import StageMaps, images_at_once, looked_at
+from cad_studio.extractors._engines import require_engine
+from cad_studio.extractors._looking import looking
+from cad_studio.extractors._networks import StageMaps, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Torchvision:
             ResourceError: The weights are not here and cannot be fetched.
         """
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
+        require_engine(self._options)
         progress.report(0.0, f"Loading {self._name}")
         task = _Look(self._trained_model().eval(), self._transform(), self._options)
         features = in_parts(task, pixels, partial, self.key(), progress, workers)
@@ -147,21 +150,11 @@ class _Look(Task[Shard, NDArray[np.float32]]):
             # What the last layer is given is the mean of the last map, or more.
             return [arriving[-1].flatten(1), *(maps.taken()[1:] if maps else [])]
 
-        def work(shard: Shard) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(shard), at_once):
-                    images = [
-                        self.transform(
-                            torch.from_numpy(np.array(shard.image(row))).permute(2, 0, 1)
-                        )
-                        for row in range(start, min(start + at_once, len(shard)))
-                    ]
-                    values = torch.stack(images).to(device)
-                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
-            return np.concatenate(parts)
+        def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
+            tensors = [torch.from_numpy(np.array(each)).permute(2, 0, 1) for each in images]
+            return torch.stack([self.transform(each) for each in tensors])
 
-        return work
+        return looking(model, stages, prepared, self.options, device, at_once)
 
 
 def _last_linear(model: "nn.Module") -> "nn.Linear":
