@@ -59,12 +59,15 @@ def require_compiler(device: str, instead: str) -> None:
         )
 
 
-def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Path]:
+def torchvision_weights(
+    weights: Any, instead: str, fetches: bool = True
+) -> tuple[dict[str, Any], Path]:
     """The default weights of a torchvision classifier, fetched unless they are here.
 
     Args:
         weights: A member of the enum that torchvision makes of each model's weights.
         instead: What to do without them, the end of a sentence.
+        fetches: Whether they may be fetched.
 
     Returns:
         Tensors by name, on the CPU, and the file.
@@ -76,6 +79,8 @@ def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Pat
     folder = Path(hub.get_dir()) / "checkpoints"
     file = folder / str(weights.url).rpartition("/")[2]
     try:
+        if not fetches and not file.is_file():
+            raise FileNotFoundError(file)
         state = hub.load_state_dict_from_url(
             weights.url,
             str(folder),

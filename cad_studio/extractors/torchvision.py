@@ -1,6 +1,7 @@
 """Features before the last layer of a torchvision classifier trained on ImageNet."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,6 +38,13 @@ class Torchvision:
     def __init__(self, argument: str) -> None:
         """Take the name of a model, and options."""
         self._name, self._options = split_options(argument)
+        self._fetches = True
+
+    def offline(self) -> "Torchvision":
+        """As `LooksAtPictures.offline`."""
+        other = copy(self)
+        other._fetches = False
+        return other
 
     def describe(self) -> str:
         """One line for the user."""
@@ -70,11 +78,18 @@ class Torchvision:
             ResourceError: The weights are not here and cannot be fetched.
         """
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
-        require_engine(self._options)
         progress.report(0.0, f"Loading {self._name}")
-        task = _Look(self._trained_model().eval(), self._transform(), self._options)
-        features = in_parts(task, pixels, partial, self.key(), progress, workers)
+        features = in_parts(self._task(), pixels, partial, self.key(), progress, workers)
         return to_unit_length(features, f"{self._name} features")
+
+    def look(self) -> Callable[[PixelSource], NDArray[np.float32]]:
+        """As `LooksAtPictures.look`."""
+        seen = self._task().prepare()
+        return lambda pixels: to_unit_length(seen(pixels), f"{self._name} features")
+
+    def _task(self) -> "_Look":
+        require_engine(self._options)
+        return _Look(self._trained_model().eval(), self._transform(), self._options)
 
     def _weights(self) -> Any:  # a member of an enum that torchvision makes per model
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
@@ -104,7 +119,7 @@ class Torchvision:
 
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
         state, file = torchvision_weights(
-            self._weights(), "use the extractor pixels, which needs none"
+            self._weights(), "use the extractor pixels, which needs none", self._fetches
         )
         with torch.random.fork_rng(devices=[]):  # the start that is overwritten draws numbers
             model = models.get_model(self._name, weights=None, **_quiet(self._name))
@@ -133,7 +148,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
 
-    def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
+    def prepare(self) -> Callable[[PixelSource], NDArray[np.float32]]:
         import torch
 
         arriving: list[torch.Tensor] = []

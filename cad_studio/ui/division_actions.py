@@ -11,6 +11,7 @@ from cad_studio.services.datasets import RowFilter
 from cad_studio.services.splitting import split_config
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.parts import Parts, parts_of
+from cad_studio.ui.search_routes import query_of
 
 Wanted = dict[str, Any]
 
@@ -40,9 +41,7 @@ def division_actions(services: Services) -> list[Callable[[Wanted], Wanted]]:
     @answers_errors
     def tag(wanted: Parts) -> Wanted:
         name, kind = str(wanted["name"]), "untag" if wanted.get("off") else "tag"
-        rows = services.datasets.rows(
-            name, filter_of(parts_of(wanted.get("filter") or {}))
-        ).tolist()
+        rows = chosen_rows(services, name, parts_of(wanted.get("filter") or {}))
         if not rows:
             raise SettingError("No sample answers this filter, so there is nothing to tag.")
         request = _request(kind, wanted, rows, {"tag": wanted.get("tag")})
@@ -53,6 +52,16 @@ def division_actions(services: Services) -> list[Callable[[Wanted], Wanted]]:
         return services.annotation.act(str(wanted["name"]), _request("undo", wanted))
 
     return [preview_split, split, preview_votes, make_sets, tag, undo]
+
+
+def chosen_rows(services: Services, name: str, asked: Wanted) -> list[int]:
+    """The rows of a filter as a page holds it, those of its search alone and in its order.
+
+    Raises:
+        SettingError: A part of it cannot be read.
+    """
+    rows = services.datasets.rows(name, filter_of(asked))
+    return services.search.ordered(name, rows, query_of(asked))[0].tolist()
 
 
 def filter_of(asked: Wanted) -> RowFilter:

@@ -22,6 +22,7 @@ from cad_studio.ui.augment_routes import AUGMENT_ROUTES
 from cad_studio.ui.diagnosis_routes import DIAGNOSIS_ROUTES
 from cad_studio.ui.errors import route_errors
 from cad_studio.ui.loop_routes import LOOP_ROUTES, rows_since, sets_now
+from cad_studio.ui.search_routes import SEARCH_ROUTES, found_rows
 from cad_studio.ui.shared_answers import SharedAnswers, shared
 from cad_studio.ui.training_routes import TRAINING_ROUTES
 
@@ -69,6 +70,7 @@ def build_routes(services: Services) -> list[Route]:
         "/sprite/{version}/{name}.png": _sprite,
         "/image/{version}/{name}/{row}": _image,
         **LOOP_ROUTES,
+        **SEARCH_ROUTES,
         **TRAINING_ROUTES,
         **AUGMENT_ROUTES,
         **DIAGNOSIS_ROUTES,
@@ -178,6 +180,7 @@ def _rows(services: Services, request: Request) -> Response:
     name = _named(request)
     rows = services.datasets.rows(name, requests.row_filter(request))
     rows = rows_since(services, request, name, rows)
+    rows, similarity = found_rows(services, request, name, rows)
     offset = max(0, requests.whole_number(request, "offset", 0))
     limit = min(max(1, requests.whole_number(request, "limit", 200)), _MAX_ROWS)
     page = rows[offset : offset + limit]
@@ -189,6 +192,7 @@ def _rows(services: Services, request: Request) -> Response:
             "rows": page.tolist(),
             "ids": [data.ids[row] for row in page],
             "candidates": sets_now(services, name, page.tolist()),
+            "similarity": None if similarity is None else similarity[offset : offset + limit],
             "sprite": sprite_entry(services, name, page.tolist()),
         }
     )

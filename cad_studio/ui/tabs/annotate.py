@@ -12,7 +12,7 @@ from cad_studio.services.pairs import PairFilter
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.deciding import Action, Wanted, deciding, is_row, request_of
-from cad_studio.ui.division_actions import filter_of
+from cad_studio.ui.division_actions import chosen_rows
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.parts import Parts, parts_of
 from cad_studio.ui.tabs._base import TABS, Tab
@@ -145,7 +145,7 @@ def _chosen_rows(services: Services, wanted: Parts) -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
     name = str(wanted["dataset"])
     if "filter" in wanted:
-        return services.datasets.rows(name, filter_of(parts_of(wanted["filter"]))).tolist()
+        return chosen_rows(services, name, parts_of(wanted["filter"]))
     if "cell" in wanted:
         cell = parts_of(wanted["cell"])
         classes, threshold = cell.get("classes"), cell.get("threshold")
