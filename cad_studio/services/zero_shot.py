@@ -1,11 +1,11 @@
 """What the words for each class say of a sample: a suggestion, which changes no set by itself."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
@@ -119,14 +119,11 @@ class ZeroShotService:
             progress.report(len(suggested) / len(data), "Comparing samples with the classes")
         sizes = [len(each) for each in suggested]
         held = data.candidates.lists()
-        table = pd.DataFrame(
-            {
-                "id": data.ids,
-                "candidates": [str([names[label] for label in each]) for each in suggested],
-            }
-        )
-        with replacing(out) as file:
-            table.to_csv(file, index=False)
+        with replacing(out) as file, file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["id", "candidates"])
+            for sample, each in zip(data.ids, suggested, strict=True):
+                writer.writerow([sample, str([names[label] for label in each])])
         return {
             "name": name, "out": str(out), "rows": len(suggested), "features": found.spec,
             "mean_size": round(float(np.mean(sizes)), 3),

@@ -8,6 +8,7 @@ import {createDistractors} from './distractors.js';
 import {createGrid} from './grid.js';
 import {createInstancePanel} from './instance.js';
 import {createMatrix} from './matrix.js';
+import {createSearchBar} from './search_bar.js';
 import {load} from './sprite.js';
 import {sure} from './annotate_panels.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, openDrawer, read, refresh, state, tell} from './store.js';
@@ -55,12 +56,13 @@ export function mount({element, server}) {
   const fix = h('button.btn.act', {type: 'button', id: 'dataset-annotate', title: 'Decide the samples of this filter on the Annotate page', on: {click: () => annotate({filter: state.filter, source: 'filter', title: filterName()})}}, 'Annotate these');
   const tagThese = h('button.btn.act', {type: 'button', id: 'dataset-tag', title: 'Put a tag on the samples of this filter, or take it off', on: {click: () => tagging.open(shown ? shown.total : 0, about.tags)}}, 'Tag these');
   const fieldFilter = createFieldFilter(condition => { filter({where: [...new Set([...(state.filter.where || []), condition])]}); fieldFilter.reset(); });
-  const filterName = () => [...(state.filter.holds || []), ...(state.filter.where || []).map(conditionText), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || ''].filter(Boolean).join(', ') || 'All samples';
+  const filterName = () => [...(state.filter.holds || []), ...(state.filter.where || []).map(conditionText), state.filter.size ? `${state.filter.size} candidates` : '', state.filter.split || '', state.filter.text || '', state.filter.words || (state.filter.like ? 'like a picture' : '')].filter(Boolean).join(', ') || 'All samples';
   const filters = h('div.tools.filters', {}, search, classPick, sizePick, splitPick, fieldFilter.element, fix, tagThese, h('span.grow'), place, previous, h('label.row.jump', {}, 'Page', jump, sheets), next);
+  const searching = createSearchBar({server, filter: patch => filter(patch)});
   const grid = createGrid(row => change({instance: row}));
   const report = h('div.reports');
   const body = h('div.scroll', {}, grid.element);
-  const main = h('section.main', {}, tools, report, filters, body);
+  const main = h('section.main', {}, tools, report, filters, searching.element, body);
   const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: step});
   const page = h('div.page.dataset-page', {}, side, main, instance.element);
   const who = () => state.login || localStorage.getItem('cad-annotator') || 'me';
@@ -97,6 +99,7 @@ export function mount({element, server}) {
   async function fetchPage(at, signal) {
     const key = JSON.stringify([state.dataset, about?.version, state.filter, at]);
     if (!ahead.has(key)) {
+      await searching.ready(state.filter, signal);
       const found = await read(path() + '/rows', query(at), signal);
       await load(found.sprite);
       ahead.set(key, found);
@@ -123,7 +126,10 @@ export function mount({element, server}) {
       drawTools();
       page.dataset.shown = `${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset()}`;
       if (offset() + PAGE < found.total) fetchPage(offset() + PAGE).catch(() => {});
-    } catch (error) { tell(error); }
+    } catch (error) {
+      tell(error);
+      if (state.filter.words || state.filter.like) searching.refused(error, body);
+    }
   }
 
   function drawTools() {
@@ -138,7 +144,8 @@ export function mount({element, server}) {
     next.disabled = last >= shown.total;
     const pills = tools.querySelector('.pills');
     const since = state.filter.since;
-    fill(pills, since ? h('button.pill', {type: 'button', title: 'Remove from the filter', on: {click: () => filter({since: null})}}, `changed since v${since}`, h('span', {'aria-hidden': 'true'}, '×')) : null,
+    searching.draw(state.filter);
+    fill(pills, searching.pill(state.filter), since ? h('button.pill', {type: 'button', title: 'Remove from the filter', on: {click: () => filter({since: null})}}, `changed since v${since}`, h('span', {'aria-hidden': 'true'}, '×')) : null,
       ...(state.filter.holds || []).map(name => h('button.pill', {type: 'button', title: 'Remove from the filter',
       on: {click: () => filter({holds: state.filter.holds.filter(each => each !== name)})}}, `holds ${name}`, h('span', {'aria-hidden': 'true'}, '×'))),
       ...(state.filter.where || []).map(condition => h('button.pill', {type: 'button', title: 'Remove from the filter', data: {where: condition},
@@ -198,7 +205,7 @@ export function mount({element, server}) {
       const name = data.name;
       const [found, matrix] = await Promise.all([read(`/datasets/${encodeURIComponent(name)}`), read(`/datasets/${encodeURIComponent(name)}/co-occurrence`)]);
       if (state.dataset !== name) return;
-      if (!main.contains(body)) fill(main, tools, report, filters, body);
+      if (!main.contains(body)) fill(main, tools, report, filters, searching.element, body);
       page.classList.remove('bare');
       about = found;
       drawFacts();
@@ -208,6 +215,7 @@ export function mount({element, server}) {
       drawMatrix();
       drawMistaken(name, found.version);
       fieldFilter.show(about);
+      searching.show(about);
       tools.querySelector('#dataset-votes-open').hidden = !about.votes;
       options(classPick, 'Any class', about.class_names);
       options(splitPick, 'All splits', Object.keys(about.splits), split => `${split} · ${count(about.splits[split])}`);

@@ -2,6 +2,7 @@
 
 import {h, fill, count, counted, percent, toast} from './dom.js';
 import {colour} from './chips.js';
+import {createMapSearch} from './map_search.js';
 import {imageOf} from './picture.js';
 import {createScatter} from './scatter.js';
 import {load} from './sprite.js';
@@ -32,11 +33,12 @@ export function createMapView(shared) {
   const told = h('span.quiet-text.told', {id: 'map-told', 'aria-live': 'polite'});
   const legend = h('div.map-legend', {role: 'group', 'aria-label': 'Legend and filter'});
   const list = h('button.quiet', {type: 'button', id: 'map-list', on: {click: listShown}}, 'Select what is shown');
+  const words = createMapSearch((rows, found) => shared.select(rows, found));
   const probe = h('i', {style: {display: 'none'}});
   const card = h('div.map-card', {hidden: true});
   const holder = h('div.maps', {});
   const apartBy = h('button.quiet', {type: 'button', id: 'map-apart', hidden: true, 'aria-pressed': 'true', title: 'Lines between the closest pairs of different classes that are entangled no more in the features of this run', on: {click: () => { isApart = !isApart; drawLines(); }}});
-  const element = h('div.map-view', {}, h('div.row.map-tools', {}, features, layout, told, h('span.grow'), mode, beside, fit, lasso), holder, h('div.row.legend-row', {}, legend, apartBy, list), probe);
+  const element = h('div.map-view', {}, h('div.row.map-tools', {}, features, layout, told, h('span.grow'), words.element, mode, beside, fit, lasso), holder, h('div.row.legend-row', {}, legend, apartBy, list), probe);
   const maps = [0, 1].map(at => {
     const scatter = createScatter({
       label: `Map of the samples${at ? ' by the other run' : ''}. Arrow keys move, plus and minus zoom, 0 shows everything. The legend below filters; "Select what is shown" lists the samples.`,
@@ -69,6 +71,7 @@ export function createMapView(shared) {
   async function draw() {
     if (element.hidden || !shared.about) return;
     const turn = ++turns;
+    words.show();
     const {run, against} = shared.chosen;
     beside.hidden = !against;
     if (!against) isBeside = false;
