@@ -28,7 +28,8 @@ def searched(chromium, tmp_path_factory):
     source = save(folder / "p.npz", images=IMAGES, candidates=sets(N, 3, truth, 1),
                   class_names=np.array(["red", "green", "blue"]))  # fmt: skip
     store(services, source)
-    store(services, source, name="plain")
+    others = save(folder / "o.npz", images=noise(N, 8, 8, 3, seed=6), candidates=sets(N, 3, truth, 2))
+    store(services, others, name="plain")
     services.mining.extract("pets", f"hf:{save_tiny_clip(folder / 'clip')}", Silent())
     order = services.search.search("pets", SearchQuery("green"))["rows"]
     run = train(services, "pets", epochs=1, batch_size=8)["run"]

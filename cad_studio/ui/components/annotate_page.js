@@ -43,7 +43,7 @@ export function mount({element, server}) {
   const trail = createTrail({
     take: async (queue, count) => (isTrial() ? tried : untilAnswered(() => ask('take', {queue, count}))), hasUnsaved: () => decisions.pending, settled: () => decisions.settled(), image: row => imageOf(state.dataset, current().version, row),
     onShow: () => { picks = [null, null]; side = 0; belief = {}; paint(true); if (showModel) suggest(); },
-    onQueue: () => drawSide(), onEnd: finished, onWait: () => { bare('Annotate', blank.waiting()); page.dataset.shown = 'waiting'; refresh(); }, onRefusal: words => toast(words, 'error'),
+    onQueue: () => drawSide(), onEnd: finished, onWait: words => { bare('Annotate', blank.waiting(words)); page.dataset.shown = 'waiting'; refresh(); }, onRefusal: words => toast(words, 'error'),
   });
   const trial = createTrial({path, onRecent: list => aside.recent(list), onSteps: steps => { Object.assign(overview, steps); drawSteps(); }});
   let tried = null;  // the cards of a trial, all at once

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import NotReadyError, SettingError
 from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.pairs import PairFilter
@@ -35,7 +35,10 @@ def _actions(services: Services) -> list[Action]:
         if not services.queues.is_ready(name, queue):
             features = queue.settings["features"]
             return {"job": _preparing(services, name, features)}
-        items = services.queues.take(name, queue.id, who, wanted.number("count", 5))
+        try:
+            items = services.queues.take(name, queue.id, who, wanted.number("count", 5))
+        except NotReadyError as error:
+            return {"waits": str(error)}
         cards = [painted(services, name, services.cards.of_item(name, item, who)) for item in items]
         return {"cards": cards, "queue": services.queues.describe(queue, who)}
 
