@@ -110,7 +110,9 @@ class Services:
             self.project, self.datasets, self.annotators, self.blindness
         )
         self.prompts = PromptService(self.project, self.datasets)
-        self.zero_shot = ZeroShotService(self.datasets, self.mining, self.search, self.prompts)
+        self.zero_shot = ZeroShotService(
+            self.datasets, self.mining, self.search, self.prompts, self.access
+        )
         self.hub_models = HubModelService(self.access)
         self.editors = EditorService(self.project, self.datasets, self.prompts, self.access)
         self.judges = JudgeService(self.project, self.datasets, self.runs)

@@ -14,6 +14,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.core.records import FeatureSet
 from cad_studio.core.replacing import replacing
+from cad_studio.services.access import Access
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.mining import MiningService
 from cad_studio.services.prompts import PromptService
@@ -34,8 +35,10 @@ class ZeroShotService:
         mining: MiningService,
         search: SearchService,
         prompts: PromptService,
+        access: Access,
     ) -> None:
-        """Read through the other services of the same project."""
+        """Read through the other services of the same project; `access` rules on files named."""
+        self._access = access
         self._datasets = datasets
         self._mining = mining
         self._search = search
@@ -103,7 +106,9 @@ class ZeroShotService:
 
         Raises:
             SettingError: A value is out of range, or there are no such features.
+            NotAllowedError: The one who acts is no owner.
         """
+        self._access.require_to_reach(str(out))
         if not 0 < mass <= 1:
             raise SettingError(f"mass is {mass}; expected above 0 and at most 1.")
         if most < 1:

@@ -126,7 +126,7 @@ def test_the_first_search_opens_its_model_beside_and_the_next_one_answers_at_onc
     assert {each["prompt"] for each in said["classes"]} == {f"a photo of a {c}" for c in CLASSES}
 
 
-def test_who_is_no_owner_searches_in_what_is_there_and_names_nothing(searched, models):
+def test_who_is_no_owner_searches_in_what_is_there_and_names_nothing(searched, models, tmp_path):
     picture = searched.search.keep_picture("pets", png_of(IMAGES[2]), "two.png")
     for who in ("ann", "vic", None):
         with acting_as(who):
@@ -136,6 +136,8 @@ def test_who_is_no_owner_searches_in_what_is_there_and_names_nothing(searched, m
                 searched.search.keep_picture("pets", png_of(IMAGES[3]), "three.png")
             with pytest.raises(NotAllowedError):
                 searched.hub_models.offers()
+            with pytest.raises(NotAllowedError):
+                searched.zero_shot.suggest("pets", tmp_path / "x.csv", Silent())
     # a model that is on the disk, but of which there are no features, is nobody's to name here
     with pytest.raises(SettingError, match="extract pets --features hf:"):
         searched.search.search("pets", SearchQuery("red", features=f"hf:{models['clip']},mirror"))
