@@ -1,4 +1,4 @@
-"""Commands that search by words or a picture, and suggest candidates by the words for each class."""
+"""Commands that search by words or a picture, and suggest candidates by class names."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -126,9 +126,7 @@ def _by_openvino(
     """
     openvino = require("openvino", "openvino", _OPTION)
     frontend = require("openvino.frontend", "openvino", _OPTION)
-    decoders = require(
-        "openvino.frontend.pytorch.ts_decoder", "openvino", _OPTION
-    )
+    decoders = require("openvino.frontend.pytorch.ts_decoder", "openvino", _OPTION)
     import torch
 
     core = openvino.Core()

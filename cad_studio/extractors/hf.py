@@ -45,12 +45,12 @@ class HuggingFace:
     def __init__(self, argument: str) -> None:
         """Take a hub id or a folder, and options."""
         self._source, self._options = split_options(argument)
-        self._fetches = True
+        self.fetches = True
 
     def offline(self) -> "HuggingFace":
         """As `LooksAtPictures.offline`."""
         other = copy(self)
-        other._fetches = False
+        other.fetches = False
         return other
 
     def describe(self) -> str:
@@ -144,13 +144,13 @@ class HuggingFace:
     def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
         transformers = require("transformers", "transformers", f"hf:{self._source}")
         problem = ""
-        if self._fetches and not Path(self._source).is_dir():
+        if self.fetches and not Path(self._source).is_dir():
             problem = hub_problem()
         try:
             return getattr(transformers, kind).from_pretrained(
                 self._source,
                 trust_remote_code=False,
-                local_files_only=bool(problem) or not self._fetches,
+                local_files_only=bool(problem) or not self.fetches,
                 **options,
             )
         except (OSError, ValueError, KeyError, ImportError) as error:

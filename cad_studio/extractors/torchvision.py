@@ -38,12 +38,12 @@ class Torchvision:
     def __init__(self, argument: str) -> None:
         """Take the name of a model, and options."""
         self._name, self._options = split_options(argument)
-        self._fetches = True
+        self.fetches = True
 
     def offline(self) -> "Torchvision":
         """As `LooksAtPictures.offline`."""
         other = copy(self)
-        other._fetches = False
+        other.fetches = False
         return other
 
     def describe(self) -> str:
@@ -119,7 +119,7 @@ class Torchvision:
 
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
         state, file = torchvision_weights(
-            self._weights(), "use the extractor pixels, which needs none", self._fetches
+            self._weights(), "use the extractor pixels, which needs none", self.fetches
         )
         with torch.random.fork_rng(devices=[]):  # the start that is overwritten draws numbers
             model = models.get_model(self._name, weights=None, **_quiet(self._name))

@@ -27,9 +27,9 @@ from cad_studio.services.edit_models import EditModelService
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.editors import EditorService
 from cad_studio.services.exporting import ExportService
+from cad_studio.services.hub_models import HubModelService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import JobService
-from cad_studio.services.hub_models import HubModelService
 from cad_studio.services.judges import JudgeService
 from cad_studio.services.live import LiveService
 from cad_studio.services.loop import LoopService

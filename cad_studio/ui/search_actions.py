@@ -1,4 +1,4 @@
-"""What the Dataset page may ask for to search: a picture from outside, and a model to search with."""
+"""What the Dataset page may ask for to search: a picture from outside, a model to search with."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What pages read of a search by words or by a picture: whether it is ready, its order, its picture."""
+"""What pages read of a search by words or by a picture: its state, its order, its picture."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ def query_of(asked: Mapping[str, Any]) -> SearchQuery:
 def found_rows(
     services: Services, request: Request, name: str, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], list[float] | None]:
-    """Some rows in the order of the search that a request holds, with the cosines; see `ordered`."""
+    """Some rows in the order of the search that a request holds, and their cosines."""
     rows, cosine = services.search.ordered(name, rows, query_of(request.query_params))
     return rows, None if cosine is None else np.round(cosine.astype(float), 3).tolist()
 

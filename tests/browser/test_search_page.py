@@ -28,7 +28,9 @@ def searched(chromium, tmp_path_factory):
     source = save(folder / "p.npz", images=IMAGES, candidates=sets(N, 3, truth, 1),
                   class_names=np.array(["red", "green", "blue"]))  # fmt: skip
     store(services, source)
-    others = save(folder / "o.npz", images=noise(N, 8, 8, 3, seed=6), candidates=sets(N, 3, truth, 2))
+    others = save(
+        folder / "o.npz", images=noise(N, 8, 8, 3, seed=6), candidates=sets(N, 3, truth, 2)
+    )
     store(services, others, name="plain")
     services.mining.extract("pets", f"hf:{save_tiny_clip(folder / 'clip')}", Silent())
     order = services.search.search("pets", SearchQuery("green"))["rows"]
@@ -86,8 +88,9 @@ def test_a_picture_that_is_dropped_finds_samples_like_it(page, searched):
     expect(page.locator(".cad-toast")).to_contain_text("x.png: no image in a known format")
 
 
-def test_without_such_features_the_page_says_how_to_get_them(page, searched):
+def test_without_such_features_the_page_says_how_to_get_them(page, searched, watch):
     studio, _, _ = searched
+    watch.expected.append("400 (Bad Request)")
     show_dataset(page, studio.url, dataset="plain")
     page.click("#dataset-get-model")
     expect(page.locator("#model-dialog")).to_contain_text("extract plain --features hf:openai/clip")

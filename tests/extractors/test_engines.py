@@ -69,7 +69,7 @@ def test_what_openvino_cannot_compute_is_said():
 def test_a_missing_openvino_is_named_before_anything_is_loaded(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     for spec in (f"hf:{tmp_path / 'nothing'},openvino", "torchvision:resnet18,openvino"):
-        with pytest.raises(MissingPackageError, match="option openvino needs openvino.*pip"):
+        with pytest.raises(MissingPackageError, match=r"option openvino needs openvino.*pip"):
             features(spec, tmp_path)
 
 

@@ -171,7 +171,7 @@ def test_images_of_one_colour_each_get_features_that_tell_them_apart(tmp_path):
     images = np.broadcast_to(shades[:, None, None], (12, 8, 8)).copy()
     candidates = sets(12, 3, np.arange(12) % 3, 1)
     store(services, save(tmp_path / "flat.npz", images=images, candidates=candidates), name="flat")
-    with pytest.raises(DatasetFormatError, match="vectors of hog are equal.*Choose another"):
+    with pytest.raises(DatasetFormatError, match=r"vectors of hog are equal.*Choose another"):
         services.mining.extract("flat", "hog", Silent())
     assert services.mining.best_features("flat") == "pixels"
     queue = services.queues.open("flat", "least-certain", "ann")

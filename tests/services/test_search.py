@@ -173,7 +173,7 @@ def test_a_model_that_was_changed_or_removed_is_told(services, tmp_path):
     services.mining.extract("pets", f"hf:{model}", Silent())
     weights = (model / "model.safetensors").read_bytes()
     (model / "model.safetensors").write_bytes(weights[:-1] + b"\x01")
-    with pytest.raises(SettingError, match="has changed since.*Extract them again"):
+    with pytest.raises(SettingError, match=r"has changed since.*Extract them again"):
         services.search.search("pets", SearchQuery("red"))
     # an error beside is told by the next look, once
     query = SearchQuery("blue")
@@ -182,7 +182,7 @@ def test_a_model_that_was_changed_or_removed_is_told(services, tmp_path):
     (model / "tokenizer.json").unlink()
     (model / "model.safetensors").write_bytes(weights)
     (model / "vocab.json").unlink()
-    with pytest.raises((SettingError, ResourceError), match="changed since|cannot be loaded here"):
+    with pytest.raises((SettingError, ResourceError), match=r"changed since|cannot be loaded here"):
         services.search.search("pets", SearchQuery("red"))
 
 
@@ -206,8 +206,10 @@ def test_descriptions_are_prompts_and_suggestions_change_no_set(searched, tmp_pa
     with pytest.raises(SettingError, match="mass is 0"):
         searched.zero_shot.suggest("pets", out, Silent(), mass=0)
     # the table is read by an import
-    source = save(tmp_path / "plain.npz", images=IMAGES, labels=TRUTH,
-                  class_names=np.array(CLASSES), ids=np.array([row["id"] for row in rows]))  # fmt: skip
+    source = save(
+        tmp_path / "plain.npz", images=IMAGES, labels=TRUTH, class_names=np.array(CLASSES),
+        ids=np.array([row["id"] for row in rows]),
+    )  # fmt: skip
     store(searched, source, name=f"again {time.monotonic_ns()}", candidates=str(out))
 
 
