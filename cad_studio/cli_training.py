@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
+from cad_studio.command_line import Cluster, Json, Line, opened, run, run_as_job, show
 from cad_studio.core.errors import JobCancelled, SettingError, closest
 from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
@@ -53,6 +53,15 @@ def train(
     background: Annotated[
         bool, typer.Option("--background", help="Leave it to a job and return at once.")
     ] = False,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--over",
+            help="A run for each value of a setting, as a group: seed=0..4, method=cad-cam,proden; "
+            "may be given again for all combinations.",
+        ),
+    ] = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on the candidate sets of a dataset."""
@@ -66,6 +75,9 @@ def train(
         with opened() as services:
             for note in services.training.notes(request):
                 print(note, file=sys.stderr)
+            if over:
+                _train_group(services, request, over, background, line, as_json)
+                return
             if background:
                 open_sample(services, request.dataset, line)
                 show(services.training.submit(request), as_json, _background_text)
@@ -75,6 +87,36 @@ def train(
         line.clear()
     if result is not None:
         show(result, as_json, result_text)
+
+
+def _train_group(
+    services: Services,
+    request: TrainingRequest,
+    over: list[str],
+    background: bool,
+    line: Line,
+    as_json: bool,
+) -> None:
+    open_sample(services, request.dataset, line)
+    group, runs = services.groups.create(request, over)
+    title, arguments = f"Train the {len(runs)} runs of {group}", {"runs": runs}
+    if background:
+        job = services.jobs.submit("train-group", title, arguments)
+        services.groups.attach(runs, job.id)
+        found = {"group": group, "runs": runs, "job": job.id}
+        show(
+            found,
+            as_json,
+            lambda r: f"Left to job {job.id}: python -m cad_studio jobs show {job.id}",
+        )
+        return
+
+    def attach(job: Job) -> None:
+        services.groups.attach(runs, job.id)
+
+    result = run_as_job(services, "train-group", title, arguments, line, attach)
+    line.clear()
+    show(result, as_json, group_text)
 
 
 def _train_here(services: Services, request: TrainingRequest, line: Line) -> dict[str, Any] | None:
@@ -175,8 +217,8 @@ def list_runs(
 ) -> None:
     """Name the runs, newest first."""
     with opened() as services:
-        found = {"runs": services.runs.all(dataset)}
-        show(found, as_json, lambda r: "\n".join(map(_row_text, r["runs"])) or _NO_RUNS)
+        found = {"runs": services.runs.all(dataset), "groups": services.groups.all(dataset)}
+        show(found, as_json, _list_text)
 
 
 @runs_app.command("show")
@@ -292,6 +334,32 @@ def _evaluation_text(result: dict[str, Any]) -> str:
 
 def _figure_line(value: float, title: str, oracle: bool) -> str:
     return f"  {value:6.1%}  {title}{' (uses true labels)' if oracle else ''}"
+
+
+def _list_text(found: dict[str, Any]) -> str:
+    rows = "\n".join(map(_row_text, found["runs"])) or _NO_RUNS
+    return "\n".join([rows, *map(group_text, found["groups"])])
+
+
+def group_text(found: dict[str, Any]) -> str:
+    """A group of runs: mean and spread over the seeds of each choice of settings."""
+    lines = [f"{found['group']}: runs {', '.join(map(str, found['runs']))}"]
+    for choice in found["choices"]:
+        named = ", ".join(f"{key} {value}" for key, value in choice["over"].items())
+        figures = [
+            f"{each.title} {_spread_text(choice['figures'][each.key])}"
+            + " (uses true labels)" * each.oracle
+            for each in RUN_FIGURES
+            if each.is_shown and each.key in choice["figures"]
+        ]
+        done = f"{choice['n']} of {choice['n_runs']} finished"
+        lines.append("  " + ": ".join(filter(None, [named, ", ".join([done, *figures])])))
+    return "\n".join([*lines, *found.get("notes", [])])
+
+
+def _spread_text(figure: dict[str, float | None]) -> str:
+    spread = "" if figure["sd"] is None else f" ± {100 * figure['sd']:.1f}"
+    return f"{100 * (figure['mean'] or 0.0):.1f}{spread} %"
 
 
 def _row_text(row: dict[str, Any]) -> str:

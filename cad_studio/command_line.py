@@ -49,8 +49,8 @@ _cluster: str | None = None
 
 def choose_project(project: Path | None) -> None:
     """Say which project the command is about; None is the default one."""
-    global _project
-    _project = project
+    global _project, _cluster
+    _project, _cluster = project, None
 
 
 def project_folder() -> Path:

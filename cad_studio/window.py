@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
 
-from cad_studio.config import AppConfig, prepare, read_config
+from cad_studio.cluster.joining import check_address
+from cad_studio.config import AppConfig, cluster_of, prepare, read_config
 from cad_studio.core.errors import CadStudioError, SettingError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def main() -> int:
             os.environ, arguments.project, arguments.host, arguments.port, arguments.share,
             arguments.allow_host, arguments.trust_proxy, arguments.root_path,
         )  # fmt: skip
+        if cluster_of(os.environ):
+            check_address(cluster_of(os.environ))  # its jobs would fail one after the other
         from cad_studio.services.access import login_from
 
         login = login_from(os.environ, arguments.users)

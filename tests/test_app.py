@@ -50,6 +50,13 @@ def test_a_port_in_the_environment_that_is_no_number_is_told(tmp_path):
     assert done.stderr == "GRADIO_SERVER_PORT is 'abc'; expected a port such as 7860.\n"
 
 
+def test_a_cluster_in_the_environment_that_is_none_is_told(tmp_path):
+    done = run(tmp_path, CAD_CLUSTER="10.0.0.1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("'10.0.0.1' is no cluster.")
+    assert not (tmp_path / "project").exists()
+
+
 def test_a_host_that_is_not_this_machine_is_told_apart_from_a_port_in_use(tmp_path):
     """All ports were said to be in use."""
     done = run(tmp_path, "--host", "192.0.2.7")

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "training": {"core", "models", "algorithms", "training"},
     "jobs": {"core", "store", "jobs"},
     "cluster": {"core", "cluster"},
-    "services": {"core", "jobs", "cluster", "services", "config"} | LEAVES | ENGINE,
+    "services": {"core", "jobs", "cluster", "services", "config", "elsewhere"} | LEAVES | ENGINE,
     "ui": {"core", "services", "ui"},
     "interface": {"core", "services", "interface", "config", "datasets", "mining"},
     "config": {"core"},

@@ -4,19 +4,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
-from cad_studio.cluster.joining import Node, nodes_of, on_node
+from cad_studio.cluster.joining import Cluster, Node, nodes_of, on_node
 from cad_studio.cluster.worker import Worker
 from cad_studio.core.errors import CadStudioError, ResourceError, is_out_of_memory
 from cad_studio.core.workers import Item, Result, Task
 
 _LOG = logging.getLogger(__name__)
 
-_AHEAD = 2  # batches a worker has, so that it never waits for the next one
+_HELD = 4  # batches a worker's worth of results may be early, before no more are begun
 _MOST_TRIES = 3  # workers that a batch may cost
 _MOST_STARTS = 3  # of a worker at one place
 _SECONDS_TO_START = 300.0
@@ -59,24 +60,27 @@ class Crew:
     one is given the batch, and results that came late are not taken: nothing is lost or doubled.
     """
 
-    def __init__(self, ray: ModuleType, task: Task[Item, Result], tick: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, task: Task[Item, Result], tick: Callable[[], None]
+    ) -> None:
         """Send the task to the cluster; workers are started by `work`.
 
         Args:
-            ray: Connected.
+            cluster: Where they work.
             task: What is done with each item.
             tick: Called often, also while waiting; may raise to stop.
         """
-        self._ray = ray
+        self._cluster = cluster
+        self._ray = cluster.ray
         self._task = task
         self._tick = tick
-        self._reference = ray.put(task)
+        self._reference = cluster.ray.put(task)
         self._members: list[_Member] = []
         self._starting: dict[Any, _Member] = {}
         self._n_starts: dict[_Place, int] = {}
         self._again: deque[_Batch] = deque()
         self._is_through = False
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
 
     def __enter__(self) -> "Crew":
         """The crew."""
@@ -129,7 +133,7 @@ class Crew:
             number += 1
 
     def _places(self) -> list[_Place]:
-        nodes = nodes_of(self._ray)
+        nodes = self._cluster.fit_nodes(self._tick)
         on_devices = self._task.on_device and any(node.n_gpus for node in nodes)
         if not on_devices:
             return [_Place(node, 0, node.n_cpus, 0) for node in nodes if node.n_cpus]
@@ -141,6 +145,7 @@ class Crew:
 
     def _start(self, place: _Place) -> None:
         self._n_starts[place] = self._n_starts.get(place, 0) + 1
+        self._started_at = time.monotonic()
         make = self._ray.remote(Worker).options(
             num_cpus=place.n_cpus,
             num_gpus=place.n_gpus,
@@ -178,12 +183,12 @@ class Crew:
 
     def _hand_out(self, numbered: Iterator[_Batch], deliver: "_Delivery") -> None:
         """Give every worker that is ready something to do, as long as there is any."""
-        for n_held in range(_AHEAD):
+        for n_held in range(self._task.ahead):
             for member in self._members:
                 if not member.is_ready or len(member.batches) > n_held:
                     continue
                 # What came too early is held here; it must not become ever more.
-                may_go_on = deliver.n_held < 2 * _AHEAD * len(self._members)
+                may_go_on = deliver.n_held < _HELD * len(self._members)
                 batch = self._again.popleft() if self._again else None
                 if batch is None and may_go_on:
                     batch = next(numbered, None)
@@ -227,11 +232,12 @@ class Crew:
         for batch in lost:
             batch.n_lost += 1
             if batch.n_lost >= _MOST_TRIES:
-                if "memory" in str(error):
+                if "low on memory" in str(error):
                     raise _no_memory(node) from error
                 raise ResourceError(
                     f"{_MOST_TRIES} workers were lost over the same piece of work, the last on "
-                    f"node {node.name}. The job's log says what Ray knows of it."
+                    f"node {node.name}: they crashed, or the system ended them, mostly for want "
+                    "of memory. The job's log says what Ray knows of it."
                 ) from error
         self._again.extendleft(sorted(lost, key=lambda batch: -batch.number))
         still_there = any(node.id == each.id for each in nodes_of(self._ray))
@@ -239,7 +245,7 @@ class Crew:
             self._start(member.place)
 
     def _require_any(self) -> None:
-        late = time.monotonic() - self._began > _SECONDS_TO_START
+        late = time.monotonic() - self._started_at > _SECONDS_TO_START
         if late and not any(member.is_ready for member in self._members):
             raise ResourceError(
                 f"No worker of the cluster was ready within {_SECONDS_TO_START:.0f} s: its "
@@ -252,7 +258,8 @@ class Crew:
             _LOG.info("[%s] %s", member.place.node.name, line)
 
     def _dismiss(self, member: _Member) -> None:
-        self._ray.kill(member.actor, no_restart=True)
+        with suppress(self._ray.exceptions.RayError):  # it may be gone, and its cluster with it
+            self._ray.kill(member.actor, no_restart=True)
 
 
 class _Delivery:

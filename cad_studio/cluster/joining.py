@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ RAY = "ray>=2.51,<3"
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _SECRET = re.compile(r"^CAD_|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.I)
 _SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_JOIN = 60.0
 _SECONDS_TO_LOOK = 120.0
 _SECONDS_BETWEEN_TICKS = 0.25
 
@@ -57,34 +59,53 @@ def check_address(address: str) -> None:
         )
 
 
-def join(address: str, tick: Callable[[], None]) -> ModuleType:
-    """Connect this process with a cluster, once its nodes are known to be fit.
+class Cluster:
+    """A cluster this process is connected with.
 
-    Args:
-        address: From `check_address`.
-        tick: Called often; may raise to stop, and then nothing is left behind.
-
-    Returns:
-        The package `ray`, connected.
-
-    Raises:
-        MissingPackageError: Ray is not installed.
-        ResourceError: Nobody answers, this machine is no part of the cluster, or a node has other
-            versions than this machine.
+    Attributes:
+        ray: The package, connected.
     """
-    ray = require("ray", f'"{RAY}"', "Work on a cluster")
-    tick()
-    if address != LOCAL:
-        _require_answer(address)
-    with without_secrets(os.environ):
-        _connect(ray, address)
-    try:
+
+    def __init__(self, address: str, tick: Callable[[], None]) -> None:
+        """Connect.
+
+        Args:
+            address: From `check_address`.
+            tick: Called often; may raise to stop, and then nothing is left behind.
+
+        Raises:
+            MissingPackageError: Ray is not installed.
+            ResourceError: Nobody answers, or this machine is no part of the cluster.
+        """
+        self.ray = require("ray", f'"{RAY}"', "Work on a cluster")
+        self._fit: set[str] = set()
         tick()
-        _require_equal_nodes(ray, tick)
-    except BaseException:
-        ray.shutdown()
-        raise
-    return ray
+        if address != LOCAL:
+            _require_answer(address)
+        self._connection = _Connection(self.ray, address)
+        self._connection.wait(tick)
+
+    def fit_nodes(self, tick: Callable[[], None]) -> list[Node]:
+        """The nodes there are; new ones are asked first whether they have what we have.
+
+        Raises:
+            ResourceError: One has other versions, or does not answer; or there is no node.
+        """
+        nodes = nodes_of(self.ray)
+        if not nodes:
+            raise ResourceError(
+                "The cluster has no node with processors or graphics devices. Start one: "
+                "ray start --address=HOST:PORT."
+            )
+        new = [node for node in nodes if node.id not in self._fit]
+        if new:
+            _require_equal(self.ray, new, tick)
+        self._fit |= {node.id for node in new}
+        return nodes
+
+    def close(self) -> None:
+        """Leave it; a Ray that was started here ends."""
+        self._connection.end()
 
 
 def nodes_of(ray: ModuleType) -> list[Node]:
@@ -134,37 +155,84 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def _connect(ray: ModuleType, address: str) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address == LOCAL:
-        # Only this machine may talk to it: its workers run what they are sent.
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        with suppress(AttributeError):  # not on macOS and Windows
-            options["num_cpus"] = len(os.sched_getaffinity(0))
-    try:
-        ray.init(address=address, **options)
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        words = " ".join(str(error).split()).rstrip(".")
-        if "local Raylet" in words or "Can't find a `node_ip_address.json`" in words:
-            raise ResourceError(
-                f"This machine is no part of the cluster at {address}. Join it first, without "
-                f"processors if it is not to work: ray start --address={address} --num-cpus=0."
-            ) from error
-        raise ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.") from error
+class _Connection:
+    """A connection that a thread of its own makes, as Ray may wait for minutes for an answer.
+
+    The thread stays as long as the connection: what Ray starts on this machine ends with the
+    thread that started it.
+    """
+
+    def __init__(self, ray: ModuleType, address: str) -> None:
+        """Begin."""
+        self._ray = ray
+        self._address = address
+        self._error: BaseException | None = None
+        self._is_tried, self._is_over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, name="ray-connection", daemon=True)
+        self._thread.start()
+
+    def wait(self, tick: Callable[[], None]) -> None:
+        """Wait until the connection is there.
+
+        Raises:
+            ResourceError: There will be none.
+        """
+        began = time.monotonic()
+        try:
+            while not self._is_tried.wait(_SECONDS_BETWEEN_TICKS):
+                tick()
+                if time.monotonic() - began > _SECONDS_TO_JOIN:
+                    raise ResourceError(
+                        f"The cluster at {self._address} cannot be joined: whoever answers there "
+                        f"was not heard as the head of a Ray cluster within {_SECONDS_TO_JOIN:.0f} "
+                        "s. Give the address that `ray start --head` prints."
+                    )
+            tick()
+        except BaseException:
+            self._is_over.set()  # whatever comes of it, it is ended then
+            raise
+        if self._error is not None:
+            raise _in_words(self._address, self._error) from self._error
+
+    def end(self) -> None:
+        """End the connection, and what was started for it."""
+        self._is_over.set()
+        self._thread.join()
+
+    def _hold(self) -> None:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if self._address == LOCAL:
+            # Only this machine may talk to it: its workers run what they are sent.
+            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            with suppress(AttributeError):  # not on macOS and Windows
+                options["num_cpus"] = len(os.sched_getaffinity(0))
+        try:
+            with without_secrets(os.environ):
+                self._ray.init(address=self._address, **options)
+        except (Exception, SystemExit) as error:  # raised again where it is waited for
+            self._error = error
+        self._is_tried.set()
+        self._is_over.wait()
+        if self._error is None:
+            self._ray.shutdown()
 
 
-def _require_equal_nodes(ray: ModuleType, tick: Callable[[], None]) -> None:
-    """See that each node has our versions.
+def _in_words(address: str, error: BaseException) -> ResourceError:
+    words = " ".join(str(error).split()).rstrip(".")
+    if "local Raylet" in words or "Can't find a `node_ip_address.json`" in words:
+        return ResourceError(
+            f"This machine is no part of the cluster at {address}. Join it first, without "
+            f"processors if it is not to work: ray start --address={address} --num-cpus=0."
+        )
+    return ResourceError(f"The cluster at {address} cannot be joined: {words:.500}.")
+
+
+def _require_equal(ray: ModuleType, nodes: list[Node], tick: Callable[[], None]) -> None:
+    """See that nodes have our versions; those that are gone by now have them.
 
     Raises:
-        ResourceError: One has not, does not answer, or there is none.
+        ResourceError: One has not, or does not answer.
     """
-    nodes = nodes_of(ray)
-    if not nodes:
-        raise ResourceError(
-            "The cluster has no node with processors or graphics devices. Start one: "
-            "ray start --address=HOST:PORT."
-        )
     ray.cloudpickle.register_pickle_by_value(about_node)  # a node may lack the package
     try:
         look = ray.remote(about_node.about_node)
@@ -183,12 +251,15 @@ def _require_equal_nodes(ray: ModuleType, tick: Callable[[], None]) -> None:
         for reference in done:
             node = asked.pop(reference)
             try:
-                _compare(node, ray.get(reference), ours)
+                theirs = ray.get(reference)
             except ray.exceptions.RayError as error:
+                if all(node.id != each.id for each in nodes_of(ray)):
+                    continue
                 raise ResourceError(
                     f"Node {node.name} could not be asked what it has installed: "
                     f"{' '.join(str(error).split()):.300}."
                 ) from error
+            _compare(node, theirs, ours)
         if asked and time.monotonic() - began > _SECONDS_TO_LOOK:
             raise ResourceError(
                 f"Node {next(iter(asked.values())).name} has not said in "

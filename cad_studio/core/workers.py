@@ -25,11 +25,13 @@ class Task(ABC, Generic[Item, Result]):
         in_order: Whether results are wanted in the order of the items; else as they are ready.
         on_device: Whether it computes on a graphics device where a worker has one.
         at_once: Items that a cluster hands to a worker together; 1 for items that take seconds.
+        ahead: How often before it has worked on the first; 1 for items that take minutes.
     """
 
     in_order: ClassVar[bool] = False
     on_device: ClassVar[bool] = False
     at_once: ClassVar[int] = 1
+    ahead: ClassVar[int] = 2
 
     @abstractmethod
     def prepare(self) -> Callable[[Item], Result]:

@@ -8,12 +8,16 @@ label is used.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.core.progress import Progress, Silent
+from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.diagnosis.beliefs import within
 
 N_FOLDS = 5
@@ -36,6 +40,7 @@ def cross_fit(
     believe: Believe,
     seed: int = 0,
     progress: Progress | None = None,
+    workers: Workers = ALONE,
 ) -> NDArray[np.float32]:
     """Class probabilities of each sample from the samples of the other folds.
 
@@ -43,9 +48,10 @@ def cross_fit(
         features: float32 (N, D). Finite, unit length.
         candidates: N sets over C classes, none empty.
         believe: Gives a first belief over the candidates of some rows from those rows alone:
-            int64 (M,) to float32 (M, C).
+            int64 (M,) to float32 (M, C). Pickled where another process judges.
         seed: Of the folds and the random features.
         progress: Told how far it is.
+        workers: Who judges.
 
     Returns:
         float32 (N, C). Rows sum to 1. With fewer than two samples, uniform on the sets.
@@ -55,10 +61,25 @@ def cross_fit(
     if n_samples < 2:
         return within(np.zeros((n_samples, n_classes), np.float32), candidates.dense())
     chance = np.random.default_rng(seed)
-    out = np.zeros((n_samples, n_classes), np.float32)
+    drawings = []
     for turn in range(N_REPEATS):
-        part = Part(told, turn / N_REPEATS, (turn + 1) / N_REPEATS)
-        _judge_once(features, candidates, believe, chance, part, out)
+        fold = chance.permutation(n_samples) % min(N_FOLDS, n_samples)
+        drawings.append(_Drawing(turn, fold, _Fourier(features, chance)))
+    items = [(each.turn, place) for each in drawings for place in range(int(each.fold.max()) + 1)]
+    out = np.zeros((n_samples, n_classes), np.float32)
+    n_done = 0
+
+    def add(item: tuple[int, int], shares: NDArray[np.float32]) -> None:
+        nonlocal n_done
+        turn, place = item
+        out[drawings[turn].fold == place] += shares
+        n_done += 1
+
+    def tick() -> None:
+        told.report(n_done / len(items), f"Judging part {n_done + 1} of {len(items)}")
+
+    tick()
+    workers.run(_Judging(features, candidates, believe, drawings), items, add, tick)
     return out / N_REPEATS
 
 
@@ -86,36 +107,73 @@ def judged_quality(shares: NDArray[np.float32], candidates: PartialLabels) -> di
     }
 
 
-def _judge_once(
-    features: NDArray[np.float32],
-    candidates: PartialLabels,
-    believe: Believe,
-    chance: np.random.Generator,
-    told: Progress,
-    out: NDArray[np.float32],
-) -> None:
-    """Add to `out` what the models of one drawing of folds say."""
-    n_samples = len(candidates)
-    fold = chance.permutation(n_samples) % min(N_FOLDS, n_samples)
-    lift = _Fourier(features, chance)
-    # Each fold's share of the normal equations, so that one fold is left out by a subtraction.
-    n_folds = int(fold.max()) + 1
-    grams = np.zeros((n_folds, lift.width, lift.width), np.float32)
-    for place in range(n_folds):
-        for rows in _blocks(np.flatnonzero(fold == place)):
-            wide = lift.of(features[rows])
-            grams[place] += wide.T @ wide
-        told.report(0.2 * (place + 1) / n_folds, "Preparing the folds")
-    whole = grams.sum(axis=0)
-    for place in range(n_folds):
-        told.report(0.2 + 0.8 * place / n_folds, f"Judging part {place + 1} of {n_folds}")
-        others, own = np.flatnonzero(fold != place), np.flatnonzero(fold == place)
-        gram = whole - grams[place]
+@dataclass(frozen=True)
+class _Drawing:
+    """One drawing of folds.
+
+    Attributes:
+        turn: 0 to `N_REPEATS` - 1.
+        fold: int64 (N,). The fold of each sample.
+        lift: Random features.
+    """
+
+    turn: int
+    fold: NDArray[np.int64]
+    lift: "_Fourier"
+
+
+@dataclass(frozen=True)
+class _Judging(Task[tuple[int, int], NDArray[np.float32]]):
+    """What the model of all other folds says of one fold; items are a drawing and a fold of it.
+
+    Attributes:
+        features: float32 (N, D).
+        candidates: N sets over C classes.
+        believe: As in `cross_fit`.
+        drawings: All of them.
+    """
+
+    features: NDArray[np.float32]
+    candidates: PartialLabels
+    believe: Believe
+    drawings: list[_Drawing]
+    in_order: ClassVar[bool] = True  # sums of answers in another order differ in their last digit
+
+    def prepare(self) -> Callable[[tuple[int, int]], NDArray[np.float32]]:
+        @lru_cache(maxsize=1)
+        def grams(turn: int) -> NDArray[np.float32]:
+            return self._grams(self.drawings[turn])
+
+        def work(item: tuple[int, int]) -> NDArray[np.float32]:
+            return self._judged(self.drawings[item[0]], item[1], grams(item[0]))
+
+        return work
+
+    def _grams(self, drawing: _Drawing) -> NDArray[np.float32]:
+        """Each fold's share of the normal equations, so that one is left out by a subtraction.
+
+        float32 (folds, width, width).
+        """
+        lift, n_folds = drawing.lift, int(drawing.fold.max()) + 1
+        found = np.zeros((n_folds, lift.width, lift.width), np.float32)
+        for place in range(n_folds):
+            for rows in _blocks(np.flatnonzero(drawing.fold == place)):
+                wide = lift.of(self.features[rows])
+                found[place] += wide.T @ wide
+        return found
+
+    def _judged(
+        self, drawing: _Drawing, place: int, grams: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Shares of the samples of a fold, float32 (M, C)."""
+        lift = drawing.lift
+        others, own = (np.flatnonzero(drawing.fold != place), np.flatnonzero(drawing.fold == place))
+        gram = grams.sum(axis=0) - grams[place]
         gram[np.diag_indices(lift.width)] += _RIDGE * len(others) / lift.width + 1e-6
-        belief = believe(others)
-        weights = _fitted(features, others, candidates, lift, gram, belief)
-        for rows in _blocks(own):
-            out[rows] += _as_shares(lift.of(features[rows]) @ weights)
+        belief = self.believe(others)
+        weights = _fitted(self.features, others, self.candidates, lift, gram, belief)
+        parts = [_as_shares(lift.of(self.features[rows]) @ weights) for rows in _blocks(own)]
+        return np.concatenate(parts)
 
 
 def _fitted(

@@ -1,11 +1,14 @@
 """How a network is run over images: batches that fit, mirror images, maps of several stages."""
 
+import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from cad_studio.core.errors import SettingError
+from cad_studio.core.optional import require
 from cad_studio.extractors._options import Options
 
 if TYPE_CHECKING:
@@ -17,6 +20,32 @@ _MOST_ELSEWHERE = 256
 _SHARE = 0.25
 _TIMES_INPUT = 100
 """Memory of all that a network holds at a time, against that of its input; a generous guess."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A network that may be sent to another process, with what prepares its input.
+
+    Unpickled, its package is loaded first as `require` does it: it may not load by itself.
+
+    Attributes:
+        package: `torchvision` or `transformers`.
+        model: On the CPU, ready to be asked.
+        before: Transform or image processor.
+    """
+
+    package: str
+    model: Any  # whatever the package makes
+    before: Any
+
+    def __reduce__(self) -> "tuple[Callable[[str, bytes], Packed], tuple[str, bytes]]":
+        """The package by name, the rest as it is when that is there."""
+        return _unpacked, (self.package, pickle.dumps((self.model, self.before)))
+
+
+def _unpacked(package: str, content: bytes) -> Packed:
+    require(package, package, "The network")
+    return Packed(package, *pickle.loads(content))
 
 
 def images_at_once(size_px: int, device: "torch.device") -> int:

@@ -23,7 +23,7 @@ from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._engines import require_engine
 from cad_studio.extractors._hub import hub_problem
 from cad_studio.extractors._looking import looking
-from cad_studio.extractors._networks import images_at_once
+from cad_studio.extractors._networks import Packed, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
 from cad_studio.extractors._words import Words
 
@@ -139,7 +139,8 @@ class HuggingFace:
         with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
             model, report = self._load("AutoModel", use_safetensors=True, output_loading_info=True)
         has_pooler = not any("pooler" in name for name in report["missing_keys"])
-        return _Look(self._source, model.eval(), processor, has_pooler, self._options)
+        network = Packed("transformers", model.eval(), processor)
+        return _Look(network, has_pooler, self._options)
 
     def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
         transformers = require("transformers", "transformers", f"hf:{self._source}")
@@ -169,28 +170,23 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     """Looks at images with a vision model, which travels with its weights.
 
     Attributes:
-        source: Id or folder of the model, for messages.
-        model: On the CPU, ready to be asked.
-        processor: What makes its input of images.
+        network: The model and its image processor.
         has_pooler: Whether its pooler was among the saved weights.
         options: How the images are looked at.
     """
 
-    source: str
-    model: Any  # whatever transformers makes of the id
-    processor: Any
+    network: Packed
     has_pooler: bool
     options: Options
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
 
     def prepare(self) -> Callable[[PixelSource], NDArray[np.float32]]:
-        require("transformers", "transformers", f"hf:{self.source}")
         import torch
 
         device = torch.device(best_device())
-        model = self.model.to(device)
-        sized = _sized(self.processor, self.options.size)
+        model, processor = self.network.model.to(device), self.network.before
+        sized = _sized(processor, self.options.size)
         at_once = images_at_once(self.options.size or _USUAL_PX, device)
 
         def stages(values: torch.Tensor) -> list[torch.Tensor]:
@@ -198,7 +194,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
 
         def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
             # Said outright: a picture of 3 rows would pass for one with channels first.
-            inputs = self.processor(
+            inputs = processor(
                 images=images, return_tensors="pt", input_data_format="channels_last", **sized
             )
             values: torch.Tensor = inputs["pixel_values"]

@@ -19,7 +19,7 @@ from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to
 from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._engines import require_engine
 from cad_studio.extractors._looking import looking
-from cad_studio.extractors._networks import StageMaps, images_at_once
+from cad_studio.extractors._networks import Packed, StageMaps, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Torchvision:
 
     def _task(self) -> "_Look":
         require_engine(self._options)
-        return _Look(self._trained_model().eval(), self._transform(), self._options)
+        network = Packed("torchvision", self._trained_model().eval(), self._transform())
+        return _Look(network, self._options)
 
     def _weights(self) -> Any:  # a member of an enum that torchvision makes per model
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
@@ -137,13 +138,11 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     """Looks at images with a classifier, which travels with its weights.
 
     Attributes:
-        model: On the CPU, ready to be asked.
-        transform: What the images go through.
-        options: How they are looked at.
+        network: The classifier and the transform that belongs to its weights.
+        options: How the images are looked at.
     """
 
-    model: "nn.Module"
-    transform: Any  # belongs to the weights
+    network: Packed
     options: Options
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
@@ -151,13 +150,13 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     def prepare(self) -> Callable[[PixelSource], NDArray[np.float32]]:
         import torch
 
-        arriving: list[torch.Tensor] = []
-        last = _last_linear(self.model)
+        transform, arriving = self.network.before, []
+        last = _last_linear(self.network.model)
         last.register_forward_pre_hook(lambda layer, inputs: arriving.append(inputs[0]))
         device = torch.device(best_device())
-        model = self.model.to(device)
+        model = self.network.model.to(device)
         maps = StageMaps(model) if self.options.layers > 1 else None
-        at_once = images_at_once(self.transform.crop_size[0], device)
+        at_once = images_at_once(transform.crop_size[0], device)
 
         def stages(values: torch.Tensor) -> list[torch.Tensor]:
             arriving.clear()
@@ -167,7 +166,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
 
         def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
             tensors = [torch.from_numpy(np.array(each)).permute(2, 0, 1) for each in images]
-            return torch.stack([self.transform(each) for each in tensors])
+            return torch.stack([transform(each) for each in tensors])
 
         return looking(model, stages, prepared, self.options, device, at_once)
 

@@ -12,6 +12,7 @@ from cad_studio.core.errors import ResourceError
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.records import EditSet
 from cad_studio.core.settings import settings_from_json
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.services.datasets import DatasetService, check_row
 from cad_studio.services.edit_making import EditMaker, Work
 from cad_studio.services.edit_plan import (
@@ -74,8 +75,13 @@ class AugmentationService:
         judges: JudgeService,
         sets: EditSetService,
         jobs: JobService,
+        workers: Workers = ALONE,
     ) -> None:
-        """Store into `project`; read through the others; `jobs` works in the background."""
+        """Store into `project`; read through the others; `jobs` works in the background.
+
+        `workers` edit.
+        """
+        self._workers = workers
         self._project = project
         self._datasets = datasets
         self._mining = mining
@@ -134,7 +140,7 @@ class AugmentationService:
         data.require_whole()
         work, found = self._plan(request, budget, editor, Part(progress, 0.0, 0.1))
         run_id, notes = self._judge_of(request)
-        maker = self._maker(request, editor, work, run_id)
+        maker = self._maker(request, editor, settings, work, run_id)
         left = budget.max_seconds - (time.monotonic() - started) if budget.max_seconds else None
 
         def open_set() -> EditSet:
@@ -143,7 +149,7 @@ class AugmentationService:
             )
 
         done = maker.make(found, open_set, left, Part(progress, 0.1, 0.85))
-        told = list(maker.batcher.notes)
+        told = list(maker.notes)
         if done.left:
             told.append(f"The time was up: {done.left:,} edits are still to make.")
         if done.failed:
@@ -183,7 +189,7 @@ class AugmentationService:
         work, _ = self._plan(request, budget, editor, Part(progress, 0.0, 0.6))
         run_id, _ = self._judge_of(request)
         progress.report(0.6, "Measuring a few edits")
-        pace = self._maker(request, editor, work, run_id).measure()
+        pace = self._maker(request, editor, settings, work, run_id).measure()
         each = pace.making + pace.judging
         to_make = len(work.todo)
         if budget.max_seconds and each:
@@ -259,15 +265,22 @@ class AugmentationService:
         return Work(rows, labels, bond, is_there), found
 
     def _maker(
-        self, request: AugmentRequest, editor: "Editor", work: Work, run_id: int | None
+        self,
+        request: AugmentRequest,
+        editor: "Editor",
+        settings: dict[str, Any],
+        work: Work,
+        run_id: int | None,
     ) -> EditMaker:
         return EditMaker(
             self._project.edits,
             self._datasets.load(request.dataset),
             editor,
+            self._editors.recipe(request.dataset, request.editor, settings),
             work,
             None if run_id is None else self._judges.open(run_id),
             _LOOKS if request.rows is not None else _LOOKS_WITH_PAIRS,
+            self._workers,
         )
 
     def _judge_of(self, request: AugmentRequest) -> tuple[int | None, list[str]]:

@@ -41,6 +41,7 @@ from cad_studio.services.previews import PreviewService
 from cad_studio.services.prompts import PromptService
 from cad_studio.services.publishing import PublishingService
 from cad_studio.services.run_features import RunFeatures
+from cad_studio.services.run_groups import GroupService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.sample_runs import SampleRuns
@@ -122,7 +123,7 @@ class Services:
         )
         self.augmentation = AugmentationService(
             self.project, self.datasets, self.mining, self.editors, self.judges, self.edit_sets,
-            self.jobs,
+            self.jobs, self.workers,
         )  # fmt: skip
         self.previews = PreviewService(self.datasets, self.editors, self.judges, self.edit_sets)
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
@@ -134,6 +135,9 @@ class Services:
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
         )  # fmt: skip
+        self.groups = GroupService(
+            self.project, self.runs, self.training, self.travel, self.workers
+        )
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)
         self.history = AnnotationHistory(
@@ -164,7 +168,7 @@ class Services:
         self.pictures = PictureService(self.datasets)
         self.diagnosis = Diagnosis(
             self.project, self.datasets, self.mining, self.runs, self.jobs, self.pictures,
-            self.access,
+            self.access, self.workers,
         )  # fmt: skip
         self.loop = LoopService(
             self.project, self.datasets, self.sets, self.mining, self.pairs, self.runs,

@@ -5,6 +5,7 @@ from typing import Any
 
 from cad_studio.core.errors import CadStudioError
 from cad_studio.core.progress import Progress
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.services.access import Access
 from cad_studio.services.comparison import ComparisonService
 from cad_studio.services.confusion import ConfusionService
@@ -47,6 +48,7 @@ class Diagnosis:
         jobs: JobService,
         pictures: PictureService,
         access: Access,
+        workers: Workers = ALONE,
     ) -> None:
         """Build the services over the others of the same project."""
         self._runs = runs
@@ -57,7 +59,7 @@ class Diagnosis:
         self.instances = InstanceService(runs, self.predictions)
         self.maps = MapService(project, datasets, mining, self.predictions, jobs)
         self.colours = MapColours(project, self.predictions, self.comparison, datasets.fields)
-        self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs)
+        self.suspects = SuspectService(project, datasets, mining, self.predictions, jobs, workers)
         self.slices = SliceService(self.predictions, datasets.fields, self.suspects)
         self.report = ReportService(
             project, self.predictions, self.confusion, self.comparison, pictures, self.suspects,

@@ -1,15 +1,16 @@
 """Make the edits that are wanted and not there yet, batch by batch, and tell what that takes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.progress import Progress
 from cad_studio.core.records import EditSet
+from cad_studio.core.workers import Task, Workers
 from cad_studio.services.editing import Batcher, kept_shape, similarity, source_image
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.store.edit_files import encode
@@ -17,6 +18,7 @@ from cad_studio.store.edits import Edits
 
 if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
+    from cad_studio.augment._recipe import EditorRecipe
     from cad_studio.training.judging import Judge
 
 _SAVED_AT_ONCE = 256
@@ -79,11 +81,84 @@ class Pace:
     n_measured: int
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Some edits to make.
+
+    Attributes:
+        part: int64 (M,). Their positions in the work.
+        images: M sources, uint8 (H, W, 1 or 3).
+        guide: int64 (M,).
+        seeds: int64 (M,).
+    """
+
+    part: NDArray[np.int64]
+    images: list[NDArray[np.uint8]]
+    guide: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came of them.
+
+    Attributes:
+        good: int64 (K,). Which of the M were kept.
+        files: K edits, encoded.
+        similarity: K correlations with the source.
+        notes: What the user should know.
+    """
+
+    good: NDArray[np.int64]
+    files: list[bytes]
+    similarity: list[float]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Editing(Task[_Wanted, _Done]):
+    """Edits images; in another process by an editor that is made there of its recipe.
+
+    Attributes:
+        editor: Ready; None where it has to be made.
+        recipe: Of the same editor.
+        shape: (H, W, channels) of all edits; None where they are kept encoded.
+    """
+
+    editor: "Editor | None"
+    recipe: "EditorRecipe"
+    shape: tuple[int, int, int] | None
+    on_device: ClassVar[bool] = True
+
+    def __reduce__(self) -> tuple[type["_Editing"], tuple[Any, ...]]:
+        """Without the editor, which may be on a graphics device of this machine."""
+        recipe = self.recipe
+        if self.editor is not None:
+            recipe = recipe.carried(self.editor.key())
+        return _Editing, (None, recipe, self.shape)
+
+    def prepare(self) -> Callable[[_Wanted], _Done]:
+        batcher = Batcher(self.editor or self.recipe.opened())
+
+        def work(wanted: _Wanted) -> _Done:
+            batcher.notes = []
+            made = batcher.edit(wanted.images, wanted.guide, wanted.seeds)
+            kept = [(at, one) for at, one in enumerate(made) if one is not None]
+            return _Done(
+                np.array([at for at, _ in kept], np.int64),
+                [encode(one, self.shape) for _, one in kept],
+                [similarity(wanted.images[at], one) for at, one in kept],
+                batcher.notes,
+            )
+
+        return work
+
+
 class EditMaker:
     """One editor at work on one dataset.
 
     Attributes:
-        batcher: Its notes say what the user should know.
+        notes: What the user should know of the edits that were made.
     """
 
     def __init__(
@@ -91,9 +166,11 @@ class EditMaker:
         edits: Edits,
         data: LoadedDataset,
         editor: "Editor",
+        recipe: "EditorRecipe",
         work: Work,
         judge: "Judge | None",
         looks: int,
+        workers: Workers,
     ) -> None:
         """Prepare.
 
@@ -101,9 +178,11 @@ class EditMaker:
             edits: The store.
             data: The dataset.
             editor: Ready.
+            recipe: How it was made.
             work: What is wanted.
             judge: The model that is asked about what is made.
             looks: How often it is asked about each edit and its source.
+            workers: Who edits.
         """
         assert data.pixels is not None
         self._edits = edits
@@ -113,7 +192,9 @@ class EditMaker:
         self._work = work
         self._judge = judge
         self._looks = looks
-        self.batcher = Batcher(editor)
+        self._task = _Editing(editor, recipe, kept_shape(data.pixels))
+        self._workers = workers
+        self.notes: list[str] = []
 
     def make(
         self,
@@ -134,30 +215,39 @@ class EditMaker:
         made = failed = 0
         started = time.monotonic()
         judging = self._judging(todo) if seconds is not None and len(todo) else 0.0
-        while made + failed < len(todo):
-            spent = time.monotonic() - started
-            if seconds is not None and spent + made * judging >= seconds:
-                break
-            done = made + failed
-            pace = f", {done / spent:,.1f}/s" if done else ""
-            progress.report(done / len(todo), f"{done:,} of {len(todo):,} edits{pace}")
-            part = todo[done : done + min(max(self.batcher.size, 1), _SAVED_AT_ONCE)]
-            pairs = self._edited(part, self.batcher)
-            good = [at for at, (_, one) in enumerate(pairs) if one is not None]
-            kept = part[good]
-            if good:
+        size = min(self._editor.batch_size, _SAVED_AT_ONCE)
+
+        def parts() -> Iterator[_Wanted]:
+            for start in range(0, len(todo), size):
+                spent = time.monotonic() - started
+                if seconds is not None and spent + made * judging >= seconds:
+                    return
+                yield self._wanted(todo[start : start + size])
+
+        def keep(wanted: _Wanted, done: _Done) -> None:
+            nonlocal edit_set, made, failed
+            kept = wanted.part[done.good]
+            if len(kept):
                 edit_set = edit_set or open_set()
-                self._edits.add(
-                    edit_set,
-                    {
-                        "row": work.row[kept].tolist(),
-                        "label": work.label[kept].tolist(),
-                        "bond": work.bond[kept].tolist(),
-                        "similarity": [similarity(*pairs[at]) for at in good],
-                    },
-                    [encode(pairs[at][1], edit_set.shape) for at in good],
-                )
-            made, failed = made + len(good), failed + len(part) - len(good)
+                columns = {
+                    "row": work.row[kept].tolist(),
+                    "label": work.label[kept].tolist(),
+                    "bond": work.bond[kept].tolist(),
+                    "similarity": done.similarity,
+                }
+                self._edits.add(edit_set, columns, done.files)
+            self.notes += [note for note in done.notes if note not in self.notes]
+            made, failed = made + len(kept), failed + len(wanted.part) - len(kept)
+
+        def tell() -> None:
+            done, spent = made + failed, time.monotonic() - started
+            pace = f", {done / spent:,.1f}/s" if done else ""
+            if done < len(todo):
+                progress.report(done / len(todo), f"{done:,} of {len(todo):,} edits{pace}")
+
+        tell()
+        if len(todo):
+            self._workers.run(self._task, parts(), keep, tell)
         return Made(edit_set, made, failed, len(todo) - made - failed)
 
     def measure(self) -> Pace:
@@ -192,11 +282,14 @@ class EditMaker:
         self, part: NDArray[np.int64], batcher: Batcher
     ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
         """Sources and their edits; None for one that failed."""
-        images = self._sources(part)
+        wanted = self._wanted(part)
+        made = batcher.edit(wanted.images, wanted.guide, wanted.seeds)
+        return list(zip(wanted.images, made, strict=True))
+
+    def _wanted(self, part: NDArray[np.int64]) -> _Wanted:
         # The seed is bound to image and class, so an edit made again is the same.
         seeds = self._work.bond[part] % (1 << 31)
-        made = batcher.edit(images, self._work.label[part], seeds)
-        return list(zip(images, made, strict=True))
+        return _Wanted(part, self._sources(part), self._work.label[part], seeds)
 
     def _sources(self, part: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         return [source_image(self._pixels, row) for row in self._work.row[part].tolist()]

@@ -23,6 +23,7 @@ from cad_studio.training.denoiser_settings import EDITOR_FILE
 
 if TYPE_CHECKING:
     from cad_studio.augment._base import Editor
+    from cad_studio.augment._recipe import EditorRecipe
 
 IN_DOMAIN = "in-domain"
 BUNDLED_EDITOR = ASSETS / "sample-editor.safetensors"
@@ -115,21 +116,27 @@ class EditorService:
             NotAllowedError, ReadOnlyError: It is not the project's own in-domain editor, and the
                 one who acts is no owner.
         """
-        from cad_studio.augment._base import EDITORS, ClassText
+        from cad_studio.augment._base import EDITORS
 
         member, model = EDITORS.get(editor), str(settings.get("model", ""))
         if model:
             self._require_own_model(name, member, model)
-        names = self._datasets.get(name).class_names
-        prompts = self._prompts.texts(name)
+        recipe = self.recipe(name, editor, settings)
         content = _content(Path(model)) if model else []
-        wanted = (editor, repr(sorted(settings.items())), tuple(names), tuple(prompts), content)
+        wanted = (editor, repr(sorted(settings.items())), tuple(recipe.texts), content)
         with self._lock:
             if self._loaded is None or self._loaded[0] != wanted:
-                made = member(settings_from_json(member.config_type, settings))
-                made.load([ClassText(*each) for each in zip(names, prompts, strict=True)])
-                self._loaded = (wanted, made)
+                self._loaded = (wanted, recipe.opened())
             return self._loaded[1]
+
+    def recipe(self, name: str, editor: str, settings: dict[str, Any]) -> "EditorRecipe":
+        """How `open` makes an editor."""
+        from cad_studio.augment._base import ClassText
+        from cad_studio.augment._recipe import EditorRecipe
+
+        names, prompts = self._datasets.get(name).class_names, self._prompts.texts(name)
+        texts = [ClassText(*each) for each in zip(names, prompts, strict=True)]
+        return EditorRecipe(editor, settings, texts)
 
     def text_of_class(self, name: str, editor: str) -> list[str]:
         """What of each class an edit depends on: its prompt, or its name, C texts."""

@@ -1,6 +1,7 @@
 """A stored dataset with its arrays at hand; nothing large is read before it is asked for."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
@@ -31,6 +32,9 @@ _OF_NO_SET = (
 )  # fmt: skip
 """What is equal in all views of a version. All else follows from the sets, and is of one view."""
 
+
+COUNTED_ANEW = 100_000
+"""Of fewer samples, what takes one look at all sets is not kept on disk."""
 
 _PARTS = ("values", "names")
 """Files of a field."""
@@ -194,7 +198,19 @@ class LoadedDataset:
     @cached_property
     def together(self) -> NDArray[np.int64]:
         """How many samples hold both of two classes, int64 (C, C); the diagonal counts one."""
-        return self.candidates.co_occurrence()
+        return self.counted("together", self.candidates.co_occurrence)
+
+    def counted(self, what: str, count: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What takes a look at all sets of this version; of many samples it is kept on disk.
+
+        Args:
+            what: Its name, with all that it rests on beside the sets.
+            count: Looks at them.
+        """
+        if self.blind or len(self) < COUNTED_ANEW:
+            return count()
+        sets = self.record.version.candidates.partition(".")[0]
+        return self._project.derived.kept_array(f"{sets}-{what}.npy", count)
 
     @cached_property
     def distractors(self) -> Distractors | None:

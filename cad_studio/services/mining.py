@@ -33,6 +33,7 @@ from cad_studio.mining.pairs import Pairs
 from cad_studio.mining.propagation import best_labels, propagate
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
+from cad_studio.services.cells import CellService
 from cad_studio.services.datasets import DatasetService
 from cad_studio.services.feature_choice import best_spec, plain_spec
 from cad_studio.services.loaded import LoadedDataset
@@ -83,7 +84,11 @@ class MiningRequest:
 
 
 class MiningService:
-    """Features and pairs of one project."""
+    """Features and pairs of one project.
+
+    Attributes:
+        cells: Finds the neighbours of single samples.
+    """
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class MiningService:
         none. `workers` compute features and compare them.
         """
         self._workers = workers
+        self.cells = CellService(project)
         self._of_run = of_run
         self._project = project
         self._datasets = datasets
@@ -183,6 +189,7 @@ class MiningService:
                     features.shape[1], seconds,
                 )  # fmt: skip
         shutil.rmtree(partial, ignore_errors=True)
+        self.cells.keep(made, Part(progress, 0.95, 1.0))
         return made
 
     def check_spec(self, name: str, spec: str) -> str:
@@ -208,7 +215,8 @@ class MiningService:
         data = self._datasets.load(name)
         data.require_whole()
         spec = self.best_features(name) if request.features == BEST else request.features
-        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.4), renew=True)
+        feature_set = self.extract(name, spec, Part(progress, 0.0, 0.35), renew=True)
+        self.cells.keep(feature_set, Part(progress, 0.35, 0.4))
         self._project.blobs.check([feature_set.file])
         features = self.load_features(feature_set)
         rows = self._rows(data, request.split)

@@ -100,12 +100,31 @@ def _train(services: "Services", arguments: dict[str, Any], progress: Progress) 
     """The run, and its diagnosis, so that it is there when the run is looked at."""
     run = arguments["run"]
     found = services.training.train(run, Part(progress, 0.0, TRAINED))
+    notes = _diagnosed(services, run, Part(progress, TRAINED, 1.0))
+    return {**found, "notes": [*found["notes"], *notes]}
+
+
+def _diagnosed(services: "Services", run: int, progress: Progress) -> list[str]:
+    """Diagnose a run that is finished, whatever comes of that; what there is to say of it."""
     try:
-        services.diagnosis.prepare(run, Part(progress, TRAINED, 1.0))
-    except (CadStudioError, JobCancelled) as error:  # the run is finished all the same
+        services.diagnosis.prepare(run, progress)
+    except (CadStudioError, JobCancelled) as error:
         why = "it was asked to stop." if isinstance(error, JobCancelled) else str(error)
-        found["notes"] = [*found["notes"], f"The run is finished, but not diagnosed: {why}"]
-    return found
+        return [f"The run is finished, but not diagnosed: {why}"]
+    return []
+
+
+def _train_group(
+    services: "Services", arguments: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """The runs of a group, each with its diagnosis."""
+    notes: list[str] = []
+
+    def finish(run: int, part: Progress) -> None:
+        notes.extend(f"Run {run}: {note}" for note in _diagnosed(services, run, part))
+
+    found = services.groups.train(arguments["runs"], finish, progress)
+    return {**found, "notes": notes}
 
 
 def _pack(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -253,6 +272,9 @@ KINDS = {
     "export": JobKind(_export, "dataset"),
     "train": JobKind(
         _train, "train", is_resumable=True, stopped="stopped. Resume it on the Train page."
+    ),
+    "train-group": JobKind(
+        _train_group, "train", is_resumable=True, stopped="stopped. Resume it to go on."
     ),
     "pack": JobKind(_pack, "train"),
     "take": JobKind(_take, "train"),

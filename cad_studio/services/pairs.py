@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.core.records import Mining
+from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.diagnosis.confusion import busiest
-from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs, agreement, label_sharing
 from cad_studio.services.datasets import (
     MAX_MATRIX_CLASSES,
@@ -21,6 +20,7 @@ from cad_studio.services.datasets import (
     check_row,
     class_index,
 )
+from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.mining import MiningService
 from cad_studio.store.projects import Project
 
@@ -252,11 +252,16 @@ class PairService:
             "label_source": mining.label_source,
             "sharing": sharing,
             "in_list": bool(similarity >= mining.threshold and shared and classes != []),
-            "sides": [self._side(name, mining, features, row, n_neighbours) for row in (i, j)],
+            "sides": [self._side(name, mining, feature_set, row, n_neighbours) for row in (i, j)],
         }
 
     def neighbours(self, name: str, feature_set_id: int, row: int, count: int) -> dict[str, Any]:
-        """The nearest samples of one sample, nearest first."""
+        """The nearest samples of one sample, nearest first.
+
+        Returns:
+            `rows`, `similarity`, `candidates` of each, and `recall`: of many samples the share of
+            the nearest that is found, None where all samples were compared.
+        """
         data = self._datasets.load(name)
         check_row(data, row)
         feature_set = self._mining.feature_set(feature_set_id)
@@ -264,7 +269,7 @@ class PairService:
             raise RecordNotFoundError(
                 f"Feature set {feature_set_id} belongs to another dataset than {name}."
             )
-        return self._nearest(data, self._mining.load_features(feature_set), row, count)
+        return self._nearest(data, feature_set, row, count)
 
     def member_rows(self, name: str, mining_id: int, wanted: PairFilter) -> list[int]:
         """The samples of the pairs of a filter, those of the most similar pairs first."""
@@ -318,25 +323,26 @@ class PairService:
         return {"share": agreement(pairs[0], pairs[1], top), "top": compared, "features": specs}
 
     def _side(
-        self, name: str, mining: Mining, features: NDArray[np.float32], row: int, count: int
+        self, name: str, mining: Mining, feature_set: FeatureSet, row: int, count: int
     ) -> dict[str, Any]:
         data = self._datasets.load(name)
         return {
             **self._datasets.instance(name, row),
             "belief": self._mining.belief_of(mining, row),
-            "neighbours": self._nearest(data, features, row, count),
+            "neighbours": self._nearest(data, feature_set, row, count),
         }
 
-    def _nearest(self, data, features: NDArray[np.float32], row: int, count: int) -> dict[str, Any]:  # type: ignore[no-untyped-def]
+    def _nearest(
+        self, data: LoadedDataset, feature_set: FeatureSet, row: int, count: int
+    ) -> dict[str, Any]:
         count = min(count, len(data) - 1)
-        index, cosine = faiss_neighbours(
-            np.ascontiguousarray(features[row : row + 1]), features, count, np.array([row])
-        )
-        rows = index[0][index[0] >= 0]
+        rows, cosine, recall = self._mining.cells.nearest(feature_set, row, count)
+        rows = rows[rows >= 0]
         return {
             "rows": rows.tolist(),
-            "similarity": np.round(cosine[0][: len(rows)].astype(float), 4).tolist(),
+            "similarity": np.round(cosine[: len(rows)].astype(float), 4).tolist(),
             "candidates": data.candidates.lists(rows),
+            "recall": recall,
         }
 
     def _load(self, mining: Mining, n_classes: int) -> _Held:
@@ -356,8 +362,16 @@ class PairService:
         key = (data.view, mining.id)
         with self._lock:
             if key not in self._sharing:
-                self._sharing[key] = label_sharing(data.candidates, held.labels)
+                self._sharing[key] = self._counted_sharing(data, mining, held)
             return self._sharing[key]
+
+    def _counted_sharing(
+        self, data: LoadedDataset, mining: Mining, held: _Held
+    ) -> NDArray[np.float64]:
+        labels = mining.files["labels"].partition(".")[0]
+        return data.counted(
+            f"sharing-{labels}", lambda: label_sharing(data.candidates, held.labels)
+        )
 
     def _chosen(
         self, name: str, mining: Mining, held: _Held, wanted: PairFilter

@@ -14,6 +14,9 @@ from cad_studio.store.projects import Project, folder_size
 MODEL_FILE = "model.safetensors"
 PACKED = "packed"
 """Of a run trained on another machine, in its environment and as its status until it is back."""
+GROUP = "group"
+"""Of a run that was made with others, in its environment: `name` of the group, and `over`, the
+settings in which its runs differ."""
 BUNDLED = "bundled"
 """Of a run that came with the sample, in its environment."""
 _MOST_NAME, _MOST_NOTE = 120, 10_000
@@ -230,6 +233,7 @@ class RunService:
             **{each.key: each.of(last if each.of_last else judged) for each in RUN_FIGURES},
             "epochs_in_force": None if last is None else last.get("epochs_in_force"),
             "note": run.note,
+            "group": run.environment.get(GROUP),
             "is_bundled": BUNDLED in run.environment,
             "data_version": run.version_hash,
             "data_number": self._number(record, run.version_hash),

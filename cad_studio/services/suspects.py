@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.core.workers import ALONE, Workers
 from cad_studio.diagnosis.crossfit import cross_fit, judged_quality
 from cad_studio.diagnosis.entanglement import cosines_of
 from cad_studio.diagnosis.projection import usable_rows
@@ -62,8 +64,10 @@ class SuspectService:
         mining: MiningService,
         predictions: PredictionService,
         jobs: JobService,
+        workers: Workers = ALONE,
     ) -> None:
-        """Keep lists in `project`; `jobs` makes them in the background."""
+        """Keep lists in `project`; `jobs` makes them in the background, `workers` judge."""
+        self._workers = workers
         self._project = project
         self._datasets = datasets
         self._mining = mining
@@ -196,12 +200,9 @@ class SuspectService:
             own, own, _SEARCHED, np.arange(len(rows)), Part(progress, 0.0, 0.2)
         )
         index, cosine = wide[:, :N_NEIGHBOURS], close[:, :N_NEIGHBOURS]
-
-        def believe(places: NDArray[np.int64]) -> NDArray[np.float32]:
-            belief = propagate(*_among(places, wide, close), candidates.take(places)).toarray()
-            return np.asarray(belief, np.float32)
-
-        shares = cross_fit(own, candidates, believe, seed, Part(progress, 0.2, 0.9))
+        believe = _Believing(wide, close, candidates)
+        judging = Part(progress, 0.2, 0.9)
+        shares = cross_fit(own, candidates, believe, seed, judging, self._workers)
         progress.report(0.9, "Ranking")
         lists = [
             sets_without_truth(shares, candidates, rows),
@@ -298,6 +299,27 @@ class SuspectService:
         key = [_FORMAT, version, run and run.card["key"], seed]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
         return f"{Path(vectors).stem}-suspects-{digest}.json"
+
+
+@dataclass(frozen=True)
+class _Believing:
+    """Belief over the candidates of some samples from those samples alone.
+
+    Attributes:
+        index: int64 (N, K). More neighbours than are wanted, of all samples; -1 for none.
+        cosine: float32 (N, K).
+        candidates: N sets over C classes.
+    """
+
+    index: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+    candidates: PartialLabels
+
+    def __call__(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 (M, C) of samples int64 (M,)."""
+        near = _among(places, self.index, self.cosine)
+        belief = propagate(*near, self.candidates.take(places)).toarray()
+        return np.asarray(belief, np.float32)
 
 
 def _among(

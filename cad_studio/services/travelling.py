@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.archive import Archive
 from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
-from cad_studio.core.progress import Part, Progress
+from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.records import ACTIVE, Run
 from cad_studio.services.access import Access
 from cad_studio.services.annotated_sets import AnnotatedSets
@@ -189,10 +189,25 @@ class TravelService:
             "notes": notes,
         }
 
-    def take(self, path: Path, progress: Progress) -> dict[str, Any]:
+    def pack_for_cluster(self, run_id: int, out: Path) -> None:
+        """Write a run of this project into a file for a worker of the user's own cluster.
+
+        True labels go along, as they are there for a run that is trained here.
+        """
+        run = self._project.runs.get(run_id)
+        environment = {**run.environment, PACKED: {"with_truth": True}}
+        self._project.runs.change(run_id, environment=environment)
+        self.pack(run_id, out, Silent())
+
+    def take(self, path: Path, progress: Progress, is_ours: bool = False) -> dict[str, Any]:
         """Bring the result of a packed run back: curves, beliefs, checkpoints and model.
 
         All or nothing: before everything is checked and unpacked, the run stays as it is.
+
+        Args:
+            path: The result file.
+            progress: Told how far it is.
+            is_ours: Whether the job that has the run trained takes it back.
 
         Returns:
             As `TrainingService.result`, and `notes`.
@@ -206,7 +221,7 @@ class TravelService:
         """
         self._access.require_to_reach(str(path))
         found = _opened(path)
-        run = self._fitting(found)
+        run = self._fitting(found, is_ours)
         folder = self._project.run_folder(run.id)
         scratch = folder / ".taking"
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
@@ -216,7 +231,7 @@ class TravelService:
                 found.archive.extract(name, scratch / name)
             progress.report(0.9, "Storing the results")
             with self._project.saving():
-                run = self._fitting(found)
+                run = self._fitting(found, is_ours)
                 _move_into(folder, scratch)
                 for report in found.reports:
                     is_best = report["epoch"] == found.best_epoch
@@ -233,7 +248,7 @@ class TravelService:
         notes += [*found.words, f"Trained on {found.environment['device']}."]
         return {**self._training.result(run.id), "notes": notes}
 
-    def _fitting(self, found: "TrainedRun") -> Run:
+    def _fitting(self, found: "TrainedRun", is_ours: bool = False) -> Run:
         """The run that a result belongs to, if it may be taken now."""
         name = found.archive.path.name
         run = next(
@@ -262,7 +277,7 @@ class TravelService:
                 f"{name_of(run)} is on {run.version_hash}. Pack the run again."
             )
         self._require_untaken(run)
-        if self._project.runs.statuses().get(run.id) in ACTIVE:
+        if not is_ours and self._project.runs.statuses().get(run.id) in ACTIVE:
             raise SettingError(
                 f"{name_of(run)} is still being packed. Wait until that is done, then take the "
                 "result of the new file."

@@ -5,6 +5,7 @@ when that does. Nothing in the database names them.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import time
@@ -64,6 +65,17 @@ class Derived:
             return open_array(self.path(name))
         except BrokenFile as error:
             raise self._thrown_away(name) from error
+
+    def kept_array(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array that is made when it is asked for first.
+
+        Raises:
+            StorageError: The disk is full.
+            DamageError: As `load_array`.
+        """
+        if not self.has(name):
+            self.save_array(name, make())
+        return self.load_array(name)
 
     def save_json(self, name: str, value: Any) -> None:
         """Write a value, at once or not at all.

@@ -1,0 +1,118 @@
+"""What a very large dataset takes, stage by stage, on the server's side.
+
+    python -m tests.benchmarks.million --samples 1000000 --folder /some/where
+    python -m tests.benchmarks.million --samples 100000
+
+Makes images of 28 px in 100 classes with candidate sets, imports them, computes pixel features,
+searches for pairs by cells, and asks what the pages ask; a project that is there already is asked
+again, in a process that has read nothing of it. Prints one line of JSON a stage: seconds of the
+first and the median of the later ones.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import psutil
+
+from cad_studio.config import AppConfig
+from cad_studio.core.progress import Silent
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services.container import Services
+from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs import PairFilter
+from tests.services.small import store
+
+NAME, N_CLASSES, SIDE_PX = "large", 100, 28
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--samples", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path, help="where the project is made, and stays")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch)
+        folder.mkdir(exist_ok=True)
+        if not (folder / "project").is_dir():
+            make(folder, arguments.samples)
+        ask(folder)
+
+
+def make(folder, n_samples):
+    """Import the images, compute features, and search."""
+    file = timed("images", lambda: written(folder / "large.npz", n_samples))
+    services = Services(AppConfig(folder / "project"))
+    timed("import", lambda: store(services, file, NAME))
+    file.unlink()
+    timed("features and cells", lambda: services.mining.extract(NAME, "pixels", Silent()))
+    request = MiningRequest("pixels", MiningConfig(quantile=1e-6, method="ivf"))
+    found = timed("search", lambda: services.mining.mine(NAME, request, Silent()))
+    print(json.dumps({"pairs": found.n_pairs, "recall_of_search": found.recall}), flush=True)
+    timed("neighbours of all", lambda: services.beliefs.graph(NAME, "pixels", Silent()))
+    services.close()
+
+
+def ask(folder):
+    """What the pages ask, first and again."""
+    services = Services(AppConfig(folder / "project"))
+    mining = services.mining.minings(NAME)[0]
+    pairs = services.pairs
+    page = timed("list of pairs", lambda: pairs.page(NAME, mining.id, PairFilter(), 0, 200))
+    rows = [(each["i"], each["j"]) for each in page["pairs"]]
+    chance = np.random.default_rng(0)
+    rows += chance.integers(0, services.datasets.load(NAME).record.n_samples, (100, 2)).tolist()
+    several(
+        "a pair", [lambda i=i, j=j: pairs.pair(NAME, mining.id, i, j) for i, j in rows if i != j]
+    )
+    near = pairs.neighbours(NAME, mining.feature_set_id, 0, 12)
+    print(json.dumps({"recall_of_neighbours": near["recall"]}), flush=True)
+    several("co-occurrence", [lambda: services.datasets.co_occurrence(NAME)] * 3)
+    several("summary", [lambda: pairs.summary(NAME, mining.id, PairFilter())] * 3)
+    several("description", [lambda: services.datasets.describe(NAME)] * 3)
+    rss = psutil.Process().memory_info().rss
+    print(json.dumps({"memory_mb": round(rss / 2**20)}), flush=True)
+    services.close()
+
+
+def written(file, n_samples):
+    """Noisy images of their class, and sets of two or three classes, as an archive."""
+    chance = np.random.default_rng(0)
+    patterns = chance.integers(0, 160, (N_CLASSES, SIDE_PX, SIDE_PX), np.uint8)
+    truth = chance.integers(0, N_CLASSES, n_samples)
+    images = np.empty((n_samples, SIDE_PX, SIDE_PX), np.uint8)
+    candidates = np.zeros((n_samples, N_CLASSES), bool)
+    for start in range(0, n_samples, 50_000):
+        own = truth[start : start + 50_000]
+        noise = chance.integers(0, 96, (len(own), SIDE_PX, SIDE_PX), np.uint8)
+        images[start : start + len(own)] = patterns[own] + noise
+    candidates[np.arange(n_samples), truth] = True
+    candidates[np.arange(n_samples), (truth + chance.integers(1, 4, n_samples)) % N_CLASSES] = True
+    np.savez(file, images=images, candidates=candidates, labels=truth)
+    return file
+
+
+def timed(stage, work):
+    began = perf_counter()
+    found = work()
+    print(json.dumps({"stage": stage, "seconds": round(perf_counter() - began, 3)}), flush=True)
+    return found
+
+
+def several(stage, works):
+    seconds = []
+    for work in works:
+        began = perf_counter()
+        work()
+        seconds.append(perf_counter() - began)
+    later = statistics.median(seconds[1:])
+    told = {"stage": stage, "first": round(seconds[0], 4), "median": round(later, 4)}
+    print(json.dumps({**told, "longest": round(max(seconds[1:]), 4)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

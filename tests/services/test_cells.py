@@ -1,0 +1,76 @@
+"""Of many samples, neighbours come from cells and counts from disk; they are what they were."""
+
+import numpy as np
+import pytest
+
+from cad_studio.config import AppConfig
+from cad_studio.core.progress import Silent
+from cad_studio.mining.settings import MiningConfig
+from cad_studio.services import cells, loaded
+from cad_studio.services.container import Services
+from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs import PairFilter
+from tests.services.small import save, store
+
+N_SAMPLES, N_CLASSES = 400, 4
+
+
+def described(folder):
+    """What the page of pairs reads of a dataset, by a studio that was just opened."""
+    services = Services(AppConfig(folder))
+    mining = services.mining.minings("points")[0]
+    found = {
+        "near": services.pairs.neighbours("points", mining.feature_set_id, 3, 6),
+        "sharing": services.pairs.summary("points", mining.id, PairFilter())["sharing"],
+        "together": services.datasets.load("points").together.tolist(),
+    }
+    services.close()
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project in which 400 samples are many."""
+    chance = np.random.default_rng(0)
+    centres = chance.standard_normal((N_CLASSES, 6))
+    truth = chance.integers(0, N_CLASSES, N_SAMPLES)
+    dense = chance.random((N_SAMPLES, N_CLASSES)) < 0.4
+    dense[np.arange(N_SAMPLES), truth] = True
+    features = (centres[truth] + chance.standard_normal((N_SAMPLES, 6))).astype(np.float32)
+    monkeypatch.setattr(cells, "LEAST_ROWS", 100)
+    monkeypatch.setattr(loaded, "COUNTED_ANEW", 100)
+    services = Services(AppConfig(tmp_path / "project"))
+    file = save(tmp_path / "points.npz", features=features, candidates=dense)
+    store(services, file, "points")
+    request = MiningRequest("raw", MiningConfig(quantile=0.05))
+    services.mining.mine("points", request, Silent())
+    services.close()
+    return tmp_path / "project"
+
+
+def test_what_is_kept_is_what_would_be_counted(folder, monkeypatch):
+    kept = described(folder)
+    names = {file.name.partition("-")[2] for file in (folder / "derived").glob("*")}
+    assert {"cells.json", "cells-rows.npy", "together.npy"} <= names
+    assert any(name.startswith("sharing-") for name in names)
+    assert described(folder) == kept  # read, not made
+    monkeypatch.setattr(loaded, "COUNTED_ANEW", 10**9)
+    for file in (folder / "derived").glob("*-cells.json"):
+        file.unlink()
+    counted = described(folder)
+    assert counted["near"].pop("recall") is None
+    assert kept["near"].pop("recall") >= 0.99
+    assert counted == kept
+
+
+def test_counts_of_other_sets_are_others(folder):
+    services = Services(AppConfig(folder))
+    data = services.datasets.load("points")
+    before = data.together.copy()
+    hidden = data.without(frozenset())
+    assert np.array_equal(hidden.together, before)
+    assert len(list((folder / "derived").glob("*-together.npy"))) == 1
+    blind = data.without(frozenset([0]))
+    blind.counted("together", lambda: np.zeros(1))
+    assert np.array_equal(services.datasets.load("points").together, before)
+    services.close()
