@@ -59,8 +59,8 @@ def test_words_order_the_grid_and_the_link_opens_the_same(page, searched):
     assert "words=green" in link
     # what a click on a sample asks of the class names is a suggestion
     page.locator(".tile").first.click()
-    page.click("#words-suggest")
-    expect(page.locator("#words-suggested .chip")).to_have_count(3)
+    page.click("#instance-words-suggest")
+    expect(page.locator("#instance-words-suggested .chip")).to_have_count(3)
     expect(page.locator(".instance")).to_contain_text("No set is changed.")
     page.goto("about:blank")
     page.goto(link)
@@ -100,6 +100,16 @@ def test_without_such_features_the_page_says_how_to_get_them(page, searched, wat
     expect(page.locator(".dataset-page .empty")).to_contain_text("This search cannot be answered")
     page.click("text=Show the samples without it")
     expect(page.locator(".grid .tile")).to_have_count(N)
+
+
+def test_class_names_suggest_on_the_annotate_page_without_deciding(page, searched):
+    studio, _, _ = searched
+    page.goto(f"{studio.url}/?open=annotate&dataset=pets&rows=3,4&title=two")
+    page.wait_for_selector(".annotate-page .card", timeout=READY_MS)
+    page.click("#annotate-words-suggest")
+    expect(page.locator("#annotate-words-suggested .chip")).to_have_count(3, timeout=READY_MS)
+    page.keyboard.press("j")  # the next one, without deciding
+    expect(page.locator("#annotate-words-suggested .chip")).to_have_count(0)
 
 
 def test_words_select_samples_on_the_map(page, searched):

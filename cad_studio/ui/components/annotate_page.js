@@ -20,6 +20,7 @@ import {exportSheet} from './annotate_export.js';
 import {imageOf} from './picture.js';
 import {change, current, on, onJobEnd, open, read, refresh, state, tell} from './store.js';
 import {untilAnswered} from './studio.js';
+import {createWordsSuggest} from './words_suggest.js';
 
 const OPENING = new Set(['comment', 'none', 'add', 'find']);
 
@@ -90,7 +91,8 @@ export function mount({element, server}) {
   aside.element.prepend(trial.panel);
   const page = h('div.page.annotate-page', {}, aside.element, main);
   fill(element.querySelector('.mount'), page, search.element, keys, history.element, agreement.element, bulk.element, classes.element, exports.element);
-  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why, live.element];
+  const byWords = createWordsSuggest('annotate');
+  const parts = [h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved), viewer.element, why, byWords.element, live.element];
   viewer.element.querySelector('.cards').after(bar.actions, notes.element);
   bar.actions.append(lens.tools);
 
@@ -202,6 +204,7 @@ export function mount({element, server}) {
     const isPair = now.sides.length === 2;
     viewer.show({dataset: state.dataset, version: current().version, card: now, names, picks, side, canAct: canAct(), addKey: shownKey(keyOf('add')), findKey: shownKey(keyOf('find')),
       belief: showModel ? now.sides.map(each => belief[each.row]?.belief) : null, models: showModel ? now.sides.map(each => belief[each.row]?.model) : null});
+    byWords.show(state.dataset, now.sides[side].row, names);
     const [a, b] = now.classes || [];
     title.textContent = isPair ? (now.classes ? `${names[a]} or ${names[b]}?` : 'Which is which?') : now.sides[0].candidates.length === 1 ? `${names[now.sides[0].candidates[0]]}` : 'Which one is it?';
     const pill = (text, hint, kind = '') => h('span.pill' + kind, {title: hint}, text);

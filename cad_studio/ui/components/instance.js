@@ -11,7 +11,7 @@ import {createWordsSuggest} from './words_suggest.js';
 /** A panel that owns its element; show(name, version, row, names) fills it, onClose hides it. */
 export function createInstancePanel({onClose, onStep}) {
   const element = h('aside.instance', {'aria-label': 'Chosen sample', hidden: true});
-  const suggested = createWordsSuggest();
+  const suggested = createWordsSuggest('instance');
   let asked = 0;
   let shown = null;
   let revealed = false;

@@ -5,11 +5,11 @@ import {colour} from './chips.js';
 import {searchable} from './search_bar.js';
 import {read} from './store.js';
 
-/** Owns its element; `show(name, row, names)` at another sample, hidden where no model reads words. */
-export function createWordsSuggest() {
+/** Owns its element, whose ids begin with `prefix`; `show(name, row, names)` at another sample, hidden where no model reads words. */
+export function createWordsSuggest(prefix) {
   const says = h('p.quiet-text', {role: 'status'});
-  const list = h('ul.chips', {id: 'words-suggested', 'aria-label': 'Suggested by the words for each class'});
-  const ask = h('button.btn', {type: 'button', id: 'words-suggest', title: 'Compares the sample with the text of each class (Augmentations, Prompts). A suggestion: no set is changed', on: {click: suggest}}, 'What do the class names suggest?');
+  const list = h('ul.chips', {id: `${prefix}-words-suggested`, 'aria-label': 'Suggested by the words for each class'});
+  const ask = h('button.btn', {type: 'button', id: `${prefix}-words-suggest`, title: 'Compares the sample with the text of each class (Augmentations, Prompts). A suggestion: no set is changed', on: {click: suggest}}, 'What do the class names suggest?');
   const element = h('section', {hidden: true}, ask, says, list);
   let shown = null;
   let turn = 0;
@@ -29,6 +29,7 @@ export function createWordsSuggest() {
   }
 
   return {element, async show(name, row, names) {
+    if (shown?.name === name && shown.row === row) return;
     const mine = ++turn;
     shown = {name, row, names};
     says.textContent = '';
