@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 
-from cad_studio.core.errors import CadStudioError, DamageError, RecordNotFoundError, SettingError
+from cad_studio.core.errors import DamageError, RecordNotFoundError, SettingError
 from cad_studio.core.records import FeatureSet
 from cad_studio.core.settings import check_settings
 from cad_studio.datasets.decoding import decode
@@ -97,8 +98,8 @@ class SearchService:
         self._opened: LRUCache[tuple[str, str], Any] = LRUCache(2)
         self._vectors: LRUCache[_Key, NDArray[np.float32]] = LRUCache(_MOST_VECTORS)
         self._orders: LRUCache[_Key, NDArray[np.float32]] = LRUCache(_MOST_ORDERS)
-        self._failed: dict[_Key, CadStudioError] = {}
-        self._at_work: set[_Key] = set()
+        self._at_work: dict[_Key, Future[NDArray[np.float32]]] = {}
+        self._beside = ThreadPoolExecutor(1, "search")
         self._lock = threading.Lock()
         self._opening = threading.Lock()
 
@@ -126,14 +127,14 @@ class SearchService:
         """
         found = self._features(name, query)
         key = _key(found, query)
-        if key in self._failed:
-            raise self._failed.pop(key)
         with self._lock:
             is_known = key in self._vectors
             if not is_known and key not in self._at_work:
-                self._at_work.add(key)
-                arguments = (found, query)
-                threading.Thread(target=self._beside, args=arguments, daemon=True).start()
+                self._at_work[key] = self._beside.submit(self._vector, found, query)
+            ended = self._at_work.pop(key) if self._is_over(key) else None
+        if ended is not None:
+            ended.result()  # raises what went wrong beside
+            is_known = True
         return {
             "is_ready": is_known,
             "features": found.spec,
@@ -254,13 +255,8 @@ class SearchService:
         """
         return self._features(name, SearchQuery(words="any", features=features))
 
-    def _beside(self, found: FeatureSet, query: SearchQuery) -> None:
-        try:
-            self._vector(found, query)
-        except CadStudioError as error:
-            self._failed[_key(found, query)] = error
-        finally:
-            self._at_work.discard(_key(found, query))
+    def _is_over(self, key: _Key) -> bool:
+        return key in self._at_work and self._at_work[key].done()
 
     def _vector(self, found: FeatureSet, query: SearchQuery) -> NDArray[np.float32]:
         """What is searched for, in the space of some features, float32 (D,)."""

@@ -22,6 +22,7 @@ from cad_studio.core.errors import (
 )
 from cad_studio.core.progress import Silent
 from cad_studio.extractors._base import make_extractor
+from cad_studio.extractors._words import Words
 from cad_studio.services.access import Login, User, acting_as
 from cad_studio.services.container import Services
 from cad_studio.services.search import SearchQuery
@@ -184,6 +185,16 @@ def test_a_model_that_was_changed_or_removed_is_told(services, tmp_path):
     (model / "vocab.json").unlink()
     with pytest.raises((SettingError, ResourceError), match=r"changed since|cannot be loaded here"):
         services.search.search("pets", SearchQuery("red"))
+
+
+def test_what_goes_wrong_beside_is_told_once_and_tried_again(searched, monkeypatch):
+    """Whatever it is: a page that waits must not wait for ever."""
+    query = SearchQuery("never asked before")
+    with monkeypatch.context() as patch:
+        patch.setattr(Words, "vectors", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            waited(lambda: searched.search.state("pets", query))
+    assert waited(lambda: searched.search.state("pets", query))["is_ready"]
 
 
 def test_layers_joined_are_no_longer_what_words_are_compared_with(models):
