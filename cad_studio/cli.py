@@ -17,6 +17,7 @@ from cad_studio import (
     cli_jobs,
     cli_project,
     cli_run,
+    cli_search,
     cli_training,
 )
 from cad_studio.cli_words import description_text, preview_text, synthesis_text
@@ -44,6 +45,7 @@ cli_jobs.register(app)
 cli_annotate.register(app)
 cli_project.register(app)
 cli_fields.register(app)
+cli_search.register(app)
 
 
 def main() -> None:

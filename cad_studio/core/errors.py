@@ -53,6 +53,10 @@ class ResourceError(CadStudioError):
     """Something from outside (weights, a dataset, a device) cannot be had here."""
 
 
+class NotReadyError(CadStudioError):
+    """Work beside has to end first; asked again in a moment there is an answer."""
+
+
 class ReadOnlyError(CadStudioError):
     """This studio may be looked at but not changed."""
 

@@ -1,5 +1,6 @@
 """Packages that are loaded where they are used, and what to say when one is missing."""
 
+import shutil
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from cad_studio.core.errors import MissingPackageError, ResourceError
 
+_COMPILERS = ("c++", "g++", "clang++")
 _OPERATOR_LIBRARY: list[Any] = []
 
 
@@ -36,12 +38,36 @@ def require(module: str, install: str, purpose: str) -> ModuleType:
         ) from error
 
 
-def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Path]:
+def require_compiler(device: str, instead: str) -> None:
+    """Refuse to compile networks where what torch needs for it is missing.
+
+    Args:
+        device: Type of the device, e.g. `cuda`.
+        instead: What to do without, the end of a sentence.
+
+    Raises:
+        MissingPackageError: It is.
+    """
+    if device == "cuda" and not is_installed("triton"):
+        raise MissingPackageError(
+            f"Compiling for a GPU needs triton. Install it with: pip install triton. Or {instead}."
+        )
+    if device == "cpu" and not any(map(shutil.which, _COMPILERS)):
+        raise MissingPackageError(
+            f"Compiling for a CPU needs a C++ compiler, one of {', '.join(_COMPILERS)}. "
+            f"Install one, or {instead}."
+        )
+
+
+def torchvision_weights(
+    weights: Any, instead: str, fetches: bool = True
+) -> tuple[dict[str, Any], Path]:
     """The default weights of a torchvision classifier, fetched unless they are here.
 
     Args:
         weights: A member of the enum that torchvision makes of each model's weights.
         instead: What to do without them, the end of a sentence.
+        fetches: Whether they may be fetched.
 
     Returns:
         Tensors by name, on the CPU, and the file.
@@ -53,6 +79,8 @@ def torchvision_weights(weights: Any, instead: str) -> tuple[dict[str, Any], Pat
     folder = Path(hub.get_dir()) / "checkpoints"
     file = folder / str(weights.url).rpartition("/")[2]
     try:
+        if not fetches and not file.is_file():
+            raise FileNotFoundError(file)
         state = hub.load_state_dict_from_url(
             weights.url,
             str(folder),

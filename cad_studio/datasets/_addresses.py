@@ -38,6 +38,7 @@ _FOREIGN = {
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
     "gcsfs.retry": ("HttpError",),
     "httpx": ("HTTPError",),
+    "httpx2": ("HTTPError",),
     "google.auth.exceptions": ("GoogleAuthError",),
 }
 

@@ -1,7 +1,8 @@
 """What a feature extractor promises, and how one is named."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.core.registry import Registry
 from cad_studio.core.workers import ALONE, Workers
+
+if TYPE_CHECKING:
+    from cad_studio.extractors._words import Words
 
 
 def best_device() -> str:
@@ -67,6 +71,38 @@ class Extractor(Protocol):
         Raises:
             DatasetFormatError: The data do not suit, or a vector is zero or not finite.
             ResourceError: Weights cannot be had here.
+            MissingPackageError: An optional package is not installed.
+        """
+
+
+@runtime_checkable
+class LooksAtPictures(Protocol):
+    """An extractor whose features of a picture rest on the picture alone."""
+
+    def offline(self) -> Self:
+        """The same, of files that are on this machine: nothing is fetched."""
+
+    def look(self) -> Callable[[PixelSource], NDArray[np.float32]]:
+        """Get ready; gives what maps pictures to float32 (N, D), rows of unit length.
+
+        Raises:
+            ResourceError: Weights cannot be had here.
+            MissingPackageError: An optional package is not installed.
+        """
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """An extractor that may have a text side, whose vectors images are compared with."""
+
+    def reads_words(self) -> bool:
+        """Whether it has one; quick, and False where that cannot be told here."""
+
+    def words(self) -> "Words":
+        """The text side.
+
+        Raises:
+            ResourceError: It cannot be had here, or there is none.
             MissingPackageError: An optional package is not installed.
         """
 

@@ -104,26 +104,48 @@ def looked_at(
 
 
 class StageMaps:
-    """The last map of each resolution that goes through a network, kept while it looks."""
+    """The last map of each resolution that goes through a network, kept while it looks.
+
+    The first look finds out which parts give them; later ones, of images of the same size, keep
+    those alone, so that a tracer of the network sees nothing else.
+    """
 
     def __init__(self, model: "nn.Module") -> None:
         """Listen to every part of a network that is given square images."""
         self._maps: dict[int, Tensor] = {}
-        for module in model.modules():
-            module.register_forward_hook(lambda _module, _given, made: self._keep(made))
+        self._calls: dict[int, int] = {}
+        self._givers: dict[tuple[int, int], tuple[int, bool]] = {}
+        self._is_settled = False
+        for number, module in enumerate(model.modules()):
+            module.register_forward_hook(
+                lambda _module, _given, made, number=number: self._hear(number, made)
+            )
 
-    def _keep(self, made: object) -> None:
+    def _hear(self, number: int, made: object) -> None:
+        """Keep what a part, at this call of it, gives as the last map of its resolution so far."""
         import torch
 
+        call = (number, self._calls.get(number, 0))
+        self._calls[number] = call[1] + 1
         if not isinstance(made, torch.Tensor) or made.ndim != 4:
             return
-        if made.shape[2] == made.shape[3]:
-            self._maps[made.shape[2]] = made
-        elif made.shape[1] == made.shape[2]:  # channels last
-            self._maps[made.shape[1]] = made.permute(0, 3, 1, 2)
+        if not self._is_settled:
+            _, first, second, third = made.shape
+            is_channels_last = second != third
+            if is_channels_last and first != second:
+                return
+            earlier = [each for each, (side, _) in self._givers.items() if side == second]
+            for each in earlier:
+                del self._givers[each]
+            self._givers[call] = (second, is_channels_last)
+        if call in self._givers:
+            side, is_channels_last = self._givers[call]
+            self._maps[side] = made.permute(0, 3, 1, 2) if is_channels_last else made
 
     def taken(self) -> "list[Tensor]":
         """The means of the maps over their places, the smallest map first, and forget them."""
         kept = [self._maps[side] for side in sorted(self._maps) if side > 1]
         self._maps.clear()
+        self._calls.clear()
+        self._is_settled = True
         return [each.mean(dim=(2, 3)) for each in kept]

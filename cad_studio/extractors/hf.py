@@ -1,7 +1,9 @@
 """Features of a vision model of the Hugging Face transformers library."""
 
 import hashlib
+import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -18,8 +20,12 @@ from cad_studio.core.shards import Shard
 from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
-from cad_studio.extractors._networks import Packed, images_at_once, looked_at
+from cad_studio.extractors._engines import require_engine
+from cad_studio.extractors._hub import hub_problem
+from cad_studio.extractors._looking import looking
+from cad_studio.extractors._networks import Packed, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
+from cad_studio.extractors._words import Words
 
 _USUAL_PX = 224
 
@@ -39,6 +45,13 @@ class HuggingFace:
     def __init__(self, argument: str) -> None:
         """Take a hub id or a folder, and options."""
         self._source, self._options = split_options(argument)
+        self.fetches = True
+
+    def offline(self) -> "HuggingFace":
+        """As `LooksAtPictures.offline`."""
+        other = copy(self)
+        other.fetches = False
+        return other
 
     def describe(self) -> str:
         """One line for the user."""
@@ -81,27 +94,70 @@ class HuggingFace:
             ResourceError: The model is not here and cannot be fetched, or it is no vision model.
         """
         pixels = need_pixels(pixels, f"hf:{self._source}")
+        progress.report(0.0, f"Loading {self._source}")
+        features = in_parts(self._task(), pixels, partial, self.key(), progress, workers)
+        return to_unit_length(features, f"features of {self._source}")
+
+    def look(self) -> Callable[[PixelSource], NDArray[np.float32]]:
+        """As `LooksAtPictures.look`."""
+        seen = self._task().prepare()
+        return lambda pixels: to_unit_length(seen(pixels), f"features of {self._source}")
+
+    def reads_words(self) -> bool:
+        """As `ReadsWords.reads_words`: told by the configuration, which is on this machine.
+
+        Features of several layers are no longer those that texts are compared with.
+        """
+        if self._options.layers > 1:
+            return False
+        file = Path(self._source) / "config.json"
+        if not file.parent.is_dir():
+            found = require("huggingface_hub", "huggingface_hub", f"hf:{self._source}")
+            try:
+                kept = found.try_to_load_from_cache(self._source, "config.json")
+            except ValueError:  # no name of a model
+                return False
+            if not isinstance(kept, str):
+                return False
+            file = Path(kept)
+        try:
+            return "text_config" in json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+
+    def words(self) -> Words:
+        """As `ReadsWords.words`."""
+        model = self._load("AutoModel", use_safetensors=True).eval()
+        return Words(model, self._load("AutoTokenizer"), self._source)
+
+    def _task(self) -> "_Look":
         require("transformers", "transformers", f"hf:{self._source}")
         import torch
 
-        progress.report(0.0, f"Loading {self._source}")
+        require_engine(self._options)
         processor = self._load("AutoImageProcessor")
         with torch.random.fork_rng(devices=[]):  # layers absent from the file draw numbers
             model, report = self._load("AutoModel", use_safetensors=True, output_loading_info=True)
         has_pooler = not any("pooler" in name for name in report["missing_keys"])
         network = Packed("transformers", model.eval(), processor)
-        task = _Look(network, has_pooler, self._options)
-        features = in_parts(task, pixels, partial, self.key(), progress, workers)
-        return to_unit_length(features, f"features of {self._source}")
+        return _Look(network, has_pooler, self._options)
 
     def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
         transformers = require("transformers", "transformers", f"hf:{self._source}")
+        problem = ""
+        if self.fetches and not Path(self._source).is_dir():
+            problem = hub_problem()
         try:
             return getattr(transformers, kind).from_pretrained(
-                self._source, trust_remote_code=False, **options
+                self._source,
+                trust_remote_code=False,
+                local_files_only=bool(problem) or not self.fetches,
+                **options,
             )
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
+            if problem:
+                reason = f"it is not on this machine, and {problem}"
             raise ResourceError(
                 f"The transformers model {self._source!r} cannot be loaded here: {reason}. "
                 "Give the id of a vision model with safetensors weights, or a folder with "
@@ -125,7 +181,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
 
-    def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
+    def prepare(self) -> Callable[[PixelSource], NDArray[np.float32]]:
         import torch
 
         device = torch.device(best_device())
@@ -136,22 +192,15 @@ class _Look(Task[Shard, NDArray[np.float32]]):
         def stages(values: torch.Tensor) -> list[torch.Tensor]:
             return _stages(model, values, self.has_pooler, self.options)
 
-        def work(shard: Shard) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(shard), at_once):
-                    rows = range(start, min(start + at_once, len(shard)))
-                    images = [shard.image(row) for row in rows]
-                    # Said outright: a picture of 3 rows would pass for one with channels first.
-                    inputs = processor(
-                        images=images, return_tensors="pt", input_data_format="channels_last",
-                        **sized,
-                    )  # fmt: skip
-                    values = inputs["pixel_values"].to(device)
-                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
-            return np.concatenate(parts)
+        def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
+            # Said outright: a picture of 3 rows would pass for one with channels first.
+            inputs = processor(
+                images=images, return_tensors="pt", input_data_format="channels_last", **sized
+            )
+            values: torch.Tensor = inputs["pixel_values"]
+            return values
 
-        return work
+        return looking(model, stages, prepared, self.options, device, at_once)
 
 
 def _sized(processor: Any, size: int | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Features before the last layer of a torchvision classifier trained on ImageNet."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,9 @@ from cad_studio.core.shards import Shard
 from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
-from cad_studio.extractors._networks import Packed, StageMaps, images_at_once, looked_at
+from cad_studio.extractors._engines import require_engine
+from cad_studio.extractors._looking import looking
+from cad_studio.extractors._networks import Packed, StageMaps, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
 
 if TYPE_CHECKING:
@@ -35,6 +38,13 @@ class Torchvision:
     def __init__(self, argument: str) -> None:
         """Take the name of a model, and options."""
         self._name, self._options = split_options(argument)
+        self.fetches = True
+
+    def offline(self) -> "Torchvision":
+        """As `LooksAtPictures.offline`."""
+        other = copy(self)
+        other.fetches = False
+        return other
 
     def describe(self) -> str:
         """One line for the user."""
@@ -69,10 +79,18 @@ class Torchvision:
         """
         pixels = need_pixels(pixels, f"torchvision:{self._name}")
         progress.report(0.0, f"Loading {self._name}")
-        network = Packed("torchvision", self._trained_model().eval(), self._transform())
-        task = _Look(network, self._options)
-        features = in_parts(task, pixels, partial, self.key(), progress, workers)
+        features = in_parts(self._task(), pixels, partial, self.key(), progress, workers)
         return to_unit_length(features, f"{self._name} features")
+
+    def look(self) -> Callable[[PixelSource], NDArray[np.float32]]:
+        """As `LooksAtPictures.look`."""
+        seen = self._task().prepare()
+        return lambda pixels: to_unit_length(seen(pixels), f"{self._name} features")
+
+    def _task(self) -> "_Look":
+        require_engine(self._options)
+        network = Packed("torchvision", self._trained_model().eval(), self._transform())
+        return _Look(network, self._options)
 
     def _weights(self) -> Any:  # a member of an enum that torchvision makes per model
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
@@ -102,7 +120,7 @@ class Torchvision:
 
         models = require("torchvision.models", "torchvision", f"torchvision:{self._name}")
         state, file = torchvision_weights(
-            self._weights(), "use the extractor pixels, which needs none"
+            self._weights(), "use the extractor pixels, which needs none", self.fetches
         )
         with torch.random.fork_rng(devices=[]):  # the start that is overwritten draws numbers
             model = models.get_model(self._name, weights=None, **_quiet(self._name))
@@ -129,7 +147,7 @@ class _Look(Task[Shard, NDArray[np.float32]]):
     in_order: ClassVar[bool] = True
     on_device: ClassVar[bool] = True
 
-    def prepare(self) -> Callable[[Shard], NDArray[np.float32]]:
+    def prepare(self) -> Callable[[PixelSource], NDArray[np.float32]]:
         import torch
 
         transform, arriving = self.network.before, []
@@ -146,19 +164,11 @@ class _Look(Task[Shard, NDArray[np.float32]]):
             # What the last layer is given is the mean of the last map, or more.
             return [arriving[-1].flatten(1), *(maps.taken()[1:] if maps else [])]
 
-        def work(shard: Shard) -> NDArray[np.float32]:
-            parts = []
-            with torch.inference_mode():
-                for start in range(0, len(shard), at_once):
-                    images = [
-                        transform(torch.from_numpy(np.array(shard.image(row))).permute(2, 0, 1))
-                        for row in range(start, min(start + at_once, len(shard)))
-                    ]
-                    values = torch.stack(images).to(device)
-                    parts.append(looked_at(values, stages, self.options).cpu().numpy())
-            return np.concatenate(parts)
+        def prepared(images: list[NDArray[np.uint8]]) -> torch.Tensor:
+            tensors = [torch.from_numpy(np.array(each)).permute(2, 0, 1) for each in images]
+            return torch.stack([transform(each) for each in tensors])
 
-        return work
+        return looking(model, stages, prepared, self.options, device, at_once)
 
 
 def _last_linear(model: "nn.Module") -> "nn.Linear":

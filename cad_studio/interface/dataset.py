@@ -18,6 +18,8 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.action_requests import ActionRequest
 from cad_studio.services.datasets import check_row
 from cad_studio.services.loaded import LoadedDataset
+from cad_studio.services.pictures import png
+from cad_studio.services.search import SearchQuery
 from cad_studio.services.training import TrainingRequest
 from cad_studio.views.datasets import DatasetView
 
@@ -206,6 +208,44 @@ class StudioDataset:
             }
         )
 
+    def search(
+        self,
+        words: str = "",
+        picture: "str | Path | NDArray[np.uint8] | None" = None,
+        count: int = 20,
+        features: str = "",
+    ) -> pd.DataFrame:
+        """The samples most similar to words or a picture: `row`, `id`, `similarity` (cosine).
+
+        Args:
+            words: What is on the images.
+            picture: An image file, or pixels uint8 (H, W, 3), from anywhere.
+            count: How many.
+            features: Extractor of stored features; empty takes the newest that can be used, which
+                for words are those of an image-text model.
+
+        Raises:
+            SettingError: There are no such features, with what to extract.
+        """
+        kept = ""
+        if picture is not None:
+            data, where = _file_of(picture)
+            kept = self._services.search.keep_picture(self.name, data, where, features)
+        found = self._services.search.search(self.name, SearchQuery(words, kept, features, count))
+        columns = {"row": found["rows"], "id": found["ids"], "similarity": found["similarity"]}
+        return pd.DataFrame(columns)
+
+    def zero_shot(self, out: str | Path, features: str = "", **limits: Any) -> dict[str, Any]:
+        """Write candidates suggested by the words for each class; no set is changed.
+
+        Args:
+            out: The table, `.csv`, which `import --candidates` reads.
+            features: As of `search`.
+            limits: `mass` and `most` of `ZeroShotService.suggest`.
+        """
+        place, progress = Path(out).absolute(), self._studio.progress
+        return self._services.zero_shot.suggest(self.name, place, progress, features, **limits)
+
     def co_occurrence(self) -> pd.DataFrame:
         """Samples that hold both of two classes, int64 (C, C); the diagonal counts one class."""
         return self._by_class(self._data().together)
@@ -345,3 +385,13 @@ class StudioDataset:
             labels=asked["labels"], split=asked["split"],
         )  # fmt: skip
         return self._services.mining.minings(self.name)[0]
+
+
+def _file_of(picture: str | Path | NDArray[np.uint8]) -> tuple[bytes, str]:
+    """An image file, and what to call it."""
+    if isinstance(picture, np.ndarray):
+        return png(np.asarray(picture, np.uint8)), "The picture"
+    try:
+        return Path(picture).read_bytes(), str(picture)
+    except OSError as error:
+        raise SettingError(f"{picture} cannot be read: {error.strerror}.") from error

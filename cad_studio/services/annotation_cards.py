@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cad_studio.core.annotation import ClassMap, RowState
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import NotReadyError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.core.queues import Item
 from cad_studio.mining.propagation import best_labels
@@ -178,7 +178,10 @@ class CardService:
             return {"similarity": None, "shared": shared, "classes": None}
         hidden = self._blindness.rows(self._datasets.get(name), who)
         view = View(is_blind, who, hidden)
-        belief = self._beliefs.standing(name, features, Silent(), view).belief
+        try:
+            belief = self._beliefs.standing(name, features, Silent(), view).belief
+        except NotReadyError:
+            return {"similarity": None, "shared": shared, "classes": None}
         best = best_labels(belief[rows]).tolist()
         held = [set(side["candidates"]) for side in sides]
         can_be = best[0] != best[1] and all(

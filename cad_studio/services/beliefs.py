@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.annotation import ClassMap
-from cad_studio.core.errors import CadStudioError, SettingError
+from cad_studio.core.errors import CadStudioError, NotReadyError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.mining.live_belief import live_belief
@@ -37,7 +37,10 @@ ACTIONS_BETWEEN = 5
 """Belief is taken as true until so many actions have been done since."""
 
 RENEWED_AT_ONCE = 50_000
-"""Samples up to which belief is renewed while the user waits; of more, by a thread beside."""
+"""Samples up to which belief is made while the user waits; of more, by a thread beside."""
+
+_OF_THE_HEAD = 0.5
+"""Share of the time of a first belief that the head takes; about, and the rest tells nothing."""
 
 _MOST_KEPT = 6
 _LOG = logging.getLogger(__name__)
@@ -61,6 +64,11 @@ class Graph:
     def head(self) -> RidgeHead:
         """The linear head over the features, factored when first asked for."""
         return RidgeHead(self.features)
+
+    def prepare(self, progress: Progress) -> None:
+        """Factor the head now, unless that was done, and tell how far it is."""
+        if "head" not in self.__dict__:
+            self.__dict__["head"] = RidgeHead(self.features, progress)
 
     def belief(self, sets: PartialLabels) -> "csr_array":
         """What neighbours and head make of candidate sets, CSR float32 (N, C)."""
@@ -111,7 +119,14 @@ _Key = tuple[int, str, str, str]
 
 
 class BeliefService:
-    """Neighbour graphs and belief of one project's datasets; no true label is looked at."""
+    """Neighbour graphs and belief of one project's datasets; no true label is looked at.
+
+    Attributes:
+        is_patient: Whether who asks waits for the first belief of very many samples. A window does
+            not: it is told how far that is, and asks again.
+    """
+
+    is_patient = True
 
     def __init__(
         self,
@@ -127,7 +142,7 @@ class BeliefService:
         self._sets = sets
         self._graphs: LRUCache[str, Graph] = LRUCache(2)
         self._beliefs: LRUCache[_Key, Standing] = LRUCache(_MOST_KEPT)
-        self._at_work: set[_Key] = set()
+        self._at_work: dict[_Key, _Told] = {}
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
@@ -193,6 +208,9 @@ class BeliefService:
             progress: Told how far finding the neighbours is.
             view: What of the annotators' answers it is over.
             is_exact: Not even one action ago.
+
+        Raises:
+            NotReadyError: It is the first one of very many samples, and is being made beside.
         """
         graph = self.graph(name, features, progress)
         book = self._sets.book(name)
@@ -211,12 +229,17 @@ class BeliefService:
             late = 0 if is_exact else ACTIONS_BETWEEN - 1
             if known is not None and head - known.head <= late:
                 return known
-            if known is None or record.n_samples <= RENEWED_AT_ONCE:
+            if record.n_samples <= RENEWED_AT_ONCE or (known is None and self.is_patient):
                 return self._renewed(key, name, graph, head, view)
             if key not in self._at_work:
-                self._at_work.add(key)
+                self._at_work[key] = _Told()
                 arguments = (key, name, graph, head, view)
                 threading.Thread(target=self._renew_beside, args=arguments, daemon=True).start()
+            if known is None:
+                raise NotReadyError(
+                    f"The confidence of {record.n_samples:,} samples is being worked out for the "
+                    f"first time, {self._at_work[key].fraction:.0%} done. It is here in a moment."
+                )
             return known
 
     def is_renewing(self, name: str) -> bool:
@@ -229,10 +252,11 @@ class BeliefService:
         except CadStudioError:
             _LOG.exception("the belief of %s was not renewed", name)
         finally:
-            self._at_work.discard(key)
+            self._at_work.pop(key, None)
 
     def _renewed(self, key: _Key, name: str, graph: Graph, head: int, view: View) -> Standing:
         sets = self._sets.original(name) if view.original else self._sets.seen(name, view.blind)
+        graph.prepare(Part(self._at_work.get(key, Silent()), 0.0, _OF_THE_HEAD))
         made = Standing(head, view.blind, sets, graph.belief(sets))
         with self._lock:
             self._beliefs[key] = made
@@ -253,6 +277,15 @@ class BeliefService:
             int(c): round(float(w), 4)
             for c, w in zip(belief.indices[part], belief.data[part], strict=True)
         }
+
+
+class _Told:
+    """How far the work beside is."""
+
+    fraction = 0.0
+
+    def report(self, fraction: float, _message: str) -> None:
+        self.fraction = fraction
 
 
 def _files(features_file: str) -> tuple[str, str]:

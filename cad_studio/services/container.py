@@ -27,6 +27,7 @@ from cad_studio.services.edit_models import EditModelService
 from cad_studio.services.edit_sets import EditSetService
 from cad_studio.services.editors import EditorService
 from cad_studio.services.exporting import ExportService
+from cad_studio.services.hub_models import HubModelService
 from cad_studio.services.importing import ImportService
 from cad_studio.services.jobs import JobService
 from cad_studio.services.judges import JudgeService
@@ -44,6 +45,7 @@ from cad_studio.services.run_groups import GroupService
 from cad_studio.services.runs import RunService
 from cad_studio.services.sample import SampleService
 from cad_studio.services.sample_runs import SampleRuns
+from cad_studio.services.search import SearchService
 from cad_studio.services.simulation import SimulationService
 from cad_studio.services.splitting import SplitService
 from cad_studio.services.stored_views import StoredViewService
@@ -54,6 +56,7 @@ from cad_studio.services.travelling import TravelService
 from cad_studio.services.trial import TrialService
 from cad_studio.services.verifying import VerifyService
 from cad_studio.services.vote_sets import VoteSetService
+from cad_studio.services.zero_shot import ZeroShotService
 from cad_studio.store.database import is_writable
 from cad_studio.store.projects import Project
 
@@ -95,6 +98,7 @@ class Services:
             self.project, self.datasets, self.access,
             lambda name, spec: RunFeatures(self.diagnosis.predictions, name, spec), self.workers,
         )  # fmt: skip
+        self.search = SearchService(self.project, self.datasets, self.mining, self.access)
         self.pairs = PairService(self.project, self.datasets, self.mining)
         self.jobs = JobService(
             self.queue, self.project.jobs, self.require_writable,
@@ -108,6 +112,10 @@ class Services:
             self.project, self.datasets, self.annotators, self.blindness
         )
         self.prompts = PromptService(self.project, self.datasets)
+        self.zero_shot = ZeroShotService(
+            self.datasets, self.mining, self.search, self.prompts, self.access
+        )
+        self.hub_models = HubModelService(self.access)
         self.editors = EditorService(self.project, self.datasets, self.prompts, self.access)
         self.judges = JudgeService(self.project, self.datasets, self.runs)
         self.edit_sets = EditSetService(self.project, self.datasets, self.editors)

@@ -5,17 +5,34 @@ from contextlib import suppress
 
 import numpy as np
 
-from cad_studio.core.errors import DamageError
+from cad_studio.core.errors import CadStudioError, DamageError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Dataset, FeatureSet
 from cad_studio.mining.neighbours import faiss_neighbours
-from cad_studio.services.loaded import ANNOTATION
+from cad_studio.services.loaded import ANNOTATION, LoadedDataset
 from cad_studio.store.projects import Project
 
 _NEIGHBOURS = 10
+_LOOKED_AT = 32
 _MOST_ROWS = 20_000
 _MOST_QUERIES = 5_000
 _MOST_BYTES = 256 << 20
+
+
+def plain_spec(data: LoadedDataset) -> str:
+    """The plainest extractor that tells the samples of a dataset apart, without any stored one.
+
+    Images of one colour each have no gradients, so that to `hog` they are all alike.
+    """
+    if data.pixels is None:
+        return "raw"
+    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), _LOOKED_AT)).astype(np.int64))
+    images = map(data.pixels.image, rows.tolist())
+    try:
+        is_flat = all(np.ptp(image, axis=(0, 1)).max() == 0 for image in images)
+    except CadStudioError:  # what is damaged is told by whoever reads it all
+        is_flat = False
+    return "pixels" if is_flat else "hog"
 
 
 def best_spec(project: Project, record: Dataset, stored: Sequence[FeatureSet]) -> str:

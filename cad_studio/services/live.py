@@ -6,6 +6,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from cad_studio.core.errors import NotReadyError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.live_belief import SURE, highest
 from cad_studio.services.beliefs import BeliefService, Standing, View
@@ -46,7 +47,8 @@ class LiveService:
             is_idle: Whether there is time to renew it for less than the usual few answers.
 
         Returns:
-            `is_ready` (False where the neighbours are not found yet; nothing else is known then),
+            `is_ready` (False where the neighbours are not found yet, or the first belief is being
+            made: then nothing is known but `features`, `is_renewing` and `says`),
             `features` (the extractor), `action` (the last it knows of), `is_renewing`, `sure`
             (the threshold), `open` (samples with several candidates), `settled` (of them those
             above the threshold), and `gained` and `lost`: open samples that came above and fell
@@ -55,11 +57,15 @@ class LiveService:
         record, who = self._datasets.get(name), self._blindness.person(who)
         features = self._beliefs.features(name)
         if not self._beliefs.is_ready(name, features):
-            return {"is_ready": False, "features": features}
+            return {"is_ready": False, "features": features, "is_renewing": False, "says": ""}
         hidden = self._blindness.rows(record, who)
-        found = self._beliefs.standing(
-            name, features, Silent(), View(who=who, blind=hidden), is_exact=is_idle
-        )
+        view = View(who=who, blind=hidden)
+        try:
+            found = self._beliefs.standing(name, features, Silent(), view, is_exact=is_idle)
+        except NotReadyError as error:
+            return {
+                "is_ready": False, "features": features, "is_renewing": True, "says": str(error),
+            }  # fmt: skip
         is_open = found.sets.sizes() > 1
         is_sure = highest(found.belief) > SURE
         before = self._remembered(

@@ -35,7 +35,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Access
 from cad_studio.services.cells import CellService
 from cad_studio.services.datasets import DatasetService
-from cad_studio.services.feature_choice import best_spec
+from cad_studio.services.feature_choice import best_spec, plain_spec
 from cad_studio.services.loaded import LoadedDataset
 from cad_studio.services.run_inputs import extractor_of
 from cad_studio.store.projects import Project
@@ -331,11 +331,11 @@ class MiningService:
         Two neighbours without a common candidate are of different classes for sure, so the best
         features are those with the fewest; no true label and no annotation is looked at. Features
         of runs are left out, since they were learned from these very sets. Without any stored
-        features the plainest extractor that sees shapes.
+        features the plainest extractor that tells the samples apart.
         """
         usable = [found for found in self.feature_sets(name) if not _is_of_run(found.spec)]
         if not usable:
-            return "raw" if self._datasets.get(name).kind == "features" else "hog"
+            return plain_spec(self._datasets.load(name))
         return best_spec(self._project, self._datasets.get(name), usable)
 
     def minings(self, name: str) -> list[Mining]:

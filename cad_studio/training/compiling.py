@@ -1,19 +1,14 @@
 """When the networks of a run are compiled."""
 
-import shutil
-from importlib.util import find_spec
-
 import torch
 from torch import nn
 
-from cad_studio.core.errors import MissingPackageError
+from cad_studio.core.optional import is_installed, require_compiler
 from cad_studio.models.network import Network
 
 PAYS_FROM_STEPS = 20_000
 """Steps of a run from which `auto` compiles on a GPU. Reasoned, not measured: compiling takes a
 minute or two for each mode of a network, and saves some milliseconds a step."""
-
-_COMPILERS = ("c++", "g++", "clang++")
 
 
 def choose_compile(wanted: str, device: torch.device, n_steps: int) -> bool:
@@ -28,19 +23,10 @@ def choose_compile(wanted: str, device: torch.device, n_steps: int) -> bool:
         MissingPackageError: It is wanted, and what it needs is not there.
     """
     if wanted == "auto":
-        return device.type == "cuda" and n_steps >= PAYS_FROM_STEPS and _has_triton()
+        return device.type == "cuda" and n_steps >= PAYS_FROM_STEPS and is_installed("triton")
     if wanted == "off":
         return False
-    if device.type == "cuda" and not _has_triton():
-        raise MissingPackageError(
-            "Compiling for a GPU needs triton. Install it with: pip install triton. "
-            "Or set compile to off."
-        )
-    if device.type == "cpu" and not any(map(shutil.which, _COMPILERS)):
-        raise MissingPackageError(
-            f"Compiling for a CPU needs a C++ compiler, one of {', '.join(_COMPILERS)}. "
-            "Install one, or set compile to off."
-        )
+    require_compiler(device.type, "set compile to off")
     return True
 
 
@@ -49,7 +35,3 @@ def compile_networks(method: nn.Module) -> None:
     for module in method.modules():
         if isinstance(module, Network):
             module.compile_backbone()
-
-
-def _has_triton() -> bool:
-    return find_spec("triton") is not None

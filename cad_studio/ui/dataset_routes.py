@@ -10,7 +10,7 @@ from cad_studio.services.container import Services
 from cad_studio.ui.addresses import sprite_entry
 from cad_studio.ui.answers import Answered, OpenServices
 from cad_studio.ui.loop_routes import sets_now
-from cad_studio.ui.requests import MaybeWhole, RowQuery, Whole
+from cad_studio.ui.requests import MaybeWhole, RowQuery, SearchPart, Whole
 from cad_studio.views.datasets import (
     CoOccurrenceView,
     DatasetView,
@@ -24,7 +24,7 @@ router = APIRouter(route_class=Answered, prefix="/datasets/{name}", tags=["Datas
 _MOST_ROWS = 500
 
 
-class RowsQuery(RowQuery):
+class RowsQuery(RowQuery, SearchPart):
     """A part of a filtered list of samples.
 
     Attributes:
@@ -40,12 +40,14 @@ class RowsQuery(RowQuery):
 
 @router.get("/rows")
 def rows(services: OpenServices, name: str, wanted: Annotated[RowsQuery, Query()]) -> RowsView:
-    """Samples by a filter, in the order of the dataset."""
+    """Samples by a filter, in the order of the dataset, or of a search the most similar first."""
     found = services.datasets.rows(name, wanted.filter())
     if wanted.since is not None:
         found = _changed_since(services, name, found, wanted.since)
+    found, cosine = services.search.ordered(name, found, wanted.query())
     offset = max(0, wanted.offset)
-    page = found[offset : offset + min(max(1, wanted.limit), _MOST_ROWS)]
+    part = slice(offset, offset + min(max(1, wanted.limit), _MOST_ROWS))
+    page = found[part]
     data = services.datasets.load(name)
     return {
         "total": len(found),
@@ -53,6 +55,7 @@ def rows(services: OpenServices, name: str, wanted: Annotated[RowsQuery, Query()
         "rows": page.tolist(),
         "ids": [data.ids[row] for row in page],
         "candidates": sets_now(services, name, page.tolist()),
+        "similarity": None if cosine is None else np.round(cosine[part].astype(float), 3).tolist(),
         "sprite": sprite_entry(services, name, page.tolist()),
     }
 

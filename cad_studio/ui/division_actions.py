@@ -11,7 +11,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.splitting import split_config
 from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.requests import Named, PageFilter
+from cad_studio.ui.requests import Named, PageSearch
 
 
 class Division(Named):
@@ -39,7 +39,7 @@ class Tagging(Named):
 
     tag: str
     off: bool = False
-    filter: PageFilter | None = None
+    filter: PageSearch | None = None
     who: str | None = None
     key: str | None = None
 
@@ -75,8 +75,7 @@ def division_actions(services: Services) -> list[Action]:
 
     @answers_errors
     def tag(asked: Tagging) -> Told:
-        wanted = (asked.filter or PageFilter()).filter()
-        rows = services.datasets.rows(asked.name, wanted).tolist()
+        rows = chosen_rows(services, asked.name, asked.filter or PageSearch())
         if not rows:
             raise SettingError("No sample answers this filter, so there is nothing to tag.")
         kind = "untag" if asked.off else "tag"
@@ -88,6 +87,12 @@ def division_actions(services: Services) -> list[Action]:
         return services.annotation.act(asked.name, _request("undo", asked.who, asked.key))
 
     return [preview_split, split, preview_votes, make_sets, tag, undo]
+
+
+def chosen_rows(services: Services, name: str, asked: PageSearch) -> list[int]:
+    """The rows of a filter as a page holds it, those of its search alone and in its order."""
+    rows = services.datasets.rows(name, asked.filter())
+    return services.search.ordered(name, rows, asked.query())[0].tolist()
 
 
 def _request(

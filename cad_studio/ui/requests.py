@@ -13,10 +13,12 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from cad_studio.core.errors import SettingError
 from cad_studio.services.datasets import RowFilter
 from cad_studio.services.pairs import PairFilter
+from cad_studio.services.search import MOST_CHARACTERS, SearchQuery
 
 _LARGEST_WHOLE = 10**15 - 1  # what a database and an array index can hold
 _LARGEST = 1e6
 _LONGEST_NAME, _LONGEST_TEXT = 60, 200
+_LONGEST_KEY, _LONGEST_SPEC = 40, 400
 _MOST_CONDITIONS = 10
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 
@@ -44,6 +46,7 @@ Who = Annotated[
     str,
     Field(max_length=_LONGEST_NAME, description="The annotator, where nobody logs in."),
 ]
+_NO_TEXT = BeforeValidator(lambda value: "" if value is None else value)
 Conditions = Annotated[list[Text], Field(max_length=_MOST_CONDITIONS)]
 
 
@@ -76,6 +79,34 @@ class PageFilter(RowQuery):
     holds: Annotated[Conditions, BeforeValidator(lambda value: value or [])] = []
     text: Annotated[Text, BeforeValidator(lambda value: value or "")] = ""
     where: Annotated[Conditions, BeforeValidator(lambda value: value or [])] = []
+
+
+class SearchPart(BaseModel):
+    """A search by words or by a picture, beside a filter; see `services/search.py`.
+
+    Attributes:
+        words: What is on the images.
+        like: Name of a picture that was handed in.
+        by: Spec of the features to search in.
+        nearest: How many of the most similar to keep.
+    """
+
+    words: Annotated[str, Field(max_length=MOST_CHARACTERS), _NO_TEXT] = ""
+    like: Annotated[str, Field(max_length=_LONGEST_KEY), _NO_TEXT] = ""
+    by: Annotated[str, Field(max_length=_LONGEST_SPEC), _NO_TEXT] = ""
+    nearest: MaybeWhole = None
+
+    def query(self) -> SearchQuery:
+        """As the services take it.
+
+        Raises:
+            SettingError: Words and a picture are both given, or a value is out of range.
+        """
+        return SearchQuery(self.words, self.like, self.by, self.nearest)
+
+
+class PageSearch(PageFilter, SearchPart):
+    """A filter with a search beside it, as a page holds it."""
 
 
 class PairQuery(BaseModel):

@@ -21,6 +21,7 @@ from cad_studio.ui import (
     loop_routes,
     pair_routes,
     picture_routes,
+    search_routes,
     studio_routes,
     training_routes,
 )
@@ -35,6 +36,7 @@ _ROUTERS = (  # what is asked for most is looked for first
     studio_routes.router,
     pair_routes.router,
     dataset_routes.router,
+    search_routes.router,
     loop_routes.router,
     training_routes.router,
     diagnosis_routes.router,

@@ -171,6 +171,7 @@ class RowsView(TypedDict):
     Attributes:
         total: Samples that the filter lets through.
         candidates: The set of each as it is now, as class indices.
+        similarity: Cosine of each with what is searched for; None without a search.
     """
 
     total: int
@@ -178,6 +179,7 @@ class RowsView(TypedDict):
     rows: list[int]
     ids: list[str]
     candidates: list[list[int]]
+    similarity: list[float] | None
     sprite: SpriteView | None
 
 

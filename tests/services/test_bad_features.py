@@ -17,6 +17,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.extractors import _chunked
 from cad_studio.services.container import Services
 from tests.extractors.tiny_models import save_tiny_vit
+from tests.services.small import save, sets, store
 from tests.services.test_heads import head_run
 from tests.services.test_training import N_TEST, N_TRAIN, pictures
 
@@ -161,3 +162,24 @@ def test_an_extraction_that_was_stopped_stores_nothing_and_goes_on(services, tmp
 def test_a_queue_by_features_that_are_none_is_told(services):
     with pytest.raises(SettingError, match="not a known feature extractor"):
         services.queues.open(NAME, "typical", settings={"features": "eyes"})
+
+
+def test_images_of_one_colour_each_get_features_that_tell_them_apart(tmp_path):
+    """They have no gradients, so `best` chose features that could not be extracted."""
+    services = Services(AppConfig(tmp_path / "project"))
+    shades = np.linspace(0, 255, 12).astype(np.uint8)
+    images = np.broadcast_to(shades[:, None, None], (12, 8, 8)).copy()
+    candidates = sets(12, 3, np.arange(12) % 3, 1)
+    store(services, save(tmp_path / "flat.npz", images=images, candidates=candidates), name="flat")
+    with pytest.raises(DatasetFormatError, match=r"vectors of hog are equal.*Choose another"):
+        services.mining.extract("flat", "hog", Silent())
+    assert services.mining.best_features("flat") == "pixels"
+    queue = services.queues.open("flat", "least-certain", "ann")
+    (item, *_) = services.queues.take("flat", queue.id, "ann")
+    card = services.cards.of_item("flat", item, "ann")
+    assert card["sides"][0]["neighbours"]["features"] == "pixels"
+    assert card["sides"][0]["neighbours"]["rows"]
+    images[0, 0, 0] = 99  # one edge is enough for gradients
+    store(services, save(tmp_path / "edge.npz", images=images, candidates=candidates), name="edge")
+    assert services.mining.best_features("edge") == "hog"
+    services.close()

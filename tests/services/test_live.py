@@ -1,5 +1,6 @@
 """Live answers: renewed after a few, taken back by undo, and blind where answers are hidden."""
 
+import threading
 import time
 from contextlib import suppress
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from cad_studio.config import AppConfig
-from cad_studio.core.errors import RecordNotFoundError
+from cad_studio.core.errors import NotReadyError, RecordNotFoundError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.live_belief import SURE
 from cad_studio.services import beliefs
@@ -142,3 +143,47 @@ def test_a_queue_ranks_anew_what_nobody_was_handed_and_nothing_else(services, or
     assert not {item.row for item in after} & set(ahead[:6])
     assert len({item.row for item in after}) == len(after)
     assert len({item.position for item in after}) == len(after)
+
+
+def test_the_first_belief_of_very_many_samples_is_made_beside_and_said(services, monkeypatch):
+    """It was made inside the request: a page of a million samples hung for as long."""
+    patient = exact(services).belief.toarray()
+    monkeypatch.setattr(beliefs, "RENEWED_AT_ONCE", 10)
+    may_end = threading.Event()
+    factor = beliefs.RidgeHead
+
+    def slow(features, progress):
+        progress.report(0.5, "")
+        assert may_end.wait(30)
+        return factor(features)
+
+    monkeypatch.setattr(beliefs, "RidgeHead", slow)
+    again = Services(services.config)
+    again.beliefs.is_patient = False  # as in a window
+    features = again.beliefs.features(NAME)
+    with pytest.raises(NotReadyError, match=r"confidence of \d+ samples is being worked out"):
+        again.beliefs.standing(NAME, features, Silent())
+    while "25%" not in (told := again.live.standing(NAME, "anna"))["says"]:
+        time.sleep(0.01)
+    assert (told["is_ready"], told["is_renewing"]) == (False, True)
+    # what a page may ask meanwhile is answered, in words or without what is not known
+    queue = again.queues.open(NAME, "least-certain", "anna")
+    with pytest.raises(NotReadyError, match="It is here in a moment"):
+        again.queues.take(NAME, queue.id, "anna")
+    with pytest.raises(NotReadyError):
+        again.suggestions.of(NAME, 0, "anna")
+    may_end.set()
+    deadline = time.monotonic() + 30
+    while not (told := again.live.standing(NAME, "anna"))["is_ready"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(again.queues.take(NAME, queue.id, "anna")) > 0
+    np.testing.assert_allclose(
+        again.beliefs.belief(NAME, features, Silent()).toarray(), patient, atol=1e-5
+    )
+    again.close()
+
+
+def test_the_command_line_waits_for_the_first_belief(services, monkeypatch):
+    monkeypatch.setattr(beliefs, "RENEWED_AT_ONCE", 10)
+    assert exact(services).belief.shape[0] == len(services.datasets.load(NAME))

@@ -113,7 +113,7 @@ function rowsOf(query, key, fits, what, expected) {
 function filterOf(query, number) {
   const filter = {};
   if (query.getAll('holds').length) filter.holds = query.getAll('holds');
-  for (const key of ['size', 'split', 'text']) if (query.get(key)) filter[key] = query.get(key);
+  for (const key of ['size', 'split', 'text', 'words', 'like', 'by', 'nearest']) if (query.get(key)) filter[key] = query.get(key);
   if (number('since')) filter.since = number('since');
   return filter;
 }

@@ -18,7 +18,7 @@ export function chooser({orders, queues, canAct, onOrder}) {
 
 export const filling = () => h('div.skeleton.tall');
 
-export const waiting = () => empty('Finding neighbours', 'This queue looks at the neighbours of every sample, which takes a while the first time. It opens by itself when they are found.');
+export const waiting = words => (words ? empty('Working out the confidence', words) : empty('Finding neighbours', 'This queue looks at the neighbours of every sample, which takes a while the first time. It opens by itself when they are found.'));
 
 export const noDataset = () => empty('This project holds no dataset', 'Import one on the Dataset page; its samples are annotated here.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset'));
 

@@ -24,7 +24,13 @@ export function createLive({ask, onRenewed}) {
     since = 0;
     let found = null;
     try { found = await ask({since: last?.action, idle}); } catch { since += answers; return; }
-    if (mine !== generation || !found.is_ready) return;
+    if (mine !== generation) return;
+    if (!found.is_ready) {  // the first belief of very many samples is being made
+      element.hidden = !found.says;
+      fill(element, found.says);
+      if (found.is_renewing) timer = setTimeout(() => renew(idle), AGAIN_MS);
+      return;
+    }
     const isNews = last && found.action !== last.action;
     element.hidden = false;
     element.dataset.action = found.action;

@@ -94,8 +94,8 @@ export function createOpening({desk, stage, page, live, bar, drawSide}) {
         h('div.actions', {}, bar.undo, bar.redo));
       page.dataset.shown = 'done';
     },
-    waits() {
-      stage.bare('Annotate', blank.waiting());
+    waits(words) {
+      stage.bare('Annotate', blank.waiting(words));
       page.dataset.shown = 'waiting';
     },
     none() {

@@ -46,7 +46,7 @@ export function mount({element, server}) {
     hasUnsaved: () => desk.decisions.pending, settled: () => desk.decisions.settled(),
     image: row => imageOf(state.dataset, current().version, row),
     onShow: () => later.shown(), onQueue: () => later.side.draw(), onEnd: hadSome => later.opening.finished(hadSome),
-    onWait: () => { later.opening.waits(); refresh(); }, onRefusal: words => toast(words, 'error'),
+    onWait: words => { later.opening.waits(words); refresh(); }, onRefusal: words => toast(words, 'error'),
   });
   const loading = createLoading(desk, page, later);
   desk.trial = createTrial({path: desk.path, onRecent: list => later.side.recent(list), onSteps: loading.steps});

@@ -3,6 +3,7 @@
 import {h, fill, count} from './dom.js';
 import {keyOf, shownKey} from './annotate_keys.js';
 import {current, state} from './store.js';
+import {createWordsSuggest} from './words_suggest.js';
 
 /** What is asked. */
 function questionOf(card, names) {
@@ -43,7 +44,8 @@ export function createStage({page, main, desk, viewer, bar, notes, live, saved, 
   const pills = h('div.pills');
   const why = h('p.why');
   const head = h('div.tools', {}, title, pills, h('span.grow'), ...bar.tools, saved.element);
-  const parts = [head, viewer.element, why, live.element];
+  const byWords = createWordsSuggest('annotate');
+  const parts = [head, viewer.element, why, byWords.element, live.element];
   viewer.element.querySelector('.cards').after(bar.actions, notes.element);
 
   function setOut() {
@@ -68,6 +70,7 @@ export function createStage({page, main, desk, viewer, bar, notes, live, saved, 
       const card = desk.card();
       if (main.firstChild !== head) setOut();
       drawCard(card);
+      byWords.show(state.dataset, card.sides[side].row, overview.class_names);
       title.textContent = questionOf(card, overview.class_names);
       fill(pills, ...pillsOf(card));
       all.hidden = !trail.queue?.settings?.selection;

@@ -3,11 +3,12 @@
 import {load} from './sprite.js';
 
 const AHEAD = 8;
+const AGAIN_MS = 1500;
 
 /**
  * `take(queue, count)` asks for the next cards, `hasUnsaved()` says whether answers are still on their way,
  * `settled()` waits for them, `image(row)` is an address. Told of what happens: `onShow(card)` at another card, `onQueue(queue)` of its counts,
- * `onEnd()` when nothing is left, `onWait()` while neighbours are being found, `onRefusal(words)`.
+ * `onEnd()` when nothing is left, `onWait(words)` while neighbours are being found, or what the words say, `onRefusal(words)`.
  */
 export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, onEnd, onWait, onRefusal}) {
   let queue = null;
@@ -27,7 +28,12 @@ export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, 
     const mine = queue.id;
     const isEarly = hasUnsaved();  // what is answered here may still be open there, and come once more
     taking = (async () => {
-      const answer = await take(mine, AHEAD + 2);
+      let answer = await take(mine, AHEAD + 2);
+      while (answer.waits && queue?.id === mine) {  // the first confidence of very many samples is made beside
+        onWait(answer.waits);
+        await new Promise(done => setTimeout(done, AGAIN_MS));
+        answer = await take(mine, AHEAD + 2);
+      }
       if (!queue || queue.id !== mine) return;
       if (answer.error) { onRefusal(answer.error); more = false; return; }
       if (answer.job) { more = false; isWaiting = true; onWait(); return; }

@@ -119,14 +119,14 @@ function createActs(server, about, mount) {
 export function mount({element, server}) {
   let about = null, key = '';
   const place = element.querySelector('.mount');
-  const samples = createSamples({filter, onShown: now => { page.dataset.shown = now; }});
+  const samples = createSamples({server, filter, onShown: now => { page.dataset.shown = now; }});
   const side = createSide(filter);
   const facts = createFacts(createActs(server, () => about, place));
   const checked = createChecked();
   const editing = createEditing(server, () => about, () => { samples.forget(); refresh(); drawDataset(); });
   const tools = createTools({samples, editing, about: () => about});
   const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: samples.step});
-  const parts = [tools.elements[0], createReports(), tools.elements[1], samples.body];
+  const parts = [tools.elements[0], createReports(), tools.elements[1], samples.search, samples.body];
   const main = h('section.main', {}, ...parts);
   const page = h('div.page.dataset-page', {}, h('aside.side', {}, facts.element, checked.element, ...side.elements), main, instance.element);
   fill(place, page, ...Object.values(editing).map(each => each.element));

@@ -3,6 +3,7 @@
 import {h, fill, count, counted, debounced, empty} from './dom.js';
 import {conditionText, createFieldFilter} from './dataset_fields.js';
 import {createGrid} from './grid.js';
+import {createSearchBar} from './search_bar.js';
 import {load} from './sprite.js';
 import {change, read, state, tell} from './store.js';
 
@@ -11,8 +12,8 @@ const MOST_KEPT = 6;
 
 /** What is filtered by, in words. */
 export function filterName() {
-  const {holds = [], where = [], size, split, text} = state.filter;
-  const words = [...(holds || []), ...(where || []).map(conditionText), size ? `${size} candidates` : '', split || '', text || ''];
+  const {holds = [], where = [], size, split, text, words: searched, like} = state.filter;
+  const words = [...(holds || []), ...(where || []).map(conditionText), size ? `${size} candidates` : '', split || '', text || '', searched || (like ? 'like a picture' : '')];
   return words.filter(Boolean).join(', ') || 'All samples';
 }
 
@@ -96,7 +97,7 @@ function createTurner(goTo) {
 }
 
 /** Pages of samples, those asked for last kept, with their sheet of thumbnails. */
-function createPages() {
+function createPages(searching) {
   let kept = new Map();
   return {
     forget() { kept = new Map(); },
@@ -104,6 +105,7 @@ function createPages() {
       const key = JSON.stringify([state.dataset, about?.version, state.filter, offset]);
       if (!kept.has(key)) {
         const query = {...state.filter, offset, limit: PAGE};
+        await searching.ready(state.filter, signal);
         const found = await read(`/datasets/${encodeURIComponent(state.dataset)}/rows`, query, signal);
         await load(found.sprite);
         kept.set(key, found);
@@ -118,7 +120,7 @@ function createPages() {
  * The list of samples: its parts, and how they are drawn. `filter(patch)` changes the filter, null
  * takes all of it away; `onShown(key)` is told what is on the screen.
  */
-export function createSamples({filter, onShown}) {
+export function createSamples({server, filter, onShown}) {
   let about = null, shown = null, stop = null;
   const total = h('h1', {id: 'dataset-total', 'aria-live': 'polite'});
   const pills = h('div.pills');
@@ -127,7 +129,8 @@ export function createSamples({filter, onShown}) {
   const turner = createTurner(goTo);
   const grid = createGrid(row => change({instance: row}));
   const body = h('div.scroll', {}, grid.element);
-  const pages = createPages();
+  const searching = createSearchBar({server, filter});
+  const pages = createPages(searching);
   const offset = () => state.sheet * PAGE;
   const none = () => empty('No samples match', 'Loosen the filter, or start from all samples again.',
     h('button.btn', {type: 'button', on: {click: () => filter(null)}}, 'Clear filter'));
@@ -153,7 +156,10 @@ export function createSamples({filter, onShown}) {
       drawTools();
       onShown(`${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset()}`);
       if (offset() + PAGE < found.total) pages.get(about, offset() + PAGE).catch(() => {});
-    } catch (error) { tell(error); }
+    } catch (error) {
+      tell(error);
+      if (state.filter.words || state.filter.like) searching.refused(error, body);
+    }
   }
 
   function drawTools() {
@@ -161,7 +167,8 @@ export function createSamples({filter, onShown}) {
     total.textContent = any ? `${count(shown.total)} of ${count(about.n)} samples` : counted(about.n, 'sample');
     clear.hidden = !any;
     turner.show(shown.total);
-    fill(pills, ...pillsOf(filter));
+    searching.draw(state.filter);
+    fill(pills, searching.pill(state.filter), ...pillsOf(filter));
     pickers.mark();
   }
 
@@ -179,7 +186,7 @@ export function createSamples({filter, onShown}) {
   }
 
   return {
-    head: [total, pills, clear], pickers: pickers.elements, turner: turner.element, body,
+    head: [total, pills, clear], pickers: pickers.elements, turner: turner.element, search: searching.element, body,
     draw, step, goTo, forget: pages.forget,
     select: row => grid.select(row),
     total: () => shown?.total || 0,
@@ -187,7 +194,9 @@ export function createSamples({filter, onShown}) {
     show(found) {
       about = found;
       shown = null;
-      if (found) pickers.show(found);
+      if (!found) return;
+      pickers.show(found);
+      searching.show(found);
     },
   };
 }

@@ -6,6 +6,7 @@ import {createMapCard} from './map_card.js';
 import {colouringBy, cutColumns} from './map_colours.js';
 import {createLayouts} from './map_layouts.js';
 import {createLegend} from './map_legend.js';
+import {createMapSearch} from './map_search.js';
 import {createScatter} from './scatter.js';
 import {load} from './sprite.js';
 import {current, read, readBytes, state, tell} from './store.js';
@@ -158,7 +159,8 @@ export function createMapView(shared) {
   const buttons = createButtons(maps, () => { isBeside = !isBeside; draw(); });
   const list = h('button.quiet', {type: 'button', id: 'map-list', on: {click: listShown}}, 'Select what is shown');
   const holder = h('div.maps', {}, ...maps.map(map => map.box));
-  const tools = h('div.row.map-tools', {}, ...layouts.elements, h('span.grow'), colours.element, ...buttons.elements);
+  const words = createMapSearch((rows, found) => shared.select(rows, found));
+  const tools = h('div.row.map-tools', {}, ...layouts.elements, h('span.grow'), words.element, colours.element, ...buttons.elements);
   const element = h('div.map-view', {}, tools, holder, h('div.row.legend-row', {}, legend.element, apart.element, list), probe);
   const places = () => (isBeside ? [0, 1] : [0]);
   maps[0].box.append(card.element);
@@ -166,6 +168,7 @@ export function createMapView(shared) {
   async function draw() {
     if (element.hidden || !shared.about) return;
     const turn = ++turns;
+    words.show();
     const {run, against} = shared.chosen;
     setOut(against);
     layouts.offer(run);

@@ -5,7 +5,7 @@ import {squares} from './chips.js';
 import {thumbnail} from './sprite.js';
 
 /**
- * A grid that owns its element. `show(page, names)` draws {rows, ids, candidates, sprite};
+ * A grid that owns its element. `show(page, names)` draws {rows, ids, candidates, sprite, similarity};
  * `select(row)` marks a tile; onPick(row) is called on click, Enter or arrow keys.
  */
 export function createGrid(onPick) {
@@ -36,7 +36,8 @@ export function createGrid(onPick) {
         title: page.ids[position],
         'aria-label': `${page.ids[position]}, ${counted(page.candidates[position].length, 'candidate')}: `
           + page.candidates[position].map(index => names[index]).join(', '),
-      }, thumbnail(page.sprite, position), squares(page.candidates[position], names, 5))));
+      }, thumbnail(page.sprite, position), squares(page.candidates[position], names, 5),
+      page.similarity ? h('span.num.similarity', {title: 'Cosine with what is searched for'}, page.similarity[position].toFixed(3)) : null)));
       element.dataset.first = rows.length ? rows[0] : '';
     },
     select(row) {

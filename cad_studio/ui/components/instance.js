@@ -6,10 +6,12 @@ import {createDecider} from './decider.js';
 import {ownFields} from './dataset_fields.js';
 import {picture} from './picture.js';
 import {bindKeys, change, open, read, tell} from './store.js';
+import {createWordsSuggest} from './words_suggest.js';
 
 /** A panel that owns its element; show(name, version, row, names) fills it, onClose hides it. */
 export function createInstancePanel({onClose, onStep}) {
   const element = h('aside.instance', {'aria-label': 'Chosen sample', hidden: true});
+  const suggested = createWordsSuggest('instance');
   let asked = 0;
   let shown = null;
   let revealed = false;
@@ -63,12 +65,13 @@ export function createInstancePanel({onClose, onStep}) {
     };
     paintChips();
     decider.show([row]);
+    suggested.show(name, row, names);
     fill(element, 
       h('div.row', {}, h('b.id.grow', {title: found.id}, found.id),
         h('button.quiet', {type: 'button', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc'))),
       picture(name, version, row, `Sample ${found.id}`),
       h('div.row', {}, title, h('span.num', {}, `split ${found.split}`)),
-      candidates, decider.element,
+      candidates, decider.element, suggested.element,
       found.votes.length ? votes(found.votes, names) : null,
       ownFields(found),
       h('div.row', {},

@@ -747,6 +747,7 @@ interface NearView {
   rows: number[];
   similarity: number[];
   candidates: number[][];
+  recall: number | null;
   sprite: SpriteView | null;
 }
 
@@ -927,6 +928,7 @@ interface RowsView {
   rows: number[];
   ids: string[];
   candidates: number[][];
+  similarity: number[] | null;
   sprite: SpriteView | null;
 }
 
@@ -1017,6 +1019,26 @@ interface SampleAnswerView {
   believed: number;
   top: number[][];
   neighbours: DiagnosedNearView;
+}
+
+interface SearchFoundView {
+  features: string;
+  rows: number[];
+  ids: string[];
+  similarity: number[];
+}
+
+interface SearchStateView {
+  is_ready: boolean;
+  features: string;
+  says: string;
+}
+
+interface SearchView {
+  words: string[];
+  pictures: string[];
+  how: string;
+  state: SearchStateView | null;
 }
 
 interface SelectionView {
@@ -1158,6 +1180,12 @@ interface StepView {
   item: (number | null)[] | null;
 }
 
+interface SuggestedView {
+  class: number;
+  share: number;
+  prompt: string;
+}
+
 interface SuggestionsView {
   belief: Record<string, number>;
   features: string;
@@ -1259,6 +1287,13 @@ interface VoteView {
   weight: number;
 }
 
+interface ZeroShotView {
+  is_ready: boolean;
+  says: string;
+  features: string;
+  classes: SuggestedView[];
+}
+
 type Answer<Path extends string> =
   Path extends `/datasets/${string}/minings/${string}/agreement/${string}` ? MiningAgreementView :
   Path extends `/datasets/${string}/minings/${string}/pair/${string}` ? PairView :
@@ -1271,7 +1306,9 @@ type Answer<Path extends string> =
   Path extends `/annotate/${string}/trial/worth` ? TrialWorthView :
   Path extends `/augment/sets/${string}/gallery` ? GalleryView :
   Path extends `/datasets/${string}/neighbours/${string}` ? NearView :
+  Path extends `/datasets/${string}/search/rows` ? SearchFoundView :
   Path extends `/annotate/${string}/selections` ? SelectionsView :
+  Path extends `/datasets/${string}/zero-shot/${string}` ? ZeroShotView :
   Path extends `/diagnosis/${string}/instance/${string}` ? DiagnosedSampleView :
   Path extends `/training/runs/${string}/usage` ? UsageView :
   Path extends `/annotate/${string}/agreement` ? AgreementView :
@@ -1290,6 +1327,7 @@ type Answer<Path extends string> =
   Path extends `/diagnosis/${string}/pair/${string}` ? DiagnosedPairView :
   Path extends `/diagnosis/${string}/slices` ? SlicesView :
   Path extends `/augment/${string}/prompts` ? PromptsView :
+  Path extends `/datasets/${string}/search` ? SearchView :
   Path extends `/diagnosis/${string}/apart` ? CameApartView :
   Path extends `/diagnosis/${string}/tiles` ? TilesView :
   Path extends `/annotate/${string}/trial` ? TrialView :

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import NotReadyError, SettingError
 from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.pairs import PairFilter
@@ -16,8 +16,9 @@ from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.deciding import deciding
+from cad_studio.ui.division_actions import chosen_rows
 from cad_studio.ui.errors import answers_errors
-from cad_studio.ui.requests import Asked, MaybeBlank, OfDataset, PageFilter, Whole, read_request
+from cad_studio.ui.requests import Asked, MaybeBlank, OfDataset, PageSearch, Whole, read_request
 from cad_studio.ui.tabs._base import TABS, Tab
 
 _LARGEST_TEXT = 64 * 2**20
@@ -73,7 +74,7 @@ class Selecting(Annotating):
     """
 
     rows: Rows | None = None
-    filter: PageFilter | None = None
+    filter: PageSearch | None = None
     cell: Cell | None = None
     title: MaybeBlank = ""
     source: str = "rows"
@@ -134,7 +135,10 @@ def _of_queues(services: Services) -> list[Action]:
         if not services.queues.is_ready(name, queue):
             features = queue.settings["features"]
             return {"job": _preparing(services, name, features)}
-        items = services.queues.take(name, queue.id, who, asked.count)
+        try:
+            items = services.queues.take(name, queue.id, who, asked.count)
+        except NotReadyError as error:
+            return {"waits": str(error)}
         cards = [painted(services, name, services.cards.of_item(name, item, who)) for item in items]
         return {"cards": cards, "queue": services.queues.describe(queue, who)}
 
@@ -224,7 +228,7 @@ def _chosen_rows(services: Services, asked: Selecting) -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
     name = asked.dataset
     if asked.filter is not None:
-        return services.datasets.rows(name, asked.filter.filter()).tolist()
+        return chosen_rows(services, name, asked.filter)
     if asked.cell is not None:
         cell = asked.cell
         classes = (cell.classes[0], cell.classes[1]) if cell.classes else None

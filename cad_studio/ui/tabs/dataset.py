@@ -20,6 +20,7 @@ from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.import_choices import ImportChoices
 from cad_studio.ui.requests import Asked, Named
+from cad_studio.ui.search_actions import search_actions
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
@@ -35,7 +36,8 @@ def build(services: Services) -> None:
     def check(_asked: Asked) -> dict[str, Any]:
         return services.verifying.submit()
 
-    viewer("dataset_page", "dataset-page", [remove, check, *division_actions(services)])
+    actions = [*division_actions(services), *search_actions(services)]
+    viewer("dataset_page", "dataset-page", [remove, check, *actions])
     _import_form(services)
     _synthesis_form(services)
     _export_form(services)
