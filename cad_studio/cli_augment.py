@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.cli_training import open_sample, setting_value
-from cad_studio.command_line import Cluster, Json, Line, opened, run_as_job, show
+from cad_studio.command_line import (
+    Cluster,
+    Json,
+    Line,
+    opened,
+    require_foreground,
+    run_as_job,
+    show,
+)
 from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
 from cad_studio.services.augmentation import AugmentRequest
@@ -62,6 +70,7 @@ def augment(
     as_json: Json = False,
 ) -> None:
     """Make class-specific edits and store them for training; what is there is not made again."""
+    require_foreground(background)
     request = AugmentRequest(
         dataset, editor, _settings(changes or []),
         {"budget": budget, "top": top, "limit": limit, "max_seconds": seconds}, judge,

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cad_studio.command_line import Cluster, Json, Line, opened, run, run_as_job, show
+from cad_studio.command_line import (
+    Cluster,
+    Json,
+    Line,
+    opened,
+    require_foreground,
+    run,
+    run_as_job,
+    show,
+)
 from cad_studio.core.errors import JobCancelled, SettingError, closest
 from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
@@ -65,6 +74,14 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network on the candidate sets of a dataset."""
+    require_foreground(background)
+    if cluster and not over:
+        raise SettingError(
+            "--cluster trains the runs of --over side by side; one run is trained on this machine. "
+            "Leave it out, or take the run elsewhere: python -m cad_studio run pack."
+        )
+    if over and int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise SettingError("--over trains one run a device; leave out what launches several.")
     given = {"epochs": epochs, "seed": seed}
     request = make_request(
         dataset, method, backbone, features, preset, changes or [], name,
@@ -98,23 +115,16 @@ def _train_group(
     as_json: bool,
 ) -> None:
     open_sample(services, request.dataset, line)
-    group, runs = services.groups.create(request, over)
-    title, arguments = f"Train the {len(runs)} runs of {group}", {"runs": runs}
     if background:
-        job = services.jobs.submit("train-group", title, arguments)
-        services.groups.attach(runs, job.id)
-        found = {"group": group, "runs": runs, "job": job.id}
-        show(
-            found,
-            as_json,
-            lambda r: f"Left to job {job.id}: python -m cad_studio jobs show {job.id}",
-        )
+        show(services.groups.submit(request, over), as_json, _group_background_text)
         return
+    group, runs = services.groups.create(request, over)
 
     def attach(job: Job) -> None:
         services.groups.attach(runs, job.id)
 
-    result = run_as_job(services, "train-group", title, arguments, line, attach)
+    title = services.groups.title(group, runs)
+    result = run_as_job(services, "train-group", title, {"runs": runs}, line, attach)
     line.clear()
     show(result, as_json, group_text)
 
@@ -295,6 +305,14 @@ def _background_text(started: dict[str, Any]) -> str:
     job = started["job"]
     return (
         f"Run {started['run']} is left to job {job}. Follow it: "
+        f"python -m cad_studio jobs show {job}"
+    )
+
+
+def _group_background_text(started: dict[str, Any]) -> str:
+    job = started["job"]
+    return (
+        f"The {len(started['runs'])} runs of {started['group']} are left to job {job}. Follow it: "
         f"python -m cad_studio jobs show {job}"
     )
 

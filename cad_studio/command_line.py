@@ -14,6 +14,7 @@ import typer
 
 from cad_studio.cluster.joining import check_address
 from cad_studio.config import cluster_of, read_config
+from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
@@ -51,6 +52,19 @@ def choose_project(project: Path | None) -> None:
     """Say which project the command is about; None is the default one."""
     global _project, _cluster
     _project, _cluster = project, None
+
+
+def require_foreground(background: bool) -> None:
+    """Refuse `--cluster` for what another process is going to do.
+
+    Raises:
+        SettingError: It is given, and the work is left to a job in the background.
+    """
+    if background and _cluster is not None:
+        raise SettingError(
+            "A job in the background takes the cluster that CAD_CLUSTER names where it is run. "
+            "Leave out --cluster or --background."
+        )
 
 
 def project_folder() -> Path:

@@ -136,7 +136,7 @@ class Services:
             self.sets, self.access,
         )  # fmt: skip
         self.groups = GroupService(
-            self.project, self.runs, self.training, self.travel, self.workers
+            self.project, self.runs, self.training, self.travel, self.jobs, self.workers
         )
         self.publishing = PublishingService(self.runs, self.access)
         self.annotation = AnnotationService(self.project, self.datasets, self.sets, self.access)

@@ -15,6 +15,7 @@ from cad_studio.core.figures import RUN_FIGURES
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.records import Run
 from cad_studio.core.workers import Task, Workers
+from cad_studio.services.jobs import JobService
 from cad_studio.services.runs import GROUP, RunService
 from cad_studio.services.training import TrainingRequest, TrainingService
 from cad_studio.services.travelling import TravelService
@@ -36,14 +37,39 @@ class GroupService:
         runs: RunService,
         training: TrainingService,
         travel: TravelService,
+        jobs: JobService,
         workers: Workers,
     ) -> None:
-        """Read and train through the other services; `workers` train."""
+        """Read and train through the others; `jobs` works in the background, `workers` train."""
         self._project = project
         self._runs = runs
         self._training = training
         self._travel = travel
+        self._jobs = jobs
         self._workers = workers
+
+    def submit(self, request: TrainingRequest, over: Iterable[str]) -> dict[str, Any]:
+        """Train a group in the background.
+
+        Returns:
+            `group`, its name, and `runs` and `job`, their numbers.
+
+        Raises:
+            ReadOnlyError: Nothing may be changed here.
+            SettingError: As `create`, or too many jobs wait.
+        """
+        group, runs = self.create(request, over)
+        try:
+            job = self._jobs.submit("train-group", self.title(group, runs), {"runs": runs})
+        except CadStudioError:
+            self._project.runs.delete(runs)
+            raise
+        self.attach(runs, job.id)
+        return {"group": group, "runs": runs, "job": job.id}
+
+    def title(self, group: str, run_ids: list[int]) -> str:
+        """What the job that trains a group is called."""
+        return f"Train the {len(run_ids)} runs of {group}"
 
     def create(self, request: TrainingRequest, over: Iterable[str]) -> tuple[str, list[int]]:
         """Write down a run for every combination of some settings.
@@ -69,6 +95,10 @@ class GroupService:
             raise SettingError(
                 f"--over makes {len(combinations):,} runs of this; at most {MOST_RUNS:,} are a "
                 "group. Give fewer values."
+            )
+        if request.name in {found["group"] for found in self.all(request.dataset)}:
+            raise SettingError(
+                f"There is a group {request.name!r} on {request.dataset}. Choose another name."
             )
         made: list[Run] = []
         try:

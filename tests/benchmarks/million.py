@@ -50,7 +50,7 @@ def make(folder, n_samples):
     timed("import", lambda: store(services, file, NAME))
     file.unlink()
     timed("features and cells", lambda: services.mining.extract(NAME, "pixels", Silent()))
-    request = MiningRequest("pixels", MiningConfig(quantile=1e-6, method="ivf"))
+    request = MiningRequest("pixels", MiningConfig(quantile=1e-4, method="ivf"))
     found = timed("search", lambda: services.mining.mine(NAME, request, Silent()))
     print(json.dumps({"pairs": found.n_pairs, "recall_of_search": found.recall}), flush=True)
     timed("neighbours of all", lambda: services.beliefs.graph(NAME, "pixels", Silent()))

@@ -17,7 +17,7 @@ from cad_studio.mining import inverted_file, scan
 from tests.cluster.work import assert_same, make_case, make_pixels, mined
 from tests.extractors.tiny_models import save_tiny_vit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Killer:

@@ -127,6 +127,23 @@ def test_the_commands_train_a_group_and_show_it(services):
     assert "two seeds: runs " in text
     assert "2 of 2 finished, " in text
     assert " ± " in text
-    code, _, told = here(project, "train", "b", "--over", "seed")
-    assert code == 2
-    assert "--over seed: write it as name=values" in told
+    for wrong, words in (
+        (["--over", "seed"], "--over seed: write it as name=values"),
+        (group, "There is a group 'two seeds' on b."),
+        (["--cluster", "local"], "--cluster trains the runs of --over side by side"),
+        (["--over", "seed=1", "--cluster", "local", "--background"], "Leave out --cluster or"),
+    ):
+        code, _, told = here(project, "train", "b", *wrong)
+        assert code == 2
+        assert words in told
+    assert len(services.groups.all()) == len(json_here(project, "runs", "list")["groups"])
+
+
+def test_a_group_is_left_to_a_job_that_its_runs_name(services, monkeypatch):
+    monkeypatch.setattr(services.queue, "wake", lambda: None)  # nobody comes for it
+    monkeypatch.setattr(services.queue, "_start_for_new_job", lambda: None)
+    found = services.groups.submit(TrainingRequest("b", "proden", config=LOOP), ["seed=8,9"])
+    job = services.project.jobs.get(found["job"])
+    assert (job.kind, job.arguments) == ("train-group", {"runs": found["runs"]})
+    assert {services.runs.get(run)["job"] for run in found["runs"]} == {job.id}
+    services.jobs.stop(job.id)
