@@ -192,6 +192,7 @@ class _Connection:
             self._is_over.set()  # whatever comes of it, it is ended then
             raise
         if self._error is not None:
+            self._is_over.set()
             raise _in_words(self._address, self._error) from self._error
 
     def end(self) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cad_studio.services.container import Services
-from cad_studio.ui.errors import refusal
+from cad_studio.ui.errors import route_errors
 from cad_studio.ui.shared_answers import SharedAnswers
 
 CHANGING = {"Cache-Control": "no-store"}
@@ -50,15 +50,7 @@ class Answered(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
-        handler = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except Exception as error:
-                return refusal(error, request.url.path)
-
-        return answered
+        return route_errors(super().get_route_handler())
 
 
 def json_answer(value: object, _view: object = None) -> Response:

@@ -3,11 +3,12 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from cad_studio.core.errors import (
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _UNEXPECTED = "Unexpected error; the details are in the log of the studio."
 
 Arguments = ParamSpec("Arguments")
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
@@ -65,8 +67,20 @@ def answers_errors(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return wrapped
 
 
-def refusal(error: Exception, path: str) -> Response:
-    """What a route answers when it raised: a status and `{"error": words}`."""
+def route_errors(handler: RouteHandler) -> RouteHandler:
+    """Wrap a route: an error becomes a status and `{"error": words}`, a bad request too."""
+
+    @functools.wraps(handler)
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Exception as error:
+            return _refusal(error, request.url.path)
+
+    return wrapped
+
+
+def _refusal(error: Exception, path: str) -> Response:
     if isinstance(error, RequestValidationError):
         return JSONResponse({"error": in_words(error.errors())}, 400)
     if not isinstance(error, CadStudioError):

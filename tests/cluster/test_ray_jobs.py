@@ -16,6 +16,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.services import edit_making
 from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
+from cad_studio.services.training import TrainingRequest
 from tests.cluster.test_ray import Killer, Slow
 from tests.commands import here, json_here
 from tests.services.edited import with_editor
@@ -69,6 +70,19 @@ def test_no_edit_is_lost_or_doubled_when_the_job_is_stopped_and_a_node_is_killed
     there = edits(services, done["set"])
     services.edit_sets.remove(done["set"], False)
     assert edits(services, services.augmentation.make(request, Silent())["set"]) == there
+
+
+def test_runs_of_a_group_are_trained_side_by_side_and_come_back(services, workers, monkeypatch):
+    loop = {"epochs": 1, "batch_size": 16, "threads": 1, "device": "cpu"}
+    found = []
+    for chosen in (services.workers, workers):
+        monkeypatch.setattr(services.groups, "_workers", chosen)
+        _, runs = services.groups.create(TrainingRequest("b", "proden", config=loop), ["seed=0,1"])
+        services.groups.train(runs, lambda run, part: None, Silent())
+        rows = [services.runs.get(run) for run in runs]
+        assert [row["status"] for row in rows] == ["done", "done"]
+        found.append([row["test_accuracy"] for row in rows])
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
 
 
 def test_a_command_works_on_the_cluster_and_its_log_says_so(services, two_nodes):

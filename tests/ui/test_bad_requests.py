@@ -21,6 +21,7 @@ NAMES = [
     "against", "queue", "order", "settings", "title", "overlap", "count", "action", "actions",
     "selection", "number", "filter", "cell", "format", "file_name", "text", "config", "budget",
     "editor", "set", "stale", "descriptions", "template", "threshold", "tag", "path", "method",
+    "content", "by",
 ]  # fmt: skip
 
 

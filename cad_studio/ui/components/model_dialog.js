@@ -10,14 +10,14 @@ const megabytes = bytes => `${Math.round(bytes / 1e6)} MB`;
 export function modelDialog(server) {
   const why = h('p');
   const list = h('div.body', {id: 'models-offered'});
-  const element = h('dialog.sheet', {'aria-label': 'Features to search in', id: 'model-dialog'}, h('h1', {}, 'Features to search in'), why, list,
+  const element = h('dialog.sheet', {'aria-label': 'Networks to begin with', id: 'model-dialog'}, h('h1', {}, 'Networks to begin with'), why, list,
     h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => element.close()}}, 'Close')));
 
   async function extract(name, spec) {
     const answer = await server.extract_features({name, features: spec});
     if (answer.error) { toast(answer.error, 'error'); return; }
     element.close();
-    toast(`The features are being extracted. Search by words is here when that is done.`);
+    toast('The network is fetched and the features are extracted; the line at the top says how far that is.');
     refresh();
   }
 

@@ -40,7 +40,7 @@ export function createSearchBar({server, filter}) {
   const nearest = h('select', {id: 'dataset-nearest', 'aria-label': 'How many of the most similar', on: {change: () => filter({nearest: nearest.value || null})}},
     h('option', {value: ''}, 'All, by similarity'), ...NEAREST.map(n => h('option', {value: n}, `The nearest ${n}`)));
   const by = h('select', {id: 'dataset-by', 'aria-label': 'Features to search in', on: {change: () => filter({by: by.value || null})}});
-  const get = h('button.btn', {type: 'button', id: 'dataset-get-model', on: {click: () => dialog.open(state.dataset, offers?.how || '')}}, 'Search by words');
+  const get = h('button.btn', {type: 'button', id: 'dataset-get-model', title: 'A pre-trained network gives better neighbours, and search by words', on: {click: () => dialog.open(state.dataset, offers?.how || '')}}, 'Get a network to search with');
   const says = h('span.quiet-text', {id: 'dataset-search-says', role: 'status'});
   const dialog = modelDialog(server);
   const element = h('div.tools.searching', {hidden: true}, words, get, drop, picture, by, nearest, says, dialog.element);
