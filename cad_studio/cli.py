@@ -24,10 +24,10 @@ from cad_studio.cli_words import description_text, preview_text, synthesis_text
 from cad_studio.command_line import Cluster, Json, Line, Name, choose_project, opened, run, show
 from cad_studio.config import prepare
 from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
-from cad_studio.services.export_formats import formats_of
-from cad_studio.services.import_texts import columns_in, names_in, options_from_json
-from cad_studio.services.importing import resolved_source
-from cad_studio.services.sample_building import build_sample
+from cad_studio.services.datasets.export_formats import formats_of
+from cad_studio.services.datasets.import_texts import columns_in, names_in, options_from_json
+from cad_studio.services.datasets.importing import resolved_source
+from cad_studio.services.datasets.sample_building import build_sample
 
 app = typer.Typer(
     name="cad_studio",

@@ -11,10 +11,10 @@ import typer
 from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
-from cad_studio.services.action_requests import ActionRequest
-from cad_studio.services.datasets import class_index
-from cad_studio.services.export_formats import formats_of
-from cad_studio.services.simulation import SimulationConfig
+from cad_studio.services.annotation.action_requests import ActionRequest
+from cad_studio.services.annotation.simulation import SimulationConfig
+from cad_studio.services.datasets.datasets import class_index
+from cad_studio.services.datasets.export_formats import formats_of
 
 annotate_app = typer.Typer(help="Annotate, read the log, simulate.", no_args_is_help=True)
 users_app = typer.Typer(help="Who can log in to the window.", no_args_is_help=True)

@@ -18,11 +18,11 @@ from cad_studio.command_line import (
 )
 from cad_studio.core.errors import SettingError
 from cad_studio.core.records import Job
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.edit_plan import BUDGETS
-from cad_studio.services.editors import IN_DOMAIN
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.editors import IN_DOMAIN
+from cad_studio.services.edits.models import EditModelRequest
+from cad_studio.services.edits.plan import BUDGETS
 from cad_studio.services.operations import run_operation
 
 edits_app = typer.Typer(help="The stored edits of the project.", no_args_is_help=True)

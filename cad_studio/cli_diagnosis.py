@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.command_line import Cluster, Json, Line, Name, opened, run, show
-from cad_studio.services.comparison import fixed_and_broken
-from cad_studio.services.report_page import shown
-from cad_studio.services.suspects import told
+from cad_studio.services.diagnosis.comparison import fixed_and_broken
+from cad_studio.services.diagnosis.report_page import shown
+from cad_studio.services.diagnosis.suspects import told
 
 _SHOWN = 5
 

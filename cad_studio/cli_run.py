@@ -10,9 +10,9 @@ import typer
 from cad_studio.cli_training import make_request, open_sample, result_text
 from cad_studio.command_line import Json, Line, opened, run, run_as_job, show
 from cad_studio.core.records import Job
-from cad_studio.services.presets import PRESETS
-from cad_studio.services.sample_runs_building import build_sample_runs
-from cad_studio.services.training_choices import DEFAULT_METHOD
+from cad_studio.services.training.choices import DEFAULT_METHOD
+from cad_studio.services.training.presets import PRESETS
+from cad_studio.services.training.sample_runs_building import build_sample_runs
 
 run_app = typer.Typer(help="A run that is trained on another machine.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ import typer
 
 from cad_studio.command_line import Json, Line, Name, opened, show
 from cad_studio.core.errors import ResourceError
-from cad_studio.services.search import SearchQuery
+from cad_studio.services.datasets.search import SearchQuery
 
 _Features = Annotated[
     str,

@@ -25,9 +25,9 @@ from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
-from cad_studio.services.presets import PRESETS
-from cad_studio.services.training import TrainingRequest
-from cad_studio.services.training_choices import DEFAULT_METHOD
+from cad_studio.services.training.choices import DEFAULT_METHOD
+from cad_studio.services.training.presets import PRESETS
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training.settings import TrainConfig
 
 runs_app = typer.Typer(help="The runs of the project.", no_args_is_help=True)

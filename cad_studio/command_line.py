@@ -133,8 +133,8 @@ def run(
             shows and others wait for. None does it at once, whatever else is at work.
     """
     line = Line()
-    about = "" if kind == "import" else str(arguments.get("name", ""))
-    with opened(about) as services:
+    dataset = "" if kind == "import" else str(arguments.get("name", ""))
+    with opened(dataset) as services:
         try:
             if about is not None:
                 result = run_as_job(services, kind, arguments, line, **about)

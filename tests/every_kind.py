@@ -12,8 +12,8 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.edits.models import EditModelRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from tests.services.annotating import request
 from tests.services.edited import brightness, with_run
 from tests.services.small import save, store

@@ -215,8 +215,12 @@ def test_imports_point_inwards_and_heavy_packages_wait():
         ("ui/tabs/pairs.py", "from cad_studio.store import blobs", "ui imports store"),
         ("ui/tabs/pairs.py", "from .pairs import build", "relative import"),
         ("services/jobs.py", "import gradio as gr", "gradio belongs to ui"),
-        ("services/pairs.py", "from sqlalchemy import text", "sqlalchemy belongs to store"),
-        ("services/pairs.py", "f = lambda: require('faiss', 'x', 'y')", "faiss belongs to mining"),
+        ("services/pairs/pairs.py", "from sqlalchemy import text", "sqlalchemy belongs to store"),
+        (
+            "services/pairs/pairs.py",
+            "f = lambda: require('faiss', 'x', 'y')",
+            "faiss belongs to mining",
+        ),
         ("worker.py", "import typer", "typer belongs to cli"),
         ("store/blobs.py", "def f():\n    import torch", "torch stays out of store"),
         (
@@ -231,7 +235,7 @@ def test_imports_point_inwards_and_heavy_packages_wait():
         ("training/trainer.py", "from cad_studio.store import blobs", "training imports store"),
         ("training/views.py", "import torchvision", "torchvision is imported at start"),
         (
-            "services/training.py",
+            "services/training/training.py",
             "from cad_studio.training.trainer import Trainer",
             "training is imported at start",
         ),
@@ -252,14 +256,17 @@ def test_a_planted_violation_is_found(tmp_path, place, code, problem):
     ("place", "code"),
     [
         ("ui/app.py", "import gradio\nfrom cad_studio import __version__"),
-        ("services/pairs.py", "from cad_studio.mining.pairs import Pairs"),
+        ("services/pairs/pairs.py", "from cad_studio.mining.pairs import Pairs"),
         ("mining/scan.py", "def f():\n    import faiss\n    from cad_studio.mining import pairs"),
         ("annotators/cnn.py", "if TYPE_CHECKING:\n    from torch import nn"),
         ("core/optional.py", "def f():\n    import_module('torch')"),
         ("worker.py", "from cad_studio.services.container import Services"),
         ("training/trainer.py", "import torch\nfrom cad_studio.algorithms._base import Batch"),
-        ("services/training.py", "def f():\n    from cad_studio.training.trainer import Trainer"),
-        ("services/training.py", "from cad_studio.training.settings import TrainConfig"),
+        (
+            "services/training/training.py",
+            "def f():\n    from cad_studio.training.trainer import Trainer",
+        ),
+        ("services/training/training.py", "from cad_studio.training.settings import TrainConfig"),
     ],
 )
 def test_what_is_allowed_passes(tmp_path, place, code):

@@ -12,7 +12,7 @@ from cad_studio.core.errors import CadStudioError, DamageError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.store import blobs as blobs_module
 from cad_studio.store.projects import Project
 from cad_studio.ui.addresses import PREFIX

@@ -2,7 +2,7 @@
 
 To add one: its line here, and how it is computed. Figures of logits and candidate sets alone are
 computed in `training/evaluation.py` (`FROM_SETS`), others of
-an epoch in `training/report.py`, those of a diagnosed run in `services/run_figures.py`.
+an epoch in `training/report.py`, those of a diagnosed run in `services/training/run_figures.py`.
 """
 
 from dataclasses import dataclass

@@ -15,12 +15,12 @@ from cad_studio.core.records import Mining
 from cad_studio.core.settings import settings_to_json
 from cad_studio.interface.run import StudioRun
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.action_requests import ActionRequest
-from cad_studio.services.datasets import check_row
-from cad_studio.services.loaded import LoadedDataset
-from cad_studio.services.pictures import png
-from cad_studio.services.search import SearchQuery
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
+from cad_studio.services.datasets.datasets import check_row
+from cad_studio.services.datasets.loaded import LoadedDataset
+from cad_studio.services.datasets.pictures import png
+from cad_studio.services.datasets.search import SearchQuery
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.views.datasets import DatasetView
 
 if TYPE_CHECKING:

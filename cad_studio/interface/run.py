@@ -20,7 +20,7 @@ from cad_studio.views.training import RunView
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
-    from cad_studio.services.answers import Predictions
+    from cad_studio.services.diagnosis.answers import Predictions
 
 _POLL_SECONDS = 0.5
 

@@ -109,7 +109,7 @@ class Studio:
             DatasetFormatError: The source is not what its format asks for.
         """
         from cad_studio.datasets._base import ReadOptions
-        from cad_studio.services.importing import resolved_source
+        from cad_studio.services.datasets.importing import resolved_source
 
         for key in options:
             if key not in ReadOptions.__dataclass_fields__:

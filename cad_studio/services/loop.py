@@ -14,15 +14,15 @@ from cad_studio.core.errors import NotAllowedError, RecordNotFoundError, Setting
 from cad_studio.core.records import Dataset, Mining
 from cad_studio.core.settings import settings_to_json
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.annotated_sets import AnnotatedSets
-from cad_studio.services.datasets import DatasetService
-from cad_studio.services.diagnosis import Diagnosis
+from cad_studio.services.annotation.annotated_sets import AnnotatedSets
+from cad_studio.services.datasets.datasets import DatasetService
+from cad_studio.services.diagnosis.diagnosis import Diagnosis
+from cad_studio.services.diagnosis.suspects import told
 from cad_studio.services.jobs import JobService
-from cad_studio.services.mining import MiningService
-from cad_studio.services.pairs import PairFilter, PairService
-from cad_studio.services.runs import RunService
-from cad_studio.services.suspects import told
-from cad_studio.services.training import TrainingRequest, TrainingService
+from cad_studio.services.pairs.mining import MiningService
+from cad_studio.services.pairs.pairs import PairFilter, PairService
+from cad_studio.services.training.runs import RunService
+from cad_studio.services.training.training import TrainingRequest, TrainingService
 from cad_studio.store.projects import Project
 from cad_studio.views.loop import StandingView
 

@@ -9,11 +9,11 @@ from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.settings import settings_from_json
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.augmentation import AugmentRequest
-from cad_studio.services.import_texts import options_from_json
-from cad_studio.services.mining import MiningRequest
-from cad_studio.services.synthesis import SynthesisConfig
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.datasets.import_texts import options_from_json
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.pairs.mining import MiningRequest
+from cad_studio.services.training.training import TrainingRequest
 
 if TYPE_CHECKING:
     from cad_studio.services.container import Services

@@ -10,9 +10,9 @@ from cad_studio.annotation.replay import replay
 from cad_studio.core.annotation import Book
 from cad_studio.core.errors import ProjectError
 from cad_studio.core.progress import Part, Progress
-from cad_studio.services.annotation_history import AnnotationHistory
+from cad_studio.services.annotation.history import AnnotationHistory
 from cad_studio.services.jobs import JobService
-from cad_studio.services.runs import MODEL_FILE, name_of
+from cad_studio.services.training.runs import MODEL_FILE, name_of
 from cad_studio.store.array_files import BrokenFile, check_safetensors
 from cad_studio.store.identity import numbered_folders
 from cad_studio.store.projects import Project, folder_size

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cad_studio.services.container import Services
-from cad_studio.services.pictures import SPRITE_COLUMNS
+from cad_studio.services.datasets.pictures import SPRITE_COLUMNS
 from cad_studio.views.pictures import SpriteView
 
 PREFIX = "/gradio_api/cad"

@@ -9,10 +9,10 @@ from starlette.responses import FileResponse, Response
 from cad_studio.core.errors import SettingError
 from cad_studio.core.settings import describe_settings
 from cad_studio.services.container import Services
-from cad_studio.services.edit_plan import EditBudget
-from cad_studio.services.edit_sets import ORDERS, GalleryFilter
-from cad_studio.services.pictures import SPRITE_COLUMNS
-from cad_studio.services.previews import PreviewRequest
+from cad_studio.services.datasets.pictures import SPRITE_COLUMNS
+from cad_studio.services.edits.plan import EditBudget
+from cad_studio.services.edits.previews import PreviewRequest
+from cad_studio.services.edits.sets import ORDERS, GalleryFilter
 from cad_studio.ui.addresses import PREFIX, sprite_entry
 from cad_studio.ui.answers import CHANGING, LASTING, Answered, OpenServices, of_kind
 from cad_studio.ui.requests import (

@@ -5,7 +5,7 @@ Every page that decides sends them the same way, into the same log.
 
 from typing import Any
 
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors

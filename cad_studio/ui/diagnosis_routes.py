@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
-from cad_studio.services.datasets import MAX_MATRIX_CLASSES
-from cad_studio.services.suspects import OF_THE_JUDGE, told
+from cad_studio.services.datasets.datasets import MAX_MATRIX_CLASSES
+from cad_studio.services.diagnosis.suspects import OF_THE_JUDGE, told
 from cad_studio.ui.addresses import sprite_entry
 from cad_studio.ui.answers import CHANGING, Answered, OpenServices, of_kind
 from cad_studio.ui.loop_routes import sets_now

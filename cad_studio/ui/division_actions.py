@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
-from cad_studio.services.splitting import split_config
+from cad_studio.services.datasets.splitting import split_config
 from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.requests import Named, PageSearch

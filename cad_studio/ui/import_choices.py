@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.import_texts import columns_in, names_in
-from cad_studio.services.importing import formats, resolved_source
+from cad_studio.services.datasets.import_texts import columns_in, names_in
+from cad_studio.services.datasets.importing import formats, resolved_source
 
 AUTO = "found out"
 _SEPARATORS = ("comma", "semicolon", "tab", "bar")

@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.datasets import RowFilter
-from cad_studio.services.pairs import PairFilter
-from cad_studio.services.search import MOST_CHARACTERS, SearchQuery
+from cad_studio.services.datasets.datasets import RowFilter
+from cad_studio.services.datasets.search import MOST_CHARACTERS, SearchQuery
+from cad_studio.services.pairs.pairs import PairFilter
 
 _LARGEST_WHOLE = 10**15 - 1  # what a database and an array index can hold
 _LARGEST = 1e6
@@ -82,7 +82,7 @@ class PageFilter(RowQuery):
 
 
 class SearchPart(BaseModel):
-    """A search by words or by a picture, beside a filter; see `services/search.py`.
+    """A search by words or by a picture, beside a filter; see `services/datasets/search.py`.
 
     Attributes:
         words: What is on the images.

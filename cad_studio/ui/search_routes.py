@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from cad_studio.services.pictures import png
+from cad_studio.services.datasets.pictures import png
 from cad_studio.ui.answers import CHANGING, Answered, OpenServices, of_kind
 from cad_studio.ui.requests import SearchPart, Whole
 from cad_studio.views.search import SearchFoundView, SearchView, ZeroShotView

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from cad_studio.core.figures import RUN_FIGURES
 from cad_studio.core.records import ACTIVE, AT_WORK
-from cad_studio.services.export_formats import formats_of
+from cad_studio.services.datasets.export_formats import formats_of
 from cad_studio.services.operations import KINDS
 
 

@@ -10,7 +10,7 @@ from cad_studio.augment._base import ClassText
 from cad_studio.augment.in_domain import InDomainConfig, InDomainEditor
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.models.denoiser import DenoiserCard, make_denoiser
-from cad_studio.services.editing import Batcher
+from cad_studio.services.edits.editing import Batcher
 
 NAMES = ["a", "b", "c"]
 TEXTS = [ClassText(name, name) for name in NAMES]

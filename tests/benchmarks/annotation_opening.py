@@ -20,7 +20,7 @@ from cad_studio.annotation.replay import digest_of
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
 
 NAME, N_SAMPLES, N_CLASSES = "large", 100_000, 10

@@ -16,8 +16,8 @@ from typing import Any
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
+from cad_studio.services.annotation.simulation import SimulationConfig
 from cad_studio.services.container import Services
-from cad_studio.services.simulation import SimulationConfig
 from tests.benchmarks.worth_curve import drawn
 
 QUEUES = ("entangled", "expected-gain", "least-certain", "random")

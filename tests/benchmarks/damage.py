@@ -26,8 +26,8 @@ from cad_studio.core.errors import CadStudioError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
-from cad_studio.services.sample import SAMPLE_NAME
+from cad_studio.services.datasets.sample import SAMPLE_NAME
+from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.store.array_files import open_array
 from cad_studio.store.sqlite_files import damage_of
 from tests.every_kind import DAMAGES, POINTS

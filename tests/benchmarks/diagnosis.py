@@ -30,7 +30,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.benchmarks.pages import repeated, spread
 from tests.browser.conftest import FLAGS, ROOT, start_studio
 

@@ -29,10 +29,10 @@ from torch import Tensor
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.previews import PreviewRequest
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.previews import PreviewRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training import estimate
 from cad_studio.training.opening import open_session
 from cad_studio.training.step import take_step

@@ -36,9 +36,9 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.services.run_figures import figures_of
-from cad_studio.services.synthesis import SynthesisConfig
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.training.run_figures import figures_of
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training import estimate
 
 STARTS = ("uniform", "propagation")

@@ -23,8 +23,8 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
-from cad_studio.services.pairs import PairFilter
+from cad_studio.services.pairs.mining import MiningRequest
+from cad_studio.services.pairs.pairs import PairFilter
 from tests.services.small import store
 
 NAME, N_CLASSES, SIDE_PX = "large", 100, 28

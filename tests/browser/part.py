@@ -7,7 +7,7 @@ import numpy as np
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.services.sample import SAMPLE_FILE
+from cad_studio.services.datasets.sample import SAMPLE_FILE
 
 DATASET = "part"
 

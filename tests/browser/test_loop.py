@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.ui.tabs._base import TABS
 from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page

@@ -9,7 +9,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
 from tests.runs_to_diagnose import SHADES, project_with_runs

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
-from cad_studio.services.search import SearchQuery
+from cad_studio.services.datasets.search import SearchQuery
 from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, show_dataset, total
 from tests.extractors.tiny_words import save_tiny_clip

@@ -9,7 +9,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from tests.browser.steps import open_page, show_dataset, shown_filter, total
 
 N_CLASSES = 500

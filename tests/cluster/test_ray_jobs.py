@@ -13,10 +13,10 @@ from cad_studio.cluster.ray_workers import RayWorkers
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import JobCancelled, ResourceError
 from cad_studio.core.progress import Silent
-from cad_studio.services import edit_making
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits import making as edit_making
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.cluster.test_ray import Killer, Slow
 from tests.commands import here, json_here
 from tests.services.edited import with_editor

@@ -6,8 +6,8 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
+from cad_studio.services.edits.augmentation import AugmentRequest
 from tests.cluster.elsewhere import Elsewhere
 from tests.services.edited import with_editor
 

@@ -64,5 +64,5 @@ def test_a_figure_is_spelled_where_it_is_told_and_computed_alone():
         for path in HOUSE.rglob(f"*.{ending}")
         if re.search(r"\bcovering_rate\b", path.read_text(encoding="utf-8"))
     }
-    slices = {"services/slices.py", "ui/components/diagnose_slices.js"}
+    slices = {"services/diagnosis/slices.py", "ui/components/diagnose_slices.js"}
     assert found == {"core/figures.py", "training/evaluation.py"} | slices

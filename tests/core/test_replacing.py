@@ -13,9 +13,9 @@ HOUSE = Path(__file__).parents[2] / "cad_studio"
 OF_THEIR_OWN = {
     "core/replacing.py",
     "datasets/_addresses.py",  # a transfer that goes on where it was cut off
-    "services/export_folders.py",  # a folder
-    "services/predictions.py",  # a folder
-    "services/travelling.py",  # members of a folder, put among others
+    "services/datasets/export_folders.py",  # a folder
+    "services/diagnosis/predictions.py",  # a folder
+    "services/training/travelling.py",  # members of a folder, put among others
     "training/checkpoint.py",  # a folder, and durable
     "store/backups.py",  # a full disk means no backup, not an error
     "store/blobs.py",  # named by its content once that is known

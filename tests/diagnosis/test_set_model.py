@@ -6,7 +6,7 @@ import pytest
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.diagnosis.distractors import find_distractors
 from cad_studio.diagnosis.set_model import fit_set_model, set_model
-from cad_studio.services.sample import SAMPLE_FILE
+from cad_studio.services.datasets.sample import SAMPLE_FILE
 
 
 def made(table, n_samples, seed=0, shares=None):

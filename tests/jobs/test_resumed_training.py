@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.jobs.following import ended, wait, wait_for
 from tests.services.small import save, sets, store
 

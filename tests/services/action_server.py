@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import CadStudioError
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
 
 

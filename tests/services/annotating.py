@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from tests.services.small import noise, save, sets, store
 
 NAME = "pets"

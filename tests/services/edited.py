@@ -6,8 +6,8 @@ import numpy as np
 
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits.models import EditModelRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.services.small import save, sets, store
 
 N_TRAIN, N_TEST, N_CLASSES, SIDE_PX = 60, 12, 3, 12

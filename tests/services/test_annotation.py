@@ -10,9 +10,9 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import ProjectError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.edits.models import EditModelRequest
 from cad_studio.services.operations import run_operation
-from cad_studio.services.synthesis import SynthesisConfig
 from tests.services.annotating import CLASSES, NAME, act, label, make, now, request
 
 
@@ -286,7 +286,9 @@ def test_damaged_sets_and_classes_are_found_too(services, tmp_path, damage):
 
 def test_the_clock_may_go_back(services, monkeypatch):
     label(services, 0, 1)
-    monkeypatch.setattr("cad_studio.services.annotation.now", lambda: "1999-01-01T00:00:00+00:00")
+    monkeypatch.setattr(
+        "cad_studio.services.annotation.annotation.now", lambda: "1999-01-01T00:00:00+00:00"
+    )
     label(services, 0, 0)
     assert (now(services, 0), services.history.verify(NAME)["agrees"]) == ([0], True)
 
@@ -332,7 +334,7 @@ def test_the_log_agrees_whatever_time_an_action_took(services, seconds):
 
 
 def test_a_log_written_before_whole_seconds_were_told_apart_is_whole_too(services, monkeypatch):
-    from cad_studio.services import annotation
+    from cad_studio.services.annotation import annotation
 
     def as_before(digest, columns):
         return digest_of(digest, {**columns, "seconds": int(columns["seconds"])})

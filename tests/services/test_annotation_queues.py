@@ -6,7 +6,7 @@ import pytest
 
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.services.annotation_queues import LEASE_SECONDS, QueueService
+from cad_studio.services.annotation.queues import LEASE_SECONDS, QueueService
 from cad_studio.services.container import Services
 from tests.services.annotating import NAME, act, label, make
 

@@ -12,10 +12,10 @@ from cad_studio.augment.in_domain import InDomainEditor
 from cad_studio.core.errors import JobCancelled, ResourceError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.models.denoiser import DenoiserCard, make_denoiser
-from cad_studio.services.annotation import ActionRequest
-from cad_studio.services.augmentation import AugmentRequest
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.editing import Batcher, similarity
+from cad_studio.services.annotation.annotation import ActionRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.editing import Batcher, similarity
+from cad_studio.services.edits.models import EditModelRequest
 from cad_studio.services.operations import run_operation
 from cad_studio.training.denoiser_settings import EDITOR_FILE
 from cad_studio.training.judging import Judge

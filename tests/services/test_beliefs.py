@@ -7,7 +7,7 @@ import pytest
 
 from cad_studio.core.errors import StorageError
 from cad_studio.core.progress import Silent
-from cad_studio.services.annotation import ActionRequest
+from cad_studio.services.annotation.annotation import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.store import derived
 from tests.services.edited import brightness

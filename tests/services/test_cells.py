@@ -6,10 +6,11 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services import cells, loaded
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
-from cad_studio.services.pairs import PairFilter
+from cad_studio.services.datasets import loaded
+from cad_studio.services.pairs import cells
+from cad_studio.services.pairs.mining import MiningRequest
+from cad_studio.services.pairs.pairs import PairFilter
 from tests.services.small import save, store
 
 N_SAMPLES, N_CLASSES = 400, 4

@@ -11,7 +11,7 @@ from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.services.annotating import CLASSES, N_SAMPLES, NAME, act, label, make, now, request
 from tests.services.small import noise, save, store
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.diagnosis.confusion import busiest
-from cad_studio.services.datasets import MAX_MATRIX_CLASSES, RowFilter
+from cad_studio.services.datasets.datasets import MAX_MATRIX_CLASSES, RowFilter
 from tests.services.small import save, store
 
 CLASSES = ["cat", "dog", "cow"]

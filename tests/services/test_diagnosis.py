@@ -15,11 +15,11 @@ from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.diagnosis.beliefs import probabilities, within
 from cad_studio.diagnosis.projection import umap_plane
-from cad_studio.services import comparison, maps
 from cad_studio.services.container import Services
+from cad_studio.services.diagnosis import comparison, maps
+from cad_studio.services.diagnosis.suspects import told as trusted
 from cad_studio.services.operations import run_operation
-from cad_studio.services.run_figures import figures_of
-from cad_studio.services.suspects import told as trusted
+from cad_studio.services.training.run_figures import figures_of
 from tests.services.annotating import request
 from tests.services.small import NASTY, save, sets, store
 from tests.services.test_training import N_CLASSES, N_TEST, N_TRAIN, pictures, train, vectors

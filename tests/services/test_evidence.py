@@ -6,12 +6,12 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import ResourceError
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.edit_sets import GalleryFilter
-from cad_studio.services.editing import bonds, similarity
-from cad_studio.services.previews import PreviewRequest
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.editing import bonds, similarity
+from cad_studio.services.edits.previews import PreviewRequest
+from cad_studio.services.edits.sets import GalleryFilter
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.store.edit_files import encode
 
 

@@ -11,9 +11,9 @@ from cad_studio.core.errors import NotAllowedError, SettingError
 from cad_studio.core.fields import make_field
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions, read_here
-from cad_studio.services.datasets import RowFilter
-from cad_studio.services.run_inputs import split_rows
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.datasets.datasets import RowFilter
+from cad_studio.services.training.inputs import split_rows
+from cad_studio.services.training.training import TrainingRequest
 from tests.datasets.sources import png, write_csv
 from tests.services.annotating import act, request
 from tests.services.small import store

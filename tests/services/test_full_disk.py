@@ -19,7 +19,7 @@ from cad_studio.core.errors import StorageError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.mining.settings import MiningConfig
 
 folder, limit, action = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

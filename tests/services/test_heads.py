@@ -6,8 +6,8 @@ import torch
 
 from cad_studio.core.errors import CadStudioError, SettingError
 from cad_studio.core.progress import Silent
-from cad_studio.services.run_inputs import extractor_of
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.inputs import extractor_of
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training.batching import DROPPED, feature_view
 from tests.services.test_training import N_CLASSES, N_TEST, pictures, train, vectors
 

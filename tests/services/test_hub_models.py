@@ -12,7 +12,7 @@ from cad_studio.core.errors import ResourceError
 from cad_studio.extractors import _hub
 from cad_studio.extractors._base import make_extractor
 from cad_studio.services.access import Access
-from cad_studio.services.hub_models import OFFERED_MODELS, HubModelService
+from cad_studio.services.pairs.hub_models import OFFERED_MODELS, HubModelService
 
 SIZES = {
     "model.safetensors": 88_000_000,

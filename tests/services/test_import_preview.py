@@ -11,7 +11,7 @@ from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.datasets.deep_pixels import ValueRange
-from cad_studio.services.import_texts import columns_in, names_in, options_from_json
+from cad_studio.services.datasets.import_texts import columns_in, names_in, options_from_json
 from tests.services.small import blobs_in, noise, picture_folder, store
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cad_studio.core.errors import DatasetFormatError, SettingError
-from cad_studio.services.importing import check_name
+from cad_studio.services.datasets.importing import check_name
 from cad_studio.store.pixels import EncodedPixels
 from tests.services.small import blobs_in, noise, picture_folder, save, store
 

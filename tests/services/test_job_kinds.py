@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from cad_studio.core.records import ACTIVE, AT_WORK, ENDED
-from cad_studio.services.export_formats import formats_of
+from cad_studio.services.datasets.export_formats import formats_of
 from cad_studio.services.jobs import JobService
 from cad_studio.services.operations import KINDS
 from cad_studio.ui.tables import window_tables

@@ -7,9 +7,14 @@ import pytest
 
 from cad_studio.core.errors import JobCancelled
 from cad_studio.core.progress import Silent
-from cad_studio.services import evidence
-from cad_studio.services.augmentation import AugmentationService, AugmentRequest
-from cad_studio.services.evidence import judge_edits, judge_pairs, pair_cells, pairs_with_edits
+from cad_studio.services.edits import evidence
+from cad_studio.services.edits.augmentation import AugmentationService, AugmentRequest
+from cad_studio.services.edits.evidence import (
+    judge_edits,
+    judge_pairs,
+    pair_cells,
+    pairs_with_edits,
+)
 from tests.services.edited import N_TRAIN, with_run
 
 

@@ -11,7 +11,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import NotReadyError, RecordNotFoundError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.live_belief import SURE
-from cad_studio.services import beliefs
+from cad_studio.services.annotation import beliefs
 from cad_studio.services.container import Services
 from tests.services.annotating import NAME, act, label, make
 

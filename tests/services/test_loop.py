@@ -10,7 +10,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.loop import STEPS, WORTH_RETRAINING, Facts, next_step
 from cad_studio.services.operations import TRAINED, run_operation
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from tests.asking import counted_selects
 from tests.jobs.null_runner import NoWorkers
 from tests.runs_to_diagnose import SHADES

@@ -7,7 +7,7 @@ from PIL import Image
 from cad_studio.core.errors import DatasetFormatError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 from tests.services.small import blobs_in, save, sets, store
 
 N_SAMPLES, N_CLASSES = 40, 4

@@ -22,7 +22,7 @@ from cad_studio.core.errors import CadStudioError, NotAllowedError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.access import Login, acting_as, read_users, user_line
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
 from cad_studio.store.projects import Project

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.services.pictures import MAX_SPRITE_CELLS, SPRITE_COLUMNS, THUMBNAIL_PX
+from cad_studio.services.datasets.pictures import MAX_SPRITE_CELLS, SPRITE_COLUMNS, THUMBNAIL_PX
 from tests.services.small import save, store
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
-from cad_studio.services.sample import SAMPLE_FILE
+from cad_studio.services.datasets.sample import SAMPLE_FILE
 from tests.services.small import save, store
 
 N_PLANTINGS = 2

@@ -5,7 +5,7 @@ import pytest
 
 from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.services.previews import PreviewRequest
+from cad_studio.services.edits.previews import PreviewRequest
 from tests.services.small import noise, picture_folder, store
 
 

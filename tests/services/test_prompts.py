@@ -3,7 +3,7 @@
 import pytest
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
-from cad_studio.services.prompts import prompt_of
+from cad_studio.services.edits.prompts import prompt_of
 from tests.services.edited import brightness
 from tests.services.small import NASTY, store
 

@@ -14,7 +14,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import SettingError
 from cad_studio.datasets._base import recognise
 from cad_studio.services.container import Services
-from cad_studio.services.export_formats import FORMATS
+from cad_studio.services.datasets.export_formats import FORMATS
 from tests.services.small import NASTY, save, store
 from tests.services.test_exporting import assert_same, nasty_source, sources
 

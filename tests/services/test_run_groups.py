@@ -7,8 +7,8 @@ from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
-from cad_studio.services.run_groups import values_of
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.run_groups import values_of
+from cad_studio.services.training.training import TrainingRequest
 from tests.cluster.elsewhere import Elsewhere
 from tests.commands import here, json_here
 from tests.services.edited import brightness

@@ -10,10 +10,10 @@ from cad_studio.config import AppConfig
 from cad_studio.core.errors import JobCancelled, ResourceError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
-from cad_studio.services import sample as sample_module
 from cad_studio.services.container import Services
-from cad_studio.services.pairs import PairFilter
-from cad_studio.services.sample import HARD_NAME, SAMPLE_FILE, SAMPLE_NAME, SAMPLES
+from cad_studio.services.datasets import sample as sample_module
+from cad_studio.services.datasets.sample import HARD_NAME, SAMPLE_FILE, SAMPLE_NAME, SAMPLES
+from cad_studio.services.pairs.pairs import PairFilter
 from tests.services.small import blobs_in, save, store
 
 MOST_BYTES = 8_000_000

@@ -7,9 +7,9 @@ import pytest
 
 from cad_studio.core.errors import DatasetFormatError, SettingError
 from cad_studio.core.progress import Silent
-from cad_studio.services import sample_building
-from cad_studio.services.sample import SAMPLE_FILE, SAMPLES
-from cad_studio.services.sample_building import build_sample
+from cad_studio.services.datasets import sample_building
+from cad_studio.services.datasets.sample import SAMPLE_FILE, SAMPLES
+from cad_studio.services.datasets.sample_building import build_sample
 from tests.datasets.sources import idx_bytes
 
 N_TRAIN, N_TEST = 80, 40

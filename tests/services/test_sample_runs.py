@@ -9,8 +9,8 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
-from cad_studio.services.sample import HARD_NAME
-from cad_studio.services.sample_runs import FOLDER
+from cad_studio.services.datasets.sample import HARD_NAME
+from cad_studio.services.training.sample_runs import FOLDER
 
 MOST_BYTES = 6_000_000
 NAMES = ["PRODEN", "CAD-CAM"]

@@ -25,8 +25,8 @@ from cad_studio.extractors._base import make_extractor
 from cad_studio.extractors._words import Words
 from cad_studio.services.access import Login, User, acting_as
 from cad_studio.services.container import Services
-from cad_studio.services.search import SearchQuery
-from cad_studio.services.zero_shot import likeliest
+from cad_studio.services.datasets.search import SearchQuery
+from cad_studio.services.datasets.zero_shot import likeliest
 from tests.extractors.tiny_words import save_tiny_clip, save_tiny_siglip
 from tests.services.small import noise, save, sets, store
 

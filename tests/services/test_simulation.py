@@ -6,8 +6,8 @@ import pytest
 from cad_studio.config import AppConfig
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
+from cad_studio.services.annotation.simulation import SimulationConfig
 from cad_studio.services.container import Services
-from cad_studio.services.simulation import SimulationConfig
 from tests.services.annotating import NAME, make
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from cad_studio.core.errors import JobCancelled, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
-from cad_studio.services.stored_views import EditChoice
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.training.stored_views import EditChoice
+from cad_studio.services.training.training import TrainingRequest
 from tests.services.edited import N_TEST, N_TRAIN, with_run
 from tests.training.runs import StopsAfter
 

@@ -6,9 +6,9 @@ import pytest
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.mining import MiningRequest
-from cad_studio.services.pairs import PairFilter
-from cad_studio.services.synthesis import SynthesisConfig
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.pairs.mining import MiningRequest
+from cad_studio.services.pairs.pairs import PairFilter
 from tests.services.small import blobs_in, save, store
 
 N_SAMPLES = 60

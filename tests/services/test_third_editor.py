@@ -8,7 +8,7 @@ import pytest
 
 from cad_studio.augment._base import EDITORS, Editor
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
 from tests.services.edited import brightness
 from tests.services.small import store
 

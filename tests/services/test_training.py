@@ -8,10 +8,10 @@ import pytest
 from cad_studio.core.errors import JobCancelled, RecordNotFoundError, ResourceError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
-from cad_studio.services.presets import PRESETS
-from cad_studio.services.run_inputs import entangled_test_pairs, split_rows
-from cad_studio.services.synthesis import SynthesisConfig
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.training.inputs import entangled_test_pairs, split_rows
+from cad_studio.services.training.presets import PRESETS
+from cad_studio.services.training.training import TrainingRequest
 from tests.services.small import save, sets, store
 
 N_TRAIN, N_TEST, N_CLASSES = 96, 32, 4

@@ -23,9 +23,9 @@ from cad_studio.core.errors import (
     SettingError,
 )
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
-from cad_studio.services.synthesis import SynthesisConfig
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training import pack as packing
 from tests.services.annotating import request as annotate
 from tests.services.edited import with_editor

@@ -4,7 +4,7 @@ import pytest
 
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.services.access import Access
-from cad_studio.services.trial import MOST_ITEMS
+from cad_studio.services.annotation.trial import MOST_ITEMS
 from tests.services.annotating import NAME, label, make
 
 

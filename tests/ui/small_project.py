@@ -9,7 +9,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.mining import MiningRequest
+from cad_studio.services.pairs.mining import MiningRequest
 
 SHAPES, VECTORS, HOSTILE = "shapes 1", "vectors", "${alert(1)}<img src=x onerror=alert(1)>"
 N_SHAPES, N_VECTORS = 40, 12

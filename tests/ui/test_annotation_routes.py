@@ -4,7 +4,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from cad_studio.services.action_requests import ActionRequest
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.routes import build_routes
 from tests.ui.small_project import CLASSES, SHAPES, build_services

@@ -4,10 +4,10 @@ import pytest
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.models import EditModelRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.ui.tabs.augment import _actions as augment_actions
 from tests.services.edited import QUICK_EDITOR, with_editor
 from tests.ui.small_project import CLASSES, SHAPES, VECTORS

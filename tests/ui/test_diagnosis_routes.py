@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from cad_studio.core.progress import Silent
-from cad_studio.services.suspects import LEAST_QUALITY
+from cad_studio.services.diagnosis.suspects import LEAST_QUALITY
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.routes import build_routes
 from cad_studio.ui.tabs._base import TABS
@@ -79,7 +79,7 @@ def test_suspects_are_told_only_where_their_judge_is_good_enough(runs, client, m
     weak = read(client, f"/diagnosis/{first}/suspects", kind=kind)
     assert (weak["is_weak"], weak["listed"], weak["counts"][kind]) == (True, 0, 0)
     assert weak["judge"]["quality"] < LEAST_QUALITY
-    monkeypatch.setattr("cad_studio.services.suspects.LEAST_QUALITY", 0.0)
+    monkeypatch.setattr("cad_studio.services.diagnosis.suspects.LEAST_QUALITY", 0.0)
     told = read(client, f"/diagnosis/{first}/suspects", kind=kind)
     assert (told["is_weak"], told["listed"]) == (False, found["counts"][kind])
     row = told["suspects"][0]["row"]

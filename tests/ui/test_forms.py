@@ -6,7 +6,7 @@ import pytest
 from cad_studio.core.errors import SettingError
 from cad_studio.core.settings import check_settings, settings_from_json
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.synthesis import SynthesisConfig
+from cad_studio.services.datasets.synthesis import SynthesisConfig
 from cad_studio.ui.forms import SettingsForm
 
 

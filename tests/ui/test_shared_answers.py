@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from cad_studio.config import AppConfig
 from cad_studio.services.access import Login, read_users, user_line
 from cad_studio.services.container import Services
-from cad_studio.services.runs import RunService
+from cad_studio.services.training.runs import RunService
 from cad_studio.ui import routes
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.shared_answers import SharedAnswers

@@ -11,7 +11,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.requests import read_request
 from cad_studio.ui.routes import build_routes

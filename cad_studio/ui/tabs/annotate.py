@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cad_studio.core.errors import NotReadyError, SettingError
-from cad_studio.services.action_requests import CLASS_KINDS, ActionRequest
+from cad_studio.services.annotation.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
-from cad_studio.services.pairs import PairFilter
+from cad_studio.services.pairs.pairs import PairFilter
 from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.annotation_routes import painted
 from cad_studio.ui.components.viewer import viewer

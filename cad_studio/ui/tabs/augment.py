@@ -1,10 +1,10 @@
 """The Augmentations page: what each makes of a sample, whether it helps, and edits for training."""
 
 from cad_studio.core.errors import SettingError
-from cad_studio.services.augmentation import AugmentRequest
 from cad_studio.services.container import Services
-from cad_studio.services.edit_models import EditModelRequest
-from cad_studio.services.editors import IN_DOMAIN
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.editors import IN_DOMAIN
+from cad_studio.services.edits.models import EditModelRequest
 from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.requests import Asked, OfDataset, OfJob, Whole

@@ -10,10 +10,10 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
-from cad_studio.services.export_formats import formats_of
-from cad_studio.services.import_texts import options_from_json
-from cad_studio.services.importing import check_name, resolved_source
-from cad_studio.services.synthesis import SynthesisConfig
+from cad_studio.services.datasets.export_formats import formats_of
+from cad_studio.services.datasets.import_texts import options_from_json
+from cad_studio.services.datasets.importing import check_name, resolved_source
+from cad_studio.services.datasets.synthesis import SynthesisConfig
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors, shows_errors

@@ -4,7 +4,7 @@ import gradio as gr
 
 from cad_studio.core.records import Job
 from cad_studio.services.container import Services
-from cad_studio.services.mining import BEST, LABEL_CHOICES, OFFERED, MiningConfig
+from cad_studio.services.pairs.mining import BEST, LABEL_CHOICES, OFFERED, MiningConfig
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.forms import SettingsForm, start_button
 from cad_studio.ui.tabs._base import TABS, Tab

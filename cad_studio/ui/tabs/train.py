@@ -2,7 +2,7 @@
 
 from cad_studio.core.errors import SettingError
 from cad_studio.services.container import Services
-from cad_studio.services.training import TrainingRequest
+from cad_studio.services.training.training import TrainingRequest
 from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.errors import answers_errors

@@ -1,0 +1,1 @@
+"""People's answers: queues, cards, the log, and what is believed meanwhile."""

@@ -1,0 +1,1 @@
+"""Datasets: in, out, split, described, and their samples."""

@@ -1,0 +1,210 @@
+"""A dataset's samples as tables: CSV of the sets, npz and Parquet with images or vectors too."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cad_studio.core.dataset import UNKNOWN, chunks
+from cad_studio.core.errors import SettingError
+from cad_studio.core.optional import require
+from cad_studio.core.progress import Progress
+from cad_studio.datasets.npz import FIELD_PREFIX
+from cad_studio.services.datasets.loaded import LoadedDataset
+from cad_studio.store.pixels import EncodedPixels
+
+if TYPE_CHECKING:
+    from cad_studio.services.datasets.export_formats import Contents
+
+Columns = Mapping[str, Sequence[str | float | int | None]]
+"""N values by name."""
+
+_ROWS_PER_CHUNK = 1024
+
+
+def csv_lines(
+    data: LoadedDataset, chosen: NDArray[np.int64], fields: Columns
+) -> Iterator[list[Any]]:
+    """The rows of the CSV, the header first.
+
+    Args:
+        data: The dataset.
+        chosen: Rows, int64 (M,).
+        fields: N further values by column name, as `FieldService.columns`.
+    """
+    names = data.record.class_names
+    yield ["id", "split", "candidates", "label", *fields]
+    for part in chunks(len(chosen), _ROWS_PER_CHUNK):
+        rows = chosen[part]
+        for row, members in zip(rows, data.candidates.lists(rows), strict=True):
+            yield [
+                data.ids[row],
+                data.record.split_names[data.splits[row]],
+                json.dumps([names[member] for member in members], ensure_ascii=False),
+                _label(data, int(row)) or "",
+                *("" if values[row] is None else values[row] for values in fields.values()),
+            ]
+
+
+def write_csv(told: "Contents", path: Path, progress: Progress) -> int:
+    """The sets and the known labels, one sample a line."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for row, line in enumerate(csv_lines(told.data, told.rows, told.fields)):
+            if row % _ROWS_PER_CHUNK == 0:
+                progress.report(row / (len(told.rows) + 1), "Writing CSV")
+            writer.writerow(line)
+    return len(told.rows)
+
+
+def write_npz(told: "Contents", path: Path, progress: Progress) -> int:
+    """Everything as arrays; images of one size only."""
+    progress.report(0.0, "Packing arrays")
+    data, record = told.data, told.data.record
+    arrays: dict[str, np.ndarray] = {
+        "candidates": data.candidates.dense(),
+        "ids": np.array(data.ids),
+        "class_names": np.array(record.class_names),
+        "split": np.array(record.split_names)[data.splits],
+    }
+    if data.truth is not None:
+        arrays["labels"] = data.truth
+    if data.votes is not None:
+        votes = data.votes
+        arrays["votes"] = np.stack([votes.sample, votes.annotator, votes.label])
+        arrays["annotators"] = np.array(votes.annotators, str)
+        if votes.weight is not None:
+            arrays["vote_weights"] = votes.weight
+    if data.features is not None:
+        arrays["features"] = data.features
+    if data.pixels is not None:
+        shape = data.pixels.native_shape
+        if shape is None:
+            raise SettingError(
+                f"The images of {record.name} differ in size, which npz cannot hold. "
+                "Use --format parquet."
+            )
+        pixels = data.pixels.batch(np.arange(len(data)), *shape)
+        arrays["images"] = pixels[..., 0] if shape[2] == 1 else pixels
+    if record.class_descriptions:
+        arrays["class_descriptions"] = np.array(
+            [record.class_descriptions.get(name, "") for name in record.class_names]
+        )
+    for name, values in told.fields.items():
+        arrays[FIELD_PREFIX + name] = _array(values)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return len(told.rows)
+
+
+def _array(values: Sequence[str | float | int | None]) -> NDArray[np.generic]:
+    """A field as an array without objects: numbers with NaN, or texts with empty ones, for none."""
+    if any(isinstance(value, str) for value in values):
+        return np.array(["" if value is None else str(value) for value in values])
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def write_parquet(told: "Contents", path: Path, progress: Progress) -> int:
+    """The samples in the layout of the Hugging Face Hub, with a column for each field."""
+    data, chosen, fields = told.data, told.rows, told.fields
+    arrow = require("pyarrow", "pyarrow", "The Parquet export")
+    parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
+    record = data.record
+    image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+    columns = [
+        ("id", arrow.string()),
+        ("split", arrow.string()),
+        ("candidates", arrow.list_(arrow.string())),
+        ("label", arrow.string()),
+    ]
+    votes = votes_by_row(data)
+    if votes is not None:
+        vote = [("annotator", arrow.string()), ("label", arrow.string()),
+                ("weight", arrow.float32())]  # fmt: skip
+        columns.append(("votes", arrow.list_(arrow.struct(vote))))
+    if data.pixels is not None:
+        columns.append(("image", image))
+    if data.features is not None:
+        columns.append(("features", arrow.list_(arrow.float32())))
+    for name, values in fields.items():
+        kinds = {type(value) for value in values if value is not None}
+        kind = (
+            arrow.string() if str in kinds else arrow.float64() if float in kinds else arrow.int64()
+        )
+        columns.append((name, kind))
+    kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
+    metadata = {"cad_studio": json.dumps(kept | _annotators(data))}
+    schema = arrow.schema(columns, metadata=metadata)
+    names = record.class_names
+    with parquet.ParquetWriter(path, schema) as writer:
+        for part in chunks(len(chosen), _ROWS_PER_CHUNK):
+            rows = chosen[part]
+            progress.report(part[0] / len(chosen), "Writing Parquet")
+            batch: dict[str, list[Any]] = {
+                "id": [data.ids[row] for row in rows],
+                "split": [record.split_names[data.splits[row]] for row in rows],
+                "candidates": [
+                    [names[member] for member in members] for members in data.candidates.lists(rows)
+                ],
+                "label": [_label(data, int(row)) for row in rows],
+            }
+            if votes is not None:
+                batch["votes"] = [votes.get(int(row), []) for row in rows]
+            if data.pixels is not None:
+                batch["image"] = [image_file(data, int(row)) for row in rows]
+            if data.features is not None:
+                batch["features"] = list(data.features[rows])
+            for name, values in fields.items():
+                batch[name] = [values[row] for row in rows]
+            writer.write_table(arrow.table(batch, schema=schema))
+    return len(chosen)
+
+
+def _label(data: LoadedDataset, row: int) -> str | None:
+    if data.truth is None or data.truth[row] == UNKNOWN:
+        return None
+    return data.record.class_names[data.truth[row]]
+
+
+def _annotators(data: LoadedDataset) -> dict[str, list[str]]:
+    return {} if data.votes is None else {"annotators": data.votes.annotators}
+
+
+def votes_by_row(data: LoadedDataset) -> dict[int, list[dict[str, Any]]] | None:
+    """The imported votes of each sample that has some, in their order; None where there are none.
+
+    Returns:
+        Of each vote `annotator` (None where not known), `label`, and `weight` (1 for one vote).
+    """
+    votes = data.votes
+    if votes is None:
+        return None
+    names = data.record.class_names
+    weights = [1.0] * len(votes.sample) if votes.weight is None else votes.weight.tolist()
+    columns = (votes.sample.tolist(), votes.annotator.tolist(), votes.label.tolist(), weights)
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row, who, label, weight in zip(*columns, strict=True):
+        name = None if who == UNKNOWN else votes.annotators[who]
+        vote = {"annotator": name, "label": names[label], "weight": weight}
+        found.setdefault(row, []).append(vote)
+    return found
+
+
+def image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
+    """The image of a sample as a file, in the form Parquet keeps: `bytes` and `path`."""
+    pixels = data.pixels
+    assert pixels is not None
+    if isinstance(pixels, EncodedPixels):
+        return {"bytes": pixels.file(row), "path": data.ids[row]}
+    shape = pixels.native_shape
+    assert shape is not None
+    image = pixels.batch(np.array([row]), *shape)[0]
+    out = io.BytesIO()
+    Image.fromarray(image[..., 0] if shape[2] == 1 else image).save(out, "PNG", compress_level=3)
+    return {"bytes": out.getvalue(), "path": data.ids[row]}

@@ -1,0 +1,1 @@
+"""Class-specific edits: previewed, made, stored, judged."""

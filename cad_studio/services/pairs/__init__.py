@@ -1,0 +1,1 @@
+"""Entangled pairs: found, filtered, looked at; and the features they are found by."""

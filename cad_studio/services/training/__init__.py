@@ -1,0 +1,1 @@
+"""Training: what can be asked for, runs, and runs that travel."""
