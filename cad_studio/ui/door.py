@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from cad_studio.services.access import acting_as
 from cad_studio.services.container import Services
+from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.identity import login_cookies, visitor
 
 
@@ -29,6 +30,9 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if not scope["path"].startswith(scope["root_path"]):
+            # A proxy in front has taken its own path off, of which the root still tells.
+            scope = {**scope, "root_path": PREFIX}
         request = Request(scope)  # its app is Gradio's, which knows who has logged in
         if scope["method"] == "HEAD":  # as GET; the server leaves the content out
             scope = {**scope, "method": "GET"}

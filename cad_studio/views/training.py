@@ -80,6 +80,17 @@ RunFiguresView = TypedDict(  # type: ignore[misc]
 """The figures of a run; None before there are any. Which take true labels is told by the list."""
 
 
+class GroupView(TypedDict):
+    """What a run was made with others for.
+
+    Attributes:
+        over: The settings in which the runs of the group differ, with the values of this one.
+    """
+
+    name: str
+    over: dict[str, Any]
+
+
 class RunEntryView(RunFiguresView):
     """A run as one line of the table.
 
@@ -110,6 +121,7 @@ class RunEntryView(RunFiguresView):
     epochs_in_force: float | None
     note: str
     is_bundled: bool
+    group: GroupView | None
     data_version: str
     data_number: int | None
     is_stale: bool

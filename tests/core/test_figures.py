@@ -65,4 +65,4 @@ def test_a_figure_is_spelled_where_it_is_told_and_computed_alone():
         if re.search(r"\bcovering_rate\b", path.read_text(encoding="utf-8"))
     }
     slices = {"services/diagnosis/slices.py", "ui/components/diagnose_slices.js"}
-    assert found == {"core/figures.py", "training/evaluation.py"} | slices
+    assert found == {"core/figures.py", "training/evaluation.py", "views/diagnosis.py"} | slices

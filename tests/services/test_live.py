@@ -179,7 +179,7 @@ def test_the_first_belief_of_very_many_samples_is_made_beside_and_said(services,
         time.sleep(0.01)
     assert len(again.queues.take(NAME, queue.id, "anna")) > 0
     np.testing.assert_allclose(
-        again.beliefs.belief(NAME, features, Silent()).toarray(), patient, atol=1e-5
+        again.beliefs.standing(NAME, features, Silent()).belief.toarray(), patient, atol=1e-5
     )
     again.close()
 

@@ -259,7 +259,7 @@ def test_no_service_follows_a_path_of_someone_who_is_no_owner(services, folder, 
 
 
 REACHING = {
-    "mining.extract", "mining.mine", "beliefs.graph", "beliefs.vectors", "beliefs.belief",
+    "mining.extract", "mining.mine", "beliefs.graph", "beliefs.vectors", "beliefs.standing",
     "beliefs.suggestion", "diagnosis.maps.make", "diagnosis.suspects.find",
     "importing.import_source", "exporting.export", "editors.open",
     "travel.submit_take", "travel.take",

@@ -3,10 +3,12 @@
 import re
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.answers import Answered, is_view
-from cad_studio.ui.routes import build_api, described
+from cad_studio.ui.routes import build_api, build_routes, described
 from cad_studio.ui.script_types import TYPES_FILE, script_types
 from cad_studio.views.datasets import FieldsView
 from tests.true_views import untruths
@@ -46,6 +48,18 @@ def test_views_say_what_they_are(told):
     for name, model in told["components"]["schemas"].items():
         assert name.endswith("View"), name
         assert model["properties"] or name == "AliveView", name
+
+
+@pytest.mark.parametrize("told", ["", "/studio"])
+@pytest.mark.parametrize("kept", ["", "/studio"])
+def test_it_answers_below_the_path_of_a_proxy(services, told, kept):
+    """Whether the proxy leaves its own path in what it passes on, or takes it off."""
+    if kept and not told:
+        pytest.skip("nobody knows of the path")
+    app = Starlette(routes=build_routes(services))
+    with TestClient(app, root_path=told) as asking:
+        for path in ("/alive", "/state", "/static/now/shell.css", "/docs"):
+            assert asking.get(f"{kept}{PREFIX}{path}").status_code == 200, path
 
 
 def test_the_page_needs_nothing_from_elsewhere(client, told):

@@ -33,7 +33,7 @@ REFUSED = [
     (f"{S}/rows?like=../../x", 400, "'../../x' names no picture that was searched by."),
     (f"{S}/rows?like={'0' * 16}", 400, "Search by a picture needs features of a network"),
     (f"{S}/rows?words=a&like={'0' * 16}", 400, "by words or by a picture, not by both."),
-    (f"{S}/rows?words={'a' * 300}", 400, "at most 200 are read."),
+    (f"{S}/rows?words={'a' * 300}", 400, "words has more than 200 characters."),
     (f"{S}/rows?words=a&nearest=x", 400, "nearest is 'x'; expected a whole number."),
     (f"{S}/rows?words=a&nearest=0", 400, "nearest is 0; the least is 1."),
     (f"{S}/search?words=a&by=hf:/etc", 400, "Extract them: python -m cad_studio extract shapes 1"),

@@ -559,6 +559,11 @@ interface GalleryView {
   sources: SpriteView | null;
 }
 
+interface GroupView {
+  name: string;
+  over: Record<string, any>;
+}
+
 interface HeldTogetherRowView {
   class: string;
   n: number;
@@ -957,6 +962,7 @@ interface RunEntryView {
   epochs_in_force: number | null;
   note: string;
   is_bundled: boolean;
+  group: GroupView | null;
   data_version: string;
   data_number: number | null;
   is_stale: boolean;
@@ -988,6 +994,7 @@ interface RunView {
   epochs_in_force: number | null;
   note: string;
   is_bundled: boolean;
+  group: GroupView | null;
   data_version: string;
   data_number: number | null;
   is_stale: boolean;
