@@ -91,7 +91,7 @@ export function mount({element, server}) {
 
 /** What the page reads of the dataset, and how what it shows is drawn anew. */
 function createLoading(desk, page, later) {
-  let generation = 0, counting = 0;
+  let generation = 0, counting = 0, reads = 0;
 
   async function reload() {
     const data = current();
@@ -143,7 +143,11 @@ function createLoading(desk, page, later) {
         Object.assign(desk.overview, {changed, contradict, people});
         later.side.draw();
       };
-      counting = setTimeout(() => { refresh(); read(desk.path(), {who: desk.who}).then(take, () => {}); }, COUNTED_AFTER);
+      counting = setTimeout(() => {
+        refresh();
+        const mine = ++reads;  // an earlier answer may come later
+        read(desk.path(), {who: desk.who}).then(found => { if (mine === reads) take(found); }, () => {});
+      }, COUNTED_AFTER);
     },
     /** What the studio says holds of some rows now. */
     takeOver(rows) {
