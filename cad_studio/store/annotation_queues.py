@@ -226,8 +226,13 @@ class AnnotationQueues:
         self, dataset_id: int, who: str, rows: list[int] | None = None
     ) -> frozenset[int]:
         """Samples whose answers by others are hidden from an annotator; see `blind_rows`."""
-        with self._database.read() as connection:
-            return blind_rows(connection, dataset_id, who, rows)
+
+        def read() -> frozenset[int]:
+            with self._database.read() as connection:
+                return blind_rows(connection, dataset_id, who, rows)
+
+        key = ("blind rows", dataset_id, who, None if rows is None else tuple(rows))
+        return self._database.remembered(key, read)
 
     def release(self, queue_id: int, who: str) -> None:
         """Give back what an annotator has in hand and has not done."""

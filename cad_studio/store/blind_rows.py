@@ -1,6 +1,7 @@
 """Which samples an annotator must see as they were imported, because an answer is still awaited."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import sqlalchemy as sql
 
@@ -35,51 +36,54 @@ def blind_rows(
         who: The annotator; an empty name has never answered anything.
         rows: Only these; None for all.
     """
-    if connection.execute(_several(dataset_id).limit(1)).first() is None:
+    asked = {"blind_dataset": dataset_id, "blind_who": who}
+    if connection.execute(_several().limit(1), asked).first() is None:
         return frozenset()
-    parts: list[Sequence[int] | None] = [None]
-    if rows is not None:
-        parts = [rows[at : at + _ROWS_AT_ONCE] for at in range(0, len(rows), _ROWS_AT_ONCE)]
-    found = (connection.scalars(blind_rows_query(dataset_id, who, part)) for part in parts)
+    if rows is None:
+        return frozenset(connection.scalars(_query(False), asked))
+    parts = (rows[at : at + _ROWS_AT_ONCE] for at in range(0, len(rows), _ROWS_AT_ONCE))
+    found = (connection.scalars(_query(True), {**asked, "blind_rows": part}) for part in parts)
     return frozenset(row for each in found for row in each)
 
 
-def blind_rows_query(
-    dataset_id: int, who: str, rows: Sequence[int] | None = None
-) -> sql.CompoundSelect[int]:
-    """The query behind `blind_rows`, to be part of another; few `rows`, or None for all."""
+def blind_rows_query(dataset_id: int, who: str) -> sql.CompoundSelect[int]:
+    """The query behind `blind_rows` for all rows, to be part of another."""
+    return _query(False).params(blind_dataset=dataset_id, blind_who=who)
+
+
+@cache
+def _query(of_some: bool) -> sql.CompoundSelect[int]:
+    """Built once: it is asked at every card, and building it takes longer than its answer."""
     queue, item = ANNOTATION_QUEUE, ANNOTATION_ITEM
     parts = []
     for column in (item.c.row, item.c.other):
         query = (
             sql.select(column)
             .join(queue, queue.c.id == item.c.queue_id)
-            .where(
-                queue.c.id.in_(_several(dataset_id)),
-                column.is_not(None),
-                _is_open(dataset_id, who, column),
-            )
+            .where(queue.c.id.in_(_several()), column.is_not(None), _is_open(column))
         )
-        parts.append(query if rows is None else query.where(column.in_(rows)))
+        rows: sql.BindParameter[int] = sql.bindparam("blind_rows", expanding=True)
+        parts.append(query.where(column.in_(rows)) if of_some else query)
     return sql.union(*parts)
 
 
-def _several(dataset_id: int) -> sql.Select[int]:
+@cache
+def _several() -> sql.Select[int]:
     """The queues of a dataset that show each item to several annotators."""
     queue = ANNOTATION_QUEUE
     return sql.select(queue.c.id).where(
-        queue.c.dataset_id == dataset_id,
+        queue.c.dataset_id == sql.bindparam("blind_dataset"),
         queue.c.overlap > 1,
         queue.c.order_name.not_in(OPEN_ORDERS),
     )
 
 
-def _is_open(dataset_id: int, who: str, row: sql.ColumnElement[int]) -> sql.ColumnElement[bool]:
+def _is_open(row: sql.ColumnElement[int]) -> sql.ColumnElement[bool]:
     """Whether neither this annotator nor enough of them have answered a sample of a queue."""
     said, action = ANNOTATION_STATEMENT, ANNOTATION_ACTION
     book = (
         sql.select(ANNOTATION_BOOK.c.id)
-        .where(ANNOTATION_BOOK.c.dataset_id == dataset_id)
+        .where(ANNOTATION_BOOK.c.dataset_id == sql.bindparam("blind_dataset"))
         .scalar_subquery()
     )
     answers = (
@@ -88,5 +92,5 @@ def _is_open(dataset_id: int, who: str, row: sql.ColumnElement[int]) -> sql.Colu
         .join(action, (action.c.book_id == said.c.book_id) & (action.c.number == said.c.number))
         .where(said.c.book_id == book, said.c.row == row, action.c.kind.not_in(NO_ANSWER))
     )
-    own = answers.where(said.c.who == who).scalar_subquery()
+    own = answers.where(said.c.who == sql.bindparam("blind_who")).scalar_subquery()
     return (own == 0) & (answers.scalar_subquery() < ANNOTATION_QUEUE.c.overlap)

@@ -1,6 +1,7 @@
 """Logging in and out, and what a request may do by the role of the one who sends it."""
 
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ _STYLE = ASSETS / "theme.css"
 _MOST_BYTES = 10_000
 _MOST_WAITING = 50
 _NO_STORE = {"Cache-Control": "no-store"}
+_PAGE_FUNCTIONS = "/component_server"
 
 
 def login_routes(services: Services) -> list[Route]:
@@ -112,7 +114,12 @@ class RoleGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
         answer = self._answer(Request(scope)) if scope["type"] == "http" else None
-        await (answer or self._app)(scope, receive, send)
+        # What a page asks a function for looks each record up once, as what it reads does. No
+        # other call of Gradio's: some go on for as long as the page is open.
+        is_short = scope["type"] == "http" and scope["path"].endswith(_PAGE_FUNCTIONS)
+        looking = self._services.project.database.one_look() if is_short else nullcontext()
+        with looking:
+            await (answer or self._app)(scope, receive, send)
 
     def _answer(self, request: Request) -> Response | None:
         path = request.url.path.removeprefix(request.scope.get("root_path", "")).rstrip("/")

@@ -4,7 +4,10 @@ from collections import Counter
 from urllib.parse import quote
 
 import pytest
+from starlette.responses import Response
+from starlette.testclient import TestClient
 
+from cad_studio.ui.login import RoleGate
 from tests.asking import counted_selects
 from tests.ui.small_project import SHAPES
 
@@ -57,3 +60,19 @@ def test_a_write_is_seen_by_what_reads_after_it(services):
             pass
         assert database.remembered("n", lambda: book.append(1) or len(book)) == 2
     assert database.remembered("n", lambda: book.append(1) or len(book)) == 3
+
+
+def test_page_functions_look_a_record_up_once_and_long_calls_do_not(services):
+    """A card of the Annotate page asked for the dataset's record fifteen times."""
+    read = []
+
+    async def asking_twice(scope, receive, send):
+        for _ in range(2):
+            services.project.database.remembered("x", lambda: read.append(1))
+        await Response()(scope, receive, send)
+
+    client = TestClient(RoleGate(asking_twice, services))
+    client.post("/gradio_api/component_server")
+    assert len(read) == 1
+    client.get("/gradio_api/queue/data")  # as long as the page is open
+    assert len(read) == 3
