@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,6 @@ def test_an_installed_package_is_given():
     assert require("json", install="json", purpose="Export").dumps(1) == "1"
 
 
-@pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed")
 def test_torchvision_imports_whatever_torch_it_was_built_for():
     # In its own process: operators are declared once and for good. The copy without its compiled
     # part stands for a torchvision that was built for another torch.
