@@ -12,6 +12,7 @@ from cad_studio.command_line import Json, Line, Name, opened, run, show
 from cad_studio.core.errors import SettingError
 from cad_studio.services.access import user_line
 from cad_studio.services.annotation.action_requests import ActionRequest
+from cad_studio.services.annotation.consensus import DAWID_SKENE
 from cad_studio.services.annotation.simulation import SimulationConfig
 from cad_studio.services.datasets.datasets import class_index
 from cad_studio.services.datasets.export_formats import formats_of
@@ -20,6 +21,13 @@ annotate_app = typer.Typer(help="Annotate, read the log, simulate.", no_args_is_
 users_app = typer.Typer(help="Who can log in to the window.", no_args_is_help=True)
 
 Who = Annotated[str, typer.Option(help="Name of the annotator.")]
+By = Annotated[
+    str,
+    typer.Option(
+        help="How annotators are judged: dawid-skene, by the votes alone; or crowdlab, by the "
+        "votes and a classifier of the images."
+    ),
+]
 Class = Annotated[str | None, typer.Option("--class", help="Name of a class.")]
 
 
@@ -146,12 +154,12 @@ def verify(
 
 
 @annotate_app.command()
-def agreement(name: Name, as_json: Json = False) -> None:
+def agreement(name: Name, by: By = DAWID_SKENE, as_json: Json = False) -> None:
     """Say how far the annotators agree, by their statements and imported votes."""
     with opened() as services:
         found = {
             **services.annotators.agreement(name),
-            "consensus": services.consensus.people(name),
+            "consensus": services.consensus.people(name, by),
         }
         names = services.datasets.get(name).class_names
     show(found, as_json, lambda r: _agreement_text(r, names))
@@ -334,10 +342,11 @@ def _agreement_text(result: dict[str, Any], names: list[str]) -> str:
         lines.append(f"  {a} x {b}: confused {pair['confused']:,} times, alpha {alpha}")
     for each in result["consensus"]["people"]:
         if each["accuracy"] is not None:
+            rating = "" if each["rating"] is None else f"; rating {each['rating']:.3f}"
             lines.append(
                 f"  {each['who']}: right in {each['accuracy']:.1%} (95 % interval "
                 f"{each['low']:.1%} to {each['high']:.1%}) of {each['n_votes']:,} votes, by the "
-                "consensus of all"
+                f"consensus of all{rating}"
             )
     return "\n".join(lines)
 

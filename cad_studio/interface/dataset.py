@@ -283,6 +283,28 @@ class StudioDataset:
         """How well annotators agree: `AnnotatorService.agreement`."""
         return self._services.annotators.agreement(self.name)
 
+    def annotators(self, by: str = "dawid-skene") -> pd.DataFrame:
+        """How often each annotator is right, with a 95 % interval: `ConsensusService.people`.
+
+        Args:
+            by: `dawid-skene`, by the votes alone; or `crowdlab`, by votes and a classifier.
+        """
+        people = self._services.consensus.people(self.name, by)["people"]
+        columns = ["who", "n_votes", "accuracy", "low", "high", "rating"]
+        return pd.DataFrame(people, columns=columns).set_index("who")
+
+    def consensus(self, by: str = "dawid-skene") -> pd.DataFrame:
+        """What the votes on each sample come to, a column a class; rows without votes are 0.
+
+        Args:
+            by: As in `annotators`.
+
+        Raises:
+            SettingError: There are no votes, or too few for CROWDLAB.
+        """
+        found = self._services.consensus.judge(self.name, by).confidence
+        return pd.DataFrame(found, columns=self.classes)
+
     def annotate(
         self, kind: str, rows: Iterable[int] = (), *, who: str = "", why: str = "", **given: Any
     ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Samples whose annotators leave it most open which class it is, the good ones counting more."""
+"""Samples that votes, or votes and a classifier, leave most open, good annotators counting more."""
 
 import numpy as np
 
@@ -8,10 +8,15 @@ from cad_studio.queues._belief import ambiguous
 
 
 class LeastAgreed:
-    """By one minus the highest confidence of the consensus among the candidates."""
+    """By one minus the highest confidence of the consensus among the candidates.
+
+    Attributes:
+        voices: Who is heard, as words for the annotator.
+    """
 
     title = "Least agreed"
     says = "Samples that the votes leave most open, each annotator weighed by how good they are."
+    voices = "The votes give"
     needs_graph = False
     again = False
     needs_rows = False
@@ -30,7 +35,7 @@ class LeastAgreed:
         return [
             Ranked(
                 int(row), None, float(score[row]),
-                f"The votes give its likeliest class {best[row]:.0%}, with each annotator weighed "
+                f"{self.voices} its likeliest class {best[row]:.0%}, with each annotator weighed "
                 "by how often they are right.",
             )
             for row in chosen
@@ -38,4 +43,13 @@ class LeastAgreed:
         ]  # fmt: skip
 
 
+class LeastAgreedByAll(LeastAgreed):
+    """The same where a classifier of the images is heard too (CROWDLAB)."""
+
+    title = "Least agreed, with the images"
+    says = "Samples that the votes and a classifier of the images together leave most open."
+    voices = "The votes and a classifier of the images give"
+
+
 ORDERS.register("consensus")(LeastAgreed())
+ORDERS.register("crowdlab")(LeastAgreedByAll())

@@ -109,7 +109,7 @@ class Services:
         self.sets = AnnotatedSets(self.project, self.datasets)
         self.annotators = AnnotatorService(self.project, self.datasets, self.sets, self.blindness)
         self.consensus = ConsensusService(
-            self.project, self.datasets, self.annotators, self.blindness
+            self.project, self.datasets, self.annotators, self.blindness, self.mining
         )
         self.prompts = PromptService(self.project, self.datasets)
         self.zero_shot = ZeroShotService(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cad_studio.core.errors import SettingError
 from cad_studio.core.settings import check_settings
 
-STARTS = ("uniform", "propagation", "consensus")
+STARTS = ("uniform", "propagation", "consensus", "crowdlab")
 PRECISIONS = ("auto", "float32", "bf16")
 VIEWS = ("gentle", "paper")
 OPTIMISERS = ("sgd", "adamw")
@@ -56,8 +56,9 @@ class TrainConfig:
         default="propagation",
         metadata={
             "help": "First confidence over the candidates: uniform; spread by label propagation "
-            "among neighbours; or the consensus of the annotators' votes (Dawid-Skene), uniform "
-            "where nobody voted.",
+            "among neighbours; or the consensus of the annotators' votes, uniform where nobody "
+            "voted: from the votes alone (consensus: Dawid-Skene), or from votes and a classifier "
+            "over the run's features (crowdlab).",
             "choices": STARTS,
         },
     )

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from cad_studio.services.annotation.consensus import DAWID_SKENE
 from cad_studio.services.container import Services
 from cad_studio.ui.addresses import sprite_entry
 from cad_studio.ui.answers import CHANGING, Answered, OpenServices, of_kind
@@ -129,9 +130,9 @@ def row_history(services: OpenServices, name: str, row: Whole) -> RowHistoryView
 
 
 @router.get("/agreement")
-def agreement(services: OpenServices, name: str) -> AgreementView:
-    """How well annotators agree, and how reliable each is."""
-    consensus = services.consensus.people(name)
+def agreement(services: OpenServices, name: str, by: Text = DAWID_SKENE) -> AgreementView:
+    """How well annotators agree, and how reliable each is; `by`: `dawid-skene` or `crowdlab`."""
+    consensus = services.consensus.people(name, by)
     return {**services.annotators.agreement(name), "consensus": consensus}
 
 

@@ -307,18 +307,26 @@ class ClassPairView(TypedDict):
 
 
 class ReliablePersonView(TypedDict):
-    """How good an annotator is by the consensus, with its 95 % interval."""
+    """How good an annotator is by the consensus, with its 95 % interval, and CROWDLAB's rating."""
 
     who: str
     n_votes: int
     accuracy: float | None
     low: float | None
     high: float | None
+    rating: float | None
 
 
 class ConsensusView(TypedDict):
-    """What annotators together say; `sure`: samples with 95 % for a class."""
+    """What annotators together say; `sure`: samples with 95 % for a class.
 
+    Attributes:
+        by: The method.
+        features: What CROWDLAB's classifier goes by; empty by another method.
+    """
+
+    by: str
+    features: str
     people: list[ReliablePersonView]
     samples: int
     sure: int

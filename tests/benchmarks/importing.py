@@ -1,10 +1,10 @@
 """Time imports and their preview, against an earlier state of the code; print JSON.
 
     python -m tests.benchmarks.importing [--images 10000] [--rounds 3] [--before FOLDER]
-        [--fashion /usr/share/datasets/fashion-mnist]
+        [--fashion /usr/share/datasets/fashion-mnist] [--parquet FOLDER]
 
-A folder of PNG files of 28 x 28 pixels in ten class folders, and Fashion-MNIST as IDX files, are
-imported into new projects by the code of this checkout and by that in `--before`, in turns, each in
+A folder of PNG files of 28 x 28 pixels in ten class folders, Fashion-MNIST as IDX files, and a
+folder of Parquet files with pictures in them (CIFAR-10 as the Hub converts it), are imported into new projects by the code of this checkout and by that in `--before`, in turns, each in
 a process of its own. `ratio` is the median processor time after to that before; wall-clock times
 are given too. `preview_seconds` is the preview of a table of 100,000 rows, by wall clock.
 """
@@ -92,12 +92,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--before", type=Path)
     parser.add_argument("--fashion", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
+    parser.add_argument("--parquet", type=Path, help="folder of Parquet files with pictures")
     given = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         sources = {"png_folder": picture_folder(Path(scratch) / "png", given.images)}
         if given.fashion.is_dir():
             sources["idx"] = given.fashion
+        if given.parquet:
+            sources["parquet"] = given.parquet.resolve()
         codes = {"after": HERE} | ({"before": given.before} if given.before else {})
         for name, source in sources.items():
             times: dict[str, list[list[float]]] = {which: [] for which in codes}

@@ -108,6 +108,12 @@ def test_samples_are_divided_by_patient_sets_made_from_votes_and_annotators_meas
     expect(rows).to_have_count(3)
     assert rows.last.get_attribute("data-who") == "cem"
     expect(rows.last).to_contain_text(" to ")
+    page.select_option("#agreement-by", "crowdlab")
+    expect(page.locator("#agreement-quality")).to_contain_text("one voice more")
+    expect(page.locator("#agreement-quality th").last).to_have_text("Rating")
+    assert rows.last.get_attribute("data-who") == "cem"
+    page.select_option("#agreement-by", "dawid-skene")
+    expect(page.locator("#agreement-quality th").last).to_have_text("Votes")
     page.keyboard.press("Escape")
 
 

@@ -169,6 +169,33 @@ def test_consensus_tells_good_annotators_and_orders_a_queue(pets):
     assert "weighed" in items[0].why
 
 
+def test_crowdlab_hears_a_classifier_too(pets):
+    """The pictures of the three classes differ, so the classifier settles what votes leave open."""
+    told = pets.consensus.people(NAME, "crowdlab")
+    people = {each["who"]: each for each in told["people"]}
+    assert (told["by"], told["features"]) == ("crowdlab", pets.mining.best_features(NAME))
+    assert people["a"]["rating"] > people["c"]["rating"]
+    assert people["a"]["accuracy"] > 0.7 > people["c"]["accuracy"]
+    assert all(each["rating"] is None for each in pets.consensus.people(NAME)["people"])
+    queue = pets.queues.open(NAME, "crowdlab", "anna")
+    items = pets.queues.take(NAME, queue.id, "anna", 3)
+    assert all(item.row >= 12 for item in items)
+    assert "classifier" in items[0].why
+    with pytest.raises(SettingError, match=r"dawid-skene or crowdlab, not by 'glad'"):
+        pets.consensus.people(NAME, "glad")
+
+
+def test_run_starts_from_crowdlab_over_its_own_features(pets):
+    wanted = TrainingRequest(NAME, "proden", config={"start": "crowdlab", "epochs": 2})
+    run = pets.training.create(wanted)
+    inputs = pets.training.inputs(run, Silent())
+    expected = pets.consensus.for_run(NAME, run.version_hash, "crowdlab", run.features)
+    assert np.array_equal(
+        inputs.outside.start(inputs.data.train_rows), expected[inputs.data.train_rows]
+    )
+    assert not np.array_equal(expected, pets.consensus.for_run(NAME, run.version_hash))
+
+
 def test_run_starts_from_the_consensus_of_its_version(pets):
     old = pets.datasets.get(NAME).version.hash
     before = pets.consensus.for_run(NAME, old)

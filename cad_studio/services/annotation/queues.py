@@ -15,7 +15,7 @@ from cad_studio.services.access import Access
 from cad_studio.services.annotation.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation.annotators import AnnotatorService
 from cad_studio.services.annotation.beliefs import BeliefService
-from cad_studio.services.annotation.consensus import ConsensusService
+from cad_studio.services.annotation.consensus import STARTS, ConsensusService
 from cad_studio.services.datasets.datasets import DatasetService, check_row
 from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.store.projects import Project
@@ -28,7 +28,7 @@ MOST_OVERLAP = 20
 ITEMS_AT_ONCE = 50
 """Items a queue takes in at a time, ranked by the sets as they are then."""
 
-_GROWING = ("disagreement", "consensus")
+_GROWING = ("disagreement", *STARTS)
 """Orders that find more when annotators have said more."""
 
 _MOST_SELECTED = 200_000
@@ -302,8 +302,9 @@ class QueueService:
             disputed = self._annotators.disputed(name)
             known["disputed"] = [row for row, _ in disputed]
             known["reasons"] = [why for _, why in disputed]
-        if queue.order_name == "consensus" and self._consensus.has_votes(name):
-            known["consensus"] = self._consensus.judge(name).confidence
+        if queue.order_name in STARTS and self._consensus.has_votes(name):
+            by = STARTS[queue.order_name]
+            known["consensus"] = self._consensus.judge(name, by, progress).confidence
         return Situation(
             candidates=self._sets.effective(name),
             is_open=self._is_open(data, queue, kept),

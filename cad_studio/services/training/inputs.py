@@ -112,7 +112,7 @@ def open_run(
             dataset itself.
         features: float32 (N, D). Unit length; for the neighbour graph and the entangled pairs.
         start_from: `propagation`, where belief comes from the neighbours, at first and when
-            refreshed; `consensus`; or `uniform`.
+            refreshed; `uniform`; or one where `consensus` is given.
         balance: How strongly propagation takes the classes to be of one size; see `propagate`.
         progress: Told how far it is.
         consensus: float32 (N, C). What annotators together say, for a start from it.
@@ -138,8 +138,7 @@ def open_run(
     outside = Outside()
     if start_from == "propagation":
         outside = Outside(start, refresh)
-    elif start_from == "consensus":
-        assert consensus is not None
+    elif consensus is not None:
         outside = Outside(lambda rows: consensus[rows])
     return RunInputs(made, outside, int((~is_filled).sum()))
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import CadStudioError, SettingError
@@ -14,6 +15,7 @@ from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
 from cad_studio.core.settings import settings_from_json, settings_to_json
 from cad_studio.services.annotation.annotated_sets import AnnotatedSets
+from cad_studio.services.annotation.consensus import STARTS as CONSENSUS
 from cad_studio.services.annotation.consensus import ConsensusService
 from cad_studio.services.datasets.datasets import DatasetService
 from cad_studio.services.datasets.loaded import LoadedDataset
@@ -74,7 +76,6 @@ class TrainingRequest:
     name: str = ""
 
 
-CONSENSUS = "consensus"
 """The start from what annotators together say."""
 
 
@@ -415,7 +416,7 @@ class TrainingService:
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
         settings = settings_from_json(member.config_type, request.settings)
-        if config.start == CONSENSUS and not self._consensus.has_votes(request.dataset):
+        if config.start in CONSENSUS and not self._consensus.has_votes(request.dataset):
             raise SettingError(
                 f"{request.dataset} has no votes to start from. Import some, annotate it by "
                 "several people, or start from propagation."
@@ -449,9 +450,18 @@ class TrainingService:
             run.config["start"],
             run.config.get("class_balance"),
             Part(progress, 0.8, 1.0),
-            self._consensus.for_run(data.record.name, run.version_hash)
-            if run.config["start"] == CONSENSUS
-            else None,
+            self._consensus_of(run, data, progress),
+        )
+
+    def _consensus_of(
+        self, run: Run, data: LoadedDataset, progress: Progress
+    ) -> NDArray[np.float32] | None:
+        """What a run starts from where that is the annotators' consensus, float32 (N, C)."""
+        by = CONSENSUS.get(run.config["start"])
+        if by is None:
+            return None
+        return self._consensus.for_run(
+            data.record.name, run.version_hash, by, run.features, Part(progress, 0.8, 0.8)
         )
 
     def _extract(self, run: Run, progress: Progress) -> FeatureSet:

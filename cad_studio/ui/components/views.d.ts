@@ -291,6 +291,8 @@ interface ConfusionChangeView {
 }
 
 interface ConsensusView {
+  by: string;
+  features: string;
   people: ReliablePersonView[];
   samples: number;
   sure: number;
@@ -916,6 +918,7 @@ interface ReliablePersonView {
   accuracy: number | null;
   low: number | null;
   high: number | null;
+  rating: number | null;
 }
 
 interface ReportColumnsView {
