@@ -9,9 +9,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +59,7 @@ _DAMAGE = (
 )
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A decoded image, and what was done to it.
 
     Attributes:
@@ -222,8 +220,12 @@ def _pixels(image: Image.Image, orientation: int) -> tuple[NDArray[np.uint8], st
     converted = ""
     if profile or image.mode == "LAB":
         image, converted = _in_srgb(image, profile)
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return np.asarray(image), converted
+    mode = image.mode
+    if mode in ("L", "RGB") and "transparency" not in image.info:
+        # As `np.asarray(image)`, in half the time; a folder may hold a million of them.
+        pixels = np.frombuffer(image.tobytes(), np.uint8)
+        shape = (image.height, image.width)
+        return pixels.reshape(shape if mode == "L" else (*shape, 3)), converted
     if image.mode == "1":
         return np.asarray(image.convert("L")), converted
     if image.has_transparency_data:

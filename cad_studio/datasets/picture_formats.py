@@ -4,7 +4,6 @@ Formats that Pillow hands to another program (EPS to Ghostscript) or only recogn
 HEIC is read where the package `pillow-heif` is installed.
 """
 
-from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import BinaryIO
@@ -77,9 +76,10 @@ def open_picture(stream: BinaryIO) -> Image.Image:
     Raises:
         PIL.UnidentifiedImageError: It is in none of them.
     """
-    with suppress(Image.UnidentifiedImageError):
+    try:
         return Image.open(stream, formats=_FIRST_FORMATS)
-    stream.seek(0)
+    except Image.UnidentifiedImageError:
+        stream.seek(0)
     return Image.open(stream, formats=known_formats())
 
 

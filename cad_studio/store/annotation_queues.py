@@ -1,6 +1,7 @@
 """Selections, queues and their items, and who has which item in hand."""
 
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sql
@@ -83,13 +84,18 @@ class AnnotationQueues:
         Raises:
             RecordNotFoundError: There is none of this id.
         """
-        table = ANNOTATION_QUEUE
-        with self._database.read() as connection:
-            row = connection.execute(sql.select(table).where(table.c.id == queue_id)).first()
-        if row is None:
+        found = self._database.remembered(("queue", queue_id), lambda: self._find(queue_id))
+        if found is None:
             raise RecordNotFoundError(
                 f"Queue {queue_id} is not in this project. Open one on the Annotate page."
             )
+        return found
+
+    def _find(self, queue_id: int) -> Queue | None:
+        with self._database.read() as connection:
+            row = connection.execute(_QUEUE, {"queue": queue_id}).first()
+        if row is None:
+            return None
         return Queue(**{**row._mapping, "is_complete": bool(row.is_complete)})
 
     def of(self, dataset_id: int) -> list[Queue]:
@@ -176,35 +182,19 @@ class AnnotationQueues:
                 gone back since, and does not hold.
             again: Whether samples somebody has decided meanwhile are handed out all the same.
         """
-        item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
-        here = lease.c.queue_id == item.c.queue_id, lease.c.position == item.c.position
-        in_hand = (lease.c.status == "leased") & lease.c.until.between(at, at + seconds)
-        others = (
-            sql.select(sql.func.count())
-            .where(*here, lease.c.who != who, (lease.c.status == "done") | in_hand)
-            .scalar_subquery()
-        )
-        ended = sql.exists().where(*here, lease.c.who == who, lease.c.status != "leased")
-        mine = sql.exists().where(*here, lease.c.who == who, lease.c.status == "leased")
-        query = sql.select(item).where(item.c.queue_id == queue.id, ~ended, others < queue.overlap)
-        if not again:
-            query = query.where(mine | ~_is_settled(queue, who))
-        if queue.order_name in OPEN_ORDERS:
-            hidden = blind_rows_query(queue.dataset_id, who)
-            query = query.where(
-                item.c.row.not_in(hidden),
-                item.c.other.is_(None) | item.c.other.not_in(hidden),
-            )
+        asked = {
+            "queue": queue.id, "who": who, "overlap": queue.overlap, "at": at, "end": at + seconds,
+            "count": count, "dataset": queue.dataset_id,
+            "blind_dataset": queue.dataset_id, "blind_who": who,
+        }  # fmt: skip
         with self._database.write() as connection:
             rows = connection.execute(
-                query.order_by(sql.desc(mine), item.c.position).limit(count)
+                _free_items(again, queue.order_name in OPEN_ORDERS), asked
             ).all()
-            for row in rows:
-                keys = {"queue_id": queue.id, "position": row.position, "who": who}
-                connection.execute(sql.delete(lease).filter_by(**keys))
-                connection.execute(
-                    sql.insert(lease).values(**keys, status="leased", until=at + seconds)
-                )
+            if rows:
+                leases = [{**asked, "position": row.position} for row in rows]
+                connection.execute(_NO_LEASE, leases)
+                connection.execute(_NEW_LEASE, leases)
         return [Item(**row._mapping) for row in rows]
 
     def item(self, queue_id: int, position: int) -> Item:
@@ -227,12 +217,16 @@ class AnnotationQueues:
     ) -> frozenset[int]:
         """Samples whose answers by others are hidden from an annotator; see `blind_rows`."""
 
-        def read() -> frozenset[int]:
+        def read(some: list[int] | None) -> frozenset[int]:
             with self._database.read() as connection:
-                return blind_rows(connection, dataset_id, who, rows)
+                return blind_rows(connection, dataset_id, who, some)
 
-        key = ("blind rows", dataset_id, who, None if rows is None else tuple(rows))
-        return self._database.remembered(key, read)
+        key = ("blind rows", dataset_id, who)
+        if rows is None:
+            return self._database.remembered((*key, "all"), lambda: read(None))
+        return frozenset(
+            self._database.remembered_rows(key, rows, lambda some: dict.fromkeys(read(some), True))
+        )
 
     def release(self, queue_id: int, who: str) -> None:
         """Give back what an annotator has in hand and has not done."""
@@ -244,21 +238,10 @@ class AnnotationQueues:
 
     def progress(self, queue_id: int, who: str, at: float) -> dict[str, int]:
         """Of a queue: `items` so far, `done` and `passed` by anyone, `mine` done, `in_hand`."""
-        item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
+        asked = {"queue": queue_id, "who": who, "at": at}
         with self._database.read() as connection:
-            n_items = connection.scalar(
-                sql.select(sql.func.count()).select_from(item).where(item.c.queue_id == queue_id)
-            )
-            found = connection.execute(
-                sql.select(
-                    sql.func.count(sql.distinct(_if(lease.c.status == "done", lease.c.position))),
-                    sql.func.count(sql.distinct(_if(lease.c.status == "passed", lease.c.position))),
-                    sql.func.count(_if((lease.c.status == "done") & (lease.c.who == who), 1)),
-                    sql.func.count(
-                        _if((lease.c.status == "leased") & (lease.c.until > at), lease.c.position)
-                    ),
-                ).where(lease.c.queue_id == queue_id)
-            ).one()
+            n_items = connection.scalar(_N_ITEMS, asked)
+            found = connection.execute(_progress(), asked).one()
         names = ("done", "passed", "mine", "in_hand")
         return {"items": int(n_items or 0), **dict(zip(names, map(int, found), strict=True))}
 
@@ -275,8 +258,70 @@ def _was_handed() -> sql.ColumnElement[bool]:
     )
 
 
-def _is_settled(queue: Queue, who: str) -> sql.ColumnElement[bool]:
-    """Whether all samples of an item have been decided by this or by enough annotators."""
+# These are asked at every item of every annotator, and building them takes longer than answers.
+_QUEUE = sql.select(ANNOTATION_QUEUE).where(ANNOTATION_QUEUE.c.id == sql.bindparam("queue"))
+_N_ITEMS = (
+    sql.select(sql.func.count())
+    .select_from(ANNOTATION_ITEM)
+    .where(ANNOTATION_ITEM.c.queue_id == sql.bindparam("queue"))
+)
+_NO_LEASE = sql.delete(ANNOTATION_LEASE).where(
+    ANNOTATION_LEASE.c.queue_id == sql.bindparam("queue"),
+    ANNOTATION_LEASE.c.position == sql.bindparam("position"),
+    ANNOTATION_LEASE.c.who == sql.bindparam("who"),
+)
+_NEW_LEASE = sql.insert(ANNOTATION_LEASE).values(
+    queue_id=sql.bindparam("queue"), position=sql.bindparam("position"), who=sql.bindparam("who"),
+    status="leased", until=sql.bindparam("end"),
+)  # fmt: skip
+
+
+@cache
+def _progress() -> sql.Select[int, int, int, int]:
+    """Counts of the leases of `queue`: done, passed, done by `who`, in hand after `at`."""
+    lease = ANNOTATION_LEASE
+    who: sql.BindParameter[str] = sql.bindparam("who")
+    at: sql.BindParameter[float] = sql.bindparam("at")
+    in_hand = (lease.c.status == "leased") & (lease.c.until > at)
+    return sql.select(
+        sql.func.count(sql.distinct(_if(lease.c.status == "done", lease.c.position))),
+        sql.func.count(sql.distinct(_if(lease.c.status == "passed", lease.c.position))),
+        sql.func.count(_if((lease.c.status == "done") & (lease.c.who == who), 1)),
+        sql.func.count(_if(in_hand, lease.c.position)),
+    ).where(lease.c.queue_id == sql.bindparam("queue"))
+
+
+@cache
+def _free_items(again: bool, is_of_answers: bool) -> sql.Select[Any]:
+    """Up to `count` items of `queue` that `who` may have in hand at `at`, those in hand first."""
+    item, lease = ANNOTATION_ITEM, ANNOTATION_LEASE
+    who: sql.BindParameter[str] = sql.bindparam("who")
+    here = lease.c.queue_id == item.c.queue_id, lease.c.position == item.c.position
+    in_hand = (lease.c.status == "leased") & lease.c.until.between(
+        sql.bindparam("at"), sql.bindparam("end")
+    )
+    others = (
+        sql.select(sql.func.count())
+        .where(*here, lease.c.who != who, (lease.c.status == "done") | in_hand)
+        .scalar_subquery()
+    )
+    ended = sql.exists().where(*here, lease.c.who == who, lease.c.status != "leased")
+    mine = sql.exists().where(*here, lease.c.who == who, lease.c.status == "leased")
+    query = sql.select(item).where(
+        item.c.queue_id == sql.bindparam("queue"), ~ended, others < sql.bindparam("overlap")
+    )
+    if not again:
+        query = query.where(mine | ~_is_settled())
+    if is_of_answers:
+        hidden = blind_rows_query()
+        query = query.where(
+            item.c.row.not_in(hidden), item.c.other.is_(None) | item.c.other.not_in(hidden)
+        )
+    return query.order_by(sql.desc(mine), item.c.position).limit(sql.bindparam("count"))
+
+
+def _is_settled() -> sql.ColumnElement[bool]:
+    """Whether all samples of an item have been decided by `who` or by `overlap` annotators."""
     item = ANNOTATION_ITEM
 
     def settled(row: sql.ColumnElement[int]) -> sql.ColumnElement[bool]:
@@ -284,11 +329,13 @@ def _is_settled(queue: Queue, who: str) -> sql.ColumnElement[bool]:
         here = (
             said.c.book_id
             == sql.select(ANNOTATION_BOOK.c.id)
-            .where(ANNOTATION_BOOK.c.dataset_id == queue.dataset_id)
+            .where(ANNOTATION_BOOK.c.dataset_id == sql.bindparam("dataset"))
             .scalar_subquery(),
             said.c.row == row,
         )
         number = sql.select(sql.func.count()).where(*here).scalar_subquery()
-        return sql.exists().where(*here, said.c.who == who) | (number >= queue.overlap)
+        return sql.exists().where(*here, said.c.who == sql.bindparam("who")) | (
+            number >= sql.bindparam("overlap")
+        )
 
     return settled(item.c.row) & (item.c.other.is_(None) | settled(item.c.other))

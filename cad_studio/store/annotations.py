@@ -106,9 +106,20 @@ class Annotations:
         with self._database.read() as connection:
             return [action_of(action) for action in connection.execute(query)]
 
-    def comments_on(self, book_id: int, row: int) -> list[Action]:
-        """The comments on one sample, oldest first."""
-        return [each for each in self.actions_on(book_id, row) if each.kind == "comment"]
+    def comments_on(self, book_id: int, rows: list[int]) -> dict[int, list[Action]]:
+        """The comments on some samples, oldest first; samples without any are left out."""
+
+        def read(some: list[int]) -> dict[int, list[Action]]:
+            found: dict[int, list[Action]] = {}
+            names = ANNOTATION_ACTION.columns.keys()
+            with self._database.read() as connection:
+                asked = {"book": book_id, "rows": some}
+                for row, *columns in connection.execute(_COMMENTS, asked):
+                    action = Action(**dict(zip(names, columns, strict=True)))
+                    found.setdefault(row, []).append(action)
+            return found
+
+        return self._database.remembered_rows(("comments", book_id), rows, read)
 
     def next_steps(
         self, book: Book, who: str, kinds: list[str]
@@ -141,8 +152,14 @@ class Annotations:
 
     def states(self, book_id: int, rows: list[int] | None = None) -> dict[int, RowState]:
         """What holds for some samples, or for all that were touched."""
-        with self._database.read() as connection:
-            return states_of(connection, book_id, rows)
+
+        def read(some: list[int] | None) -> dict[int, RowState]:
+            with self._database.read() as connection:
+                return states_of(connection, book_id, some)
+
+        if rows is None:
+            return read(None)
+        return self._database.remembered_rows(("states", book_id), rows, read)
 
     def statements(self, book_id: int) -> list[tuple[int, str, list[int]]]:
         """Row, annotator and set of every statement that stands, by row and name."""
@@ -205,10 +222,26 @@ class Annotations:
         }
 
 
+# Asked at every card, and building them takes longer than the answer.
+_COMMENTS = (
+    sql.select(ANNOTATION_TOUCH.c.row, ANNOTATION_ACTION)
+    .join(
+        ANNOTATION_TOUCH,
+        (ANNOTATION_TOUCH.c.book_id == ANNOTATION_ACTION.c.book_id)
+        & (ANNOTATION_TOUCH.c.number == ANNOTATION_ACTION.c.number),
+    )
+    .where(
+        ANNOTATION_TOUCH.c.book_id == sql.bindparam("book"),
+        ANNOTATION_TOUCH.c.row.in_(sql.bindparam("rows", expanding=True)),
+        ANNOTATION_ACTION.c.kind == "comment",
+    )
+    .order_by(ANNOTATION_ACTION.c.number)
+)
+_BOOK = sql.select(ANNOTATION_BOOK).where(ANNOTATION_BOOK.c.dataset_id == sql.bindparam("dataset"))
+
+
 def _book(connection: sql.Connection, dataset_id: int) -> Book | None:
-    row = connection.execute(
-        sql.select(ANNOTATION_BOOK).where(ANNOTATION_BOOK.c.dataset_id == dataset_id)
-    ).first()
+    row = connection.execute(_BOOK, {"dataset": dataset_id}).first()
     return None if row is None else Book(**row._mapping)
 
 

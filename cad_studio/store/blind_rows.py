@@ -46,9 +46,12 @@ def blind_rows(
     return frozenset(row for each in found for row in each)
 
 
-def blind_rows_query(dataset_id: int, who: str) -> sql.CompoundSelect[int]:
-    """The query behind `blind_rows` for all rows, to be part of another."""
-    return _query(False).params(blind_dataset=dataset_id, blind_who=who)
+def blind_rows_query() -> sql.CompoundSelect[int]:
+    """The query behind `blind_rows` for all rows, to be part of another.
+
+    It asks for `blind_dataset` and `blind_who`.
+    """
+    return _query(False)
 
 
 @cache

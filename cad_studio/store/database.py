@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -126,6 +126,19 @@ class Database:
         if whole not in look:
             look[whole] = read()
         return look[whole]
+
+    def remembered_rows(
+        self, key: Hashable, rows: Sequence[int], read: Callable[[list[int]], dict[int, _Read]]
+    ) -> dict[int, _Read]:
+        """What `read` gives of some rows, as `remembered`: only those not asked for yet are read.
+
+        Rows that `read` leaves out are left out.
+        """
+        known: dict[int, _Read | None] = self.remembered(key, dict)
+        unknown = [row for row in dict.fromkeys(rows) if row not in known]
+        if unknown:
+            known.update({**dict.fromkeys(unknown), **read(unknown)})
+        return {row: value for row in rows if (value := known[row]) is not None}
 
     def close(self) -> None:
         """Let go of the file."""

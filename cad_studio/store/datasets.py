@@ -50,7 +50,7 @@ class Datasets:
 
     def _find(self, name: str) -> Dataset | None:
         with self._database.read() as connection:
-            row = connection.execute(sql.select(DATASET).where(DATASET.c.name == name)).first()
+            row = connection.execute(_BY_NAME, {"wanted": name}).first()
             return None if row is None else _dataset(row, _current(connection, row.id))
 
     def add(self, columns: dict[str, Any], candidates: str, details: dict[str, Any]) -> Dataset:
@@ -154,13 +154,18 @@ def name_taken(name: str) -> SettingError:
     )
 
 
+# Asked at nearly every request, and building them takes longer than the answer.
+_BY_NAME = sql.select(DATASET).where(DATASET.c.name == sql.bindparam("wanted"))
+_NEWEST = (
+    sql.select(DATASET_VERSION)
+    .where(DATASET_VERSION.c.dataset_id == sql.bindparam("dataset"))
+    .order_by(DATASET_VERSION.c.number.desc())
+    .limit(1)
+)
+
+
 def _current(connection: sql.Connection, dataset_id: int) -> DatasetVersion:
-    row = connection.execute(
-        sql.select(DATASET_VERSION)
-        .where(DATASET_VERSION.c.dataset_id == dataset_id)
-        .order_by(DATASET_VERSION.c.number.desc())
-        .limit(1)
-    ).one()
+    row = connection.execute(_NEWEST, {"dataset": dataset_id}).one()
     return DatasetVersion(**row._mapping)
 
 

@@ -41,13 +41,17 @@ class Features:
 
     def of(self, source_hash: str) -> list[FeatureSet]:
         """All feature sets of this content, oldest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                sql.select(FEATURE_SET)
-                .where(FEATURE_SET.c.source_hash == source_hash)
-                .order_by(FEATURE_SET.c.id)
-            )
-            return [FeatureSet(**row._mapping) for row in rows]
+
+        def read() -> list[FeatureSet]:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    sql.select(FEATURE_SET)
+                    .where(FEATURE_SET.c.source_hash == source_hash)
+                    .order_by(FEATURE_SET.c.id)
+                )
+                return [FeatureSet(**row._mapping) for row in rows]
+
+        return list(self._database.remembered(("features of", source_hash), read))
 
     def add(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Annotated, Any
 
+import brotli
 import orjson
 from fastapi import Depends
 from fastapi.routing import APIRoute
@@ -29,10 +30,19 @@ async def _shared_answers(request: Request) -> SharedAnswers:
     return found
 
 
+async def _takes_brotli(request: Request) -> bool:
+    return "br" in request.headers.get("accept-encoding", "")
+
+
 OpenServices = Annotated[Services, Depends(_services)]
 """What a route is given to look things up with."""
 OpenAnswers = Annotated[SharedAnswers, Depends(_shared_answers)]
 """What others were answered a moment ago."""
+TakesBrotli = Annotated[bool, Depends(_takes_brotli)]
+"""Whether the browser unpacks Brotli."""
+
+_WORTH_PACKING = 1000
+_PACKING = 4  # as Gradio packs its files: a quarter of the size at a tenth of a second a megabyte
 
 
 class Answered(APIRoute):
@@ -67,20 +77,32 @@ def shared(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     view = _view_of(endpoint)
 
     @wraps(endpoint)
-    def answered(services: Services, answers: SharedAnswers, **asked: Any) -> Response:
+    def answered(services: Services, answers: SharedAnswers, packs: bool, **asked: Any) -> Response:
         key = (services.access.role(), endpoint.__name__, *sorted(asked.items()))
         found: Response = answers.get(
             key, lambda: json_answer(endpoint(services=services, **asked), view)
         )
+        if packs and len(found.body) >= _WORTH_PACKING:
+            plain = found
+            found = answers.get((*key, plain), lambda: _packed(plain))
         # a copy each: a response is changed on its way out
         return Response(found.body, found.status_code, dict(found.headers))
 
     known = inspect.signature(endpoint)
-    own = inspect.Parameter("answers", inspect.Parameter.KEYWORD_ONLY, annotation=OpenAnswers)
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+        for name, annotation in (("answers", OpenAnswers), ("packs", TakesBrotli))
+    ]
     answered.__signature__ = known.replace(  # type: ignore[attr-defined]
-        parameters=[*known.parameters.values(), own]
+        parameters=[*known.parameters.values(), *own]
     )
     return answered
+
+
+def _packed(answer: Response) -> Response:
+    body = brotli.compress(bytes(answer.body), mode=brotli.MODE_TEXT, quality=_PACKING)
+    headers = {"Content-Encoding": "br", "Vary": "Accept-Encoding"}
+    return Response(body, answer.status_code, headers, "application/json")
 
 
 def is_view(returned: object) -> bool:

@@ -31,6 +31,7 @@ import numpy as np
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
+from cad_studio.core.records import ACTIVE
 from cad_studio.datasets._base import ReadOptions
 from cad_studio.services.container import Services
 from tests.benchmarks.train_page import growing, make_run
@@ -127,10 +128,22 @@ async def annotate(
 
 
 async def follow(client: httpx.AsyncClient, asked: Asked, runs: list[int], until: float) -> None:
-    """A window on the Train page."""
-    known = ",".join(f"{run}:{N_EPOCHS // 2}" for run in runs)
+    """A window on the Train page with all runs shown: after the first look, what is new of those
+    that are at work (`train_page.js`, `wanted`).
+    """
+    known = dict.fromkeys(runs, -1)
+    kind = "open the Train page"
     while time.monotonic() < until:
-        await asked.ask("follow", client.get(f"{CAD}/training/follow", params={"runs": known}))
+        wanted = ",".join(f"{run}:{epoch}" for run, epoch in known.items())
+        answer = await asked.ask(
+            kind, client.get(f"{CAD}/training/follow", params={"runs": wanted})
+        )
+        kind = "follow"
+        found = {"runs": {}, "reports": {}} if answer is None else answer.json()
+        for run, told in found["runs"].items():
+            known[int(run)] = max([known[int(run)], *found["reports"][run]["epoch"]])
+            if told["status"] not in ACTIVE:
+                del known[int(run)]
         await asyncio.sleep(1.0)
 
 

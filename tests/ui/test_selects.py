@@ -76,3 +76,36 @@ def test_page_functions_look_a_record_up_once_and_long_calls_do_not(services):
     assert len(read) == 1
     client.get("/gradio_api/queue/data")  # as long as the page is open
     assert len(read) == 3
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_cards_of_a_queue_are_read_together(services, selects, count):
+    """Five cards asked a hundred times, mostly what one question answers for all of them."""
+    queue = services.queues.open(SHAPES, "random", "owner", overlap=2)
+    who = f"reader {count}"
+    services.queues.take(SHAPES, queue.id, who, count)  # ranks, and finds neighbours
+    database = services.project.database
+    with database.one_look():
+        items = services.queues.take(SHAPES, queue.id, who, count)
+        selects.clear()
+        cards = services.cards.of_items(SHAPES, items, who)
+    assert len(cards) == count
+    assert all(card["sides"][0]["neighbours"]["rows"] for card in cards)
+    of_neighbours = count  # which of them are hidden, each card its own
+    assert sum(selects.values()) <= 16 + 2 * of_neighbours
+
+
+def test_rows_that_were_asked_for_are_not_asked_for_again(services):
+    database, read = services.project.database, []
+
+    def some(rows):
+        read.append(rows)
+        return {row: row * 10 for row in rows if row != 4}
+
+    with database.one_look():
+        assert database.remembered_rows("x", [3, 4, 3], some) == {3: 30}
+        assert database.remembered_rows("x", [4, 5], some) == {5: 50}
+        with database.write():
+            pass
+        assert database.remembered_rows("x", [3], some) == {3: 30}
+    assert read == [[3, 4], [5], [3]]

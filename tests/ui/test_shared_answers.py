@@ -13,6 +13,7 @@ from cad_studio.config import AppConfig
 from cad_studio.services.access import Login, read_users, user_line
 from cad_studio.services.container import Services
 from cad_studio.services.training.runs import RunService
+from cad_studio.ui import answers as answers_module
 from cad_studio.ui import routes
 from cad_studio.ui.addresses import PREFIX
 from cad_studio.ui.shared_answers import SharedAnswers
@@ -107,3 +108,20 @@ def test_a_name_is_told_to_nobody_else(tmp_path):
         if path == "/state":
             assert '"login":"bob"' in told["bob"]
     services.close()
+
+
+def test_large_shared_answers_travel_packed_where_the_browser_unpacks_them(services, monkeypatch):
+    packed = []
+    pack = answers_module._packed
+    monkeypatch.setattr(answers_module, "_packed", lambda each: packed.append(1) or pack(each))
+    monkeypatch.setattr(answers_module, "_WORTH_PACKING", 20)
+    client = TestClient(Starlette(routes=routes.build_routes(services)))
+    path = f"{PREFIX}/training/runs"
+    plain = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    for _ in range(3):
+        found = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+        assert found.headers["content-encoding"] == "br"
+        assert found.headers["vary"] == "Accept-Encoding"
+        assert found.json() == plain.json()
+    assert packed == [1]

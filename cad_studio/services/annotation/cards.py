@@ -121,10 +121,20 @@ class CardService:
             found |= self._between(name, rows, sides, who, bool(blind))
         return found
 
+    def of_items(self, name: str, items: list[Item], who: str) -> list[CardView]:
+        """The cards of items; what they need of the database is read for all of them at once."""
+        rows = [row for item in items for row in _rows_of(item)]
+        data, book = self._datasets.load(name), self._sets.book(name)
+        if book is not None:
+            self._project.annotations.states(book.id, rows)
+            self._project.annotations.comments_on(book.id, rows)
+        self._blindness.rows(data.record, self._blindness.person(who), rows)
+        self._blindness.rows_for_reader(data.record, rows)
+        return [self.card(name, _rows_of(item), who, item) for item in items]
+
     def of_item(self, name: str, item: Item, who: str) -> CardView:
         """The card of an item."""
-        rows = [item.row] if item.other is None else [item.row, item.other]
-        return self.card(name, rows, who, item)
+        return self.card(name, _rows_of(item), who, item)
 
     def _why(self, item: Item, is_blind: bool) -> str:
         """The reason of an item, unless it may rest on answers that are hidden."""
@@ -142,9 +152,10 @@ class CardService:
         instance = self._datasets.instance(name, row)
         comments = []
         if book is not None:
+            said = self._project.annotations.comments_on(book.id, [row])
             comments = [
                 {"who": each["who"], "at": each["at"], "text": each["why"]}
-                for each in map(line, self._project.annotations.comments_on(book.id, row))
+                for each in map(line, said.get(row, []))
                 if not is_blind or each["who"] == who
             ][-_COMMENTS:]
         return {
@@ -194,3 +205,7 @@ class CardService:
             "similarity": round(similarity, 4), "shared": shared,
             "classes": sorted(best) if swappable else None,
         }  # fmt: skip
+
+
+def _rows_of(item: Item) -> list[int]:
+    return [item.row] if item.other is None else [item.row, item.other]

@@ -139,7 +139,9 @@ def _of_queues(services: Services) -> list[Action]:
             items = services.queues.take(name, queue.id, who, asked.count)
         except NotReadyError as error:
             return {"waits": str(error)}
-        cards = [painted(services, name, services.cards.of_item(name, item, who)) for item in items]
+        cards = [
+            painted(services, name, card) for card in services.cards.of_items(name, items, who)
+        ]
         return {"cards": cards, "queue": services.queues.describe(queue, who)}
 
     def open_queue(asked: OpeningQueue) -> Told:
