@@ -1,5 +1,6 @@
 """Training runs, and what was known of them after each epoch."""
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sql
@@ -121,26 +122,33 @@ class Runs:
         Args:
             run_id: Only this run.
         """
-        counted = sql.select(
-            RUN_EPOCH.c.run_id,
-            sql.func.count().label("n"),
-            sql.func.max(RUN_EPOCH.c.epoch).label("last"),
-        ).group_by(RUN_EPOCH.c.run_id)
-        if run_id is not None:
-            counted = counted.where(RUN_EPOCH.c.run_id == run_id)
-        ends = counted.subquery()
-        last, best = RUN_EPOCH.alias("last"), RUN_EPOCH.alias("best")
-        wanted = (
-            sql.select(ends.c.run_id, ends.c.n, last.c.report, best.c.report.label("best"))
-            .join(last, sql.and_(last.c.run_id == ends.c.run_id, last.c.epoch == ends.c.last))
-            .join(RUN, RUN.c.id == ends.c.run_id)
-            .outerjoin(best, sql.and_(best.c.run_id == RUN.c.id, best.c.epoch == RUN.c.best_epoch))
-        )
+        wanted = _overview(run_id is not None)
         with self._database.read() as connection:
-            return {row.run_id: (row.n, row.report, row.best) for row in connection.execute(wanted)}
+            found = connection.execute(wanted, {} if run_id is None else {"run": run_id})
+            return {row.run_id: (row.n, row.report, row.best) for row in found}
 
     def statuses(self) -> dict[int, str]:
         """Status of the job of each run that has one."""
         wanted = sql.select(RUN.c.id, JOB.c.status).join(JOB, JOB.c.id == RUN.c.job_id)
         with self._database.read() as connection:
             return {row.id: row.status for row in connection.execute(wanted)}
+
+
+@cache
+def _overview(of_one: bool) -> sql.Select[Any]:
+    """Of each run, or of `run`: its epochs, the last report, and the best one."""
+    counted = sql.select(
+        RUN_EPOCH.c.run_id,
+        sql.func.count().label("n"),
+        sql.func.max(RUN_EPOCH.c.epoch).label("last"),
+    ).group_by(RUN_EPOCH.c.run_id)
+    if of_one:
+        counted = counted.where(RUN_EPOCH.c.run_id == sql.bindparam("run"))
+    ends = counted.subquery()
+    last, best = RUN_EPOCH.alias("last"), RUN_EPOCH.alias("best")
+    return (
+        sql.select(ends.c.run_id, ends.c.n, last.c.report, best.c.report.label("best"))
+        .join(last, sql.and_(last.c.run_id == ends.c.run_id, last.c.epoch == ends.c.last))
+        .join(RUN, RUN.c.id == ends.c.run_id)
+        .outerjoin(best, sql.and_(best.c.run_id == RUN.c.id, best.c.epoch == RUN.c.best_epoch))
+    )
