@@ -59,8 +59,8 @@ class HubModelService:
 
         Returns:
             `models`: of each `spec` (to extract with), `title`, `says`, `reads_words`, `licence`,
-            `size_bytes` (of what would be fetched); `how`: what to do where the hub cannot be
-            reached, else empty.
+            `size_bytes` (of what would be fetched); `how`: why some are not among them, or what
+            to do where the hub cannot be reached; else empty.
 
         Raises:
             NotAllowedError: The one who acts is no owner.
@@ -73,10 +73,8 @@ class HubModelService:
         with ThreadPoolExecutor(len(OFFERED_MODELS)) as asked:
             answers = list(asked.map(lambda each: _asked(hub, each), OFFERED_MODELS))
         models = [each for each in answers if isinstance(each, dict)]
-        if models:
-            return {"models": models, "how": ""}
-        reason = next(each for each in answers if isinstance(each, str))
-        return {"models": [], "how": reason}
+        missing = [each for each in answers if isinstance(each, str)]
+        return {"models": models, "how": " ".join(missing if models else missing[:1])}
 
 
 def _asked(hub: Any, model: OfferedModel) -> dict[str, Any] | str:
