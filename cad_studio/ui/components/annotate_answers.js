@@ -26,11 +26,14 @@ export function createAnswers(page) {
     const counts = advances && queue && now.queue === queue.id && kind !== 'skip';
     if (advances) { now.isRefused = false; now.decided = words; page.onDecision(kind, seconds); }
     if (counts) queue.done++;
-    page.decisions.push(action, {words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: page.trailAt(), sets, undoes() {
-      before.forEach((set, place) => { now.sides[place].candidates = set; now.sides[place].flagged = flags[place]; });
-      now.decided = '';
-      if (counts) queue.done--;
-    }});
+    page.decisions.push(action, {
+      words: `${words} · ${now.sides.map(each => each.id).join(' and ')}`, trailAt: page.trailAt(), sets,
+      undoes() {
+        before.forEach((set, place) => { now.sides[place].candidates = set; now.sides[place].flagged = flags[place]; });
+        now.decided = '';
+        if (counts) queue.done--;
+      },
+    });
     if (advances) page.step(1, true); else page.paint();
     page.onChange();
     return true;
@@ -43,7 +46,11 @@ export function createAnswers(page) {
     const name = page.namesOf()[index];
     if (toggles) {
       const isIn = one.candidates.includes(index);
-      if (isIn && one.candidates.length === 1) { toast(`${name} is the last candidate, and a set cannot be empty. If it is wrong, choose None of these (${shownKey(keyOf('none'))}).`, 'error'); return; }
+      if (isIn && one.candidates.length === 1) {
+        toast(`${name} is the last candidate, and a set cannot be empty. `
+          + `If it is wrong, choose None of these (${shownKey(keyOf('none'))}).`, 'error');
+        return;
+      }
       const set = isIn ? one.candidates.filter(each => each !== index) : [...one.candidates, index].sort((x, y) => x - y);
       decide('toggle', [one.row], {class: index}, `${isIn ? 'without' : 'with'} ${name}`, {[one.row]: set}, false);
       return;
@@ -73,7 +80,10 @@ export function createAnswers(page) {
     if (chosen === null || card() !== now) return;
     if (chosen === 'unknown') decide('none', [one.row], {}, 'none of these', {[one.row]: others});
     else if (isNone) decide('none', [one.row], {classes: [chosen]}, names[chosen], {[one.row]: [chosen]});
-    else decide('toggle', [one.row], {class: chosen}, `with ${names[chosen]}`, {[one.row]: [...one.candidates, chosen].sort((x, y) => x - y)}, false);
+    else {
+      const set = [...one.candidates, chosen].sort((x, y) => x - y);
+      decide('toggle', [one.row], {class: chosen}, `with ${names[chosen]}`, {[one.row]: set}, false);
+    }
   }
 
   /** Of many candidates, the one that is meant, by its name. */
@@ -81,7 +91,11 @@ export function createAnswers(page) {
     const now = card();
     if (!now || !canAct()) return;
     const of = page.sideOf(), one = now.sides[of];
-    const chosen = await page.search.ask({names: page.namesOf(), classes: one.candidates, title: now.sides.length === 2 ? `Which candidate is ${'AB'[of]}?` : 'Which candidate is it?', note: `${counted(one.candidates.length, 'candidate')}; type a part of the name.`});
+    const chosen = await page.search.ask({
+      names: page.namesOf(), classes: one.candidates,
+      title: now.sides.length === 2 ? `Which candidate is ${'AB'[of]}?` : 'Which candidate is it?',
+      note: `${counted(one.candidates.length, 'candidate')}; type a part of the name.`,
+    });
     if (chosen !== null && card() === now) pick(of, chosen, false);
   }
 
@@ -94,13 +108,19 @@ export function createAnswers(page) {
       if (!now) return false;
       if (now.classes) return assign(now.classes[1], now.classes[0]);
       const [a, b] = now.sides.map(each => each.candidates);
-      if (a.length !== 1 || b.length !== 1) { toast('To swap, both must have one candidate. Say which is which first.', 'error'); return true; }
+      if (a.length !== 1 || b.length !== 1) {
+        toast('To swap, both must have one candidate. Say which is which first.', 'error');
+        return true;
+      }
       return decide('swap', now.rows, {}, 'labels swapped', {[now.rows[0]]: b, [now.rows[1]]: a});
     },
     same() {
       const now = pair();
       if (!now) return false;
-      if (!now.shared.length) { toast('The two sets share no candidate, so they cannot be of the same class as they stand.', 'error'); return true; }
+      if (!now.shared.length) {
+        toast('The two sets share no candidate, so they cannot be of the same class as they stand.', 'error');
+        return true;
+      }
       return decide('same', now.rows, {}, 'same class', Object.fromEntries(now.rows.map(row => [row, [...now.shared]])));
     },
     find: () => { if (card()) find(); return true; },

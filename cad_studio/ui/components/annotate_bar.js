@@ -5,10 +5,18 @@ import {keyOf, shownKey} from './annotate_keys.js';
 
 /** `run(command)` is told of clicks. `draw(view)` and `steps(view)` say what the buttons do now. */
 export function createBar(run) {
-  const button = (command, text, kind = '') => h('button.btn', {type: 'button', id: `annotate-${command}`, class: 'btn' + kind, on: {click: () => run(command)}},
+  const button = (command, text, kind = '') => h('button.btn', {
+    type: 'button', id: `annotate-${command}`, class: 'btn' + kind, on: {click: () => run(command)},
+  },
     h('span', {}, text), h('kbd', {data: {command}}, shownKey(keyOf(command))));
-  const [accept, reverse, same, none, skip] = [button('accept', 'A · B', ' primary'), button('reverse', 'B · A'), button('same', 'Same class'), button('none', 'None of these'), button('skip', 'Skip')];
-  const [flag, comment, model, previous, next] = [button('flag', 'Flag'), button('comment', 'Comment'), button('model', 'Suggest'), button('previous', 'Previous'), button('next', 'Next')];
+  const [accept, reverse, same, none, skip] = [
+    button('accept', 'A · B', ' primary'), button('reverse', 'B · A'), button('same', 'Same class'),
+    button('none', 'None of these'), button('skip', 'Skip'),
+  ];
+  const [flag, comment, model, previous, next] = [
+    button('flag', 'Flag'), button('comment', 'Comment'), button('model', 'Suggest'), button('previous', 'Previous'),
+    button('next', 'Next'),
+  ];
   const [undo, redo] = [button('undo', 'Undo'), button('redo', 'Redo')];
   const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo);
   const says = (which, text) => { which.firstChild.textContent = text; };
@@ -19,8 +27,13 @@ export function createBar(run) {
     draw({card, names, side, isFirst, canAct, showModel}) {
       const isPair = card.sides.length === 2;
       const [a, b] = card.classes || [];
-      for (const [which, isShown] of [[accept, isPair && card.classes], [reverse, isPair], [same, isPair], [none, !isPair]]) which.hidden = !isShown;
-      if (card.classes) { says(accept, `A ${names[a]} · B ${names[b]}`); says(reverse, `A ${names[b]} · B ${names[a]}`); } else says(reverse, 'Swap labels');
+      for (const [which, isShown] of [[accept, isPair && card.classes], [reverse, isPair], [same, isPair], [none, !isPair]]) {
+        which.hidden = !isShown;
+      }
+      if (card.classes) {
+        says(accept, `A ${names[a]} · B ${names[b]}`);
+        says(reverse, `A ${names[b]} · B ${names[a]}`);
+      } else says(reverse, 'Swap labels');
       says(flag, card.sides[side].flagged ? 'Take flag away' : 'Flag');
       model.setAttribute('aria-pressed', String(showModel));
       previous.disabled = isFirst;

@@ -17,7 +17,8 @@ export function bulkSheet(ctx, preview, act) {
     const {names, classes, queue} = ctx();
     const options = Object.entries(WHAT).map(([value, text]) => h('option', {value}, text));
     const what = h('select', {id: 'bulk-what', 'aria-label': 'What to do'}, ...options);
-    const which = h('select', {id: 'bulk-class', 'aria-label': 'Class'}, ...classes.map(index => h('option', {value: index}, names[index])));
+    const which = h('select', {id: 'bulk-class', 'aria-label': 'Class'},
+      ...classes.map(index => h('option', {value: index}, names[index])));
     const tag = h('input.field', {type: 'text', id: 'bulk-tag', maxlength: 60, 'aria-label': 'Tag', hidden: true});
     const isTag = () => ['tag', 'untag'].includes(what.value);
     const skip = h('input', {type: 'checkbox', id: 'bulk-skip'});

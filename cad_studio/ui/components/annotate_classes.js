@@ -21,13 +21,27 @@ export function classSheet(ctx, preview, act) {
     const nameLine = line('New name', name), intoLine = line('Into', into);
     let asked = 0;
 
-    const wanted = () => ({kind: what.value, arguments: {class: +which.value, ...(what.value === 'rename-class' ? {name: name.value} : what.value === 'merge-class' ? {into: +into.value} : {})}});
+    const wanted = () => ({
+      kind: what.value,
+      arguments: {
+        class: +which.value,
+        ...(what.value === 'rename-class' ? {name: name.value} : what.value === 'merge-class' ? {into: +into.value} : {}),
+      },
+    });
 
     async function look() {
       const mine = ++asked;
       go.disabled = true;
-      if (what.value === 'rename-class' && [names[+which.value], ''].includes(name.value.trim())) { says.className = 'class-says'; says.textContent = 'Type another name.'; return; }
-      if (what.value === 'merge-class' && into.value === '') { says.className = 'class-says'; says.textContent = 'Choose the class that takes its place.'; return; }
+      if (what.value === 'rename-class' && [names[+which.value], ''].includes(name.value.trim())) {
+        says.className = 'class-says';
+        says.textContent = 'Type another name.';
+        return;
+      }
+      if (what.value === 'merge-class' && into.value === '') {
+        says.className = 'class-says';
+        says.textContent = 'Choose the class that takes its place.';
+        return;
+      }
       const answer = await preview(wanted());
       if (mine !== asked) return;
       says.className = answer.error ? 'class-says warn' : 'class-says';
@@ -57,8 +71,14 @@ export function classSheet(ctx, preview, act) {
       if (await act(wanted())) body.closest('dialog').close(); else look();
     }}}, line('Class', which), line('What shall happen', what), nameLine, intoLine, says,
     h('div.row', {}, go, h('span.quiet-text', {}, 'One step of undo takes it back.')));
-    const gone = [...merged.map(([one, other]) => `${names[one]} was merged into ${names[other]}`), ...removed.map(index => `${names[index]} was removed`)];
-    fill(body, form, h('p.class-list', {'aria-label': 'Classes now'}, ...classes.map(index => h('span.pill', {}, h('i.square', {style: {'--k': colour(index)}}), names[index]))),
+    const gone = [
+      ...merged.map(([one, other]) => `${names[one]} was merged into ${names[other]}`),
+      ...removed.map(index => `${names[index]} was removed`),
+    ];
+    fill(body, form,
+      h('p.class-list', {'aria-label': 'Classes now'}, ...classes.map(index => h('span.pill', {},
+        h('i.square', {style: {'--k': colour(index)}}),
+        names[index]))),
       gone.length ? h('ul.plain', {'aria-label': 'What became of the others'}, ...gone.map(text => h('li', {}, text))) : null);
     draw();
     which.focus();

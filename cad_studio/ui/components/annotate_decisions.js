@@ -58,14 +58,20 @@ export function createDecisions({server, ctx, onSaved, onRecent, onRows, onRefus
     /** Do something; `words` for the list, `undoes()` puts the page back. */
     push(action, {words, trailAt, undoes}) {
       const full = dressed(action);
-      recent.unshift({key: full.key, action: full, words, trailAt, rows: action.rows, state: 'saving', undone: false, revert: undoes, canUndo: !['comment', 'skip'].includes(action.kind)});
+      recent.unshift({
+        key: full.key, action: full, words, trailAt, rows: action.rows, state: 'saving', undone: false, revert: undoes,
+        canUndo: !['comment', 'skip'].includes(action.kind),
+      });
       recent = recent.slice(0, 200);
       outbox.push(full);
       onRecent(recent);
     },
     /** Something done another way, such as to many samples at once, is a step of undo too. */
     note(answer, words) {
-      recent.unshift({key: `done-${answer.number}`, words, rows: Object.keys(answer.rows).slice(0, 1).map(Number), state: 'saved', undone: false, number: answer.number, canUndo: true});
+      recent.unshift({
+        key: `done-${answer.number}`, words, rows: Object.keys(answer.rows).slice(0, 1).map(Number), state: 'saved',
+        undone: false, number: answer.number, canUndo: true,
+      });
       known = [answer.number, answer.digest];
       onSteps({undo: answer.undo, redo: answer.redo, head: answer.number, digest: answer.digest});
       onRecent(recent);

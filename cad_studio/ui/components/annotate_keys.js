@@ -37,7 +37,8 @@ try { own = JSON.parse(localStorage.getItem(place) || '{}'); } catch { own = {};
 export const keyOf = command => own[command] ?? COMMANDS.find(each => each[0] === command)[1];
 
 /** A key as it is printed. */
-export const shownKey = key => ({Enter: '↵', ' ': 'space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓'}[key] || key);
+export const shownKey = key =>
+  ({Enter: '↵', ' ': 'space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓'}[key] || key);
 
 /** Run `run(command, event)` for command keys and `digit(number, event)` for 1 to 9 and 0 (as 10). */
 export function listen(element, run, digit) {
@@ -56,9 +57,12 @@ export function listen(element, run, digit) {
 /** The list of keys, each to be changed; `onChange()` when one was. */
 export function keysDialog(onChange) {
   const list = h('ul.key-list');
-  const words = h('p.quiet-text', {role: 'status'}, 'Digits: the candidate with that number, 0 the tenth. Shift and a digit: add or remove that candidate.');
+  const words = h('p.quiet-text', {role: 'status'},
+    'Digits: the candidate with that number, 0 the tenth. Shift and a digit: add or remove that candidate.');
   const dialog = h('dialog.sheet', {'aria-label': 'Keys'},
-    h('div.row', {}, h('h1.grow', {}, 'Keys'), h('button.quiet', {type: 'button', on: {click: () => dialog.close()}}, 'Close', h('kbd', {}, 'esc'))),
+    h('div.row', {},
+      h('h1.grow', {}, 'Keys'),
+      h('button.quiet', {type: 'button', on: {click: () => dialog.close()}}, 'Close', h('kbd', {}, 'esc'))),
     h('label.keys', {}, h('input', {type: 'checkbox', id: 'annotate-keys-on', on: {change: event => {
       change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); onChange();
     }}}), 'Single keys act on the page'),
@@ -73,7 +77,9 @@ export function keysDialog(onChange) {
   function draw() {
     dialog.querySelector('#annotate-keys-on').checked = state.keys;
     fill(list, ...COMMANDS.map(([name, , says]) => h('li.row', {}, h('span.grow', {}, says), h('kbd', {}, shownKey(keyOf(name))),
-      h('button.quiet', {type: 'button', 'aria-label': `Change the key for: ${says}`, on: {click: event => catchKey(name, event.target)}}, 'Change'))));
+      h('button.quiet', {
+        type: 'button', 'aria-label': `Change the key for: ${says}`, on: {click: event => catchKey(name, event.target)},
+      }, 'Change'))));
   }
 
   function catchKey(name, button) {
@@ -85,7 +91,10 @@ export function keysDialog(onChange) {
       dialog.removeEventListener('keydown', take, true);
       if (event.key === 'Escape' || event.key === 'Tab') { words.textContent = 'Left as it was.'; return; }
       const other = COMMANDS.find(([each]) => each !== name && keyOf(each) === event.key);
-      if (other || /^\d$/.test(event.key)) { words.textContent = other ? `${shownKey(event.key)} is taken by: ${other[2]}.` : 'Digits choose candidates.'; return; }
+      if (other || /^\d$/.test(event.key)) {
+        words.textContent = other ? `${shownKey(event.key)} is taken by: ${other[2]}.` : 'Digits choose candidates.';
+        return;
+      }
       own[name] = event.key;
       words.textContent = `Now ${shownKey(event.key)}.`;
       save();

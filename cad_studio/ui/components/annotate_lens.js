@@ -22,19 +22,26 @@ const WORDS = {zoom: 'Zoom', brightness: 'Light', contrast: 'Contrast'};
 /** Looks at the `.picture`s inside `frame`; owns `tools`, its buttons. */
 export function createLens(frame) {
   let view = {...PLAIN};
-  const reset = h('button.btn', {type: 'button', id: 'annotate-plain', disabled: true, title: 'The image as it is', on: {click: () => turnBack()}}, 'Reset', h('kbd', {data: {command: 'plain'}}, shownKey(keyOf('plain'))));
+  const reset = h('button.btn', {
+    type: 'button', id: 'annotate-plain', disabled: true, title: 'The image as it is', on: {click: () => turnBack()},
+  }, 'Reset', h('kbd', {data: {command: 'plain'}}, shownKey(keyOf('plain'))));
   const says = h('span.num', {role: 'status'});
   const buttons = Object.entries(TURNS).map(([command, [key, way, title]]) =>
-    h('button.btn', {type: 'button', id: `annotate-${command}`, title, 'aria-label': title, on: {click: () => turn(command)}}, +way > 0 ? h('span', {'aria-hidden': 'true'}, WORDS[key]) : null, h('kbd', {data: {command}}, shownKey(keyOf(command))))
+    h('button.btn', {type: 'button', id: `annotate-${command}`, title, 'aria-label': title, on: {click: () => turn(command)}},
+      +way > 0 ? h('span', {'aria-hidden': 'true'}, WORDS[key]) : null,
+      h('kbd', {data: {command}}, shownKey(keyOf(command))))
   );
   const tools = h('div.lens-tools', {role: 'group', 'aria-label': 'Look closer'}, ...buttons, reset, says);
 
   function paint() {
     const isPlain = ['zoom', 'brightness', 'contrast'].every(key => view[key] === 1);
-    for (const [key, unit] of [['zoom', ''], ['brightness', ''], ['contrast', ''], ['x', '%'], ['y', '%']]) frame.style.setProperty(`--${key}`, `${view[key]}${unit}`);
+    for (const [key, unit] of [['zoom', ''], ['brightness', ''], ['contrast', ''], ['x', '%'], ['y', '%']]) {
+      frame.style.setProperty(`--${key}`, `${view[key]}${unit}`);
+    }
     frame.classList.toggle('lens', !isPlain);
     reset.disabled = isPlain;
-    says.textContent = isPlain ? '' : [`${view.zoom.toFixed(1)} ×`, ...['brightness', 'contrast'].filter(key => view[key] !== 1).map(key => `${key} ${Math.round(100 * view[key])} %`)].join(', ');
+    const light = ['brightness', 'contrast'].filter(key => view[key] !== 1).map(key => `${key} ${Math.round(100 * view[key])} %`);
+    says.textContent = isPlain ? '' : [`${view.zoom.toFixed(1)} ×`, ...light].join(', ');
   }
 
   function turn(command) {
@@ -65,7 +72,8 @@ export function createLens(frame) {
   });
   document.addEventListener('keydown', event => {
     const [dx, dy] = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key] || [];
-    if (dx === undefined || view.zoom === 1 || frame.offsetParent === null || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (dx === undefined || view.zoom === 1 || frame.offsetParent === null || event.defaultPrevented || event.ctrlKey || event.metaKey
+      || event.altKey) return;
     if (event.target.closest('input, textarea, select, dialog, .drawer')) return;
     event.preventDefault();
     look(view.x + dx * MOVE, view.y + dy * MOVE);

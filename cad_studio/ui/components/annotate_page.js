@@ -66,7 +66,8 @@ export function mount({element, server}) {
   const viewer = createViewer(desk, later, loading);
   const lens = createLens(viewer.element.querySelector('.cards'));
   const bar = createBar(command => later.commands[command]());
-  const all = h('button.btn', {type: 'button', id: 'annotate-bulk', hidden: true, on: {click: () => sheets.bulk.open()}}, 'Change all of them at once');
+  const all = h('button.btn', {type: 'button', id: 'annotate-bulk', hidden: true, on: {click: () => sheets.bulk.open()}},
+    'Change all of them at once');
   const notes = createNote(text => later.comment(text));
   later.bar = bar;
   later.stage = createStage({page, main, desk, viewer, bar, notes, live, saved, all});
@@ -213,8 +214,10 @@ function createColumn({desk, later, sheets, all, loading}) {
   const door = (id, text, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text);
   const classes = door('annotate-classes', 'Classes', () => sheets.classes.open());
   const doors = [
-    door('annotate-history', 'History', () => sheets.history.open()), door('annotate-agreement', 'Agreement', () => sheets.agreement.open()),
-    door('annotate-export', 'Export and import', () => sheets.exports.open()), classes, door('annotate-keys', 'Keys', () => sheets.keys.showModal()),
+    door('annotate-history', 'History', () => sheets.history.open()),
+    door('annotate-agreement', 'Agreement', () => sheets.agreement.open()),
+    door('annotate-export', 'Export and import', () => sheets.exports.open()), classes,
+    door('annotate-keys', 'Keys', () => sheets.keys.showModal()),
   ];
   const {opening, many} = later;
   const column = createSide({

@@ -10,7 +10,10 @@ import {colour} from './chips.js';
 export function createSearch(prefix = 'annotate') {
   const title = h('h2');
   const note = h('p.quiet-text');
-  const input = h('input.field', {type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': `${prefix}-found`, 'aria-label': 'Class', autocomplete: 'off', spellcheck: 'false', placeholder: 'Type a class'});
+  const input = h('input.field', {
+    type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': `${prefix}-found`, 'aria-label': 'Class',
+    autocomplete: 'off', spellcheck: 'false', placeholder: 'Type a class',
+  });
   const list = h('ul.found', {id: `${prefix}-found`, role: 'listbox'});
   const element = h('dialog.sheet.search', {'aria-label': 'Choose a class'}, title, note, input, list);
   let asked = null;
@@ -24,9 +27,12 @@ export function createSearch(prefix = 'annotate') {
     choices = hits.slice(0, 200).map(([index]) => index);
     if (asked.unknown && !text) choices.unshift('unknown');
     at = Math.min(at, Math.max(0, choices.length - 1));
-    fill(list, ...choices.map((choice, place) => h('li', {role: 'option', id: `${prefix}-found-${place}`, 'aria-selected': String(place === at), on: {click: () => end(choice)}},
-      choice === 'unknown' ? asked.unknown : [h('i.square', {style: {'--k': colour(choice)}}), asked.names[choice]])),
-    choices.length ? null : h('li.quiet-text', {}, 'No class has this in its name.'));
+    fill(list,
+      ...choices.map((choice, place) => h('li', {
+        role: 'option', id: `${prefix}-found-${place}`, 'aria-selected': String(place === at), on: {click: () => end(choice)},
+      },
+        choice === 'unknown' ? asked.unknown : [h('i.square', {style: {'--k': colour(choice)}}), asked.names[choice]])),
+      choices.length ? null : h('li.quiet-text', {}, 'No class has this in its name.'));
     input.setAttribute('aria-activedescendant', `${prefix}-found-${at}`);
     list.children[at]?.scrollIntoView?.({block: 'nearest'});
   }

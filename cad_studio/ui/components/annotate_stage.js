@@ -30,7 +30,10 @@ export function createSaved(page, desk, retry) {
     show({unsaved, trouble, savedAt}) {
       if (desk.isTrial()) { fill(element, 'not stored'); return; }
       element.dataset.state = trouble ? 'trouble' : unsaved ? 'saving' : 'saved';
-      const words = trouble ? `Not saved yet: ${trouble}` : unsaved ? `Saving ${count(unsaved)}…` : savedAt ? '✓ saved' : '✓ all saved';
+      const words = trouble ? `Not saved yet: ${trouble}`
+        : unsaved ? `Saving ${count(unsaved)}…`
+        : savedAt ? '✓ saved'
+        : '✓ all saved';
       fill(element, words, trouble ? h('button.quiet', {type: 'button', on: {click: retry}}, 'Try again') : null);
       element.title = savedAt ? `Last saved at ${new Date(savedAt).toLocaleTimeString()}` : '';
       page.dataset.unsaved = unsaved;

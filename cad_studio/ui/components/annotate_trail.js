@@ -7,8 +7,9 @@ const AGAIN_MS = 1500;
 
 /**
  * `take(queue, count)` asks for the next cards, `hasUnsaved()` says whether answers are still on their way,
- * `settled()` waits for them, `image(row)` is an address. Told of what happens: `onShow(card)` at another card, `onQueue(queue)` of its counts,
- * `onEnd()` when nothing is left, `onWait(words)` while neighbours are being found, or what the words say, `onRefusal(words)`.
+ * `settled()` waits for them, `image(row)` is an address. Told of what happens: `onShow(card)` at another card,
+ * `onQueue(queue)` of its counts, `onEnd()` when nothing is left, `onWait(words)` while neighbours are being found, or what the
+ * words say, `onRefusal(words)`.
  */
 export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, onEnd, onWait, onRefusal}) {
   let queue = null;
@@ -99,7 +100,9 @@ export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, 
       if (isOpening) return true;
       if (!moving) return run();
       isOpening = opens;
-      const mine = moving = moving.then(async () => { isOpening = false; run(); await fetching; }).finally(() => { if (moving === mine) moving = null; });
+      const mine = moving = moving.then(async () => { isOpening = false; run(); await fetching; }).finally(() => {
+        if (moving === mine) moving = null;
+      });
       return true;
     },
     /** Leave what there was; `next` is the queue to go through, or null. */

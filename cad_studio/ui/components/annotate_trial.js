@@ -14,7 +14,11 @@ const share = value => `${(100 * value).toFixed(1)} %`;
 export function createTrial({path, onRecent, onSteps}) {
   const told = h('p', {id: 'trial-told', role: 'status'});
   const ask = h('button.btn.primary', {type: 'button', id: 'trial-worth', on: {click: weigh}}, 'What are they worth?');
-  const panel = h('section.panel-part.trial-part', {hidden: true}, h('h2', {}, 'On trial'), h('p.quiet-text', {}, 'Nothing is stored: your answers stay in this window until you close it.'), told, ask, createOwnCopy('trial-closed', 'keep answers'));
+  const panel = h('section.panel-part.trial-part', {hidden: true},
+    h('h2', {}, 'On trial'),
+    h('p.quiet-text', {}, 'Nothing is stored: your answers stay in this window until you close it.'),
+    told, ask,
+    createOwnCopy('trial-closed', 'keep answers'));
   let recent = [];
   let order = '';
   let asked = 0;
@@ -47,9 +51,12 @@ export function createTrial({path, onRecent, onSteps}) {
     try {
       const found = await read(`${path()}/trial/worth`, {order, answers: answers()});
       if (mine !== asked) return;
-      const gain = found.before === null ? '' : ` Labels recovered (uses true labels): ${share(found.before)} before, ${share(found.after)} with them.`;
+      const gain = found.before === null
+        ? ''
+        : ` Labels recovered (uses true labels): ${share(found.before)} before, ${share(found.after)} with them.`;
       const other = found.simulated === null ? '' : ` ${found.simulated_n} right answers in this order: ${share(found.simulated)}.`;
-      told.textContent = `${counted(found.n, 'answered sample')} would change the best label of ${counted(found.settled, 'other')}.${gain}${other}`;
+      told.textContent = `${counted(found.n, 'answered sample')} would change the best label of `
+        + `${counted(found.settled, 'other')}.${gain}${other}`;
       panel.dataset.worth = found.n;
     } catch (error) {
       if (mine === asked) told.textContent = '';
@@ -66,7 +73,13 @@ export function createTrial({path, onRecent, onSteps}) {
       const {cards} = await read(`${path()}/trial`, wanted.rows ? {rows: wanted.rows.join()} : {order});
       panel.hidden = false;
       changed();
-      return {cards, queue: {id: -1, order, title: wanted.title, says: 'On trial: nothing is stored.', items: cards.length, done: 0, passed: 0, overlap: 1, is_complete: true, settings: {}}};
+      return {
+        cards,
+        queue: {
+          id: -1, order, title: wanted.title, says: 'On trial: nothing is stored.', items: cards.length, done: 0, passed: 0,
+          overlap: 1, is_complete: true, settings: {},
+        },
+      };
     },
     decisions: {
       dressed: action => action,

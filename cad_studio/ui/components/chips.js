@@ -18,18 +18,28 @@ export function chips(candidates, names, {shared = [], belief = {}, truth = null
     const isPicked = decide?.picked === index;
     list.append(h(decide ? 'button.chip' : 'li.chip', {
       class: 'chip' + (isShared ? ' shared' : '') + (isPicked ? ' picked' : ''), style: {'--k': colour(index)},
-      title: names[index] + (isShared ? ', a candidate of both' : '') + (decide ? '. It is this one; with Shift: take it out of the candidates' : ''),
-      ...(decide ? {type: 'button', data: {class: index}, 'aria-pressed': String(isPicked), on: {click: event => decide.onPick(index, event.shiftKey)}} : {}),
+      title: names[index] + (isShared ? ', a candidate of both' : '')
+        + (decide ? '. It is this one; with Shift: take it out of the candidates' : ''),
+      ...(decide
+        ? {
+          type: 'button', data: {class: index}, 'aria-pressed': String(isPicked),
+          on: {click: event => decide.onPick(index, event.shiftKey)},
+        }
+        : {}),
     },
     key ? h('kbd', {}, key % 10) : null,
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[index]),
     truth === index ? h('span.tag', {title: 'The true label (uses true labels)'}, 'true') : null,
     isShared ? h('span.tag', {}, decide ? 'both' : 'shared') : null,
-    weight === undefined ? null : h('span.bar', {title: `${percent(weight)} of the weight of its neighbours`, role: 'img', 'aria-label': percent(weight)},
-      h('i', {style: {width: `${Math.round(weight * 100)}%`}}))));
+    weight === undefined
+      ? null
+      : h('span.bar', {title: `${percent(weight)} of the weight of its neighbours`, role: 'img', 'aria-label': percent(weight)},
+        h('i', {style: {width: `${Math.round(weight * 100)}%`}}))));
   }
   if (truth !== null && !candidates.includes(truth))
-    list.append(h(decide ? 'span.chip' : 'li.chip', {style: {'--k': colour(truth)}, title: 'The true label (uses true labels) is not a candidate'},
+    list.append(h(decide ? 'span.chip' : 'li.chip', {
+      style: {'--k': colour(truth)}, title: 'The true label (uses true labels) is not a candidate',
+    },
       h('i.square'), h('span.name', {}, names[truth]), h('span.tag.bad', {}, 'true, not in the set')));
   return list;
 }

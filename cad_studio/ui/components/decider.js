@@ -183,7 +183,9 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
   }
 
   function draw() {
-    for (const [button, step] of [[buttons.undo, overview.undo || decisions.pending], [buttons.redo, overview.redo]]) button.disabled = !step;
+    for (const [button, step] of [[buttons.undo, overview.undo || decisions.pending], [buttons.redo, overview.redo]]) {
+      button.disabled = !step;
+    }
     if (!card) return;
     element.hidden = !canAct();
     const isPair = card.sides.length === 2,
