@@ -13,8 +13,12 @@ const PAGE = 'augment';
  */
 export function createEdits(shared) {
   const body = h('div.edits-body', {});
-  const link = h('button.btn', {type: 'button', id: 'inspector-augment', on: {click: () => { change({augment: rows.join('-')}); open(PAGE); }}}, 'On the Augmentations page');
-  const element = h('section.edits', {'aria-label': 'Activation maps and edits'}, h('h2', {}, 'Activation maps and edits by this run'), body, link);
+  const link = h('button.btn', {
+    type: 'button', id: 'inspector-augment', on: {click: () => { change({augment: rows.join('-')}); open(PAGE); }},
+  }, 'On the Augmentations page');
+  const element = h('section.edits', {'aria-label': 'Activation maps and edits'},
+    h('h2', {}, 'Activation maps and edits by this run'),
+    body, link);
   let rows = [];
   let isDue = false;
   let asking = null;
@@ -38,18 +42,27 @@ export function createEdits(shared) {
     learnTitles(found.editors);
     const ways = waysKnown().filter(way => found.samples.some(sample => sample.views[way] && Object.keys(sample.views[way]).length));
     fill(body, ...found.samples.map((sample, at) => table(sample, ways, found.samples.length > 1 ? 'AB'[at] : '')),
-      ways.length ? h('p.quiet-text', {}, 'Warm: what speaks for the class. Under a picture the probability of the class by this run, ✓ where it is the most probable one.') : null,
+      ways.length
+        ? h('p.quiet-text', {},
+          'Warm: what speaks for the class. Under a picture the probability of the class by this run, ✓ where it is the most '
+            + 'probable one.')
+        : null,
       missingNotes(found.missing, waysKnown()));
   }
 
   function table(sample, ways, letter) {
-    if (!sample.labels.length) return h('p.quiet-text', {}, `${sample.id} has no candidate. Give it one on the Annotate page; each candidate then has a map and edits.`);
+    if (!sample.labels.length) return h('p.quiet-text', {},
+      `${sample.id} has no candidate. Give it one on the Annotate page; each candidate then has a map and edits.`);
     const labels = sample.before ? [...sample.labels].sort((a, b) => sample.before[b] - sample.before[a]) : sample.labels;
     return h('div.ways', {style: {'--ways': ways.length}, role: 'table', 'aria-label': `Augmentations of ${sample.id}`},
-      h('div.ways-row', {role: 'row'}, h('small', {role: 'columnheader'}, letter ? `${letter}: ${sample.id}` : 'Candidate'), ...ways.map(way => h('small', {role: 'columnheader'}, titleOf(way)))),
-      ...labels.map(label => h('div.ways-row', {role: 'row', data: {label}}, h('span.name', {role: 'rowheader', style: {'--k': colour(label)}},
-        h('i.square', {'aria-hidden': 'true'}), h('span', {}, shared.names[label], sample.before ? h('small', {}, `${chance(sample.before[label])} as it is`) : null)),
-      ...ways.map(way => cell(sample, way, label)))),
+      h('div.ways-row', {role: 'row'},
+        h('small', {role: 'columnheader'}, letter ? `${letter}: ${sample.id}` : 'Candidate'),
+        ...ways.map(way => h('small', {role: 'columnheader'}, titleOf(way)))),
+      ...labels.map(label => h('div.ways-row', {role: 'row', data: {label}},
+        h('span.name', {role: 'rowheader', style: {'--k': colour(label)}},
+          h('i.square', {'aria-hidden': 'true'}),
+          h('span', {}, shared.names[label], sample.before ? h('small', {}, `${chance(sample.before[label])} as it is`) : null)),
+        ...ways.map(way => cell(sample, way, label)))),
       sample.n_left_out ? h('small.quiet-text', {}, `${counted(sample.n_left_out, 'candidate')} more on the Augmentations page`) : null);
   }
 
@@ -57,8 +70,12 @@ export function createEdits(shared) {
     const view = sample.views[way]?.[label];
     if (!view) return h('span.way', {role: 'cell'}, h('small', {}, 'none'));
     const heat = way === 'cam' && sample.heat?.[label];
-    const text = `${titleOf(way)} towards ${shared.names[label]}${view.after === null ? '' : `: ${chance(view.after)}, ${view.top === label ? 'most probable' : `seen as ${shared.names[view.top]}`}`}`;
-    return h('span.way', {role: 'cell', title: text}, h('span.stack', {}, h('img', {src: heat ? sample.source : view.image, alt: text}), heat ? h('img.heat', {src: heat, alt: '', 'aria-hidden': 'true'}) : null),
+    const seen = view.top === label ? 'most probable' : `seen as ${shared.names[view.top]}`;
+    const text = `${titleOf(way)} towards ${shared.names[label]}` + (view.after === null ? '' : `: ${chance(view.after)}, ${seen}`);
+    return h('span.way', {role: 'cell', title: text},
+      h('span.stack', {},
+        h('img', {src: heat ? sample.source : view.image, alt: text}),
+        heat ? h('img.heat', {src: heat, alt: '', 'aria-hidden': 'true'}) : null),
       view.after === null ? null : h('small', {}, view.top === label ? '✓ ' : '', chance(view.after)));
   }
 

@@ -13,7 +13,8 @@ import {current, read, readBytes, state, tell} from './store.js';
 
 const MOST_FACES = 400;  // samples up to which a map shows thumbnails instead of points
 const SHEET = 200;       // thumbnails that come on one sheet
-const MOVES = 'Arrow keys move, plus and minus zoom, 0 shows everything. The legend below filters; "Select what is shown" lists the samples.';
+const MOVES = 'Arrow keys move, plus and minus zoom, 0 shows everything. The legend below filters; "Select what is shown" lists '
+  + 'the samples.';
 const APART = 'Lines between the closest pairs of different classes that are entangled no more in the features of this run';
 const BESIDE = 'The run it is held against, on a map of its own features';
 
@@ -52,7 +53,9 @@ function createBox(at, shared, onHover) {
 /** The pairs that came apart, as lines until something is selected. */
 function createApart(shared, onTurn) {
   const turn = () => { isOn = !isOn; onTurn(); };
-  const element = h('button.quiet', {type: 'button', id: 'map-apart', hidden: true, 'aria-pressed': 'true', title: APART, on: {click: turn}});
+  const element = h('button.quiet', {
+    type: 'button', id: 'map-apart', hidden: true, 'aria-pressed': 'true', title: APART, on: {click: turn},
+  });
   let found = null, isOn = true;
   return {
     element,
@@ -64,7 +67,9 @@ function createApart(shared, onTurn) {
       element.hidden = !isIdle;
       element.setAttribute('aria-pressed', String(isOn));
       if (!isIdle) return [];
-      const some = found.pairs.length < found.total ? `${found.pairs.length} closest of ${count(found.total)}` : counted(found.total, 'pair');
+      const some = found.pairs.length < found.total
+        ? `${found.pairs.length} closest of ${count(found.total)}`
+        : counted(found.total, 'pair');
       element.textContent = `${isOn ? 'Hide' : 'Show'} the ${some} that came apart`;
       return isOn ? found.pairs : [];
     },
@@ -80,7 +85,9 @@ function createColours(shared, legend, probe, onColours) {
   async function hasColumn(key) {
     if (!key.startsWith('field:') || columns[key]) return true;
     const [mine, run] = [columns, shared.chosen.run];
-    try { mine[key] = new Uint8Array(await readBytes(`/diagnosis/${run}/field`, {field: key.slice(6)})); } catch (error) { tell(error); return false; }
+    try {
+      mine[key] = new Uint8Array(await readBytes(`/diagnosis/${run}/field`, {field: key.slice(6)}));
+    } catch (error) { tell(error); return false; }
     return columns === mine && element.value === key;
   }
 
@@ -134,10 +141,13 @@ function paintMaps(maps, {colours, legend, shared}) {
 
 /** Buttons of the view: two maps side by side, everything in view, and the lasso. */
 function createButtons(maps, onBeside) {
-  const button = (id, text, key, click, more) => h('button.btn', {type: 'button', id, on: {click}, ...more}, text, key ? h('kbd', {}, key) : null);
+  const button = (id, text, key, click, more) => h('button.btn', {type: 'button', id, on: {click}, ...more},
+    text, key ? h('kbd', {}, key) : null);
   const beside = button('map-beside', 'Side by side', '', onBeside, {'aria-pressed': 'false', title: BESIDE});
   const fit = button(null, 'Fit', '0', () => maps.forEach(map => map.scatter.fit()), {title: 'Show everything'});
-  const lasso = button('map-lasso', 'Lasso', 'l', toggleLasso, {'aria-pressed': 'false', title: 'Draw around samples; or hold Shift and draw'});
+  const lasso = button('map-lasso', 'Lasso', 'l', toggleLasso, {
+    'aria-pressed': 'false', title: 'Draw around samples; or hold Shift and draw',
+  });
   function toggleLasso() {
     const isOn = lasso.getAttribute('aria-pressed') !== 'true';
     lasso.setAttribute('aria-pressed', String(isOn));

@@ -23,22 +23,42 @@ export function mount({element, server}) {
   };
 
   const runPick = h('select', {id: 'diagnose-run', 'aria-label': 'Run', on: {change: () => choose({run: +runPick.value})}});
-  const againstPick = h('select', {id: 'diagnose-against', 'aria-label': 'Held against', on: {change: () => choose({against: +againstPick.value || null})}});
+  const againstPick = h('select', {
+    id: 'diagnose-against', 'aria-label': 'Held against', on: {change: () => choose({against: +againstPick.value || null})},
+  });
   const splitPick = h('select', {id: 'diagnose-split', 'aria-label': 'Split', on: {change: () => choose({split: splitPick.value})}});
-  const slicePick = h('select', {id: 'diagnose-slice', 'aria-label': 'Samples with', hidden: true, on: {change: () => choose({slice: slicePick.value})}});
-  const tabs = Object.entries(VIEWS).map(([key, title], at) => h('button.btn', {type: 'button', id: `diagnose-view-${key}`, data: {view: key}, 'aria-pressed': 'false', on: {click: () => show(key)}}, title, h('kbd', {}, String(at + 1))));
-  const report = h('button.btn.act', {type: 'button', id: 'diagnose-report', title: 'One HTML file with all of this, to keep or send', on: {click: writeReport}}, 'Report');
-  const bar = h('div.tools.filters', {}, runPick, h('span.quiet-text', {}, 'against'), againstPick, splitPick, slicePick, h('span.grow'), h('span.switch', {role: 'group', 'aria-label': 'View'}, ...tabs), report);
+  const slicePick = h('select', {
+    id: 'diagnose-slice', 'aria-label': 'Samples with', hidden: true, on: {change: () => choose({slice: slicePick.value})},
+  });
+  const tabs = Object.entries(VIEWS).map(([key, title], at) => h('button.btn', {
+    type: 'button', id: `diagnose-view-${key}`, data: {view: key}, 'aria-pressed': 'false', on: {click: () => show(key)},
+  }, title, h('kbd', {}, String(at + 1))));
+  const report = h('button.btn.act', {
+    type: 'button', id: 'diagnose-report', title: 'One HTML file with all of this, to keep or send', on: {click: writeReport},
+  }, 'Report');
+  const bar = h('div.tools.filters', {},
+    runPick,
+    h('span.quiet-text', {}, 'against'),
+    againstPick, splitPick, slicePick, h('span.grow'),
+    h('span.switch', {role: 'group', 'aria-label': 'View'}, ...tabs),
+    report);
   const figures = h('div.kpis', {'aria-label': 'Figures'});
   const notes = h('div.notes');
   const body = h('div.view', {});
   const chosenText = h('span.num', {id: 'diagnose-chosen', 'aria-live': 'polite'}, 'Nothing selected');
-  const annotateThese = h('button.btn.primary', {type: 'button', id: 'diagnose-annotate', on: {click: () => annotate({rows: selection.rows, title: selection.words, run: chosen.run})}}, 'Annotate these', h('kbd', {}, 'a'));
+  const annotateThese = h('button.btn.primary', {
+    type: 'button', id: 'diagnose-annotate',
+    on: {click: () => annotate({rows: selection.rows, title: selection.words, run: chosen.run})},
+  }, 'Annotate these', h('kbd', {}, 'a'));
   const theirPairs = h('button.btn', {type: 'button', id: 'diagnose-pairs', on: {click: togglePairs}}, 'Their pairs', h('kbd', {}, 'p'));
   const clear = h('button.btn', {type: 'button', id: 'diagnose-clear', on: {click: () => select([], '')}}, 'Clear', h('kbd', {}, 'esc'));
   const csv = h('button.btn', {type: 'button', id: 'diagnose-export', on: {click: exportSelection}}, 'Export selection');
-  const fixed = h('button.btn', {type: 'button', id: 'diagnose-fixed', on: {click: () => openRows({what: 'fixed', against: chosen.against})}}, 'Fixed');
-  const broken = h('button.btn', {type: 'button', id: 'diagnose-broken', on: {click: () => openRows({what: 'broken', against: chosen.against})}}, 'Broken');
+  const fixed = h('button.btn', {
+    type: 'button', id: 'diagnose-fixed', on: {click: () => openRows({what: 'fixed', against: chosen.against})},
+  }, 'Fixed');
+  const broken = h('button.btn', {
+    type: 'button', id: 'diagnose-broken', on: {click: () => openRows({what: 'broken', against: chosen.against})},
+  }, 'Broken');
   const actions = h('div.actions', {}, annotateThese, theirPairs, fixed, broken, h('span.grow'), chosenText, csv, clear);
   const main = h('section.main', {}, bar, figures, notes, body, actions);
 
@@ -78,7 +98,12 @@ export function mount({element, server}) {
   async function load() {
     const data = current();
     if (!isSeen() || !state.ready) return;
-    if (!data) { nothing('This project holds no dataset', 'Import one on the Dataset page and train a run on it.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')); return; }
+    if (!data) {
+      nothing('This project holds no dataset',
+        'Import one on the Dataset page and train a run on it.',
+        h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset'));
+      return;
+    }
     try {
       const found = await read(`/diagnosis/of/${encodeURIComponent(data.name)}`);
       if (state.dataset !== data.name) return;
@@ -88,25 +113,32 @@ export function mount({element, server}) {
     shared.maps = maps;
     shared.runs = runs;
     if (!runs.length) {
-      nothing('No run has a model yet', `Train a run on ${data.name}; after its first epoch there is something to diagnose.`, h('button.btn.primary', {type: 'button', on: {click: () => open('train')}}, 'Go to Train'));
+      nothing('No run has a model yet',
+        `Train a run on ${data.name}; after its first epoch there is something to diagnose.`,
+        h('button.btn.primary', {type: 'button', on: {click: () => open('train')}}, 'Go to Train'));
       return;
     }
     const known = id => runs.some(run => run.id === id);
     if (asked.run !== null) {
-      if (known(asked.run)) Object.assign(chosen, {run: asked.run, against: known(asked.against) && asked.against !== asked.run ? asked.against : null});
+      if (known(asked.run)) Object.assign(chosen, {
+        run: asked.run, against: known(asked.against) && asked.against !== asked.run ? asked.against : null,
+      });
       else toast(`Run ${asked.run} in this address has no model on ${data.name}; the newest is shown.`, 'error');
       if (VIEWS[asked.view]) chosen.view = asked.view;
       asked = {run: null, against: null, view: null};
       select([], '');
     }
-    if (!known(chosen.run)) Object.assign(chosen, {run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: '', slice: ''});
+    if (!known(chosen.run)) Object.assign(chosen, {
+      run: (runs.find(run => run.is_ready) || runs[0]).id, against: null, split: '', slice: '',
+    });
     if (chosen.against !== null && !runs.some(run => run.id === chosen.against && run.is_ready)) chosen.against = null;
     drawPicks();
     await drawRun();
   }
 
   function drawPicks() {
-    const option = run => h('option', {value: run.id}, `${run.name} · v${run.version_number ?? '?'}${run.is_ready ? '' : ' (not diagnosed yet)'}`);
+    const option = run => h('option', {value: run.id},
+      `${run.name} · v${run.version_number ?? '?'}${run.is_ready ? '' : ' (not diagnosed yet)'}`);
     fill(runPick, ...runs.map(option));
     runPick.value = chosen.run;
     fill(againstPick, h('option', {value: ''}, 'no other run'), ...runs.filter(run => run.id !== chosen.run && run.is_ready).map(option));
@@ -141,7 +173,10 @@ export function mount({element, server}) {
     page.dataset.shown = '';
     try {
       const split = chosen.slice ? `${chosen.split}?${chosen.slice}` : chosen.split;
-      const [about, fields] = await Promise.all([read(`${shared.base()}/overview`, {split, against: chosen.against, ...side.wanted()}, signal), read(`${shared.base()}/fields`, {}, signal)]);
+      const [about, fields] = await Promise.all([
+        read(`${shared.base()}/overview`, {split, against: chosen.against, ...side.wanted()}, signal),
+        read(`${shared.base()}/fields`, {}, signal),
+      ]);
       if (signal.aborted) return;
       shared.about = about;
       shared.fields = fields;
@@ -149,7 +184,8 @@ export function mount({element, server}) {
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (chosen.split || chosen.slice) { chosen.split = chosen.slice = ''; tell(error); drawRun(); return; }
-      nothing('This run cannot be diagnosed', error.message, h('button.btn', {type: 'button', on: {click: () => open('train')}}, 'Go to Train'));
+      nothing('This run cannot be diagnosed', error.message,
+        h('button.btn', {type: 'button', on: {click: () => open('train')}}, 'Go to Train'));
       return;
     }
     page.classList.remove('bare');
@@ -176,11 +212,24 @@ export function mount({element, server}) {
   }
 
   function tellUnready(run, job) {
-    if (job) { nothing('Asking the network', `${job.message || 'Waiting for its turn'} · ${percent(job.fraction)}. This page fills by itself.`, h('div.progress', {style: {width: '260px'}}, h('i', {style: {width: `${100 * job.fraction}%`}}))); return; }
-    const pick = runs.length > 1 ? h('select', {'aria-label': 'Run', on: {change: event => choose({run: +event.target.value})}}, ...runs.map(each => h('option', {value: each.id}, `run ${each.id} · ${each.name}`))) : null;
+    if (job) {
+      nothing('Asking the network',
+        `${job.message || 'Waiting for its turn'} · ${percent(job.fraction)}. This page fills by itself.`,
+        h('div.progress', {style: {width: '260px'}}, h('i', {style: {width: `${100 * job.fraction}%`}})));
+      return;
+    }
+    const pick = runs.length > 1
+      ? h('select', {'aria-label': 'Run', on: {change: event => choose({run: +event.target.value})}},
+        ...runs.map(each => h('option', {value: each.id}, `run ${each.id} · ${each.name}`)))
+      : null;
     if (pick) pick.value = run.id;
-    nothing(`${run.name} has not been diagnosed yet`, `Its network is asked once about every sample of ${state.dataset}, in the background; all figures here rest on the answers. It is about as long as one epoch of training.`,
-      pick, state.readOnly ? createOwnCopy('diagnose-closed', 'diagnose runs') : h('button.btn.primary', {type: 'button', id: 'diagnose-start', on: {click: () => begin(run)}}, `Diagnose ${run.name}`));
+    nothing(`${run.name} has not been diagnosed yet`,
+      `Its network is asked once about every sample of ${state.dataset}, in the background; all figures here rest on the answers. `
+        + 'It is about as long as one epoch of training.',
+      pick,
+      state.readOnly
+        ? createOwnCopy('diagnose-closed', 'diagnose runs')
+        : h('button.btn.primary', {type: 'button', id: 'diagnose-start', on: {click: () => begin(run)}}, `Diagnose ${run.name}`));
   }
 
   async function begin(run) {
@@ -195,11 +244,18 @@ export function mount({element, server}) {
       const good = isBetter(delta, each);
       return h('div.kpi', {title: each.about, data: {key: each.key}}, h('small', {}, titleOf(each, shared.about.split)),
         h('span.row', {}, h('b', {}, figureText(values[each.key], each.unit)),
-          delta === undefined || delta === null ? null : h('span', {class: good === null ? 'same' : good ? 'up' : 'down', title: `${good === null ? '' : good ? 'better' : 'worse'} than ${nameOf(chosen.against)}`}, differenceText(delta, each.unit))),
+          delta === undefined || delta === null
+            ? null
+            : h('span', {
+              class: good === null ? 'same' : good ? 'up' : 'down',
+              title: `${good === null ? '' : good ? 'better' : 'worse'} than ${nameOf(chosen.against)}`,
+            }, differenceText(delta, each.unit))),
         h('small.by', {}, each.oracle ? 'uses true labels' : ''));
     }));
     const run = runs.find(each => each.id === chosen.run), data = current();
-    const older = data?.changes && run?.version_number === data.version_number ? [`${run.name} learned from v${run.version_number}; ${counted(data.changes, 'set')} changed since.`] : [];
+    const older = data?.changes && run?.version_number === data.version_number
+      ? [`${run.name} learned from v${run.version_number}; ${counted(data.changes, 'set')} changed since.`]
+      : [];
     fill(notes, ...[...told, ...older].map(note => h('p.warn', {}, note)));
     notes.hidden = !notes.children.length;
     const names = shared.about.splits;
@@ -249,7 +305,10 @@ export function mount({element, server}) {
   async function openRows(wanted, words = '') {
     try {
       const found = await read(`${shared.base()}/rows`, {...wanted, split: shared.about.split});
-      const named = {fixed: `fixed since ${nameOf(wanted.against)}`, broken: `broken since ${nameOf(wanted.against)}`, moved: 'given another class'}[wanted.what];
+      const named = {
+        fixed: `fixed since ${nameOf(wanted.against)}`, broken: `broken since ${nameOf(wanted.against)}`,
+        moved: 'given another class',
+      }[wanted.what];
       select(found.rows, words || named, found.tiles, wanted);
       if (!found.total) toast(`No sample of ${shared.about.split} is there.`);
     } catch (error) { tell(error); }
@@ -271,13 +330,20 @@ export function mount({element, server}) {
   }
 
   function exportSelection() {
-    const form = h('a', {href: URL.createObjectURL(new Blob([['row', ...selection.rows].join('\n') + '\n'], {type: 'text/csv'})), download: `${state.dataset}-selection.csv`});
+    const form = h('a', {
+      href: URL.createObjectURL(new Blob([['row', ...selection.rows].join('\n') + '\n'], {type: 'text/csv'})),
+      download: `${state.dataset}-selection.csv`,
+    });
     form.click();
     URL.revokeObjectURL(form.href);
   }
 
   async function writeReport() {
-    try { ownReport = (await ask('report', {run: chosen.run, against: chosen.against})).job; toast('The report is being written; it is downloaded when it is ready.'); refresh(); } catch (error) { tell(error); }
+    try {
+      ownReport = (await ask('report', {run: chosen.run, against: chosen.against})).job;
+      toast('The report is being written; it is downloaded when it is ready.');
+      refresh();
+    } catch (error) { tell(error); }
   }
 
   onJobEnd(job => {

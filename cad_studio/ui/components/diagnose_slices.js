@@ -19,7 +19,10 @@ export function createSlicesView(shared, onSlice) {
   let shownFor = '';
 
   function fields(described) {
-    const names = [...described.fields.filter(each => each.kind !== 'text').map(each => each.name), ...(described.tags.length ? ['tag'] : [])];
+    const names = [
+      ...described.fields.filter(each => each.kind !== 'text').map(each => each.name),
+      ...(described.tags.length ? ['tag'] : []),
+    ];
     const before = field.value;
     fill(field, ...names.map(name => h('option', {value: name}, name === 'tag' ? 'Tag' : name)));
     if (names.includes(before)) field.value = before;
@@ -30,7 +33,8 @@ export function createSlicesView(shared, onSlice) {
     if (element.hidden || !shared.about) return;
     if (!fields(shared.fields).length) {
       fill(table);
-      about.textContent = 'This dataset has no fields: further columns of a table that is imported become fields, and tags are put on the Dataset page.';
+      about.textContent = 'This dataset has no fields: further columns of a table that is imported become fields, and tags are put '
+        + 'on the Dataset page.';
       element.dataset.shown = 'none';
       return;
     }
@@ -46,13 +50,26 @@ export function createSlicesView(shared, onSlice) {
   }
 
   function drawTable({field: name, split, slices, by_truth: byTruth}) {
-    const titles = [name === 'tag' ? 'Tag' : name, 'Samples', ...(byTruth ? ['Accuracy (oracle)'] : []), 'Answer is a candidate', 'Confidence', 'Suspects'];
+    const titles = [
+      name === 'tag' ? 'Tag' : name, 'Samples', ...(byTruth ? ['Accuracy (oracle)'] : []), 'Answer is a candidate',
+      'Confidence', 'Suspects',
+    ];
     fill(table, h('thead', {}, h('tr', {}, ...titles.map(text => h('th', {}, text)))),
       h('tbody', {}, ...slices.map(each => h('tr', {data: {value: each.value}},
-        h('td', {}, each.condition === null ? each.value : h('button.link', {type: 'button', title: 'Show everything on this page for these samples alone', on: {click: () => onSlice(each.condition)}}, each.value)),
-        h('td.number', {}, count(each.n)), byTruth ? h('td.number', {title: `of ${count(each.n_known)} with a known true label`}, share(each.accuracy)) : null,
-        h('td.number', {}, share(each.covering_rate)), h('td.number', {}, share(each.confidence)), h('td.number', {}, each.suspects === null ? '' : count(each.suspects))))));
-    about.textContent = `Samples of ${split}; suspects are counted among all samples of a value. Numbers and dates are put into bins of about as many samples each. Click a value to narrow the matrices, the classes and the suspects to it.`;
+        h('td', {},
+          each.condition === null
+            ? each.value
+            : h('button.link', {
+              type: 'button', title: 'Show everything on this page for these samples alone',
+              on: {click: () => onSlice(each.condition)},
+            }, each.value)),
+        h('td.number', {}, count(each.n)),
+        byTruth ? h('td.number', {title: `of ${count(each.n_known)} with a known true label`}, share(each.accuracy)) : null,
+        h('td.number', {}, share(each.covering_rate)),
+        h('td.number', {}, share(each.confidence)),
+        h('td.number', {}, each.suspects === null ? '' : count(each.suspects))))));
+    about.textContent = `Samples of ${split}; suspects are counted among all samples of a value. Numbers and dates are put into `
+      + 'bins of about as many samples each. Click a value to narrow the matrices, the classes and the suspects to it.';
   }
 
   return {element, draw: () => draw()};
@@ -63,9 +80,13 @@ export function sliceOptions({fields, tags}) {
   const options = [h('option', {value: ''}, 'every value')];
   for (const each of fields) {
     if (!each.values.length || each.kind === 'text') continue;
-    options.push(h('optgroup', {label: each.name}, ...each.values.slice(0, 50).map(([value, n]) => h('option', {value: `${each.name}=${value}`}, `${value} · ${count(n)}`))));
+    options.push(h('optgroup', {label: each.name}, ...each.values.slice(0, 50).map(([value, n]) =>
+      h('option', {value: `${each.name}=${value}`}, `${value} · ${count(n)}`))));
   }
-  if (tags.length) options.push(h('optgroup', {label: 'Tag'}, ...tags.map(({name, n}) => h('option', {value: `tag=${name}`}, `${name} · ${count(n)}`))));
+  if (tags.length) {
+    options.push(h('optgroup', {label: 'Tag'}, ...tags.map(({name, n}) =>
+      h('option', {value: `tag=${name}`}, `${name} · ${count(n)}`))));
+  }
   return options;
 }
 

@@ -21,11 +21,17 @@ export function createSuspectsView(shared) {
   const about = h('p.quiet-text', {});
   const list = h('div.suspects', {});
   const more = h('button.btn', {type: 'button', on: {click: () => grow()}}, 'More');
-  const all = h('button.btn', {type: 'button', id: 'suspects-select', on: {click: () => found && shared.select(found.rows, KINDS[found.kind][0].toLowerCase())}}, 'Select all of this kind');
+  const all = h('button.btn', {
+    type: 'button', id: 'suspects-select',
+    on: {click: () => found && shared.select(found.rows, KINDS[found.kind][0].toLowerCase())},
+  }, 'Select all of this kind');
   const worst = h('button.btn.primary.act', {type: 'button', id: 'suspects-worst', on: {click: fixWorst}});
   const again = h('button.btn.act', {type: 'button', id: 'suspects-find', on: {click: begin}}, 'Find suspects');
   const told = h('span.quiet-text', {'aria-live': 'polite'});
-  const nothing = empty('No suspects searched for yet', 'The training samples are judged by models that never saw them, and the beliefs of this run are read; no true label is used. It takes half a minute on the sample and a few minutes on 60,000 samples, in the background.', again, told);
+  const nothing = empty('No suspects searched for yet',
+    'The training samples are judged by models that never saw them, and the beliefs of this run are read; no true label is used. It '
+      + 'takes half a minute on the sample and a few minutes on 60,000 samples, in the background.',
+    again, told);
   const filled = h('div.suspects-found', {}, h('div.row', {}, kinds, all, worst), about, h('div.scroll', {}, list, more));
   const element = h('div.suspects-view', {}, nothing, filled);
   let found = null;
@@ -61,7 +67,10 @@ export function createSuspectsView(shared) {
     worst.hidden = !page.listed || (state.readOnly && !state.isClosed);
     if (!page.known) { fill(list); element.dataset.shown = 'none'; return; }
     worst.textContent = `Fix the worst ${Math.min(WORST, page.listed)}`;
-    fill(kinds, ...Object.entries(KINDS).map(([key, [title]]) => h('button.btn', {type: 'button', role: 'tab', data: {kind: key}, 'aria-selected': String(key === page.kind), 'aria-pressed': String(key === page.kind), on: {click: () => show(key)}}, title, h('span.num', {}, count(page.counts[key])))));
+    fill(kinds, ...Object.entries(KINDS).map(([key, [title]]) => h('button.btn', {
+      type: 'button', role: 'tab', data: {kind: key}, 'aria-selected': String(key === page.kind),
+      'aria-pressed': String(key === page.kind), on: {click: () => show(key)},
+    }, title, h('span.num', {}, count(page.counts[key])))));
     fill(about, aboutWords(page));
     fill(list);
     if (page.is_weak) fill(list, h('p.hint.warn', {id: 'suspects-weak'}, weakWords(page.judge)));
@@ -76,8 +85,17 @@ export function createSuspectsView(shared) {
     list.append(...page.suspects.map(each => {
       const own = thumbnail(page.sprite, at++);
       const other = each.other === null ? null : thumbnail(page.sprite, at++);
-      return h('button.suspect', {type: 'button', data: {row: each.row}, on: {click: () => (each.other === null ? shared.openInstance(each.row) : shared.openPair(each.row, each.other))}},
-        h('span.faces', {}, own, other), h('span.text', {}, h('span.row', {}, h('b.id', {}, each.id), squares(each.candidates, names, 12), h('small.held', {}, namesOf(each.candidates, names))), h('span.reason', {}, each.reason)));
+      return h('button.suspect', {
+        type: 'button', data: {row: each.row},
+        on: {click: () => (each.other === null ? shared.openInstance(each.row) : shared.openPair(each.row, each.other))},
+      },
+        h('span.faces', {}, own, other),
+        h('span.text', {},
+          h('span.row', {},
+            h('b.id', {}, each.id),
+            squares(each.candidates, names, 12),
+            h('small.held', {}, namesOf(each.candidates, names))),
+          h('span.reason', {}, each.reason)));
     }));
     const shown = list.querySelectorAll('.suspect').length;
     more.hidden = shown >= page.listed;
@@ -90,14 +108,20 @@ export function createSuspectsView(shared) {
 
   async function grow() {
     try {
-      const page = await read(`${shared.base()}/suspects`, {kind, split: shared.about.split, offset: list.querySelectorAll('.suspect').length});
+      const page = await read(`${shared.base()}/suspects`, {
+        kind, split: shared.about.split, offset: list.querySelectorAll('.suspect').length,
+      });
       await load(page.sprite);
       append(page);
     } catch (error) { tell(error); }
   }
 
   async function begin() {
-    try { await shared.ask('find_suspects', {name: state.dataset, run: shared.chosen.run}); toast('The search waits for its turn; this list fills by itself.'); refresh(); } catch (error) { tell(error); }
+    try {
+      await shared.ask('find_suspects', {name: state.dataset, run: shared.chosen.run});
+      toast('The search waits for its turn; this list fills by itself.');
+      refresh();
+    } catch (error) { tell(error); }
   }
 
   function tellJob() {
@@ -115,15 +139,26 @@ export function createSuspectsView(shared) {
 
 /** What a list rests on: how many of what, how good the judge is, and what is older than the sets are now. */
 function aboutWords(page) {
-  const part = page.listed < page.counts[page.kind] ? `The first ${count(page.listed)} of ${count(page.counts[page.kind])} are listed.` : '';
+  const part = page.listed < page.counts[page.kind]
+    ? `The first ${count(page.listed)} of ${count(page.counts[page.kind])} are listed.`
+    : '';
   const older = olderWords(page.found_on);
-  return [KINDS[page.kind][1], part, `${counted(page.n, 'training sample')} judged by ${page.features} features; no true label was used.`, judgeWords(page.judge),
-    page.answered ? `${counted(page.answered, 'answered one')} left the list.` : '', older ? `The list is ${older}.` : ''].filter(Boolean).join(' ');
+  return [
+    KINDS[page.kind][1],
+    part,
+    `${counted(page.n, 'training sample')} judged by ${page.features} features; no true label was used.`,
+    judgeWords(page.judge),
+    page.answered ? `${counted(page.answered, 'answered one')} left the list.` : '',
+    older ? `The list is ${older}.` : '',
+  ].filter(Boolean).join(' ');
 }
 
-const judgeWords = judge => `Of samples it never saw, the judge puts its first class inside the set for ${percent(judge.inside)}; a guess would for ${percent(judge.chance)}.`;
+const judgeWords = judge => `Of samples it never saw, the judge puts its first class inside the set for ${percent(judge.inside)}; a `
+  + `guess would for ${percent(judge.chance)}.`;
 
-const weakWords = judge => `The judge is too weak on this data to accuse a sample: its first class is inside the set for ${percent(judge.inside)} of the samples it never saw, `
+const weakWords = judge => 'The judge is too weak on this data to accuse a sample: its first class is inside the set for '
+  + `${percent(judge.inside)} of the samples it never saw, `
   + `and a guess would be for ${percent(judge.chance)}. Other features, such as torchvision:resnet18, or more samples may help.`;
 
-const namesOf = (candidates, names) => candidates.slice(0, 4).map(index => names[index]).join(', ') + (candidates.length > 4 ? ` and ${candidates.length - 4} more` : '');
+const namesOf = (candidates, names) =>
+  candidates.slice(0, 4).map(index => names[index]).join(', ') + (candidates.length > 4 ? ` and ${candidates.length - 4} more` : '');

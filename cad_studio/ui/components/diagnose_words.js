@@ -1,10 +1,12 @@
 // How the figures of a run are written.
 
 /** A figure in its unit. */
-export const figureText = (value, unit) => (value === null || value === undefined ? 'n/a' : unit === 'share' ? `${(100 * value).toFixed(1)} %` : value.toFixed(2));
+export const figureText = (value, unit) =>
+  (value === null || value === undefined ? 'n/a' : unit === 'share' ? `${(100 * value).toFixed(1)} %` : value.toFixed(2));
 
 /** What a figure is called; an estimate says of what. */
-export const titleOf = (figure, split) => (figure.key === 'approximated_accuracy' ? `${figure.title} of ${split === 'all' ? 'all samples' : split}` : figure.title);
+export const titleOf = (figure, split) =>
+  (figure.key === 'approximated_accuracy' ? `${figure.title} of ${split === 'all' ? 'all samples' : split}` : figure.title);
 
 /** A difference in its unit, with its sign; '' when it rounds to nothing. */
 export function differenceText(value, unit) {

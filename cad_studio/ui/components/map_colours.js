@@ -35,7 +35,8 @@ export function colouringBy(mode, source, names, toneOf) {
   if (mode.key === 'believed') return byBelief(source);
   const isField = mode.key.startsWith('field:');
   const last = mode.values.length - 1;  // of a field: "none"
-  const toneAt = at => (isField ? (at === last ? GREY : toneOf(at)) : (OF[mode.key] || PLAIN)[at % PLAIN.length] || PLAIN[at % PLAIN.length]);
+  const toneAt = at =>
+    (isField ? (at === last ? GREY : toneOf(at)) : (OF[mode.key] || PLAIN)[at % PLAIN.length] || PLAIN[at % PLAIN.length]);
   return {values: Uint8Array.from(source), legend: mode.values.map((text, at) => ({tone: toneAt(at), text}))};
 }
 
@@ -67,6 +68,8 @@ function bySize(source) {
 function byBelief(source) {
   const values = new Uint8Array(source.length);
   for (let row = 0; row < source.length; row++) values[row] = Math.min(BELIEF_STEPS - 1, Math.floor(source[row] / 51.2));
-  const legend = Array.from({length: BELIEF_STEPS}, (_, at) => ({tone: RAMP[Math.round(at * 1.5)], text: `${20 * at} to ${20 * at + 20} %`}));
+  const legend = Array.from({length: BELIEF_STEPS}, (_, at) => ({
+    tone: RAMP[Math.round(at * 1.5)], text: `${20 * at} to ${20 * at + 20} %`,
+  }));
   return {values, legend};
 }

@@ -11,7 +11,9 @@ export function createLegend({onFilter, onEmphasis}) {
   let hidden = new Set(), legend = [], entries = [], emphasised = null, timer = 0;
 
   function update() {
-    for (const entry of element.querySelectorAll('.legend-entry')) entry.setAttribute('aria-pressed', String(!hidden.has(+entry.dataset.at)));
+    for (const entry of element.querySelectorAll('.legend-entry')) {
+      entry.setAttribute('aria-pressed', String(!hidden.has(+entry.dataset.at)));
+    }
     onFilter();
   }
 
@@ -27,7 +29,10 @@ export function createLegend({onFilter, onEmphasis}) {
     const title = `${text}: ${counted(n, 'sample')}. Click to hide or show; double-click for it alone; rest on it to see where it lies.`;
     return h('button.legend-entry', {
       type: 'button', style: {'--k': tone}, data: {at}, 'aria-pressed': String(!hidden.has(at)), title,
-      on: {click: turn, dblclick: alone, mouseenter: () => emphasise(at), mouseleave: () => emphasise(null), focus, blur: () => emphasise(null)},
+      on: {
+        click: turn, dblclick: alone, mouseenter: () => emphasise(at), mouseleave: () => emphasise(null), focus,
+        blur: () => emphasise(null),
+      },
     }, h('i', {'aria-hidden': 'true'}), text, h('small', {}, count(n)));
   }
 

@@ -8,7 +8,11 @@ const NEAREST = 100;
 
 /** A field that owns its element; `select(rows, words)` is called with what was found. */
 export function createMapSearch(select) {
-  const element = h('input.field', {type: 'search', id: 'map-words', hidden: true, maxlength: '200', placeholder: 'Search by words', 'aria-label': 'Search by words', title: `Describe what is on the images, and press Enter: the nearest ${NEAREST} are selected`});
+  const element = h('input.field', {
+    type: 'search', id: 'map-words', hidden: true, maxlength: '200', placeholder: 'Search by words',
+    'aria-label': 'Search by words',
+    title: `Describe what is on the images, and press Enter: the nearest ${NEAREST} are selected`,
+  });
 
   element.addEventListener('keydown', async event => {
     const words = element.value.trim();

@@ -32,7 +32,11 @@ export function createMatrix(title, onCell) {
     dialog.showModal();
   }
 
-  function drawCells(target, {classes, counts, names, note = (_a, _b) => '', selected = null, noun = 'samples', diagonal = true, words = null, format = short, signed = false}, pick) {
+  function drawCells(target, drawn, pick) {
+    const {
+      classes, counts, names, note = (_a, _b) => '', selected = null, noun = 'samples', diagonal = true, words = null, format = short,
+      signed = false,
+    } = drawn;
     const large = target !== table;
     const numbers = large || classes.length <= SMALL;
     let most = words ? 1e-9 : 1;
@@ -45,7 +49,9 @@ export function createMatrix(title, onCell) {
     const row = (...held) => h('div.matrix-row', {role: 'row'}, ...held);
     const rows = [];
     let isFirst = true;  // one cell is reached by Tab, the others by the arrow keys
-    if (labelled) rows.push(row(h('i', {role: 'presentation'}), ...classes.map(index => h('em', {role: 'columnheader', title: names[index], 'aria-label': names[index]}, large ? names[index] : names[index].slice(0, 3)))));
+    const head = index => h('em', {role: 'columnheader', title: names[index], 'aria-label': names[index]},
+      large ? names[index] : names[index].slice(0, 3));
+    if (labelled) rows.push(row(h('i', {role: 'presentation'}), ...classes.map(head)));
     classes.forEach((rowClass, a) => {
       const cells = labelled ? [h('i', {role: 'rowheader', title: names[rowClass]}, names[rowClass])] : [];
       classes.forEach((columnClass, b) => {
@@ -59,7 +65,9 @@ export function createMatrix(title, onCell) {
           : `${names[rowClass]} × ${names[columnClass]}: ${count(value)} ${noun}`;
         const extra = note(a, b);
         cells.push(h('button', {
-          type: 'button', role: 'gridcell', class: (share > 0.85 ? 'strongest ' : '') + (own && !signed ? 'own ' : '') + (value < 0 ? 'below ' : '') + (isSelected ? 'selected' : ''),
+          type: 'button', role: 'gridcell',
+          class: (share > 0.85 ? 'strongest ' : '') + (own && !signed ? 'own ' : '') + (value < 0 ? 'below ' : '')
+            + (isSelected ? 'selected' : ''),
           style: {'--a': share.toFixed(3)}, data: {a: rowClass, b: columnClass, text},
           tabindex: isFirst ? '0' : '-1',
           'aria-label': text + (extra ? `, ${extra}` : ''), title: text + (extra ? `\n${extra}` : ''),

@@ -265,7 +265,10 @@ export function createScatter({label, onSelect, onPick, onHover, onView = _view 
   });
   element.addEventListener('pointercancel', () => { drag = null; overlay(null); });
   element.addEventListener('pointerleave', () => { if (!drag) { overlay(null); onHover(null); } });
-  element.addEventListener('wheel', event => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), ...at(event)); }, {passive: false});
+  element.addEventListener('wheel', event => {
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY / 400), ...at(event));
+  }, {passive: false});
   element.addEventListener('dblclick', event => zoom(2, ...at(event)));
   element.addEventListener('keydown', event => {
     const run = {ArrowLeft: () => pan(40, 0), ArrowRight: () => pan(-40, 0), ArrowUp: () => pan(0, 40), ArrowDown: () => pan(0, -40),
