@@ -5,7 +5,8 @@ import {forGood} from './dialogs.js';
 import {given, isActive, state} from './store.js';
 import {megabytes} from './train_words.js';
 
-const MORE = 'It learns from this dataset’s images and candidates only; a U-Net and other settings: python -m cad_studio edit-model --help';
+const MORE = 'It learns from this dataset’s images and candidates only; a U-Net and other settings: python -m cad_studio '
+  + 'edit-model --help';
 const NONE = 'The sample comes with one. Train your own to see what more epochs give.';
 const ENDED = ['interrupted', 'failed', 'cancelled'];
 

@@ -9,7 +9,8 @@ import {read, state, tell} from './store.js';
 import {megabytes} from './train_words.js';
 
 const PAGE = 60;
-const NONE = 'Make some on the left: start with the entangled samples. A cad run then trains on them, and uses activation maps for the rest.';
+const NONE = 'Make some on the left: start with the entangled samples. A cad run then trains on them, and uses activation maps '
+  + 'for the rest.';
 const FAILING = 'Show only edits whose class is less probable than this; a cad run with least_probability set to it leaves them out';
 
 /** A gallery that owns its element; `act(name, value)` asks the server, `onPick(row)` opens a sample. */
@@ -88,7 +89,9 @@ function createFilter(onChange) {
 function setName(set) {
   const {strength, guidance} = set.settings;
   const title = `${set.id}: ${titleOf(set.editor)}${strength === undefined ? '' : ` ${strength}/${guidance}`}`;
-  return [title, counted(set.n, 'edit'), megabytes(set.bytes), set.n_stale ? `${count(set.n_stale)} stale` : ''].filter(Boolean).join(' · ');
+  return [
+    title, counted(set.n, 'edit'), megabytes(set.bytes), set.n_stale ? `${count(set.n_stale)} stale` : '',
+  ].filter(Boolean).join(' · ');
 }
 
 /** What can be done with the set that is shown: `number()` is its own, `run()` that of the judge. */
@@ -111,7 +114,9 @@ function summaryOf(all, least) {
   const pill = (text, title) => h('span.pill', {title}, text);
   const reached = `Of ${count(all.n_judged)} judged edits: the most probable class is the one aimed at`;
   return [
-    all.n_judged ? pill(`${chance(all.reached)} reached their class`, reached) : pill('not judged yet', 'Train a run, or choose one that judges'),
+    all.n_judged
+      ? pill(`${chance(all.reached)} reached their class`, reached)
+      : pill('not judged yet', 'Train a run, or choose one that judges'),
     all.changed !== null && pill(`${chance(all.changed)} of those seen as another class before`, 'The edits that had something to change'),
     all.similarity !== null && pill(`like their source: ${all.similarity.toFixed(2)}`, 'Mean correlation of the pixels'),
     all.n_judged && pill(`${count(all.n_failing)} below ${least}`, 'Their class has less probability than the threshold'),

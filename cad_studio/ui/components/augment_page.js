@@ -20,26 +20,47 @@ export function mount({element, server}) {
     return answer;
   }
   async function act(name, value) {
-    try { await ask(name, value); if (['remove', 'drop'].includes(name)) toast('Deleted.'); if (['remove', 'drop', 'resume', 'train'].includes(name)) await loadOffers(); } catch (error) { tell(error); }
+    try {
+      await ask(name, value);
+      if (['remove', 'drop'].includes(name)) toast('Deleted.');
+      if (['remove', 'drop', 'resume', 'train'].includes(name)) await loadOffers();
+    } catch (error) { tell(error); }
   }
 
-  const form = createAugmentForm({ask, onLook: withEdits => (withEdits === null ? paint() : look(withEdits)), onRun: () => { look(true); drawBelow(); }});
+  const form = createAugmentForm({
+    ask, onLook: withEdits => (withEdits === null ? paint() : look(withEdits)), onRun: () => { look(true); drawBelow(); },
+  });
   const gallery = createGallery({act, onPick: row => show(String(row))});
   const training = createTraining({onTrain: epochs => act('train', {dataset: state.dataset, config: {epochs}}), act});
   const prompts = createPrompts({ask, onSaved: () => loadOffers()});
   const title = h('h1', {id: 'augment-title', 'aria-live': 'polite'});
   const where = h('div.pills');
   const first = createSampleView({});
-  const views = [createSampleView({letter: 'A', onGuide: label => guide(0, label)}), createSampleView({letter: 'B', onGuide: label => guide(1, label)})];
+  const views = [
+    createSampleView({letter: 'A', onGuide: label => guide(0, label)}),
+    createSampleView({letter: 'B', onGuide: label => guide(1, label)}),
+  ];
   const pair = h('div');
   const notes = h('div');
   const stage = h('div.augment-stage');
   const below = h('div.augment-below');
   const parts = {edits: gallery.element, prompts: prompts.element, editors: training.element};
-  const tabs = createSwitch('Below', [['edits', 'Stored edits', 'augment-tab-edits'], ['prompts', 'Prompts', 'augment-tab-prompts'], ['editors', 'Editors', 'augment-tab-editors']], name => { tab = name; drawBelow(); });
+  const tabs = createSwitch('Below',
+    [
+      ['edits', 'Stored edits', 'augment-tab-edits'], ['prompts', 'Prompts', 'augment-tab-prompts'],
+      ['editors', 'Editors', 'augment-tab-editors'],
+    ],
+    name => { tab = name; drawBelow(); });
   const button = (id, text, key, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text, key ? h('kbd', {}, key) : null);
-  const goto = h('input.entry.number', {id: 'augment-goto', type: 'text', inputmode: 'numeric', 'aria-label': 'Row of a sample, or two rows such as 3-14', placeholder: 'row or 3-14', style: {width: '92px'}, on: {keydown: event => { if (event.key === 'Enter') show(goto.value.trim()); }}});
-  const tools = h('div.tools', {}, title, where, h('span.grow'), goto, button('augment-previous', 'Previous', 'k', () => step(-1)), button('augment-next', 'Next', 'j', () => step(1)));
+  const goto = h('input.entry.number', {
+    id: 'augment-goto', type: 'text', inputmode: 'numeric', 'aria-label': 'Row of a sample, or two rows such as 3-14',
+    placeholder: 'row or 3-14', style: {width: '92px'},
+    on: {keydown: event => { if (event.key === 'Enter') show(goto.value.trim()); }},
+  });
+  const tools = h('div.tools', {},
+    title, where, h('span.grow'), goto,
+    button('augment-previous', 'Previous', 'k', () => step(-1)),
+    button('augment-next', 'Next', 'j', () => step(1)));
   const main = h('section.main', {}, tools, stage, tabs.element, below);
   const page = h('div.page.train-page.augment-page', {}, form.element, main);
   fill(element.querySelector('.mount'), page);
@@ -60,14 +81,23 @@ export function mount({element, server}) {
 
   /** Look at a row, "12", or at a pair, "12-40". */
   function show(what) {
-    if (!/^\d{1,15}(-\d{1,15})?$/.test(what)) { toast(`"${what.slice(0, 40)}" is not a row, such as 12, or two, such as 3-14.`, 'error'); return; }
+    if (!/^\d{1,15}(-\d{1,15})?$/.test(what)) {
+      toast(`"${what.slice(0, 40)}" is not a row, such as 12, or two, such as 3-14.`, 'error');
+      return;
+    }
     guides = null;
     change({augment: what});
   }
 
   async function loadOffers() {
     const data = current();
-    if (!data) { form.element.hidden = true; fill(stage, empty('Augmentations need a dataset', 'Import one on the Dataset page.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset'))); page.dataset.shown = 'nothing'; return; }
+    if (!data) {
+      form.element.hidden = true;
+      fill(stage, empty('Augmentations need a dataset', 'Import one on the Dataset page.',
+        h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')));
+      page.dataset.shown = 'nothing';
+      return;
+    }
     form.element.hidden = false;
     try {
       const found = await read(path('offers'));
@@ -77,7 +107,8 @@ export function mount({element, server}) {
       form.show(found, rows);
       form.element.inert = false;
       if (!found.has_images) {
-        fill(stage, empty(`${data.name} holds feature vectors`, 'Class-specific augmentations need images. Choose a dataset of images in the header.'));
+        fill(stage, empty(`${data.name} holds feature vectors`,
+          'Class-specific augmentations need images. Choose a dataset of images in the header.'));
         page.dataset.shown = 'nothing';
         return;
       }
@@ -122,7 +153,10 @@ export function mount({element, server}) {
     stop?.abort();
     stop = new AbortController();
     try {
-      const found = await read(path('look'), {...form.values(), rows: numbers.join(), guides: guides?.every(each => each !== null) ? guides.join() : undefined, edits: withEdits ? 1 : 0}, stop.signal);
+      const found = await read(path('look'), {
+        ...form.values(), rows: numbers.join(), guides: guides?.every(each => each !== null) ? guides.join() : undefined,
+        edits: withEdits ? 1 : 0,
+      }, stop.signal);
       if (mine !== asked) return;
       if (!withEdits && looked && looked.samples.every((sample, at) => sample.row === found.samples[at]?.row)) keepEdits(found);
       else if (!withEdits) { look(true); return; }
@@ -131,7 +165,10 @@ export function mount({element, server}) {
     } catch (error) {
       if (error.name === 'AbortError') return;
       tell(error);
-      if (!looked) fill(stage, empty('Nothing to show', error.message, h('button.btn', {type: 'button', on: {click: () => show('0')}}, 'Show the first sample')));
+      if (!looked) {
+        fill(stage, empty('Nothing to show', error.message,
+          h('button.btn', {type: 'button', on: {click: () => show('0')}}, 'Show the first sample')));
+      }
       page.dataset.shown = 'nothing';
     }
   }
@@ -165,9 +202,15 @@ export function mount({element, server}) {
       samples.forEach((sample, at) => views[at].show(sample, {names, heat, ways: ways(), guide: looked.pair?.guides[at] ?? null}));
       fill(pair, pairLine(looked.pair, names, ways()));
       if (stage.firstChild !== views[0].element) fill(stage, views[0].element, pair, views[1].element, notes);
-      title.textContent = looked.pair?.guides.every(each => each !== null) ? `Do the edits separate ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?` : 'Do the edits separate the two?';
+      title.textContent = looked.pair?.guides.every(each => each !== null)
+        ? `Do the edits separate ${names[looked.pair.guides[0]]} from ${names[looked.pair.guides[1]]}?`
+        : 'Do the edits separate the two?';
     }
-    fill(where, h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'}, looked.run ? `judged by ${looked.judge}` : 'no run judges yet'), current()?.changes ? h('span.pill.warn', {title: 'What is shown here'}, `sets ${olderWords(current().version_number)}`) : null, looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));
+    fill(where,
+      h('span.pill', {id: 'augment-judge', title: 'The run whose maps and evidence are shown'},
+        looked.run ? `judged by ${looked.judge}` : 'no run judges yet'),
+      current()?.changes ? h('span.pill.warn', {title: 'What is shown here'}, `sets ${olderWords(current().version_number)}`) : null,
+      looked.run ? null : h('button.pill', {type: 'button', on: {click: () => open('train')}}, 'Train one'));
     goto.value = state.augment;
     page.dataset.shown = `${state.augment} ${form.values().epsilon} ${form.values().strength} ${looked.ms}`;
   }
@@ -195,7 +238,10 @@ export function mount({element, server}) {
     loadOffers();
   }
   on('dataset datasets started readOnly', () => { if (state.ready) renew(); });
-  onJobEnd(job => { if ([...KINDS, 'train', 'mine', 'open-sample'].includes(job.kind) && isSeen()) loadOffers(); else if (job.kind === 'train') key = ''; });
+  onJobEnd(job => {
+    if ([...KINDS, 'train', 'mine', 'open-sample'].includes(job.kind) && isSeen()) loadOffers();
+    else if (job.kind === 'train') key = '';
+  });
   new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting || !state.ready) return;
     key = '';

@@ -13,7 +13,10 @@ import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, op
 const PAGE = 100;
 
 export function mount({element}) {
-  const searchPick = h('select.grow', {id: 'pairs-mining', 'aria-label': 'Search', on: {change: () => change({mining: +searchPick.value, threshold: null, classes: null, pair: null})}});
+  const searchPick = h('select.grow', {
+    id: 'pairs-mining', 'aria-label': 'Search',
+    on: {change: () => change({mining: +searchPick.value, threshold: null, classes: null, pair: null})},
+  });
   const again = h('button.btn.act', {type: 'button', id: 'pairs-find', on: {click: () => openDrawer('pairs-mine')}}, 'Find');
   const rests = h('p.quiet-text');
   const threshold = createThreshold(value => change({threshold: value <= summary.floor + 1e-6 ? null : +value.toFixed(5)}));
@@ -31,21 +34,43 @@ export function mount({element}) {
   const title = h('h1', {id: 'pairs-title', 'aria-live': 'polite'});
   const pills = h('div.pills');
   const viewer = createPair(row => { open('dataset'); change({instance: row}); }, (of, index, shift) => decider.pick(of, index, shift));
-  const button = (id, text, key, run, before = false) => h('button.btn', {type: 'button', id, on: {click: run}}, before ? h('kbd', {}, key) : null, text, before || !key ? null : h('kbd', {}, key));
+  const button = (id, text, key, run, before = false) => h('button.btn', {type: 'button', id, on: {click: run}},
+    before ? h('kbd', {}, key) : null,
+    text,
+    before || !key ? null : h('kbd', {}, key));
   const previous = button('pairs-previous', 'Previous', 'k', () => step(-1), true);
   const next = button('pairs-next', 'Next', 'j', () => step(1));
   const reveal = button('pairs-reveal', 'Reveal true labels', 't', () => toggleTruth());
   const csv = h('a.btn', {id: 'pairs-csv', download: ''}, 'Pairs as CSV');
-  const fix = h('button.btn.act', {type: 'button', id: 'pairs-annotate', title: 'Decide the samples of these pairs on the Annotate page', on: {click: () => annotate({cell: {mining: state.mining, classes: state.classes, threshold: state.threshold}, source: 'cell', title: state.classes ? `${state.classes.join(' and ')} pairs` : 'Samples of all pairs'})}}, 'Annotate these');
+  const fix = h('button.btn.act', {
+    type: 'button', id: 'pairs-annotate', title: 'Decide the samples of these pairs on the Annotate page',
+    on: {
+      click: () => annotate({
+        cell: {mining: state.mining, classes: state.classes, threshold: state.threshold}, source: 'cell',
+        title: state.classes ? `${state.classes.join(' and ')} pairs` : 'Samples of all pairs',
+      }),
+    },
+  }, 'Annotate these');
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
-    h('input', {type: 'checkbox', id: 'pairs-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys');
+    h('input', {
+      type: 'checkbox', id: 'pairs-keys',
+      on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }},
+    }),
+    'Single keys');
   keys.querySelector('input').checked = state.keys;
-  const actions = h('div.actions', {}, previous, next, h('span.sep'), reveal, button('pairs-augment', 'See augmentations', 'g', seeAugmentations), button('pairs-link', 'Copy link', 'c', copyLink), h('span.grow'), keys, fix, csv);
+  const actions = h('div.actions', {},
+    previous, next, h('span.sep'), reveal,
+    button('pairs-augment', 'See augmentations', 'g', seeAugmentations),
+    button('pairs-link', 'Copy link', 'c', copyLink),
+    h('span.grow'), keys, fix, csv);
   const why = h('p.why');
   const main = h('section.main', {}, h('div.tools', {}, title, pills), viewer.element, actions, why);
   const page = h('div.page.pairs-page', {}, side, main);
   fill(element.querySelector('.mount'), page);
-  const decider = createDecider({root: page, prefix: 'pairs-decide', onChange: takeDecision, onNext: () => step(1), onBack: ([i, j]) => change({pair: `${Math.min(i, j)}-${Math.max(i, j)}`})});
+  const decider = createDecider({
+    root: page, prefix: 'pairs-decide', onChange: takeDecision, onNext: () => step(1),
+    onBack: ([i, j]) => change({pair: `${Math.min(i, j)}-${Math.max(i, j)}`}),
+  });
   viewer.element.querySelector('.pair').after(decider.element, actions);
 
   let about = null;
@@ -69,7 +94,12 @@ export function mount({element}) {
   async function drawDataset() {
     const data = current();
     about = null; summary = null; shown = null; pairs = new Map();
-    if (!data) { nothing('This project holds no dataset', 'Import one on the Dataset page; its pairs are found here.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')); return; }
+    if (!data) {
+      nothing('This project holds no dataset',
+        'Import one on the Dataset page; its pairs are found here.',
+        h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset'));
+      return;
+    }
     try {
       const [found, searches] = await Promise.all([read(path()), read(`${path()}/minings`)]);
       if (state.dataset !== data.name) return;
@@ -79,9 +109,14 @@ export function mount({element}) {
       if (!minings.length) {
         const job = state.jobs.find(each => ['open-sample', 'mine'].includes(each.kind) && isActive(each));
         if (job) nothing('Finding pairs', `${job.message}. The first pairs appear here by themselves.`);
-        else if (about.singletons === about.n) nothing(`${data.name} is only labelled`, 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets on the Dataset page, or import them.',
-          h('button.btn.primary', {type: 'button', on: {click: () => { open('dataset'); openDrawer('dataset-synthesize'); }}}, 'Synthesize sets'));
-        else nothing(`No pairs of ${data.name} yet`, 'Choose features and how close a pair must be. Pixel features need no download and take seconds.',
+        else if (about.singletons === about.n) {
+          nothing(`${data.name} is only labelled`,
+            'Every set has one candidate, so samples of different classes share none. '
+              + 'Synthesize candidate sets on the Dataset page, or import them.',
+            h('button.btn.primary', {type: 'button', on: {click: () => { open('dataset'); openDrawer('dataset-synthesize'); }}},
+              'Synthesize sets'));
+        } else nothing(`No pairs of ${data.name} yet`,
+          'Choose features and how close a pair must be. Pixel features need no download and take seconds.',
           h('button.btn.primary', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find pairs'));
         return;
       }
@@ -101,7 +136,8 @@ export function mount({element}) {
 
   function searchName(mining) {
     const cut = mining.quantile ? `closest ${+(100 * mining.quantile).toPrecision(6)} %` : `cosine ≥ ${mining.threshold.toFixed(3)}`;
-    return `${mining.features} · ${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ` · of v${mining.version_number}` : ''}`;
+    return `${mining.features} · `
+      + `${cut}${mining.split ? ` · ${mining.split}` : ''}${mining.stale ? ` · of v${mining.version_number}` : ''}`;
   }
 
   function nothing(...parts) {
@@ -129,17 +165,23 @@ export function mount({element}) {
 
   function drawRests() {
     const of = summary.n_found > summary.n_kept ? ` The ${count(summary.n_kept)} closest of ${count(summary.n_found)} are kept.` : '';
-    const labels = {true: 'true labels', best: 'best current labels', mixed: 'true labels where known, else the best current label'}[summary.label_source];
+    const labels = {
+      true: 'true labels', best: 'best current labels', mixed: 'true labels where known, else the best current label',
+    }[summary.label_source];
     const recall = summary.recall === null ? '' : ` Approximate search, measured recall ${percent(summary.recall)}.`;
     fill(rests, `By ${summary.features_description}. Classes by ${labels}.${of}${recall} `);
     const older = olderWords(minings.find(each => each.id === summary.mining)?.version_number);
-    if (older) rests.append(h('b.warn', {id: 'pairs-older'}, `Pairs ${older}. `), state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
+    if (older) rests.append(
+      h('b.warn', {id: 'pairs-older'}, `Pairs ${older}. `),
+      state.readOnly ? '' : h('button.link', {type: 'button', on: {click: () => openDrawer('pairs-mine')}}, 'Find again'));
     const others = minings.filter(mining => mining.id !== summary.mining && mining.features !== summary.features);
     if (others.length) {
       const other = others[0];
       read(`${miningPath()}/agreement/${other.id}`).then(found => {
         if (summary && summary.mining === state.mining)
-          rests.append(h('span', {title: 'Share of the most similar pairs that both searches found; the definition of a pair depends on the features'}, `Shares ${percent(found.share)} of its top ${count(found.top)} pairs with ${other.features}.`));
+          rests.append(h('span', {
+            title: 'Share of the most similar pairs that both searches found; the definition of a pair depends on the features',
+          }, `Shares ${percent(found.share)} of its top ${count(found.top)} pairs with ${other.features}.`));
       }).catch(tell);
     }
   }
@@ -151,7 +193,10 @@ export function mount({element}) {
         : summary.classes.length < about.k ? `${summary.classes.length} of ${about.k}` : '',
       note: (a, b) => `${percent(summary.sharing[a][b])} of the two classes' sets hold both`});
   }
-  const at = (matrixCells, [a, b]) => { const [x, y] = [summary.classes.indexOf(a), summary.classes.indexOf(b)]; return x < 0 || y < 0 ? 0 : matrixCells[x][y]; };
+  const at = (matrixCells, [a, b]) => {
+    const [x, y] = [summary.classes.indexOf(a), summary.classes.indexOf(b)];
+    return x < 0 || y < 0 ? 0 : matrixCells[x][y];
+  };
 
   async function pageAt(offset, signal) {
     if (!pages.has(offset)) {
@@ -180,7 +225,9 @@ export function mount({element}) {
         pills.replaceChildren();
         viewer.element.classList.add('gone');
         why.textContent = summary.n_found ? 'Lower the cosine or choose another class pair.'
-          : about.singletons === about.n ? 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets first.' : 'Find pairs again with a larger quantile or a lower threshold.';
+          : about.singletons === about.n
+            ? 'Every set has one candidate, so samples of different classes share none. Synthesize candidate sets first.'
+          : 'Find pairs again with a larger quantile or a lower threshold.';
         page.dataset.shown = 'none';
         return;
       }
@@ -196,7 +243,9 @@ export function mount({element}) {
       type: 'button', role: 'option', data: {pair: pairKey(pair), at: found.offset + position}, 'aria-selected': 'false', tabindex: '-1',
       on: {click: () => change({pair: pairKey(pair)})},
     }, thumbnail(found.sprite, 2 * position), thumbnail(found.sprite, 2 * position + 1),
-    h('span.text', {}, h('span', {}, pair.classes ? pair.classes.map(index => about.class_names[index]).join(' · ') : 'class not known'), h('small', {}, `${pair.shared} shared`)),
+    h('span.text', {},
+      h('span', {}, pair.classes ? pair.classes.map(index => about.class_names[index]).join(' · ') : 'class not known'),
+      h('small', {}, `${pair.shared} shared`)),
     h('span.num', {}, pair.similarity.toFixed(3))));
     if (before) list.prepend(...items); else list.append(...items);
   }
@@ -281,7 +330,9 @@ export function mount({element}) {
       paintPair();
       decider.show(found.sides.map(each => each.row), found.classes);
       page.dataset.shown = key;
-      for (const item of [itemOf(key)?.nextElementSibling, itemOf(key)?.previousElementSibling]) if (item) fetchPair(item.dataset.pair).catch(() => {});
+      for (const item of [itemOf(key)?.nextElementSibling, itemOf(key)?.previousElementSibling]) {
+        if (item) fetchPair(item.dataset.pair).catch(() => {});
+      }
     } catch (error) {
       tell(error);
       const first = list.firstElementChild;
@@ -308,14 +359,20 @@ export function mount({element}) {
     title.textContent = found.classes ? `${names[a]} or ${names[b]}?` : found.same_label ? 'The same class' : 'Which class is which?';
     const pill = (text, hint) => h('span.pill', {title: hint}, text);
     const byTruth = found.label_source === 'true' ? ' (uses true labels)' : '';
-    fill(pills, 
-      pill(found.classes ? `labels differ${byTruth}` : found.same_label ? 'labels agree' : 'label not known', 'By what each class was taken to be when the pairs were found'),
+    fill(pills,
+      pill(found.classes ? `labels differ${byTruth}` : found.same_label ? 'labels agree' : 'label not known',
+        'By what each class was taken to be when the pairs were found'),
       pill(counted(found.shared.length, 'shared candidate'), found.shared.map(index => names[index]).join(', ')),
-      found.sharing === null ? '' : pill(`${percent(found.sharing)} of ${names[a]} and ${names[b]} sets hold both`, 'Label sharing of the two classes'),
-      found.in_list ? '' : pill('outside this search', 'The two are less close than this search asks for, or it does not count them as a pair'));
+      found.sharing === null
+        ? ''
+        : pill(`${percent(found.sharing)} of ${names[a]} and ${names[b]} sets hold both`, 'Label sharing of the two classes'),
+      found.in_list
+        ? ''
+        : pill('outside this search', 'The two are less close than this search asks for, or it does not count them as a pair'));
     const both = found.shared.length ? `both sets hold ${listed(found.shared.map(index => names[index]))}` : 'no candidate is shared';
     why.textContent = found.classes && found.in_list
-      ? `Why this pair: cosine ${found.similarity.toFixed(3)} in ${summary.features_description}, the ${found.label_source === 'true' ? 'true' : 'best current'} labels differ, and ${both}.`
+      ? `Why this pair: cosine ${found.similarity.toFixed(3)} in ${summary.features_description}, the `
+        + `${found.label_source === 'true' ? 'true' : 'best current'} labels differ, and ${both}.`
       : `Cosine ${found.similarity.toFixed(3)} in ${summary.features_description}; ${both}.`;
     reveal.disabled = !found.sides.some(each => each.truth_known);
     reveal.setAttribute('aria-pressed', String(truths.some(each => each !== null)));
@@ -359,7 +416,10 @@ export function mount({element}) {
   function seeAugmentations() { if (state.pair) { change({augment: state.pair}); open('augment'); } }
 
   const parts = [...main.children];
-  bindKeys(page, {j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink, g: seeAugmentations});
+  bindKeys(page, {
+    j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1), t: toggleTruth, c: copyLink,
+    g: seeAugmentations,
+  });
   on('mining threshold classes', changed => {
     if (!about || !minings.length) return;
     if (state.mining === null) { drawDataset(); return; }
