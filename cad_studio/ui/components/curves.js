@@ -40,7 +40,10 @@ export function createChart({id, title, format, range = null, onPoint, controls 
     fit(glass, box);
     scale = scaleOf(lines, box, log, range, scale);
     element.dataset.points = lines.reduce((sum, line) => sum + line.x.length, 0);
-    const still = JSON.stringify([box.width, box.height, devicePixelRatio, style.color, scale, lines.filter(line => !line.live).map(line => [line.label, line.colour, line.dashed, line.strong, line.x.length])]);
+    const still = JSON.stringify([
+      box.width, box.height, devicePixelRatio, style.color, scale,
+      lines.filter(line => !line.live).map(line => [line.label, line.colour, line.dashed, line.strong, line.x.length]),
+    ]);
     if (still !== drawn) {
       drawn = still;
       const below = fit(ground, box);
@@ -75,7 +78,9 @@ export function createChart({id, title, format, range = null, onPoint, controls 
   function describe() {
     const found = valuesAt(lines, epoch).sort((a, b) => b.value - a.value);
     const shown = found.slice(0, MOST_IN_TIP);
-    fill(tip, h('b', {}, `epoch ${epoch + 1}`), ...shown.map(({line, value}) => h('span.row', {}, key(line), h('span.grow', {}, line.label), h('span.num', {}, format(value)))),
+    fill(tip,
+      h('b', {}, `epoch ${epoch + 1}`),
+      ...shown.map(({line, value}) => h('span.row', {}, key(line), h('span.grow', {}, line.label), h('span.num', {}, format(value)))),
       found.length > shown.length ? h('small', {}, `${found.length - shown.length} more below`) : null);
     tip.hidden = !found.length;
     const right = scale.x(epoch) > holder.clientWidth / 2;
@@ -89,7 +94,9 @@ export function createChart({id, title, format, range = null, onPoint, controls 
     onPoint(target === null ? null : Math.min(scale.end(), Math.max(scale.from, target)));
     if (target !== null) describe(); else tip.hidden = true;
   }
-  holder.addEventListener('pointermove', event => { if (scale) moveTo(Math.round(scale.epoch(event.clientX - holder.getBoundingClientRect().left))); });
+  holder.addEventListener('pointermove', event => {
+    if (scale) moveTo(Math.round(scale.epoch(event.clientX - holder.getBoundingClientRect().left)));
+  });
   holder.addEventListener('pointerleave', () => moveTo(null));
   holder.addEventListener('blur', () => moveTo(null));
   holder.addEventListener('keydown', event => {
@@ -107,8 +114,11 @@ export function createChart({id, title, format, range = null, onPoint, controls 
     show(given, {legendNote = '', logarithmic = log} = {}) {
       lines = given;
       log = logarithmic;
-      fill(legend, legendNote, ...(legendNote ? [] : given).map(line => h('span.entry', {title: line.hint || null}, key(line), h('span.text', {}, line.label), h('span.num', {}, lastOf(line, format)))));
-      holder.setAttribute('aria-label', `${title}. ${given.slice(0, MOST_IN_TIP).map(line => `${line.label} ${lastOf(line, format)}`).join(', ') || 'No figures yet'}`);
+      fill(legend, legendNote, ...(legendNote ? [] : given).map(line => h('span.entry', {title: line.hint || null},
+        key(line), h('span.text', {}, line.label),
+        h('span.num', {}, lastOf(line, format)))));
+      holder.setAttribute('aria-label',
+        `${title}. ${given.slice(0, MOST_IN_TIP).map(line => `${line.label} ${lastOf(line, format)}`).join(', ') || 'No figures yet'}`);
       later();
     },
     point(target) { epoch = target; if (target === null) tip.hidden = true; mark(); },
@@ -191,7 +201,10 @@ export function logTicks(low, high) {
   if (decades < 0.8) return ticks(low, high, 4);
   const found = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
-    for (const part of decades > 3 ? [1] : [1, 2, 5]) { const value = part * 10 ** power; if (value >= low && value <= high) found.push(value); }
+    for (const part of decades > 3 ? [1] : [1, 2, 5]) {
+      const value = part * 10 ** power;
+      if (value >= low && value <= high) found.push(value);
+    }
   return found;
 }
 
@@ -210,7 +223,8 @@ function grid(pen, scale, style, box, format) {
   pen.textBaseline = 'alphabetic';
   pen.textAlign = 'center';
   // epochs are counted from 1 for the eye
-  const whole = ticks(scale.first + 1, scale.last + 1, 5).filter(tick => Number.isInteger(tick) && tick > scale.from && tick <= scale.last + 1 && (scale.to === null || tick <= scale.to + 1));
+  const whole = ticks(scale.first + 1, scale.last + 1, 5).filter(tick =>
+    Number.isInteger(tick) && tick > scale.from && tick <= scale.last + 1 && (scale.to === null || tick <= scale.to + 1));
   for (const tick of whole) pen.fillText(String(tick), scale.x(tick - 1), box.height - 4);
 }
 
@@ -227,7 +241,12 @@ function stroke(pen, line, scale, style) {
   let open = false;
   let column = null;
   const to = (px, py) => { if (open) pen.lineTo(px, py); else pen.moveTo(px, py); open = true; };
-  const flush = () => { if (column) { to(column.px, column.low); if (column.high !== column.low) to(column.px, column.high); column = null; } };
+  const flush = () => {
+    if (!column) return;
+    to(column.px, column.low);
+    if (column.high !== column.low) to(column.px, column.high);
+    column = null;
+  };
   let places = 0;
   let first = [0, 0];
   for (let at = 0; at < x.length; at++) {
@@ -237,7 +256,10 @@ function stroke(pen, line, scale, style) {
     if (!places++) first = [px, py];
     if (!dense) { to(px, py); continue; }
     const place = Math.round(px);
-    if (column && column.px === place) { column.low = Math.min(column.low, py); column.high = Math.max(column.high, py); } else { flush(); column = {px: place, low: py, high: py}; }
+    if (column && column.px === place) {
+      column.low = Math.min(column.low, py);
+      column.high = Math.max(column.high, py);
+    } else { flush(); column = {px: place, low: py, high: py}; }
   }
   flush();
   pen.stroke();

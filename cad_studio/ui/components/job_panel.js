@@ -12,20 +12,28 @@ import {ORACLE, canResume, duration, share, statusWord, sureness} from './train_
 /** A panel that owns its element; `act(name, value)` asks the server and reloads, `take(run)` fills the form. */
 export function createRunPanel({act, take, describes, onLog}) {
   const title = h('h1', {id: 'run-name'});
-  const rename = h('button.quiet.act', {type: 'button', id: 'run-rename', on: {click: () => openEditor(title, run.name, 'Name', name => act('rename', {run: run.id, name}))}}, 'Rename', h('kbd', {}, 'e'));
+  const rename = h('button.quiet.act', {
+    type: 'button', id: 'run-rename',
+    on: {click: () => openEditor(title, run.name, 'Name', name => act('rename', {run: run.id, name}))},
+  }, 'Rename', h('kbd', {}, 'e'));
   const chip = h('span.pill.state', {id: 'run-status', 'aria-live': 'polite'}, h('i.pulse'), h('span'));
   const pills = h('div.pills');
   const stop = h('button.btn.act', {type: 'button', id: 'run-stop', on: {click: () => stopRun()}}, 'Stop', h('kbd', {}, 's'));
-  const resume = h('button.btn.primary.act', {type: 'button', id: 'run-resume', on: {click: () => resumeRun()}}, 'Resume', h('kbd', {}, 'r'));
+  const resume = h('button.btn.primary.act', {type: 'button', id: 'run-resume', on: {click: () => resumeRun()}},
+    'Resume', h('kbd', {}, 'r'));
   const bar = h('div.progress', {role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': '0', 'aria-valuemax': '100'}, h('i'));
   const line = h('p.progress-line', {id: 'run-progress'});
   const left = h('span.num', {id: 'run-left'});
   const trouble = h('p.trouble', {id: 'run-error', role: 'status', hidden: true});
   // the confidence stands beside the approximated accuracy
-  const values = window.cadTables.figures.filter(each => each.is_shown && each.key !== 'mean_confidence').map(({key: name, title: label, oracle, about: hint}) => {
+  const told = window.cadTables.figures.filter(each => each.is_shown && each.key !== 'mean_confidence');
+  const values = told.map(({key: name, title: label, oracle, about: hint}) => {
     const value = h('b', {data: {figure: name}});
     const small = h('small', {});
-    return {name, value, small, element: h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint}, h('span.row', {}, h('span.grow', {}, label)), h('span.row', {}, value, small, oracle ? h('span.tag.by', {}, 'uses true labels') : null))};
+    const element = h('div.figure', {title: oracle ? `${hint}. ${ORACLE}` : hint},
+      h('span.row', {}, h('span.grow', {}, label)),
+      h('span.row', {}, value, small, oracle ? h('span.tag.by', {}, 'uses true labels') : null));
+    return {name, value, small, element};
   });
   const charts = createCharts();
   const details = createDetails({act, take, describes, onLog});
@@ -47,13 +55,21 @@ export function createRunPanel({act, take, describes, onLog}) {
     const wanted = JSON.stringify([run.method, run.backbone, run.dataset, run.is_stale, run.seed, run.start]);
     if (pills.dataset.shown !== wanted) {
       pills.dataset.shown = wanted;
-      fill(pills, pill(`${run.method} · ${run.backbone}`), pill(`${run.dataset} v${run.data_number ?? '?'}`, 'The dataset and the version of its sets'), pill(`${run.start} start · seed ${run.seed}`),
+      fill(pills,
+        pill(`${run.method} · ${run.backbone}`),
+        pill(`${run.dataset} v${run.data_number ?? '?'}`, 'The dataset and the version of its sets'),
+        pill(`${run.start} start · seed ${run.seed}`),
         run.is_bundled ? pill('comes with the sample', 'It was trained, diagnosed and laid out before; nothing was trained here') : null,
-        run.is_stale ? h('span.pill.warn', {title: 'The candidate sets have changed since; this run learned from those of its time'}, (run.dataset === state.dataset && olderWords(run.data_number)) || 'older sets') : null);
+        run.is_stale
+          ? h('span.pill.warn', {title: 'The candidate sets have changed since; this run learned from those of its time'},
+            (run.dataset === state.dataset && olderWords(run.data_number)) || 'older sets')
+          : null);
     }
     stop.hidden = !isActive(run);
     stop.firstChild.textContent = run.status === 'stopping' ? 'Stop now' : run.status === 'queued' ? 'Take off the queue' : 'Stop';
-    stop.title = run.status === 'stopping' ? 'End its process at once; it goes on from its last checkpoint' : 'It stops within a step and can be resumed';
+    stop.title = run.status === 'stopping'
+      ? 'End its process at once; it goes on from its last checkpoint'
+      : 'It stops within a step and can be resumed';
     resume.hidden = !canResume(run);
     resume.title = 'Go on from the last checkpoint';
   }
@@ -65,9 +81,14 @@ export function createRunPanel({act, take, describes, onLog}) {
     bar.dataset.status = run.status;
     const epochs = `${count(run.epochs_done)} of ${count(run.epochs)} epochs`;
     const message = run.status === 'running' && run.message ? ` · ${run.message}` : '';
-    line.textContent = run.status === 'queued' ? `Waits for its turn · ${epochs}` : run.status === 'packed' ? 'Packed to be trained on another machine; its result can be taken back' : epochs + message;
+    line.textContent = run.status === 'queued' ? `Waits for its turn · ${epochs}`
+      : run.status === 'packed' ? 'Packed to be trained on another machine; its result can be taken back'
+      : epochs + message;
     const pace = run.samples_per_second ? `${count(Math.round(run.samples_per_second))} samples/s` : '';
-    const time = run.status === 'running' && run.seconds_left !== null && run.seconds_left !== undefined ? `${duration(run.seconds_left)} left` : run.seconds ? `${duration(run.seconds)} so far` : '';
+    const isTimed = run.status === 'running' && run.seconds_left !== null && run.seconds_left !== undefined;
+    const time = isTimed ? `${duration(run.seconds_left)} left`
+      : run.seconds ? `${duration(run.seconds)} so far`
+      : '';
     left.textContent = [pace, run.status === 'done' && run.seconds ? `took ${duration(run.seconds)}` : time].filter(Boolean).join(' · ');
     trouble.hidden = !run.error || isActive(run) || run.status === 'done';
     trouble.textContent = trouble.hidden ? '' : run.error;

@@ -19,10 +19,18 @@ export function createQueue({act}) {
       const waiting = jobs.filter(job => job.status === 'queued');
       fill(list, ...jobs.map(job => {
         const at = waiting.indexOf(job);
-        const move = (to, text, off) => h('button.quiet.act', {type: 'button', data: {job: job.id, to}, disabled: off, 'aria-label': `${text} ${job.title}`, on: {click: () => act('move', {job: job.id, to})}}, text);
-        return h('li', {data: {job: job.id, status: job.status}}, h('span.num', {}, at < 0 ? 'now' : `${at + 1}.`), h('span.grow.text', {title: job.title}, job.title),
-          at < 0 ? h('span.num', {}, `${job.status === 'stopping' ? 'stopping · ' : ''}${percent(job.fraction)}`) : [move('first', 'First', at === 0), move('up', 'Up', at === 0), move('down', 'Down', at === waiting.length - 1)],
-          h('button.quiet.act', {type: 'button', data: {job: job.id, to: 'stop'}, on: {click: () => act('stop', {job: job.id})}}, at < 0 ? (job.status === 'stopping' ? 'Stop now' : 'Stop') : 'Cancel'));
+        const move = (to, text, off) => h('button.quiet.act', {
+          type: 'button', data: {job: job.id, to}, disabled: off, 'aria-label': `${text} ${job.title}`,
+          on: {click: () => act('move', {job: job.id, to})},
+        }, text);
+        return h('li', {data: {job: job.id, status: job.status}},
+          h('span.num', {}, at < 0 ? 'now' : `${at + 1}.`),
+          h('span.grow.text', {title: job.title}, job.title),
+          at < 0
+            ? h('span.num', {}, `${job.status === 'stopping' ? 'stopping · ' : ''}${percent(job.fraction)}`)
+            : [move('first', 'First', at === 0), move('up', 'Up', at === 0), move('down', 'Down', at === waiting.length - 1)],
+          h('button.quiet.act', {type: 'button', data: {job: job.id, to: 'stop'}, on: {click: () => act('stop', {job: job.id})}},
+            at < 0 ? (job.status === 'stopping' ? 'Stop now' : 'Stop') : 'Cancel'));
       }));
       if (focus) list.querySelector(`[data-job="${focus.job}"][data-to="${focus.to}"]:not(:disabled)`)?.focus();
     },

@@ -51,12 +51,20 @@ export function createCharts() {
   const pointAll = epoch => { for (const chart of Object.values(charts)) chart.point(epoch); };
   const pick = kind => h('select.figure-pick', {id: `curve-${kind}-figure`, 'aria-label': 'Figure', on: {change: () => draw(kind)}});
   const picks = {loss: pick('loss'), accuracy: pick('accuracy'), entangled: pick('entangled')};
-  const logButton = h('button.quiet', {type: 'button', id: 'curve-log', title: 'Losses on a logarithmic scale', 'aria-pressed': String(log), on: {click: () => toggleLog()}}, 'Log', h('kbd', {}, 'l'));
+  const logButton = h('button.quiet', {
+    type: 'button', id: 'curve-log', title: 'Losses on a logarithmic scale', 'aria-pressed': String(log),
+    on: {click: () => toggleLog()},
+  }, 'Log', h('kbd', {}, 'l'));
   const tag = () => h('span.tag', {title: ORACLE}, 'uses true labels');
 
   charts.loss = createChart({id: 'curve-loss', title: 'Loss', format: loss, onPoint: pointAll, controls: [picks.loss, logButton]});
-  charts.accuracy = createChart({id: 'curve-accuracy', title: 'Accuracy', format: axis(), range: [0, 1], onPoint: pointAll, controls: [picks.accuracy]});
-  charts.entangled = createChart({id: 'curve-entangled', title: 'Entangled', format: axis(), range: [0, 1], onPoint: pointAll, controls: [tag(), picks.entangled]});
+  charts.accuracy = createChart({
+    id: 'curve-accuracy', title: 'Accuracy', format: axis(), range: [0, 1], onPoint: pointAll, controls: [picks.accuracy],
+  });
+  charts.entangled = createChart({
+    id: 'curve-entangled', title: 'Entangled', format: axis(), range: [0, 1], onPoint: pointAll,
+    controls: [tag(), picks.entangled],
+  });
   const element = h('div.charts', {}, charts.loss.element, charts.accuracy.element, charts.entangled.element);
 
   function axis() { return (value, short = false) => (short ? `${+(100 * value).toFixed(1)} %` : share(value)); }
@@ -79,7 +87,8 @@ export function createCharts() {
   const label = name => figureWord(name) + (isOracle(name) && !NAMES.entangled(name) ? ' · uses true labels' : '');
 
   function draw(kind) {
-    const all = [...new Set(runs.flatMap(run => [...columns.of(run.id).values.keys()]))].filter(NAMES[kind]).sort((a, b) => Number(b === FIRST[kind]) - Number(a === FIRST[kind]));
+    const all = [...new Set(runs.flatMap(run => [...columns.of(run.id).values.keys()]))].filter(NAMES[kind]).sort((a, b) =>
+      Number(b === FIRST[kind]) - Number(a === FIRST[kind]));
     // a loss of one part is that part
     const names = kind === 'loss' && all.length === 2 ? all.slice(0, 1) : all;
     const options = optionsOf(kind, names);
@@ -93,15 +102,22 @@ export function createCharts() {
     const wanted = picks[kind].value;
     const alone = runs.length < 2;
     const lines = alone
-      ? names.filter(name => wanted === ALL || name === wanted || (wanted.endsWith('/') && name.startsWith(wanted))).map((name, at) => lineOf(runs[0], name, label(name), colour(palette(name, at))))
+      ? names.filter(name => wanted === ALL || name === wanted || (wanted.endsWith('/') && name.startsWith(wanted))).map((name, at) =>
+        lineOf(runs[0], name, label(name), colour(palette(name, at))))
       : runs.map(run => lineOf(run, wanted, run.name, run.colour));
-    charts[kind].element.hidden = kind === 'entangled' && !all.length && runs.every(run => !run.live && columns.of(run.id).epoch.length);  // without true labels it stays empty
-    charts[kind].show(lines.filter(line => line.x.length), {legendNote: alone || runs.length < 5 ? '' : 'Colours as in the table of runs', logarithmic: kind === 'loss' && log});
+    charts[kind].element.hidden = kind === 'entangled' && !all.length
+      && runs.every(run => !run.live && columns.of(run.id).epoch.length);  // without true labels it stays empty
+    charts[kind].show(lines.filter(line => line.x.length), {
+      legendNote: alone || runs.length < 5 ? '' : 'Colours as in the table of runs', logarithmic: kind === 'loss' && log,
+    });
   }
 
   function lineOf(run, name, text, paint) {
     const held = columns.of(run.id);
-    return {label: text, colour: paint, dashed: isOracle(name), strong: run.id === runs[0].id && runs.length > 1, live: run.live, hint: isOracle(name) ? ORACLE : null, x: held.values.has(name) ? held.epoch : [], y: held.values.get(name) || []};
+    return {
+      label: text, colour: paint, dashed: isOracle(name), strong: run.id === runs[0].id && runs.length > 1, live: run.live,
+      hint: isOracle(name) ? ORACLE : null, x: held.values.has(name) ? held.epoch : [], y: held.values.get(name) || [],
+    };
   }
 
   return {

@@ -106,7 +106,8 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
     for (const run of runs) paint(run);
     fill(body, ...shown.map(run => rows.get(run.id).element));
-    heads.forEach((head, at) => head.setAttribute('aria-sort', columns[at].key !== order.key ? 'none' : order.falling ? 'descending' : 'ascending'));
+    heads.forEach((head, at) =>
+      head.setAttribute('aria-sort', columns[at].key !== order.key ? 'none' : order.falling ? 'descending' : 'ascending'));
     total.textContent = counted(shown.length, 'run');
     empty.hidden = !inTrash || state.readOnly || !trash.n;
     listed = shown.map(run => run.id);

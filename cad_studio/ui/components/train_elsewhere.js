@@ -12,13 +12,19 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
   const truth = h('input', {type: 'checkbox', id: 'elsewhere-truth'});
   const pack = h('button.btn', {type: 'button', id: 'elsewhere-pack', on: {click: packNow}}, 'Pack this run');
   const packed = h('div', {id: 'elsewhere-packed', role: 'status'});
-  const path = h('input.entry', {id: 'elsewhere-path', type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: '/home/me/proden-12.result.zip', 'aria-label': 'Path of a result file on the machine of the studio'});
+  const path = h('input.entry', {
+    id: 'elsewhere-path', type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: '/home/me/proden-12.result.zip',
+    'aria-label': 'Path of a result file on the machine of the studio',
+  });
   const file = h('input', {type: 'file', id: 'elsewhere-file', accept: '.zip', 'aria-label': 'Result file to upload'});
   const take = h('button.btn', {type: 'button', id: 'elsewhere-take', on: {click: takeNow}}, 'Take the result back');
   const taken = h('div', {id: 'elsewhere-taken', role: 'status'});
   const element = h('details.elsewhere.act', {id: 'train-elsewhere'}, h('summary', {}, 'Train on another machine'),
-    h('p.help', {}, 'One file holds images, candidate sets and settings. The other machine needs CAD Studio and torch; no project and no window.'),
-    h('label.keys', {title: 'Without them the run has no test accuracy until it is back and evaluated here'}, truth, 'True labels travel too'), pack, packed,
+    h('p.help', {},
+      'One file holds images, candidate sets and settings. The other machine needs CAD Studio and torch; no project and no window.'),
+    h('label.keys', {title: 'Without them the run has no test accuracy until it is back and evaluated here'},
+      truth, 'True labels travel too'),
+    pack, packed,
     h('p.help', {}, 'Upload the result, or give its path on the machine of the studio.'), file, path, take, taken);
   let packing = null;
   let taking = null;
@@ -62,9 +68,13 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
   function showPacked(result) {
     const name = result.out.split('/').pop();
     const command = `python -m cad_studio run train ${name} --device cuda`;
-    fill(packed, h('a.btn', {id: 'elsewhere-download', href: address(`/jobs/${packing}/file`), download: ''}, `Download ${megabytes(result.bytes)}`),
-      ...result.notes.map(words => h('p.help', {}, words)), h('p.help', {}, 'On the other machine:'), h('pre', {id: 'elsewhere-command'}, command),
-      h('p.help', {}, 'It writes the result beside its checkpoints. Bring it back here, or with:'), h('pre', {}, `python -m cad_studio run take ${name.replace(/\.run\.zip$/, '')}.result.zip`));
+    fill(packed,
+      h('a.btn', {id: 'elsewhere-download', href: address(`/jobs/${packing}/file`), download: ''}, `Download ${megabytes(result.bytes)}`),
+      ...result.notes.map(words => h('p.help', {}, words)),
+      h('p.help', {}, 'On the other machine:'),
+      h('pre', {id: 'elsewhere-command'}, command),
+      h('p.help', {}, 'It writes the result beside its checkpoints. Bring it back here, or with:'),
+      h('pre', {}, `python -m cad_studio run take ${name.replace(/\.run\.zip$/, '')}.result.zip`));
   }
 
   onJobEnd(async job => {

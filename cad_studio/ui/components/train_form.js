@@ -29,7 +29,10 @@ function departuresOf(about) {
     h('dl', {}, ...about.departures.flatMap(row)));
 }
 
-/** A form that owns its element. `ask(name, value)` calls the server; onStarted(run) after a start, onPacked(run) when a run was packed or is back. */
+/**
+ * A form that owns its element. `ask(name, value)` calls the server; onStarted(run) after a start, onPacked(run) when a run was
+ * packed or is back.
+ */
 export function createTrainForm({ask, onStarted, onPacked}) {
   const preset = h('select', {id: 'train-preset', on: {change: () => applyPreset(preset.value)}});
   const presetHelp = h('p.help');
@@ -38,17 +41,29 @@ export function createTrainForm({ask, onStarted, onPacked}) {
   const method = h('select', {id: 'train-method', on: {change: () => { drawMethod(); edited(); }}});
   const methodHelp = h('p.help', {id: 'train-paper'});
   const departures = h('div.help');
-  const backbone = h('input.entry', {id: 'train-backbone', type: 'text', list: 'train-backbones', autocomplete: 'off', spellcheck: 'false', on: {input: () => edited()}});
+  const backbone = h('input.entry', {
+    id: 'train-backbone', type: 'text', list: 'train-backbones', autocomplete: 'off', spellcheck: 'false',
+    on: {input: () => edited()},
+  });
   const backbones = h('datalist', {id: 'train-backbones'});
   const features = h('select', {id: 'train-features', on: {change: () => edited()}});
-  const runName = h('input.entry', {id: 'train-name', type: 'text', autocomplete: 'off', maxlength: '120', placeholder: 'method and number', on: {input: save}});
-  const budget = createSwitch('Budget', [['epochs', 'Epochs', 'train-by-epochs'], ['minutes', 'Minutes', 'train-by-minutes']], value => { byTime = value === 'minutes'; drawBudget(); edited(); });
-  const amount = h('input.entry.number', {id: 'train-minutes', type: 'text', inputmode: 'decimal', 'aria-label': 'Minutes', value: '10', on: {input: () => edited()}});
+  const runName = h('input.entry', {
+    id: 'train-name', type: 'text', autocomplete: 'off', maxlength: '120', placeholder: 'method and number', on: {input: save},
+  });
+  const budget = createSwitch('Budget',
+    [['epochs', 'Epochs', 'train-by-epochs'], ['minutes', 'Minutes', 'train-by-minutes']],
+    value => { byTime = value === 'minutes'; drawBudget(); edited(); });
+  const amount = h('input.entry.number', {
+    id: 'train-minutes', type: 'text', inputmode: 'decimal', 'aria-label': 'Minutes', value: '10', on: {input: () => edited()},
+  });
   const budgetFields = h('div');
   const groups = h('div.groups');
   const form = h('form.train-form', {'aria-label': 'New run', on: {submit: event => event.preventDefault()}});
   const estimate = h('p.estimate', {id: 'train-estimate', 'aria-live': 'polite'});
-  const measure = h('button.btn.act', {type: 'button', id: 'train-measure', title: 'Trains a few steps to see how long the run will take; nothing is kept', on: {click: measureNow}}, 'Measure');
+  const measure = h('button.btn.act', {
+    type: 'button', id: 'train-measure', title: 'Trains a few steps to see how long the run will take; nothing is kept',
+    on: {click: measureNow},
+  }, 'Measure');
   const problem = h('p.field-error', {id: 'train-problem', role: 'alert', hidden: true});
   const go = h('button.btn.primary.act', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
   const closed = createOwnCopy('train-closed', 'train');
@@ -79,7 +94,12 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   async function load() {
     const data = current();
-    if (!data) { fill(form, h('p.quiet-text', {}, 'A run needs a dataset. Import one on the Dataset page.')); foot.hidden = true; offers = null; return; }
+    if (!data) {
+      fill(form, h('p.quiet-text', {}, 'A run needs a dataset. Import one on the Dataset page.'));
+      foot.hidden = true;
+      offers = null;
+      return;
+    }
     if (!offers) waiting('Reading methods…');
     let found;
     try { found = await read('/training/offers', {dataset: data.name}); } catch (error) {
@@ -97,21 +117,28 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   function build() {
     config = new Map(offers.config.map(about => [about.name, createField(about, {prefix: 'setting', onChange: changedNow})]));
-    settings = new Map(offers.methods.map(each => [each.name, new Map(each.settings.map(about => [about.name, createField(about, {prefix: `setting-${each.name}`, onChange: changedNow})]))]));
+    settings = new Map(offers.methods.map(each => [
+      each.name,
+      new Map(each.settings.map(about => [about.name, createField(about, {prefix: `setting-${each.name}`, onChange: changedNow})])),
+    ]));
     fillOptions(preset, offers.presets.map(each => [each.name, each.name]));
     const begins = chosenPreset ? null : offers.preset;
     chosenPreset = chosenPreset || offers.preset;
     fillOptions(dataset, state.datasets.map(data => [data.name, data.name]));
     dataset.value = offers.dataset.name;
-    datasetHelp.textContent = `${counted(offers.dataset.n_train, 'training sample')}, ${count(offers.dataset.n_test)} for testing · version ${offers.dataset.version_number}`;
-    fillOptions(method, offers.methods.map(each => [each.name, each.available ? each.title : `${each.title} (not for this data)`, !each.available, each.why_not]));
+    datasetHelp.textContent = `${counted(offers.dataset.n_train, 'training sample')}, ${count(offers.dataset.n_test)} for testing `
+      + `· version ${offers.dataset.version_number}`;
+    fillOptions(method, offers.methods.map(each =>
+      [each.name, each.available ? each.title : `${each.title} (not for this data)`, !each.available, each.why_not]));
     if (!currentMethod()?.available || !method.dataset.set) { method.value = offers.method; method.dataset.set = 'yes'; }
     fill(backbones, ...offers.backbones.map(name => h('option', {value: name})));
     backbone.value = offers.backbone;
     fillOptions(features, offers.features.map(name => [name, name]));
     fill(form,
       line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp, departures),
-      line('Backbone', backbone, backbones, h('p.help', {}, 'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18; features:EXTRACTOR trains a small head on features computed once, in seconds.')),
+      line('Backbone', backbone, backbones, h('p.help', {},
+        'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18; features:EXTRACTOR trains a small '
+          + 'head on features computed once, in seconds.')),
       h('div.setting.stacked', {}, h('span.label', {}, 'Budget'), budget.element, budgetFields),
       groups, line('Name', runName));
     foot.hidden = false;
@@ -125,18 +152,26 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     const about = currentMethod();
     if (!about) return;
     const [text, link] = parted(about.paper);
-    fill(methodHelp, about.summary ? `${about.summary} ` : '', text, link ? h('a', {href: link, target: '_blank', rel: 'noreferrer'}, 'Paper') : null,
+    fill(methodHelp,
+      about.summary ? `${about.summary} ` : '',
+      text,
+      link ? h('a', {href: link, target: '_blank', rel: 'noreferrer'}, 'Paper') : null,
       about.uses_truth ? h('b.warn', {}, ' Trains on true labels: an upper bound, not a rival.') : null);
     fill(departures, about.departures.length ? departuresOf(about) : null);
     const opened = new Set(shownGroups.filter(group => group.element.open).map(group => group.title));
-    const named = /** @type {[string, string[]][]} */ ([...GROUPS.map(([title, names]) => [title, names.filter(name => config.has(name))])]);
+    const named = /** @type {[string, string[]][]} */ ([
+      ...GROUPS.map(([title, names]) => [title, names.filter(name => config.has(name))]),
+    ]);
     const placed = new Set([...BUDGET, ...named.flatMap(([, names]) => names)]);
     named.push(['Machine', [...config.keys()].filter(name => !placed.has(name))]);
     const rare = name => offers.config.find(each => each.name === name)?.advanced;
-    shownGroups = named.filter(([, names]) => names.length).map(([title, names]) => createGroup(title, names.map(name => config.get(name)), rare));
+    shownGroups = named.filter(([, names]) => names.length).map(([title, names]) =>
+      createGroup(title, names.map(name => config.get(name)), rare));
     const own = [...methodFields().values()];
-    if (own.length) shownGroups.splice(1, 0, createGroup(`${about.title}'s own`, own, name => about.settings.find(each => each.name === name)?.advanced));
-    shownGroups[0].element.append(line('Neighbours by', features, h('p.help', {}, 'Features of the neighbour graph of a propagated start, and of the entangled test pairs.')));
+    if (own.length) shownGroups.splice(1, 0, createGroup(`${about.title}'s own`, own, name =>
+      about.settings.find(each => each.name === name)?.advanced));
+    shownGroups[0].element.append(line('Neighbours by', features, h('p.help', {},
+      'Features of the neighbour graph of a propagated start, and of the entangled test pairs.')));
     for (const group of shownGroups) group.element.open = opened.has(group.title);
     fill(groups, h('h2', {}, 'More settings'), ...shownGroups.map(group => group.element));
   }
@@ -144,7 +179,12 @@ export function createTrainForm({ask, onStarted, onPacked}) {
   function drawBudget() {
     const epochs = config.get('epochs');
     if (!epochs) return;
-    const minutes = h('div.setting', {}, h('label', {for: 'train-minutes'}, 'Minutes'), amount, h('p.help', {}, 'The step size falls with time, so the run cannot be repeated exactly. Ends after this or after the epochs, whichever comes first.'));
+    const minutes = h('div.setting', {},
+      h('label', {for: 'train-minutes'}, 'Minutes'),
+      amount,
+      h('p.help', {},
+        'The step size falls with time, so the run cannot be repeated exactly. Ends after this or after the epochs, whichever '
+          + 'comes first.'));
     fill(budgetFields, byTime ? minutes : null, epochs.element);
     budget.show(byTime ? 'minutes' : 'epochs');
   }
@@ -165,7 +205,9 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   /** Fill all fields: defaults, but for some values. */
   function put(configValues, settingValues) {
-    for (const field of config.values()) field.set(field.name in configValues ? configValues[field.name] : descriptionOf(field.name)?.default);
+    for (const field of config.values()) {
+      field.set(field.name in configValues ? configValues[field.name] : descriptionOf(field.name)?.default);
+    }
     for (const field of methodFields().values()) if (field.name in settingValues) field.set(settingValues[field.name]); else field.reset();
     const seconds = configValues.max_seconds || 0;
     byTime = seconds > 0;
@@ -237,7 +279,9 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     if (measuring !== null) {
       const job = state.jobs.find(each => each.id === measuring.job);
       const before = state.jobs.filter(each => isActive(each) && each.id < measuring.job).length;
-      fill(estimate, job?.status === 'queued' && before ? `Measuring waits behind ${counted(before, 'job')}.` : `Measuring: ${job?.message || 'starting'}…`);
+      fill(estimate, job?.status === 'queued' && before
+        ? `Measuring waits behind ${counted(before, 'job')}.`
+        : `Measuring: ${job?.message || 'starting'}…`);
       return;
     }
     if (words) { fill(estimate, words); return; }
@@ -246,7 +290,11 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     const minutes = byTime ? +amount.value * 60 : Infinity;
     const seconds = Math.min(minutes, (known.seconds_setup || 0) + known.seconds_per_epoch * epochs);
     const fits = byTime ? `, ${count(Math.min(epochs, Math.max(1, Math.floor(minutes / known.seconds_per_epoch))))} epochs` : '';
-    const facts = [`${duration(known.seconds_per_epoch)} an epoch`, known.samples_per_second ? `${count(Math.round(known.samples_per_second))} samples/s` : '', known.memory_mb ? `${count(Math.round(known.memory_mb))} MB` : '', known.source].filter(Boolean);
+    const facts = [
+      `${duration(known.seconds_per_epoch)} an epoch`,
+      known.samples_per_second ? `${count(Math.round(known.samples_per_second))} samples/s` : '',
+      known.memory_mb ? `${count(Math.round(known.memory_mb))} MB` : '', known.source,
+    ].filter(Boolean);
     fill(estimate, h('b', {}, `About ${duration(seconds)}${fits}`), h('small', {}, ` ${facts.join(' · ')}`));
   }
 
@@ -283,8 +331,12 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   // What was typed outlives a reload of the page.
   function toDraft() {
-    const texts = fields => Object.fromEntries([...fields.values()].filter(field => field.isChanged()).map(field => [field.name, field.input.type === 'checkbox' ? field.input.checked : field.input.value]));
-    return {dataset: offers.dataset.name, preset: chosenPreset, method: method.value, backbone: backbone.value, name: runName.value, byTime, minutes: amount.value, config: texts(config), settings: texts(methodFields())};
+    const texts = fields => Object.fromEntries([...fields.values()].filter(field => field.isChanged()).map(field =>
+      [field.name, field.input.type === 'checkbox' ? field.input.checked : field.input.value]));
+    return {
+      dataset: offers.dataset.name, preset: chosenPreset, method: method.value, backbone: backbone.value, name: runName.value,
+      byTime, minutes: amount.value, config: texts(config), settings: texts(methodFields()),
+    };
   }
   function fromDraft(draft) {
     const able = offers.methods.find(each => each.name === draft.method)?.available;
@@ -321,7 +373,8 @@ export function createTrainForm({ask, onStarted, onPacked}) {
       go.focus();
     },
     /** The description of a run's settings: of the loop and of its method. */
-    describes: run => (offers ? {config: offers.config, settings: offers.methods.find(each => each.name === run.method)?.settings || []} : null),
+    describes: run =>
+      (offers ? {config: offers.config, settings: offers.methods.find(each => each.name === run.method)?.settings || []} : null),
     title: name => offers?.methods.find(each => each.name === name)?.title || name,
     shown() { if (offers) look(); else load(); },
   };

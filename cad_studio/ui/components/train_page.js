@@ -40,13 +40,20 @@ export function mount({element, server}) {
     } catch (error) { tell(error); }
   }
 
-  const form = createTrainForm({ask, onStarted: run => { toast('The run is in the queue.'); chosen = run; refresh(); loadRuns().then(() => pick(run)); }, onPacked: run => { complete.delete(run); loadRuns().then(() => pick(run)); }});
+  const form = createTrainForm({
+    ask, onStarted: run => { toast('The run is in the queue.'); chosen = run; refresh(); loadRuns().then(() => pick(run)); },
+    onPacked: run => { complete.delete(run); loadRuns().then(() => pick(run)); },
+  });
   const panel = createRunPanel({act, take: run => form.take(run), describes: form.describes, onLog: () => kick()});
   const queue = createQueue({act});
   const table = createRunsTable({onPick: pick, onTick: tick, act, onTrash: () => loadRuns(), colourOf});
   const nothing = h('div.nothing');
   const keys = h('label.keys', {title: 'Single keys act on the page; turn them off if they get in the way of your tools'},
-    h('input', {type: 'checkbox', id: 'train-keys', on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }}}), 'Single keys',
+    h('input', {
+      type: 'checkbox', id: 'train-keys',
+      on: {change: event => { change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); }},
+    }),
+    'Single keys',
     h('span.num', {}, h('kbd', {}, 'j'), ' ', h('kbd', {}, 'k'), ' runs · ', h('kbd', {}, 'x'), ' compare'));
   keys.querySelector('input').checked = state.keys;
   table.element.querySelector('.tools').append(keys);
@@ -120,9 +127,13 @@ export function mount({element, server}) {
   function drawNothing() {
     if (!known) { fill(nothing, empty('Loading runs...', '')); return; }
     fill(nothing, current()
-      ? empty('No run yet', 'Choose a preset on the left and start. The run trains in the background: its curves appear here, and it goes on when you close the page.',
+      ? empty('No run yet',
+        'Choose a preset on the left and start. The run trains in the background: its curves appear here, and it goes on when you '
+          + 'close the page.',
         h('button.btn', {type: 'button', id: 'train-quick', on: {click: () => form.quickLook()}}, 'Fill the form for a quick look'))
-      : empty('A run needs a dataset', 'Import one on the Dataset page.', h('button.btn.primary', {type: 'button', on: {click: () => open('dataset')}}, 'Go to Dataset')));
+      : empty('A run needs a dataset', 'Import one on the Dataset page.', h('button.btn.primary', {
+        type: 'button', on: {click: () => open('dataset')},
+      }, 'Go to Dataset')));
   }
 
   function drawCurves() {
@@ -142,7 +153,11 @@ export function mount({element, server}) {
   }
 
   function tick(id, isOn) {
-    if (isOn && compared.size >= MOST_COMPARED) { toast(`At most ${MOST_COMPARED} runs are laid over each other.`, 'error'); table.select(chosen, compared); return; }
+    if (isOn && compared.size >= MOST_COMPARED) {
+      toast(`At most ${MOST_COMPARED} runs are laid over each other.`, 'error');
+      table.select(chosen, compared);
+      return;
+    }
     if (isOn) {
       const used = new Set([...compared].map(each => colours.get(each)));
       const free = PALETTE.map(at => `var(--c${at})`).find(each => !used.has(each)) || `hsl(${(id * 137.5) % 360} 48% 56%)`;
@@ -206,7 +221,10 @@ export function mount({element, server}) {
     jobs = now;
     if (known && isSeen()) loadRuns();
   });
-  on('dataset started datasets', () => { if (state.ready && page.offsetParent !== null) form.load(); if (known && !runs.length) drawNothing(); });
+  on('dataset started datasets', () => {
+    if (state.ready && page.offsetParent !== null) form.load();
+    if (known && !runs.length) drawNothing();
+  });
   on('readOnly started', () => { if (known && !table.isTrash()) { table.show(runs, trash); drawChosen(); } });
   onJobEnd(job => { if (job.kind === 'push' && job.result?.address) toast(`The model is at ${job.result.address}`, 'note', true); });
 
@@ -226,7 +244,8 @@ export function mount({element, server}) {
 
   const step = by => { const id = table.beside(chosen, by); if (id !== null) pick(id); };
   bindKeys(page, {
-    j: () => step(1), k: () => step(-1), s: () => panel.stop(), r: () => panel.resume(), e: () => panel.rename(), l: () => panel.charts.toggleLog(),
+    j: () => step(1), k: () => step(-1), s: () => panel.stop(), r: () => panel.resume(), e: () => panel.rename(),
+    l: () => panel.charts.toggleLog(),
     x: () => { if (chosen !== null) tick(chosen, !compared.has(chosen)); },
   });
   drawNothing();

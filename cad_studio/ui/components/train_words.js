@@ -15,7 +15,9 @@ export function duration(seconds) {
 export const share = value => (value === null || value === undefined ? '' : `${(100 * value).toFixed(1)} %`);
 
 /** How sure a run is, which belongs beside every approximated accuracy: "at confidence .62". */
-export const sureness = run => (run.mean_confidence === null || run.mean_confidence === undefined ? '' : `at confidence ${run.mean_confidence.toFixed(2).replace(/^0/, '')}`);
+export const sureness = run => (run.mean_confidence === null || run.mean_confidence === undefined
+  ? ''
+  : `at confidence ${run.mean_confidence.toFixed(2).replace(/^0/, '')}`);
 
 /** A loss, short: 0.0123, 2.31, 1.2e-5. */
 export function loss(value) {
@@ -36,13 +38,18 @@ export function moment(text) {
 
 export const canResume = run => ['interrupted', 'failed', 'cancelled'].includes(run?.status) && run.job !== null;
 
-const STATUS = {queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped', interrupted: 'interrupted', packed: 'packed'};
+const STATUS = {
+  queued: 'waiting', running: 'running', stopping: 'stopping', done: 'done', failed: 'failed', cancelled: 'stopped',
+  interrupted: 'interrupted', packed: 'packed',
+};
 export const statusWord = status => STATUS[status] || status;
 
 export const ORACLE = 'Uses true labels. Shown to judge a run; they never influence one.';
 
 /** Names of figures that are no rows of a run, as the page says them. */
-const OTHERS = {epochs_in_force: 'epochs in force', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped'};
+const OTHERS = {
+  epochs_in_force: 'epochs in force', instance_accuracy: 'instances right', pair_accuracy: 'pairs right', swap_rate: 'swapped',
+};
 
 /** What is known of a figure by its column of the epochs. */
 export const figureAt = column => window.cadTables.figures.find(each => each.column === column);
