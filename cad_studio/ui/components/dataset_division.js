@@ -54,13 +54,25 @@ export function splitDialog(ctx, preview, make) {
     return run(wanted);
   };
   const dialog = previewed({
-    title: 'Divide into splits', id: 'split', button: 'Divide', says: 'By chance, repeatable by its seed; one undo takes it back. Runs keep the split they were trained with.',
-    inputs: [line('Splits in per cent', shares), line('Keep together', group, 'Samples of one value, such as one patient, come into one split'), line('Divide', within), line('Random seed', seed)],
+    title: 'Divide into splits', id: 'split', button: 'Divide',
+    says: 'By chance, repeatable by its seed; one undo takes it back. Runs keep the split they were trained with.',
+    inputs: [
+      line('Splits in per cent', shares),
+      line('Keep together', group, 'Samples of one value, such as one patient, come into one split'), line('Divide', within),
+      line('Random seed', seed),
+    ],
     look: async () => {
       const found = await ask(preview);
       if (found.error) return found;
       const parts = Object.entries(found.splits).map(([name, n]) => `${name} ${count(n)}`).join(', ');
-      return {changed: found.changed, lines: [`${parts}${found.groups === null ? '' : `, in ${counted(found.groups, 'group')}`}. ${counted(found.changed, 'sample')} would come into another split.`, ...found.notes]};
+      return {
+        changed: found.changed,
+        lines: [
+          `${parts}${found.groups === null ? '' : `, in ${counted(found.groups, 'group')}`}. ${counted(found.changed, 'sample')} `
+            + 'would come into another split.',
+          ...found.notes,
+        ],
+      };
     },
     act: () => ask(make),
   });
@@ -77,15 +89,23 @@ export function splitDialog(ctx, preview, make) {
 
 /** The share of a sample's votes that makes a class a candidate. */
 export function votesDialog(preview, make) {
-  const share = h('input.field', {type: 'number', id: 'votes-threshold', min: 0, max: 100, step: 5, value: 0, 'aria-label': 'Vote threshold in per cent'});
+  const share = h('input.field', {
+    type: 'number', id: 'votes-threshold', min: 0, max: 100, step: 5, value: 0, 'aria-label': 'Vote threshold in per cent',
+  });
   return previewed({
-    title: 'Sets from votes', id: 'votes', button: 'Make the sets', says: 'A class is a candidate where at least this share of the votes is for it; 0 takes every class with a vote. Makes a new version; what annotators decided here stays in force.',
+    title: 'Sets from votes', id: 'votes', button: 'Make the sets',
+    says: 'A class is a candidate where at least this share of the votes is for it; 0 takes every class with a vote. Makes a new '
+      + 'version; what annotators decided here stays in force.',
     inputs: [line('Vote threshold in per cent', share)],
     look: async () => {
       const found = await preview(+share.value / 100);
       if (found.error) return found;
-      const lines = [`${count(found.changed)} of ${counted(found.n, 'set')} with votes would change: ${found.mean_before.toFixed(2)} candidates on average become ${found.mean_candidates.toFixed(2)}.`];
-      if (found.thin) lines.push(`${counted(found.thin, 'sample')} where no class has that share ${found.thin === 1 ? 'keeps' : 'keep'} the classes with the most votes.`);
+      const lines = [
+        `${count(found.changed)} of ${counted(found.n, 'set')} with votes would change: ${found.mean_before.toFixed(2)} candidates `
+          + `on average become ${found.mean_candidates.toFixed(2)}.`,
+      ];
+      if (found.thin) lines.push(`${counted(found.thin, 'sample')} where no class has that share `
+        + `${found.thin === 1 ? 'keeps' : 'keep'} the classes with the most votes.`);
       if (found.now !== null) lines.push(`Now in force: ${+(100 * found.now).toFixed(1)} %.`);
       return {changed: found.changed, lines};
     },

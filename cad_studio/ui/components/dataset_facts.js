@@ -12,7 +12,9 @@ const line = (name, value, title) => h('div.fact', {title}, h('span', {}, name),
 
 /** Names, the first few of them shown and all of them in the title. */
 const named = (title, each, words) => (each.length
-  ? line(title, each.map(one => one.name).slice(0, MOST_NAMED).join(', ') + (each.length > MOST_NAMED ? ' …' : ''), each.map(words).join(', '))
+  ? line(title,
+    each.map(one => one.name).slice(0, MOST_NAMED).join(', ') + (each.length > MOST_NAMED ? ' …' : ''),
+    each.map(words).join(', '))
   : null);
 
 /** How the current version came about. */
@@ -94,7 +96,9 @@ export function createChecked() {
         h('h2', {}, isWhole ? `All ${count(n)} stored files are whole` : `${counted(problems.length, 'problem')} with the stored files`),
         ...problems.slice(0, MOST_PROBLEMS).map(problem),
         problems.length > MOST_PROBLEMS ? h('p.quiet-text', {}, 'The rest: python -m cad_studio verify.') : null,
-        orphans ? h('p.quiet-text', {}, `${counted(orphans, 'file')} that no record names; python -m cad_studio repair sets them aside.`) : null);
+        orphans
+          ? h('p.quiet-text', {}, `${counted(orphans, 'file')} that no record names; python -m cad_studio repair sets them aside.`)
+          : null);
     },
   };
 }

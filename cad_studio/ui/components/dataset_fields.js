@@ -15,7 +15,10 @@ export const conditionText = condition => {
 export function createFieldFilter(onAdd) {
   const field = h('select', {id: 'dataset-field', 'aria-label': 'Field', on: {change: drawValues}});
   const value = h('select', {id: 'dataset-value', 'aria-label': 'Value', on: {change: () => { if (value.value) onAdd(value.value); }}});
-  const range = h('input.field', {type: 'text', id: 'dataset-range', 'aria-label': 'Value or range', on: {change: () => { if (range.value.trim()) onAdd(`${field.value}=${range.value.trim()}`); range.value = ''; }}});
+  const range = h('input.field', {
+    type: 'text', id: 'dataset-range', 'aria-label': 'Value or range',
+    on: {change: () => { if (range.value.trim()) onAdd(`${field.value}=${range.value.trim()}`); range.value = ''; }},
+  });
   const element = h('span.fields', {hidden: true}, field, value, range);
   let known = [];
 
@@ -26,7 +29,9 @@ export function createFieldFilter(onAdd) {
     if (!chosen) return;
     range.placeholder = `${chosen.low}..${chosen.high}`;
     range.title = `${chosen.name}: a value, or a range such as ${chosen.low}..${chosen.high}; ..${chosen.high} has no lower end`;
-    fill(value, h('option', {value: ''}, `Any ${chosen.name}`), ...chosen.values.slice(0, MOST_LISTED).map(([text, n]) => h('option', {value: `${chosen.name}=${text}`}, `${text} · ${count(n)}`)),
+    fill(value,
+      h('option', {value: ''}, `Any ${chosen.name}`),
+      ...chosen.values.slice(0, MOST_LISTED).map(([text, n]) => h('option', {value: `${chosen.name}=${text}`}, `${text} · ${count(n)}`)),
       chosen.missing ? h('option', {value: `${chosen.name}=`}, `none · ${count(chosen.missing)}`) : null);
   }
 
@@ -37,7 +42,9 @@ export function createFieldFilter(onAdd) {
       if (about.tags.length) known.push({name: 'tag', values: about.tags.map(each => [each.name, each.n]), missing: 0});
       element.hidden = !known.length;
       const before = field.value;
-      fill(field, h('option', {value: ''}, 'Any field'), ...known.map(each => h('option', {value: each.name}, each.name === 'tag' ? 'Tag' : each.name)));
+      fill(field,
+        h('option', {value: ''}, 'Any field'),
+        ...known.map(each => h('option', {value: each.name}, each.name === 'tag' ? 'Tag' : each.name)));
       field.value = known.some(each => each.name === before) ? before : '';
       drawValues();
     },
@@ -50,7 +57,8 @@ export function createFieldFilter(onAdd) {
 export function ownFields({fields, tags}) {
   const lines = Object.entries(fields || {});
   if (!lines.length && !tags?.length) return null;
-  return h('section', {'aria-label': 'Fields'}, ...lines.map(([name, value]) => h('div.fact', {}, h('span', {}, name), h('b', {title: String(value)}, String(value)))),
+  return h('section', {'aria-label': 'Fields'},
+    ...lines.map(([name, value]) => h('div.fact', {}, h('span', {}, name), h('b', {title: String(value)}, String(value)))),
     tags?.length ? h('div.pills', {}, ...tags.map(tag => h('span.pill', {}, tag))) : null);
 }
 

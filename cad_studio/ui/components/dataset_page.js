@@ -49,7 +49,8 @@ function createEditing(server, about, again) {
     division: splitDialog(() => ({about: about()}), config => ask('preview_split', {config}),
       config => doAnd('split', {config}, answer => `${counted(answer.changed, 'sample')} came into another split.`)),
     votes: votesDialog(threshold => ask('preview_votes', {threshold}),
-      threshold => doAnd('make_sets', {threshold}, answer => `${counted(answer.changed, 'set')} made again; this is v${answer.version_number}.`)),
+      threshold =>
+        doAnd('make_sets', {threshold}, answer => `${counted(answer.changed, 'set')} made again; this is v${answer.version_number}.`)),
     tagging: tagDialog(wanted => doAnd('tag', {...wanted, filter: state.filter},
       answer => `${counted(answer.changed, 'sample')} ${wanted.off ? 'lost' : 'got'} the tag.`)),
   };
@@ -63,7 +64,9 @@ function createTools({samples, editing, about}) {
     {title: 'Decide the samples of this filter on the Annotate page'});
   const tag = button('dataset-tag', 'Tag these', () => editing.tagging.open(samples.total(), about().tags),
     {title: 'Put a tag on the samples of this filter, or take it off'});
-  const bring = h('button.btn.primary.act', {type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')}}, 'Import data');
+  const bring = h('button.btn.primary.act', {
+    type: 'button', id: 'dataset-import-open', on: {click: () => openDrawer('dataset-import')},
+  }, 'Import data');
   return {
     elements: [
       h('div.tools', {}, ...samples.head, h('span.grow'),
@@ -82,7 +85,9 @@ function createReports() {
   function drawNext() {
     const place = element.querySelector('.next-of-import');
     const step = place && place.dataset.name === state.dataset ? nextStep('dataset') : null;
-    if (place) fill(place, step?.run ? h('button.btn.primary', {type: 'button', id: 'import-next', on: {click: step.run}}, step.title) : null);
+    if (place) fill(place, step?.run
+      ? h('button.btn.primary', {type: 'button', id: 'import-next', on: {click: step.run}}, step.title)
+      : null);
   }
   onJobEnd(job => {
     const report = reportOf(job, () => element);
@@ -128,7 +133,9 @@ export function mount({element, server}) {
   const instance = createInstancePanel({onClose: () => change({instance: null}), onStep: samples.step});
   const parts = [tools.elements[0], createReports(), tools.elements[1], samples.search, samples.body];
   const main = h('section.main', {}, ...parts);
-  const page = h('div.page.dataset-page', {}, h('aside.side', {}, facts.element, checked.element, ...side.elements), main, instance.element);
+  const page = h('div.page.dataset-page', {},
+    h('aside.side', {}, facts.element, checked.element, ...side.elements),
+    main, instance.element);
   fill(place, page, ...Object.values(editing).map(each => each.element));
 
   async function drawDataset() {

@@ -35,7 +35,8 @@ function synthesisReport(result, closing) {
     h('div.row', {}, h('h2.grow', {}, title), closing),
     h('p.quiet-text', {}, `${facts}.${calibrated}`),
     h('p', {}, `The most frequent distractor of a class is in ${percent(worst.mean)} of its sets, averaged over classes; `
-      + `${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry (uses true labels).`),
+      + `${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class `
+      + 'carry (uses true labels).'),
     worst.warning ? h('p.warn', {}, worst.warning) : null);
 }
 

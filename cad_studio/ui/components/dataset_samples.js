@@ -13,7 +13,10 @@ const MOST_KEPT = 6;
 /** What is filtered by, in words. */
 export function filterName() {
   const {holds = [], where = [], size, split, text, words: searched, like} = state.filter;
-  const words = [...(holds || []), ...(where || []).map(conditionText), size ? `${size} candidates` : '', split || '', text || '', searched || (like ? 'like a picture' : '')];
+  const words = [
+    ...(holds || []), ...(where || []).map(conditionText), size ? `${size} candidates` : '', split || '', text || '',
+    searched || (like ? 'like a picture' : ''),
+  ];
   return words.filter(Boolean).join(', ') || 'All samples';
 }
 
@@ -52,7 +55,9 @@ function createPickers(filter) {
 
 /** What is filtered by, each to be taken away. */
 function pillsOf(filter) {
-  const pill = (words, patch, data = {}) => h('button.pill', {type: 'button', title: 'Remove from the filter', data, on: {click: () => filter(patch)}},
+  const pill = (words, patch, data = {}) => h('button.pill', {
+    type: 'button', title: 'Remove from the filter', data, on: {click: () => filter(patch)},
+  },
     words, h('span', {'aria-hidden': 'true'}, '×'));
   const {since, holds = [], where = []} = state.filter;
   const without = (all, one) => all.filter(each => each !== one);

@@ -40,7 +40,9 @@ export function createSide(filter) {
   }
 
   function drawTogether() {
-    if (together) both.show({...together, label: partOf(together, ''), names: about.class_names, noun: 'samples hold both', selected: selectedCell()});
+    if (together) both.show({
+      ...together, label: partOf(together, ''), names: about.class_names, noun: 'samples hold both', selected: selectedCell(),
+    });
   }
 
   function drawMistaken() {

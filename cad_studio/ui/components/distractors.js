@@ -13,7 +13,9 @@ export function distractorTable({worst_distractor: worst, held_together: togethe
   return worst ? {
     title: 'Most frequent distractor', hint: 'uses true labels', columns: ['Class', 'Distractor', 'In its sets'],
     rows: rows.map(row => [row.class, row.distractor, row.share]),
-    text: rows.length ? `${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry.` : 'No set holds more than the true label.',
+    text: rows.length
+      ? `${percent(worst.carrying)} of the samples carry one that at least ${Math.round(100 * worst.threshold)} % of their class carry.`
+      : 'No set holds more than the true label.',
     limit: worst.threshold,
   } : {
     title: 'Held together most often', hint: 'by the sets alone', columns: ['Class', 'Other', 'Other in its sets', 'It in the other\'s'],
@@ -41,8 +43,11 @@ export function createDistractors(onPair) {
       fill(table,
         h('thead', {}, h('tr', {}, ...shown.columns.map((name, at) => h('th', {class: at > 1 ? 'number' : ''}, name)))),
         h('tbody', {}, ...shown.rows.slice(0, SHOWN).map(([name, other, ...shares]) => h('tr', {},
-          h('td', {}, h('button.link-cell', {type: 'button', title: `Samples whose set holds ${name} and ${other}`, on: {click: () => onPair(name, other)}}, name)),
-          h('td', {title: other}, other), ...shares.map(share => h('td', {class: `number${share > shown.limit ? ' warn' : ''}`}, percent(share)))))));
+          h('td', {}, h('button.link-cell', {
+            type: 'button', title: `Samples whose set holds ${name} and ${other}`, on: {click: () => onPair(name, other)},
+          }, name)),
+          h('td', {title: other}, other),
+          ...shares.map(share => h('td', {class: `number${share > shown.limit ? ' warn' : ''}`}, percent(share)))))));
     },
   };
 }

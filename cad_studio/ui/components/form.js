@@ -33,11 +33,14 @@ export function createField(about, {prefix, onChange, label = words(about.name),
   input.setAttribute('aria-describedby', `${id}-help ${id}-error`);
   const hint = h('p.help', {id: `${id}-help`}, help);
   const element = h('div.setting', {data: {setting: about.name}},
-    h('label', {for: id}, label, h('i.changed', {title: `Changed; the default is ${typed(about.default) || 'empty'}`})), input, hint, wrong);
+    h('label', {for: id}, label, h('i.changed', {title: `Changed; the default is ${typed(about.default) || 'empty'}`})),
+    input, hint, wrong);
 
   function read() {
     if (about.type === 'bool') return {value: input.checked};
-    if (about.type === 'choice') return {value: input.value === '' && about.optional ? null : about.choices.find(each => String(each) === input.value)};
+    if (about.type === 'choice') return {
+      value: input.value === '' && about.optional ? null : about.choices.find(each => String(each) === input.value),
+    };
     if (about.type === 'str') return {value: input.value === '' && about.optional ? null : input.value};
     return readNumber(input.value, about);
   }
@@ -62,7 +65,9 @@ export function createField(about, {prefix, onChange, label = words(about.name),
 function inputOf(about, id) {
   if (about.type === 'bool') return h('input', {type: 'checkbox', id});
   if (about.type === 'choice')
-    return h('select', {id}, about.optional ? h('option', {value: ''}, 'none') : null, ...about.choices.map(each => h('option', {value: each}, String(each))));
+    return h('select', {id},
+      about.optional ? h('option', {value: ''}, 'none') : null,
+      ...about.choices.map(each => h('option', {value: each}, String(each))));
   const numeric = about.type !== 'str';
   return h('input.entry', {type: 'text', id, autocomplete: 'off', spellcheck: 'false', class: `entry ${numeric ? 'number' : ''}`,
     inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'automatic' : null});
@@ -104,7 +109,9 @@ export function showField(field) {
 
 /** Two or three choices side by side, one pressed. */
 export function createSwitch(label, choices, onPick) {
-  const buttons = choices.map(([value, text, id]) => h('button.btn', {type: 'button', id, data: {value}, 'aria-pressed': 'false', on: {click: () => { show(value); onPick(value); }}}, text));
+  const buttons = choices.map(([value, text, id]) => h('button.btn', {
+    type: 'button', id, data: {value}, 'aria-pressed': 'false', on: {click: () => { show(value); onPick(value); }},
+  }, text));
   const element = h('div.switch', {role: 'group', 'aria-label': label}, ...buttons);
   const show = value => { for (const each of buttons) each.setAttribute('aria-pressed', String(each.dataset.value === value)); };
   show(choices[0][0]);

@@ -37,7 +37,9 @@ export function createGrid(onPick) {
         'aria-label': `${page.ids[position]}, ${counted(page.candidates[position].length, 'candidate')}: `
           + page.candidates[position].map(index => names[index]).join(', '),
       }, thumbnail(page.sprite, position), squares(page.candidates[position], names, 5),
-      page.similarity ? h('span.num.similarity', {title: 'Cosine with what is searched for'}, page.similarity[position].toFixed(3)) : null)));
+      page.similarity
+        ? h('span.num.similarity', {title: 'Cosine with what is searched for'}, page.similarity[position].toFixed(3))
+        : null)));
       element.dataset.first = rows.length ? rows[0] : '';
     },
     select(row) {

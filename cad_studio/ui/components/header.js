@@ -63,7 +63,9 @@ export function mount({element, server}) {
   }
 
   function drawPerson() {
-    const out = () => h('button.quiet', {type: 'button', id: 'header-log-out', title: `Logged in as ${state.login}`, on: {click: logOut}}, 'Log out');
+    const out = () => h('button.quiet', {
+      type: 'button', id: 'header-log-out', title: `Logged in as ${state.login}`, on: {click: logOut},
+    }, 'Log out');
     const into = () => h('a', {id: 'header-log-in', href: `${root}/login/huggingface`}, 'Log in with Hugging Face');
     fill(person, state.login ? out() : state.hubLogin ? into() : null);
   }
@@ -199,7 +201,9 @@ function tellEnd(job, offerResume) {
   if (job.status === 'interrupted') offerResume(job);
   if (job.status === 'cancelled') toast(`${job.title}: ${kind.stopped}`);
   if (job.status !== 'done') return;
-  if (job.kind === 'verify' && !job.result.is_whole) toast(`${job.title}: not whole; the Dataset page says what is affected.`, 'error', true);
+  if (job.kind === 'verify' && !job.result.is_whole) toast(
+    `${job.title}: not whole; the Dataset page says what is affected.`,
+    'error', true);
   else if (kind.done) toast(`${job.title}: ${kind.done}`);
   if (job.kind === 'import' && job.result && isOwn(job)) choose(job.result.name);
 }

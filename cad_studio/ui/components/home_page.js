@@ -208,7 +208,9 @@ const PARTS = {
           : run.set_likelihood.toFixed(3),
       says: [
         `${run.name}, trained on v${run.version}. `,
-        ...(isJudged ? ['Test accuracy, ', term('uses true labels', BY_TRUTH), '.'] : ['How well it explains the sets held out; 0 is best.']),
+        ...(isJudged
+          ? ['Test accuracy, ', term('uses true labels', BY_TRUTH), '.']
+          : ['How well it explains the sets held out; 0 is best.']),
       ],
       button: go('Open the run', 'train'),
     };

@@ -16,7 +16,10 @@ export function createInstancePanel({onClose, onStep}) {
   let shown = null;
   let revealed = false;
   let decided = null;  // how the sample may be decided, and what was picked
-  const decider = createDecider({root: element, prefix: 'instance-decide', onChange: takeDecision, onNext: () => onStep(1), onBack: ([row]) => change({instance: row})});
+  const decider = createDecider({
+    root: element, prefix: 'instance-decide', onChange: takeDecision, onNext: () => onStep(1),
+    onBack: ([row]) => change({instance: row}),
+  });
 
   function takeDecision(card, how) {
     if (!shown || card.rows[0] !== shown[2]) return;
@@ -59,14 +62,16 @@ export function createInstancePanel({onClose, onStep}) {
     decided = null;
     paintChips = () => {
       const held = decided?.candidates || found.candidates;
-      const decide = decided?.how.canAct ? {first: 1, picked: held.length === 1 ? held[0] : null, onPick: (index, shift) => decider.pick(0, index, shift)} : null;
+      const decide = decided?.how.canAct
+        ? {first: 1, picked: held.length === 1 ? held[0] : null, onPick: (index, shift) => decider.pick(0, index, shift)}
+        : null;
       title.textContent = counted(held.length, 'candidate');
       fill(candidates, chips(held, names, {truth, decide}));
     };
     paintChips();
     decider.show([row]);
     suggested.show(name, row, names);
-    fill(element, 
+    fill(element,
       h('div.row', {}, h('b.id.grow', {title: found.id}, found.id),
         h('button.quiet', {type: 'button', on: {click: onClose}}, 'Close', h('kbd', {}, 'esc'))),
       picture(name, version, row, `Sample ${found.id}`),
@@ -76,9 +81,12 @@ export function createInstancePanel({onClose, onStep}) {
       ownFields(found),
       h('div.row', {},
         found.truth_known
-          ? h('button.btn', {type: 'button', id: 'instance-reveal', 'aria-pressed': String(revealed), on: {click: toggle}}, revealed ? 'Hide true label' : 'Reveal true label', h('kbd', {}, 't'))
+          ? h('button.btn', {type: 'button', id: 'instance-reveal', 'aria-pressed': String(revealed), on: {click: toggle}},
+            revealed ? 'Hide true label' : 'Reveal true label',
+            h('kbd', {}, 't'))
           : h('span.quiet-text', {}, 'No true label is known.')),
-      h('div.row', {}, h('button.btn', {type: 'button', id: 'instance-augment', on: {click: seeAugmentations}}, 'See augmentations', h('kbd', {}, 'g'))),
+      h('div.row', {}, h('button.btn', {type: 'button', id: 'instance-augment', on: {click: seeAugmentations}},
+        'See augmentations', h('kbd', {}, 'g'))),
       h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => onStep(-1)}}, h('kbd', {}, 'k'), 'Previous'),
         h('button.btn', {type: 'button', on: {click: () => onStep(1)}}, 'Next', h('kbd', {}, 'j'))));
   }
@@ -99,7 +107,11 @@ function votes(list, names) {
   const lines = [...byLabel].sort((a, b) => b[1].n - a[1].n);
   const total = lines.reduce((sum, [, {n}]) => sum + n, 0);
   const isCounted = Number.isInteger(total);  // shares of votes sum to 1 without being votes
-  return h('section', {}, h('h2', {}, isCounted && total > 1 ? counted(total, 'vote') : list.length === total ? counted(list.length, 'vote') : 'Shares of the votes'),
+  return h('section', {},
+    h('h2', {},
+      isCounted && total > 1 ? counted(total, 'vote') : list.length === total ? counted(list.length, 'vote') : 'Shares of the votes'),
     h('ul.votes', {}, ...lines.map(([label, {n, who}]) => h('li', {title: who.join(', ')},
-      h('span.grow', {}, names[label]), h('span.num', {}, Number.isInteger(n) ? `${n} of ${total}` : percent(n / total)), h('small', {}, who.slice(0, 4).join(', ') + (who.length > 4 ? ' …' : ''))))));
+      h('span.grow', {}, names[label]),
+      h('span.num', {}, Number.isInteger(n) ? `${n} of ${total}` : percent(n / total)),
+      h('small', {}, who.slice(0, 4).join(', ') + (who.length > 4 ? ' …' : ''))))));
 }

@@ -10,7 +10,9 @@ const megabytes = bytes => `${Math.round(bytes / 1e6)} MB`;
 export function modelDialog(server) {
   const why = h('p');
   const list = h('div.body', {id: 'models-offered'});
-  const element = h('dialog.sheet', {'aria-label': 'Networks to begin with', id: 'model-dialog'}, h('h1', {}, 'Networks to begin with'), why, list,
+  const element = h('dialog.sheet', {'aria-label': 'Networks to begin with', id: 'model-dialog'},
+    h('h1', {}, 'Networks to begin with'),
+    why, list,
     h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => element.close()}}, 'Close')));
 
   async function extract(name, spec) {
@@ -23,13 +25,16 @@ export function modelDialog(server) {
 
   function offer(name, model) {
     return h('section.panel-part', {data: {spec: model.spec}}, h('div.row', {}, h('h2.grow', {}, model.title),
-      h('button.btn.primary', {type: 'button', on: {click: () => extract(name, model.spec)}}, `Download ${megabytes(model.size_bytes)} and extract`)),
+      h('button.btn.primary', {type: 'button', on: {click: () => extract(name, model.spec)}},
+        `Download ${megabytes(model.size_bytes)} and extract`)),
     h('p', {}, model.says), h('p.quiet-text', {}, `Licence: ${model.licence}. ${model.page}`));
   }
 
   return {element, async open(name, words) {
     why.textContent = words;
-    fill(list, state.readOnly ? h('p.quiet-text', {}, 'An owner of this studio can extract them.') : h('p.quiet-text', {role: 'status'}, 'Asking the Hugging Face Hub …'));
+    fill(list, state.readOnly
+      ? h('p.quiet-text', {}, 'An owner of this studio can extract them.')
+      : h('p.quiet-text', {role: 'status'}, 'Asking the Hugging Face Hub …'));
     element.showModal();
     if (state.readOnly) return;
     const found = await server.hub_models({name});

@@ -16,8 +16,14 @@ export function createOwnCopy(id, to) {
       fill(element, h('p', {}, `Your role does not let you ${to}. Ask an owner of this studio.`));
       return;
     }
-    const duplicate = h('a', {href: `https://huggingface.co/spaces/${state.space}?duplicate=true`, target: '_blank', rel: 'noopener'}, 'Duplicate this Space');
-    fill(element, h('p', {}, `This studio is read-only. To ${to}, run your own copy`, ...(state.space ? [': ', duplicate, ', or in the folder of the repository:'] : [', in the folder of the repository:'])), h('pre', {}, LINES));
+    const duplicate = h('a', {
+      href: `https://huggingface.co/spaces/${state.space}?duplicate=true`, target: '_blank', rel: 'noopener',
+    }, 'Duplicate this Space');
+    fill(element,
+      h('p', {},
+        `This studio is read-only. To ${to}, run your own copy`,
+        ...(state.space ? [': ', duplicate, ', or in the folder of the repository:'] : [', in the folder of the repository:'])),
+      h('pre', {}, LINES));
   }
 
   on('readOnly isClosed space started', draw);

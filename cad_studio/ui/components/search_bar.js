@@ -33,21 +33,37 @@ async function encoded(file) {
  * `draw(filter)` at another filter, `ready(filter, signal)` resolves when its order can be read.
  */
 export function createSearchBar({server, filter}) {
-  const words = h('input.field', {type: 'search', id: 'dataset-words', placeholder: 'Search by words', 'aria-label': 'Search by words', maxlength: '200', title: 'Describe what is on the images, and press Enter: the most similar come first'});
-  const file = h('input', {type: 'file', id: 'dataset-like', accept: 'image/*', 'aria-label': 'Picture to search by', on: {change: () => { take(file.files[0]); file.value = ''; }}});
-  const drop = h('label.drop.act', {id: 'dataset-drop', title: 'Samples like a picture from outside: drop one here, or choose a file'}, 'or drop a picture', file);
+  const words = h('input.field', {
+    type: 'search', id: 'dataset-words', placeholder: 'Search by words', 'aria-label': 'Search by words', maxlength: '200',
+    title: 'Describe what is on the images, and press Enter: the most similar come first',
+  });
+  const file = h('input', {
+    type: 'file', id: 'dataset-like', accept: 'image/*', 'aria-label': 'Picture to search by',
+    on: {change: () => { take(file.files[0]); file.value = ''; }},
+  });
+  const drop = h('label.drop.act', {
+    id: 'dataset-drop', title: 'Samples like a picture from outside: drop one here, or choose a file',
+  }, 'or drop a picture', file);
   const picture = h('img.searched', {id: 'dataset-searched', alt: 'The picture that is searched by', hidden: true});
-  const nearest = h('select', {id: 'dataset-nearest', 'aria-label': 'How many of the most similar', on: {change: () => filter({nearest: nearest.value || null})}},
+  const nearest = h('select', {
+    id: 'dataset-nearest', 'aria-label': 'How many of the most similar',
+    on: {change: () => filter({nearest: nearest.value || null})},
+  },
     h('option', {value: ''}, 'All, by similarity'), ...NEAREST.map(n => h('option', {value: n}, `The nearest ${n}`)));
   const by = h('select', {id: 'dataset-by', 'aria-label': 'Features to search in', on: {change: () => filter({by: by.value || null})}});
-  const get = h('button.btn', {type: 'button', id: 'dataset-get-model', title: 'A pre-trained network gives better neighbours, and search by words', on: {click: () => dialog.open(state.dataset, offers?.how || '')}}, 'Get a network to search with');
+  const get = h('button.btn', {
+    type: 'button', id: 'dataset-get-model', title: 'A pre-trained network gives better neighbours, and search by words',
+    on: {click: () => dialog.open(state.dataset, offers?.how || '')},
+  }, 'Get a network to search with');
   const says = h('span.quiet-text', {id: 'dataset-search-says', role: 'status'});
   const dialog = modelDialog(server);
   const element = h('div.tools.searching', {hidden: true}, words, get, drop, picture, by, nearest, says, dialog.element);
   let offers = null;
   let asked = 0;
 
-  words.addEventListener('keydown', event => { if (event.key === 'Enter') filter(words.value.trim() ? {words: words.value.trim(), like: null, by: null} : none()); });
+  words.addEventListener('keydown', event => {
+    if (event.key === 'Enter') filter(words.value.trim() ? {words: words.value.trim(), like: null, by: null} : none());
+  });
   words.addEventListener('search', () => { if (!words.value && state.filter.words) filter(none()); });
   drop.addEventListener('dragover', event => { event.preventDefault(); drop.classList.add('over'); });
   drop.addEventListener('dragleave', () => drop.classList.remove('over'));
@@ -103,10 +119,13 @@ export function createSearchBar({server, filter}) {
     refused(error, body) {
       if (error.name === 'AbortError') return;
       says.textContent = '';
-      fill(body, empty('This search cannot be answered', error.message, h('button.btn', {type: 'button', on: {click: () => filter(none())}}, 'Show the samples without it')));
+      fill(body, empty('This search cannot be answered', error.message, h('button.btn', {
+        type: 'button', on: {click: () => filter(none())},
+      }, 'Show the samples without it')));
     },
     /** What is searched for, as a word beside the filter; removes the search when clicked. */
-    pill: now => (now.words || now.like ? h('button.pill', {type: 'button', id: 'dataset-searched-for', title: 'Remove the search', on: {click: () => filter(none())}},
-      now.words ? `like “${now.words}”` : 'like a picture', h('span', {'aria-hidden': 'true'}, '×')) : null),
+    pill: now => (now.words || now.like
+      ? h('button.pill', {type: 'button', id: 'dataset-searched-for', title: 'Remove the search', on: {click: () => filter(none())}},
+        now.words ? `like “${now.words}”` : 'like a picture', h('span', {'aria-hidden': 'true'}, '×')) : null),
   };
 }

@@ -31,7 +31,9 @@ async function begin(name, wanted, page) {
 /** The samples to ask about: the first suspects, or what would settle most where none were searched for. */
 async function fix({run, name}) {
   const found = run?.is_ready ? await read(`/diagnosis/${run.id}/suspects`).catch(() => null) : null;
-  if (found?.rows?.length) annotate({rows: found.rows.slice(0, WORST), title: `The worst ${Math.min(WORST, found.rows.length)}`, run: run.id});
+  if (found?.rows?.length) annotate({
+    rows: found.rows.slice(0, WORST), title: `The worst ${Math.min(WORST, found.rows.length)}`, run: run.id,
+  });
   else if (name === state.dataset) annotate({order: 'expected-gain'});
 }
 
@@ -77,12 +79,14 @@ const STEPS = {
   retrain: {
     title: ({run}) => `Retrain on ${counted(run.changes, 'change')}`,
     says: ({run}) =>
-      `${counted(run.changes, 'set')} changed since ${run.name} learned from v${run.version}.${run.seconds ? ` It took ${duration(run.seconds)}.` : ''}`,
+      `${counted(run.changes, 'set')} changed since ${run.name} learned from `
+        + `v${run.version}.${run.seconds ? ` It took ${duration(run.seconds)}.` : ''}`,
     run: ({name}) => begin('retrain', {name}, 'train'),
   },
   compare: {
     title: ({earlier}) => `Compare with v${earlier.version}`,
-    says: ({run, earlier}) => `${run.name} learned from v${run.version}, ${earlier.name} from v${earlier.version}. See what the answers changed.`,
+    says: ({run, earlier}) =>
+      `${run.name} learned from v${run.version}, ${earlier.name} from v${earlier.version}. See what the answers changed.`,
     run: compare,
   },
   look: {

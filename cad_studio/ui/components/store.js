@@ -17,7 +17,8 @@ const listeners = new Map();
 
 /** What is selected and known. `dataset` is a name; `datasets` and `jobs` mirror the project. */
 export const state = {
-  ready: false, page: null, sheet: 0, standing: null, dataset: null, datasets: [], jobs: [], readOnly: false, isClosed: false, space: '', login: null, hubLogin: false,
+  ready: false, page: null, sheet: 0, standing: null, dataset: null, datasets: [], jobs: [], readOnly: false, isClosed: false,
+  space: '', login: null, hubLogin: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
   diagnose: null, against: null, view: null, queue: null, annotate: null,
   keys: localStorage.getItem('cad-keys') !== 'off',
@@ -81,7 +82,10 @@ export async function refresh() {
       const found = await read('/state');
       const before = state.jobs;
       const known = found.datasets.map(data => data.name);
-      const patch = {datasets: found.datasets, jobs: found.jobs, readOnly: found.read_only, isClosed: found.is_closed, space: found.space, login: found.login, hubLogin: found.hub_login};
+      const patch = {
+        datasets: found.datasets, jobs: found.jobs, readOnly: found.read_only, isClosed: found.is_closed, space: found.space,
+        login: found.login, hubLogin: found.hub_login,
+      };
       if (!state.ready) {
         const wanted = readAddress();
         if (wanted.dataset && known.length && !known.includes(wanted.dataset)) {
@@ -93,7 +97,10 @@ export async function refresh() {
         document.body.dataset.page = wanted.page;
       }
       if (!known.includes(state.dataset) && (known.length || state.ready))
-        Object.assign(patch, {dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0, instance: null, augment: null, queue: null, annotate: null, standing: null});
+        Object.assign(patch, {
+          dataset: known[0] || null, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0,
+          instance: null, augment: null, queue: null, annotate: null, standing: null,
+        });
       const first = !state.ready;
       if (first) state.ready = true;
       change({...patch, ...(first ? {started: true} : {})});
@@ -119,7 +126,9 @@ export const onJobEnd = run => endings.push(run);
 
 /** Choose a dataset; what was selected in the one before is left. */
 export function choose(name) {
-  change({dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0, instance: null, augment: null, run: null,
+  change({
+    dataset: name, mining: null, pair: null, threshold: null, classes: null, filter: {}, sheet: 0, instance: null,
+    augment: null, run: null,
     diagnose: null, against: null, queue: null, annotate: null, standing: null});
 }
 
@@ -144,7 +153,10 @@ window.cadStudio = {
 
 window.cadStudio.close = closeDrawers;
 
-/** Send samples of this dataset to the Annotate page: {rows}, {selection} or an {order} alone, with {order, title, source}; {run}: whose suspects' reasons go along. */
+/**
+ * Send samples of this dataset to the Annotate page: {rows}, {selection} or an {order} alone, with {order, title, source};
+ * {run}: whose suspects' reasons go along.
+ */
 export function annotate(wanted) {
   change({annotate: wanted, queue: null});
   open('annotate');

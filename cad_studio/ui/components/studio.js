@@ -94,7 +94,11 @@ export function calls(server) {
     if (answer !== undefined && answer !== null) return answer;
     const status = await probe();
     if (status === null) { lost(); return {error: UNSURE, isLost: true}; }
-    return {error: status === 401 ? 'Log in again: reload this page.' : 'The studio refused this; the reason is in its log. Reload this page and try again.'};
+    return {
+      error: status === 401
+        ? 'Log in again: reload this page.'
+        : 'The studio refused this; the reason is in its log. Reload this page and try again.',
+    };
   }});
 }
 
@@ -182,7 +186,9 @@ function lost() {
 
 /** Pictures that could not be fetched meanwhile. */
 function paintMissing() {
-  for (const image of /** @type {NodeListOf<HTMLImageElement>} */ (document.querySelectorAll('.mount img'))) if (image.complete && !image.naturalWidth) image.src = image.src;
+  for (const image of /** @type {NodeListOf<HTMLImageElement>} */ (document.querySelectorAll('.mount img'))) {
+    if (image.complete && !image.naturalWidth) image.src = image.src;
+  }
   for (const thumb of document.querySelectorAll('.mount .thumb')) {
     const sheet = thumb.style.backgroundImage;
     thumb.style.backgroundImage = 'none';

@@ -26,7 +26,9 @@ export function createWay() {
     if (!step) return null;
     if (step.run) return h('button.btn.primary', {type: 'button', id: 'way-go', on: {click: step.run}}, step.title);
     const page = step.job && window.cadTables.jobs[step.job.kind]?.page;
-    return page && page !== state.page ? h('button.btn', {type: 'button', id: 'way-watch', on: {click: () => open(page)}}, 'Watch it') : null;
+    return page && page !== state.page
+      ? h('button.btn', {type: 'button', id: 'way-watch', on: {click: () => open(page)}}, 'Watch it')
+      : null;
   }
 
   on('standing page jobs readOnly dataset view against started', draw);
