@@ -38,3 +38,15 @@ def test_the_scripts_pass_their_own_tests():
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def test_no_line_of_the_scripts_is_too_long_to_read():
+    scripts = sorted((ROOT / "cad_studio" / "ui" / "components").glob("*.js"))
+    assert scripts
+    long = [
+        f"{script.name}:{number}: {len(line)} characters"
+        for script in scripts
+        for number, line in enumerate(script.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 140
+    ]
+    assert not long, "break these lines, at most 140 characters:\n" + "\n".join(long)
