@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cad_studio.command_line import Json, Line, Name, opened, show
-from cad_studio.core.errors import ResourceError
+from cad_studio.services.datasets.pictures import read_picture
 from cad_studio.services.datasets.search import SearchQuery
 
 _Features = Annotated[
@@ -58,18 +58,6 @@ def zero_shot(
         finally:
             line.clear()
         show(found, as_json, _zero_shot_text)
-
-
-def read_picture(file: Path) -> bytes:
-    """The content of an image file.
-
-    Raises:
-        ResourceError: It cannot be read.
-    """
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ResourceError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _search_text(result: dict[str, Any]) -> str:

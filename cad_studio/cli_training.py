@@ -20,7 +20,7 @@ from cad_studio.command_line import (
     run_as_job,
     show,
 )
-from cad_studio.core.errors import JobCancelled, SettingError, closest
+from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError, closest
 from cad_studio.core.figures import FIGURES, RUN_FIGURES
 from cad_studio.core.progress import Silent
 from cad_studio.core.records import Job
@@ -120,11 +120,22 @@ def _train_group(
         return
     group, runs = services.groups.create(request, over)
 
+    jobs: list[int] = []
+
     def attach(job: Job) -> None:
+        jobs.append(job.id)
         services.groups.attach(runs, job.id)
 
     about = services.groups.about(group, runs)
-    result = run_as_job(services, "train-group", {"runs": runs}, line, attach, **about)
+    try:
+        result = run_as_job(services, "train-group", {"runs": runs}, line, attach, **about)
+    except JobCancelled:
+        _tell_how_to_go_on(jobs[0])
+        raise
+    except CadStudioError:
+        if not jobs:  # refused before it began
+            services.groups.discard(runs)
+        raise
     line.clear()
     show(result, as_json, group_text)
 
@@ -164,9 +175,12 @@ def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]
         about = {"run": run["name"], "dataset": run["dataset"]}
         return run_as_job(services, "train", {"run": number}, line, attach, **about)
     except JobCancelled:
-        job = services.runs.get(number)["job"]
-        print(f"Go on with it: python -m cad_studio jobs resume {job}", file=sys.stderr)
+        _tell_how_to_go_on(services.runs.get(number)["job"])
         raise
+
+
+def _tell_how_to_go_on(job: int) -> None:
+    print(f"Go on with it: python -m cad_studio jobs resume {job}", file=sys.stderr)
 
 
 def open_sample(services: Services, dataset: str, line: Line) -> None:

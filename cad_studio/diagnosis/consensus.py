@@ -93,11 +93,9 @@ def dawid_skene(
             np.full(n_classes, 1.0 / n_classes), 0,
         )  # fmt: skip
     voted, row = np.unique(sample, return_inverse=True)
-    if len(voted) * n_classes > _MOST_CELLS or n_annotators * n_classes**2 > _MOST_CELLS:
-        raise SettingError(
-            f"The consensus of {n_annotators:,} annotators on {len(voted):,} samples of "
-            f"{n_classes:,} classes is too large to be worked out at once."
-        )
+    if n_annotators * n_classes**2 > _MOST_CELLS:
+        raise _too_large(len(voted), n_classes)
+    require_size(len(voted), n_classes)
     # A column for each annotator and label: what was said is then one sparse matrix.
     said = annotator.astype(np.int64) * n_classes + label
     votes = sparse.csr_array(
@@ -122,6 +120,23 @@ def dawid_skene(
     confidence = np.zeros((n_samples, n_classes), np.float32)
     confidence[voted] = belief
     return Consensus(confidence, confusion, shares, rounds)
+
+
+def require_size(n_voted: int, n_classes: int) -> None:
+    """Refuse a consensus that is too large to be held.
+
+    Raises:
+        SettingError: Of so many samples with votes and classes it is.
+    """
+    if n_voted * n_classes > _MOST_CELLS:
+        raise _too_large(n_voted, n_classes)
+
+
+def _too_large(n_voted: int, n_classes: int) -> SettingError:
+    return SettingError(
+        f"The consensus on {n_voted:,} samples of {n_classes:,} classes is too large to be worked "
+        "out at once."
+    )
 
 
 def vote_shares(

@@ -31,6 +31,11 @@ from cad_studio.core.errors import SettingError
 
 LEAST_WEIGHT = 1e-6
 
+TOO_FEW_VOTES = (
+    "No sample has votes of two annotators whose names are known, so nothing says how far any of "
+    "them is to be believed. Set 'Annotators per item' to 2 or more, or take Dawid-Skene."
+)
+
 
 @dataclass(frozen=True)
 class Crowdlab:
@@ -74,10 +79,7 @@ def crowdlab(
     n_votes = counts.sum(axis=1)
     shared = n_votes > 1
     if not shared.any():
-        raise SettingError(
-            "No sample has votes of two annotators, so nothing says how far any of them is to be "
-            "believed. Set 'Annotators per item' to 2 or more, or take Dawid-Skene."
-        )
+        raise SettingError(TOO_FEW_VOTES)
     majority = (counts + 1e-3 * shares).argmax(axis=1)
     base = np.bincount(majority[shared], minlength=n_classes).max() / shared.sum()
 

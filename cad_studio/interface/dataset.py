@@ -18,7 +18,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.datasets.datasets import check_row
 from cad_studio.services.datasets.loaded import LoadedDataset
-from cad_studio.services.datasets.pictures import png
+from cad_studio.services.datasets.pictures import png, read_picture
 from cad_studio.services.datasets.search import SearchQuery
 from cad_studio.services.training.training import TrainingRequest
 from cad_studio.views.datasets import DatasetView
@@ -411,9 +411,8 @@ class StudioDataset:
 
 def _file_of(picture: str | Path | NDArray[np.uint8]) -> tuple[bytes, str]:
     """An image file, and what to call it."""
-    if isinstance(picture, np.ndarray):
-        return png(np.asarray(picture, np.uint8)), "The picture"
-    try:
-        return Path(picture).read_bytes(), str(picture)
-    except OSError as error:
-        raise SettingError(f"{picture} cannot be read: {error.strerror}.") from error
+    if not isinstance(picture, np.ndarray):
+        return read_picture(Path(picture)), str(picture)
+    if picture.dtype != np.uint8:
+        raise SettingError(f"The picture has values of type {picture.dtype}; give uint8, 0 to 255.")
+    return png(picture), "The picture"

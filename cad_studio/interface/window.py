@@ -46,8 +46,8 @@ class StudioWindow:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cad_studio.window", "--project", str(project.absolute()),
              "--host", "127.0.0.1", "--port", str(port)],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, cwd=_CODE_FOLDER,
-            env={**os.environ, "CAD_FRAMES": _NOTEBOOKS},
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
+            env={**os.environ, "CAD_FRAMES": _NOTEBOOKS, "PYTHONPATH": _search_path()},
         )  # fmt: skip
         try:
             self._wait()
@@ -90,3 +90,9 @@ class StudioWindow:
         self._log.seek(0)
         said = self._log.read().decode("utf-8", "replace").strip()
         raise CadStudioError(f"The window did not start. {said[-500:]}".strip())
+
+
+def _search_path() -> str:
+    """Where Python looks for modules, the package's own folder first."""
+    others = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_CODE_FOLDER), *([others] if others else [])])

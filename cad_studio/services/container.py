@@ -113,7 +113,7 @@ class Services:
         )
         self.prompts = PromptService(self.project, self.datasets)
         self.zero_shot = ZeroShotService(
-            self.datasets, self.mining, self.search, self.prompts, self.access
+            self.datasets, self.mining, self.search, self.prompts, self.sets, self.access
         )
         self.hub_models = HubModelService(self.access)
         self.editors = EditorService(self.project, self.datasets, self.prompts, self.access)

@@ -97,6 +97,15 @@ class Derived:
         except (OSError, ValueError) as error:
             raise self._thrown_away(name) from error
 
+    def keep_newest(self, begins: str, count: int) -> None:
+        """Delete the oldest of the files whose names begin so, until `count` are left."""
+        files = []
+        for file in self._folder.glob(f"{begins}*.npy"):
+            with suppress(OSError):  # deleted meanwhile
+                files.append((file.stat().st_mtime, file))
+        for _, file in sorted(files, reverse=True)[count:]:
+            file.unlink(missing_ok=True)
+
     def remove_except(self, origins: set[str]) -> int:
         """Delete what rests on anything else, and what killed processes left; returns bytes."""
         freed = 0

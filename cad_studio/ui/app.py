@@ -95,6 +95,7 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
     """
     config = services.config
     services.beliefs.is_patient = False
+    services.consensus.is_patient = False
     login = services.login
     asks = login is not None and not login.by_hub
     if asks:  # Gradio then asks for a login everywhere; `login_routes` are where one logs in

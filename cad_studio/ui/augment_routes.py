@@ -77,7 +77,7 @@ class LookQuery(BaseModel):
             cam=self.cam or "contrast",
             fill=self.fill or "zero",
             epsilon=self.epsilon,
-            guides=tuple(row_list(self.guides)) if self.guides else None,
+            guides=tuple(row_list(self.guides, "guides")) if self.guides else None,
             settings={name: value for name, value in live.items() if value is not None},
             with_edits=self.edits,
         )
@@ -125,7 +125,7 @@ def gallery(
 @router.get("/sets/{set}/{content}/sprite.png", **of_kind("image/png"))
 def sheet(services: OpenServices, set: Whole, content: str, edits: RowText = "") -> Response:
     """Edits on one sheet; `content` is the hash of this very sheet."""
-    numbers = row_list(edits)
+    numbers = row_list(edits, "edits")
     found = services.edit_sets.sprite(set, numbers)
     # What a browser keeps must be this very sheet, not one of another project at this address.
     is_it = content == services.edit_sets.sheet_hash(set, numbers)

@@ -45,7 +45,7 @@ _MOST_ROWS = 100_000
 @router.get("/compare")
 def compare(services: OpenServices, runs: RowText = "", split: Split = None) -> ComparisonView:
     """Figures of several runs, and how the later ones differ from the first."""
-    return services.diagnosis.comparison.compare(row_list(runs), split)
+    return services.diagnosis.comparison.compare(row_list(runs, "runs"), split)
 
 
 @router.get("/of/{name}")
@@ -187,7 +187,7 @@ def rows(services: OpenServices, run: Whole, wanted: Annotated[CellQuery, Query(
         a, b = wanted.given("a"), wanted.given("b")
         found = services.diagnosis.confusion.cell(run, what, a, b, split)
     listed = found[:_MOST_ROWS].tolist()
-    first = listed[: min(wanted.limit, _MOST_TILES)]
+    first = listed[: max(0, min(wanted.limit, _MOST_TILES))]
     return {"total": len(found), "rows": listed, "tiles": _tiles_of(services, run, first)}
 
 

@@ -183,6 +183,8 @@ def read_request(kind: type[Request], asked: object) -> Request:
         )
     except ValidationError as error:
         raise SettingError(in_words(error.errors(include_url=False))) from error
+    except TypeError as error:  # of orjson: too large, too deep, or no text
+        raise SettingError(f"This is no request that a page makes: {error}.") from error
 
 
 @cache
@@ -193,15 +195,17 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def row_list(text: str) -> list[int]:
-    """Rows separated by commas.
+def row_list(text: str, called: str = "rows") -> list[int]:
+    """Rows, or other numbers, separated by commas.
 
     Raises:
-        SettingError: One of them is no number.
+        SettingError: One of them is no number; `called` is what the message calls them.
     """
     parts = text.split(",")
     if not all(_WHOLE.fullmatch(part) for part in parts):
-        raise SettingError(f"rows is {_short(text)}; expected whole numbers with commas between.")
+        raise SettingError(
+            f"{called} is {_short(text)}; expected whole numbers with commas between."
+        )
     return [int(part) for part in parts]
 
 

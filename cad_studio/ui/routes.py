@@ -1,6 +1,6 @@
 """The HTTP API of the studio: what its pages, and programs, read of a project."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -75,8 +75,9 @@ def build_api(services: Services | None = None) -> FastAPI:
         database = services.project.database
         api.state.services = services
         api.state.shared_answers = SharedAnswers(lambda: database.writes)
-    api.openapi = partial(described, api)  # type: ignore[method-assign]
-    api.add_route("/docs", lambda _: HTMLResponse(api_page(api.openapi(), PREFIX)))
+    api.openapi = cache(partial(described, api))  # type: ignore[method-assign]
+    page = cache(lambda: api_page(api.openapi(), PREFIX))
+    api.add_route("/docs", lambda _: HTMLResponse(page()))
     return api
 
 

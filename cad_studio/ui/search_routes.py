@@ -1,5 +1,6 @@
 """What pages read of a search by words or by a picture: its state, its order, its picture."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,6 +12,7 @@ from cad_studio.ui.requests import SearchPart, Whole
 from cad_studio.views.search import SearchFoundView, SearchView, ZeroShotView
 
 router = APIRouter(route_class=Answered, prefix="/datasets/{name}", tags=["Search"])
+_NEAREST, _MOST_NEAREST = 500, 10_000
 _Search = Annotated[SearchPart, Query()]
 
 
@@ -24,8 +26,10 @@ def search(services: OpenServices, name: str, wanted: _Search) -> SearchView:
 
 @router.get("/search/rows")
 def most_similar(services: OpenServices, name: str, wanted: _Search) -> SearchFoundView:
-    """Rows alone, for the map: at most `nearest` of all samples."""
-    return services.search.search(name, wanted.query())
+    """Rows alone, for the map: `nearest` of all samples, 500 unless told, at most 10,000."""
+    query = wanted.query()
+    nearest = min(query.nearest or _NEAREST, _MOST_NEAREST)
+    return services.search.search(name, replace(query, nearest=nearest))
 
 
 @router.get("/search/picture/{picture}", **of_kind("image/png"))

@@ -1,11 +1,12 @@
 """Neighbour graphs and belief: kept with their features, and one of each dataset's own."""
 
 import errno
+import time
 
 import numpy as np
 import pytest
 
-from cad_studio.core.errors import StorageError
+from cad_studio.core.errors import NotReadyError, ResourceError, StorageError
 from cad_studio.core.progress import Silent
 from cad_studio.services.annotation.annotation import ActionRequest
 from cad_studio.services.container import Services
@@ -65,3 +66,28 @@ def test_equal_files_that_are_annotated_apart_have_a_belief_each(ready, tmp_path
     for name, row, other in (("b", *rows), ("c", *reversed(rows))):
         assert len(ready.beliefs.suggestion(name, "pixels", row, Silent())) == 1
         assert len(ready.beliefs.suggestion(name, "pixels", other, Silent())) == sizes[other]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EIO, "Input/output error")])
+def test_a_first_belief_that_fails_beside_is_told_and_tried_again(ready, monkeypatch, error):
+    """It was begun anew at every question, and each was told that it is here in a moment."""
+    monkeypatch.setattr("cad_studio.services.annotation.beliefs.RENEWED_AT_ONCE", 1)
+    ready.beliefs.is_patient = False
+
+    def fails(*_):
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cad_studio.services.annotation.beliefs.Graph.belief", fails)
+        with pytest.raises(NotReadyError):
+            ready.beliefs.standing("b", "pixels", Silent())
+        until = time.monotonic() + 30
+        while ready.beliefs.is_renewing("b") and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(ResourceError, match="The confidence of b was not worked out"):
+            ready.beliefs.standing("b", "pixels", Silent())
+    with pytest.raises(NotReadyError):
+        ready.beliefs.standing("b", "pixels", Silent())
+    while ready.beliefs.is_renewing("b") and time.monotonic() < until:
+        time.sleep(0.01)
+    assert ready.beliefs.standing("b", "pixels", Silent()).belief is not None

@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 def test_what_is_kept_is_what_would_be_counted(folder, monkeypatch):
     kept = described(folder)
     names = {file.name.partition("-")[2] for file in (folder / "derived").glob("*")}
-    assert {"cells.json", "cells-rows.npy", "together.npy"} <= names
+    assert {"cells.json", "cells-rows.npy", f"together-{N_CLASSES}.npy"} <= names
     assert any(name.startswith("sharing-") for name in names)
     assert described(folder) == kept  # read, not made
     monkeypatch.setattr(loaded, "COUNTED_ANEW", 10**9)
@@ -74,4 +74,34 @@ def test_counts_of_other_sets_are_others(folder):
     blind = data.without(frozenset([0]))
     blind.counted("together", lambda: np.zeros(1))
     assert np.array_equal(services.datasets.load("points").together, before)
+    services.close()
+
+
+@pytest.mark.parametrize("part", ["centres", "rows", "starts"])
+def test_damaged_cells_are_left_aside_and_made_again(folder, part):
+    """One damaged file was an error at every neighbour, for good."""
+    whole = described(folder)
+    [file] = (folder / "derived").glob(f"*-cells-{part}.npy")
+    file.write_bytes(file.read_bytes()[:40])
+    without = described(folder)
+    assert without["near"].pop("recall") is None  # all were compared
+    recall = whole["near"].pop("recall")
+    assert without == whole
+    services = Services(AppConfig(folder))
+    request = MiningRequest("raw", MiningConfig(quantile=0.05))
+    services.mining.mine("points", request, Silent())
+    services.close()
+    assert described(folder)["near"]["recall"] == recall
+
+
+def test_counts_of_equal_sets_in_more_classes_are_larger(folder):
+    """Packed sets of 4 and of 5 classes are the same bytes where nobody holds the fifth."""
+    services = Services(AppConfig(folder))
+    data = services.datasets.load("points")
+    again = folder.parent / "five.npz"
+    dense = np.pad(data.candidates.dense(), ((0, 0), (0, 1)))
+    save(again, features=np.asarray(data.features), candidates=dense)
+    store(services, again, "five")
+    assert data.together.shape == (N_CLASSES, N_CLASSES)
+    assert services.datasets.load("five").together.shape == (N_CLASSES + 1, N_CLASSES + 1)
     services.close()

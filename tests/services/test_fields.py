@@ -224,7 +224,7 @@ def test_start_from_the_consensus_is_what_the_trainer_is_given(pets, tmp_path):
         (folder / f"{row}.png").write_bytes(png(row))
     write_csv(folder / "metadata.csv", [["file_name", "label"], *bare])
     store(pets, folder, "bare")
-    with pytest.raises(SettingError, match="bare has no votes to start from"):
+    with pytest.raises(SettingError, match="bare has no votes"):
         pets.training.create(replace(wanted, dataset="bare"))
 
 
@@ -333,3 +333,24 @@ def test_columns_of_an_image_table_are_fields(services, tmp_path):
     assert [(each["name"], each["kind"], each["known"]) for each in found] == [
         ("camera", "category", 1), ("taken", "date", 6),
     ]  # fmt: skip
+
+
+def test_crowdlab_is_refused_before_a_run_where_nobody_can_be_compared(pets, services, tmp_path):
+    """The run was made, and failed in its job after its features were extracted."""
+    save(tmp_path / "data.npz", images=np.zeros((4, 2, 2), np.uint8))
+    np.save(tmp_path / "counts.npy", np.array([[9, 1, 0], [0, 8, 2], [5, 0, 5], [10, 0, 0]]))
+    store(services, tmp_path / "data.npz", "nameless", candidates=str(tmp_path / "counts.npy"))
+    request = TrainingRequest("nameless", "proden", config={"start": "crowdlab", "epochs": 2})
+    with pytest.raises(SettingError, match="two annotators whose names are known"):
+        services.training.create(request)
+    assert services.runs.all() == []
+
+
+def test_crowdlab_is_left_to_the_command_line_where_it_takes_long(pets, monkeypatch):
+    monkeypatch.setattr("cad_studio.services.annotation.consensus.AT_ONCE", N - 1)
+    assert pets.consensus.people(NAME, "crowdlab")["people"]  # who works there waits
+    pets.consensus.is_patient = False
+    pets.consensus._held["crowdlab"].clear()
+    with pytest.raises(SettingError, match="annotate agreement pets --by crowdlab"):
+        pets.consensus.people(NAME, "crowdlab")
+    assert pets.consensus.people(NAME)["people"]

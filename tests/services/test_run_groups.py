@@ -1,5 +1,7 @@
 """Runs that differ in a few settings are made, trained and compared as a group."""
 
+import tracemalloc
+
 import pytest
 
 from cad_studio.config import AppConfig
@@ -147,3 +149,42 @@ def test_a_group_is_left_to_a_job_that_its_runs_name(services, monkeypatch):
     assert (job.kind, job.arguments) == ("train-group", {"runs": found["runs"]})
     assert {services.runs.get(run)["job"] for run in found["runs"]} == {job.id}
     services.jobs.stop(job.id)
+
+
+def test_combinations_are_counted_before_they_are_made(services):
+    """Three settings of a thousand values each were a thousand million tuples."""
+    over = [f"{name}=0..999" for name in ("seed", "epochs", "batch_size")]
+    tracemalloc.start()
+    with pytest.raises(SettingError, match="makes 1,000,000,000 runs"):
+        made(services, over)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_what_follows_a_training_is_made_up_for_after_a_stop(services):
+    _, runs = made(services, ["seed=11,12"], method="proden")
+    followed = []
+
+    def stop(run, _part):
+        followed.append(run)
+        raise JobCancelled("stopped")
+
+    with pytest.raises(JobCancelled):
+        services.groups.train(runs, stop, Silent())
+    services.groups.train(runs, lambda run, _part: followed.append(run), Silent())
+    assert followed == [runs[0], *runs]
+
+
+def test_a_group_whose_job_is_refused_leaves_no_run(services, monkeypatch):
+    before = len(services.runs.all())
+
+    def refuse(*_given, **_about):
+        raise SettingError("no room")
+
+    monkeypatch.setattr("cad_studio.services.jobs.JobService.run_here", refuse)
+    plain = [f"--set={name}={value}" for name, value in LOOP.items()]
+    code, _, told = here(
+        services.project.folder, "train", "b", "--method", "proden", *plain, "--over", "seed=0,1"
+    )
+    assert (code, "no room" in told) == (2, True)
+    assert len(services.runs.all()) == before

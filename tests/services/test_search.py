@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 import time
 
 import numpy as np
@@ -24,6 +25,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.extractors._base import make_extractor
 from cad_studio.extractors._words import Words
 from cad_studio.services.access import Login, User, acting_as
+from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.datasets.search import SearchQuery
 from cad_studio.services.datasets.zero_shot import likeliest
@@ -252,3 +254,50 @@ def test_the_command_line_and_python_find_the_same(project, tmp_path):
         assert data.search(words="red", count=3).row.tolist() == said["rows"]
         assert data.search(picture=IMAGES[4], count=1).row.tolist() == [4]
         assert data.zero_shot(tmp_path / "again.csv", most=1)["agree"] == table["agree"]
+
+
+def test_classes_that_were_merged_away_are_not_suggested(searched, tmp_path, models):
+    """They were, and took their share from those that are left."""
+    spec = f"hf:{models['clip']}"
+    name = f"merged {time.monotonic_ns()}"
+    source = save(tmp_path / "pets.npz", images=IMAGES, candidates=sets(N, 3, TRUTH, 1),
+                  labels=TRUTH, class_names=np.array(CLASSES))  # fmt: skip
+    store(searched, source, name=name)
+    merge = ActionRequest("merge-classes", "olga", "w", "k", arguments={"class": 1, "into": 2})
+    searched.annotation.act(name, merge)
+    found = waited(lambda: searched.zero_shot.of_row(name, 0, spec))
+    assert {each["class"] for each in found["classes"]} == {0, 2}
+    assert sum(each["share"] for each in found["classes"]) == pytest.approx(1, abs=1e-3)
+    searched.zero_shot.suggest(name, tmp_path / "out.csv", Silent(), spec, mass=1.0)
+    assert "green" not in (tmp_path / "out.csv").read_text()
+
+
+def test_pictures_that_were_searched_by_do_not_pile_up(searched, project, monkeypatch):
+    monkeypatch.setattr("cad_studio.services.datasets.search._MOST_PICTURES", 3)
+    kept = [
+        searched.search.keep_picture("pets", png_of(noise(1, 8, 8, 3, seed=each)[0]), "a.png")
+        for each in range(6)
+    ]
+    assert len(list((project / "derived").glob("*-picture-*.npy"))) == 3
+    assert searched.search.picture("pets", kept[-1]).shape == (8, 8, 3)
+
+
+def test_searches_that_nobody_waits_for_are_let_go_and_there_are_not_many(searched, monkeypatch):
+    monkeypatch.setattr("cad_studio.services.datasets.search._MOST_WAITING", 2)
+    gate = threading.Event()
+    work = searched.search._vector
+    monkeypatch.setattr(searched.search, "_vector", lambda *given: (gate.wait(30), work(*given))[1])
+    for words in ("one", "two"):
+        searched.search.state("pets", SearchQuery(words=words))
+    with pytest.raises(SettingError, match="Search again in a moment"):
+        searched.search.state("pets", SearchQuery(words="three"))
+    gate.set()
+    waited(lambda: searched.search.state("pets", SearchQuery(words="two")))
+    waited(lambda: searched.search.state("pets", SearchQuery(words="three")))
+    assert len(searched.search._at_work) <= 1
+
+
+def test_a_picture_of_other_values_is_refused_in_python(project):
+    """Floats from 0 to 1 were taken for a black picture."""
+    with Studio(project) as studio, pytest.raises(SettingError, match="float64; give uint8"):
+        studio.dataset("pets").search(picture=IMAGES[4] / 255.0)

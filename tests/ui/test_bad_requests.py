@@ -14,7 +14,10 @@ from cad_studio.ui.routes import build_api, described
 from tests.jobs.null_runner import NoWorkers
 from tests.ui.small_project import VECTORS, vectors
 
-WRONG = [None, "x", [], {}, 3.5, True, [None], {"a": None}]
+_DEEP: list = []
+for _ in range(400):
+    _DEEP = [_DEEP]
+WRONG = [None, "x", [], {}, 3.5, True, [None], {"a": None}, 10**30, "\ud800", _DEEP]
 """What a part of a request may be instead."""
 NAMES = [
     "name", "dataset", "run", "job", "to", "note", "repo", "private", "features", "rows", "seed",

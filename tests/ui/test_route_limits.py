@@ -96,7 +96,7 @@ REFUSED = [
     ("/diagnosis/7/overview", 404, "Run 7 is not in this project."),
     ("/diagnosis/7/reliability?class=x", 400, "whole number"),
     ("/diagnosis/7/tiles?rows=a", 400, "rows is 'a'; expected whole numbers"),
-    ("/diagnosis/compare", 400, "rows is ''; expected whole numbers"),
+    ("/diagnosis/compare", 400, "runs is ''; expected whole numbers"),
     ("/static/now/routes.py", 404, "No such file."),
     ("/static/now/%00.js", 404, "No such file."),
 ]

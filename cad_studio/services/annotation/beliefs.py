@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.annotation import ClassMap
-from cad_studio.core.errors import CadStudioError, NotReadyError, SettingError
+from cad_studio.core.errors import CadStudioError, NotReadyError, ResourceError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.mining.live_belief import live_belief
@@ -143,6 +143,7 @@ class BeliefService:
         self._graphs: LRUCache[str, Graph] = LRUCache(2)
         self._beliefs: LRUCache[_Key, Standing] = LRUCache(_MOST_KEPT)
         self._at_work: dict[_Key, _Told] = {}
+        self._failed: dict[_Key, CadStudioError] = {}
         self._lock = threading.RLock()
 
     def features(self, name: str, wanted: str | None = None) -> str:
@@ -211,6 +212,7 @@ class BeliefService:
 
         Raises:
             NotReadyError: It is the first one of very many samples, and is being made beside.
+            CadStudioError: It could not be made.
         """
         graph = self.graph(name, features, progress)
         book = self._sets.book(name)
@@ -231,14 +233,17 @@ class BeliefService:
                 return known
             if record.n_samples <= RENEWED_AT_ONCE or (known is None and self.is_patient):
                 return self._renewed(key, name, graph, head, view)
+            if known is None and key in self._failed:
+                raise self._failed.pop(key)  # once: who asks again has it tried again
             if key not in self._at_work:
                 self._at_work[key] = _Told()
                 arguments = (key, name, graph, head, view)
                 threading.Thread(target=self._renew_beside, args=arguments, daemon=True).start()
             if known is None:
+                done = self._at_work.get(key, _Told()).fraction  # it may have ended by now
                 raise NotReadyError(
                     f"The confidence of {record.n_samples:,} samples is being worked out for the "
-                    f"first time, {self._at_work[key].fraction:.0%} done. It is here in a moment."
+                    f"first time, {done:.0%} done. It is here in a moment."
                 )
             return known
 
@@ -249,8 +254,15 @@ class BeliefService:
     def _renew_beside(self, key: _Key, name: str, *given: Any) -> None:
         try:
             self._renewed(key, name, *given)
-        except CadStudioError:
+        except CadStudioError as error:
             _LOG.exception("the belief of %s was not renewed", name)
+            self._failed[key] = error
+        except (MemoryError, OSError) as error:
+            _LOG.exception("the belief of %s was not renewed", name)
+            why = "too little memory" if isinstance(error, MemoryError) else str(error)
+            self._failed[key] = ResourceError(
+                f"The confidence of {name} was not worked out: {why}."
+            )
         finally:
             self._at_work.pop(key, None)
 

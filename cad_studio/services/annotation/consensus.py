@@ -12,9 +12,15 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.core.records import Dataset
-from cad_studio.diagnosis.consensus import Quality, dawid_skene, qualities, vote_shares
+from cad_studio.diagnosis.consensus import (
+    Quality,
+    dawid_skene,
+    qualities,
+    require_size,
+    vote_shares,
+)
 from cad_studio.diagnosis.crossfit import cross_fit
-from cad_studio.diagnosis.crowdlab import crowdlab
+from cad_studio.diagnosis.crowdlab import TOO_FEW_VOTES, crowdlab
 from cad_studio.services.annotation.annotators import AnnotatorService, Vote
 from cad_studio.services.annotation.blindness import Blindness
 from cad_studio.services.datasets.datasets import DatasetService
@@ -26,6 +32,9 @@ from cad_studio.views.annotation import ConsensusView
 DAWID_SKENE, CROWDLAB = "dawid-skene", "crowdlab"
 METHODS = (DAWID_SKENE, CROWDLAB)
 """Ways to a consensus: from the votes alone, and from votes and a classifier of the images."""
+
+AT_ONCE = 20_000
+"""Samples up to which features are made and a classifier is asked while the user waits."""
 
 STARTS = {"consensus": DAWID_SKENE, "crowdlab": CROWDLAB}
 """Starts of a run, and queues of the same names."""
@@ -51,7 +60,13 @@ class Judgement:
 
 
 class ConsensusService:
-    """Dawid-Skene and CROWDLAB over the votes of one project's datasets."""
+    """Dawid-Skene and CROWDLAB over the votes of one project's datasets.
+
+    Attributes:
+        is_patient: Whether who asks waits for a classifier of very many samples; a window does not.
+    """
+
+    is_patient = True
 
     def __init__(
         self,
@@ -67,14 +82,31 @@ class ConsensusService:
         self._annotators = annotators
         self._blindness = blindness
         self._mining = mining
-        self._held: LRUCache[tuple[Any, ...], Judgement] = LRUCache(3)
-        self._lock = Lock()
+        self._held: dict[str, LRUCache[tuple[Any, ...], Judgement]] = {
+            by: LRUCache(3) for by in METHODS
+        }
+        self._locks = {by: Lock() for by in METHODS}
 
     def has_votes(self, name: str) -> bool:
         """Whether there is anything to agree on: imported votes, or statements of one class."""
         if "votes" in self._datasets.get(name).files:
             return True
         return bool(self._annotators.votes(name))
+
+    def require_votes(self, name: str, by: str) -> None:
+        """Refuse what these votes are too few for.
+
+        Raises:
+            SettingError: There are none; or for CROWDLAB, no sample with two of known annotators.
+        """
+        if not self.has_votes(name):
+            raise SettingError(
+                f"{name} has no votes. Import some, or annotate it by several people."
+            )
+        if by == CROWDLAB:
+            rows = [row for row, _, _ in self._annotators.votes(name)]
+            if len(set(rows)) == len(rows):
+                raise SettingError(TOO_FEW_VOTES)
 
     def judge(
         self, name: str, by: str = DAWID_SKENE, progress: Progress | None = None
@@ -90,16 +122,7 @@ class ConsensusService:
             SettingError: There are no votes, they are too many to be worked out at once, or
                 CROWDLAB finds no sample with two of them.
         """
-        data = self._datasets.load(name)
-        book = self._project.annotations.find(data.record.id)
-        features = self._mining.best_features(name) if by == CROWDLAB else ""
-        head = 0 if book is None else book.head
-        key = (data.record.id, data.record.files.get("votes"), head, by, features)
-        with self._lock:
-            if key not in self._held:
-                votes = self._annotators.votes(name)
-                self._held[key] = self._judged(data, votes, by, features, progress or Silent())
-            return self._held[key]
+        return self._kept(name, by, frozenset(), progress or Silent())
 
     def people(self, name: str, by: str = DAWID_SKENE) -> ConsensusView:
         """How good each annotator is by the consensus, on samples whose answers are not hidden.
@@ -115,18 +138,12 @@ class ConsensusService:
         """
         if by not in METHODS:
             raise SettingError(f"A consensus is found by {' or '.join(METHODS)}, not by {by!r}.")
-        record = self._datasets.get(name)
         features = self._mining.best_features(name) if by == CROWDLAB else ""
-        hidden = self._blindness.rows_for_reader(record)
-        if hidden:
-            votes = [vote for vote in self._annotators.votes(name) if vote[0] not in hidden]
-            if not votes:
-                return _nobody(by)
-            found = self._judged(self._datasets.load(name), votes, by, features, Silent())
-        elif self.has_votes(name):
-            found = self.judge(name, by)
-        else:
+        hidden = self._blindness.rows_for_reader(self._datasets.get(name))
+        shown = [vote for vote in self._annotators.votes(name) if vote[0] not in hidden]
+        if not (shown if hidden else self.has_votes(name)):
             return _nobody(by)
+        found = self._kept(name, by, hidden, Silent())
         best = found.confidence.max(axis=1)
         people = [
             {"who": who, **asdict(quality), "rating": rating}
@@ -143,6 +160,33 @@ class ConsensusService:
             "sure": int((best >= 0.95).sum()),
             "rounds": found.rounds,
         }
+
+    def _kept(self, name: str, by: str, hidden: frozenset[int], progress: Progress) -> Judgement:
+        """The consensus on the samples that are not hidden, worked out once for all who ask."""
+        data = self._datasets.load(name)
+        book = self._project.annotations.find(data.record.id)
+        head = 0 if book is None else book.head
+        features = self._mining.best_features(name) if by == CROWDLAB else ""
+        key = (data.record.id, data.record.files.get("votes"), head, by, features, hidden)
+        with self._locks[by]:
+            if key not in self._held[by]:
+                votes = [vote for vote in self._annotators.votes(name) if vote[0] not in hidden]
+                if by == CROWDLAB:
+                    self._require_patience(data, votes, features)
+                self._held[by][key] = self._judged(data, votes, by, features, progress)
+            return self._held[by][key]
+
+    def _require_patience(self, data: LoadedDataset, votes: list[Vote], features: str) -> None:
+        """Refuse in a window what would take a minute or more."""
+        name = data.record.name
+        n_voted = len({row for row, _, _ in votes})
+        is_stored = self._mining.stored(name, features) is not None
+        if self.is_patient or (n_voted <= AT_ONCE and (is_stored or len(data) <= AT_ONCE)):
+            return
+        raise SettingError(
+            f"CROWDLAB on {n_voted:,} of {len(data):,} samples takes too long for a page. On the "
+            f"command line: python -m cad_studio annotate agreement {name} --by crowdlab."
+        )
 
     def for_run(
         self,
@@ -230,6 +274,7 @@ class ConsensusService:
         rounds = 0
         if by == CROWDLAB:
             rows, place = np.unique(sample, return_inverse=True)
+            require_size(len(rows), n_classes)
             told = self._out_of_sample(data, rows, place, label, features, progress)
             combined = crowdlab(place, annotator, label, told, len(people))
             confidence = np.zeros((n_samples, n_classes), np.float32)

@@ -209,8 +209,9 @@ class LoadedDataset:
         """
         if self.blind or len(self) < COUNTED_ANEW:
             return count()
-        sets = self.record.version.candidates.partition(".")[0]
-        return self._project.derived.kept_array(f"{sets}-{what}.npy", count)
+        # Packed sets of 9 and of 16 classes may be the same bytes.
+        sets, n_classes = self.record.version.candidates.partition(".")[0], self.record.n_classes
+        return self._project.derived.kept_array(f"{sets}-{what}-{n_classes}.npy", count)
 
     @cached_property
     def distractors(self) -> Distractors | None:

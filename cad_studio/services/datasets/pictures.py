@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cad_studio.core.errors import SettingError
+from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.services.datasets.datasets import DatasetService, check_row
 from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.store.pixels import EncodedPixels
@@ -141,3 +142,15 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     picture.save(out, "PNG", compress_level=1)
     return out.getvalue()
+
+
+def read_picture(file: Path) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        ResourceError: It cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ResourceError(f"{file} cannot be read: {error.strerror}.") from error

@@ -40,6 +40,8 @@ _PICTURE = re.compile(r"[0-9a-f]{16}")
 _LARGEST_PICTURE = 16 * 2**20
 _KEPT_PX = 512
 _MOST_VECTORS, _MOST_ORDERS = 256, 8
+_MOST_WAITING = 32
+_MOST_PICTURES = 100
 
 _Key = tuple[str, str, str]
 """File of the features, and the words or the picture."""
@@ -128,6 +130,7 @@ class SearchService:
         found = self._features(name, query)
         key = _key(found, query)
         with self._lock:
+            self._forget_what_nobody_waits_for(key)
             is_known = key in self._vectors
             if not is_known and key not in self._at_work:
                 self._at_work[key] = self._beside.submit(self._vector, found, query)
@@ -187,7 +190,6 @@ class SearchService:
         rows, cosine = self.ordered(name, np.arange(len(data)), query)
         assert cosine is not None
         return {
-            "name": name,
             "features": self._features(name, query).spec,
             "rows": rows.tolist(),
             "ids": [data.ids[row] for row in rows],
@@ -196,6 +198,8 @@ class SearchService:
 
     def keep_picture(self, name: str, data: bytes, where: str, features: str = "") -> str:
         """Keep a picture from outside to search by; a link that names it finds it again.
+
+        Of the pictures of some features the last hundred are kept.
 
         Args:
             name: The dataset.
@@ -221,7 +225,9 @@ class SearchService:
         found = self._features(name, SearchQuery(picture=picture, features=features))
         shown = Image.fromarray(decode(data, where)).convert("RGB")
         shown.thumbnail((_KEPT_PX, _KEPT_PX))
-        self._project.derived.save_array(_file(found, picture), np.asarray(shown))
+        derived = self._project.derived
+        derived.save_array(_file(found, picture), np.asarray(shown))
+        derived.keep_newest(_pictures_of(found), _MOST_PICTURES)
         return picture
 
     def picture(self, name: str, picture: str) -> NDArray[np.uint8]:
@@ -254,6 +260,15 @@ class SearchService:
             SettingError: There are none.
         """
         return self._features(name, SearchQuery(words="any", features=features))
+
+    def _forget_what_nobody_waits_for(self, key: _Key) -> None:
+        """Lets go of searches that have ended and were not asked for again, but not of `key`."""
+        for other in [each for each, work in self._at_work.items() if work.done() and each != key]:
+            del self._at_work[other]
+        if key not in self._at_work and len(self._at_work) >= _MOST_WAITING:
+            raise SettingError(
+                f"{_MOST_WAITING} other searches wait to be read. Search again in a moment."
+            )
 
     def _is_over(self, key: _Key) -> bool:
         return key in self._at_work and self._at_work[key].done()
@@ -366,5 +381,9 @@ def _key(found: FeatureSet, query: SearchQuery) -> _Key:
     return found.file, query.words.strip(), query.picture
 
 
+def _pictures_of(found: FeatureSet) -> str:
+    return f"{found.file.partition('.')[0]}-picture-"
+
+
 def _file(found: FeatureSet, picture: str) -> str:
-    return f"{found.file.partition('.')[0]}-picture-{picture}.npy"
+    return f"{_pictures_of(found)}{picture}.npy"

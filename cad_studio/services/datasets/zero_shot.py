@@ -3,18 +3,21 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from cad_studio.core.annotation import ClassMap
 from cad_studio.core.dataset import chunks
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
 from cad_studio.core.records import FeatureSet
 from cad_studio.core.replacing import replacing
 from cad_studio.services.access import Access
+from cad_studio.services.annotation.annotated_sets import AnnotatedSets
 from cad_studio.services.datasets.datasets import DatasetService, check_row
 from cad_studio.services.datasets.search import SearchQuery, SearchService
 from cad_studio.services.edits.prompts import PromptService
@@ -27,7 +30,7 @@ _PHOTO = "a photo of a {class}"
 
 
 class ZeroShotService:
-    """Zero-shot suggestions for one project's datasets; no set, vote or true label is looked at."""
+    """Zero-shot suggestions for one project's datasets, by images and texts alone."""
 
     def __init__(
         self,
@@ -35,15 +38,18 @@ class ZeroShotService:
         mining: MiningService,
         search: SearchService,
         prompts: PromptService,
+        sets: AnnotatedSets,
         access: Access,
     ) -> None:
         """Read through the other services of the same project; `access` rules on files named."""
+        self._sets = sets
         self._access = access
         self._datasets = datasets
         self._mining = mining
         self._search = search
         self._prompts = prompts
         self._texts: LRUCache[tuple[str, tuple[str, ...]], Any] = LRUCache(4)
+        self._lock = Lock()
 
     def prompts(self, name: str) -> list[str]:
         """The text of each class: that of the prompt table, with its description."""
@@ -70,12 +76,13 @@ class ZeroShotService:
         state = self._search.state(name, SearchQuery(words="any", features=found.spec))
         if not state["is_ready"]:
             return {**state, "classes": []}
-        prompts = self.prompts(name)
-        shares = self._shares(found, prompts, np.array([row]))[0]
+        prompts, live = self.prompts(name), self._live(name)
+        shares = self._shares(found, prompts, np.array([row]), live)[0]
         best = np.argsort(-shares, kind="stable")[:MOST_SUGGESTED]
         classes = [
             {"class": int(c), "share": round(float(shares[c]), 4), "prompt": prompts[c]}
             for c in best
+            if c in live
         ]
         return {**state, "classes": classes}
 
@@ -115,12 +122,12 @@ class ZeroShotService:
             raise SettingError(f"most is {most}; the least is 1.")
         data = self._datasets.load(name)
         found = self._search.word_features(name, features)
-        prompts, names = self.prompts(name), data.record.class_names
+        prompts, names, live = self.prompts(name), data.record.class_names, self._live(name)
         progress.report(0.0, f"Opening the model of {found.spec}")
         is_cut = self._search.words_of(found).is_cut(prompts)
         suggested: list[list[int]] = []
         for rows in chunks(len(data), _AT_ONCE):
-            suggested += likeliest(self._shares(found, prompts, rows), mass, most)
+            suggested += likeliest(self._shares(found, prompts, rows, live), mass, most)
             progress.report(len(suggested) / len(data), "Comparing samples with the classes")
         sizes = [len(each) for each in suggested]
         held = data.candidates.lists()
@@ -136,18 +143,27 @@ class ZeroShotService:
             "agree": sum(bool(set(a) & set(b)) for a, b in zip(suggested, held, strict=True)),
         }  # fmt: skip
 
+    def _live(self, name: str) -> list[int]:
+        """The classes that can be chosen: neither merged into others nor removed."""
+        book = self._sets.book(name)
+        classes = ClassMap.from_json(None if book is None else book.classes)
+        return classes.live(self._datasets.get(name).n_classes)
+
     def _shares(
-        self, found: FeatureSet, prompts: Sequence[str], rows: NDArray[np.int64]
+        self, found: FeatureSet, prompts: Sequence[str], rows: NDArray[np.int64], live: list[int]
     ) -> NDArray[np.float64]:
-        """The softmax over all classes, float64 (B, C)."""
+        """The softmax over the classes that can be chosen, float64 (B, C); 0 for all others."""
         key = (found.key, tuple(prompts))
-        if key not in self._texts:
-            words = self._search.words_of(found)
-            self._texts[key] = (words.vectors(prompts), words.scale)
-        texts, scale = self._texts[key]
+        with self._lock:
+            if key not in self._texts:
+                words = self._search.words_of(found)
+                self._texts[key] = (words.vectors(prompts), words.scale)
+            texts, scale = self._texts[key]
         cosine = np.asarray(self._mining.load_features(found)[rows], np.float64) @ texts.T
-        weights = np.exp(scale * (cosine - cosine.max(axis=1, keepdims=True)))
-        return weights / weights.sum(axis=1, keepdims=True)
+        chosen = cosine[:, live]
+        weights = np.zeros_like(cosine)
+        weights[:, live] = np.exp(scale * (chosen - chosen.max(axis=1, keepdims=True)))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def likeliest(shares: NDArray[np.float64], mass: float, most: int) -> list[list[int]]:

@@ -7,6 +7,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from cad_studio.core.errors import DamageError
 from cad_studio.core.progress import Progress
 from cad_studio.core.records import FeatureSet
 from cad_studio.mining.cells import LEAST_ROWS, Cells, make_cells
@@ -32,12 +33,12 @@ class CellService:
         """Make the cells of many samples, unless they are there; for jobs, as it takes a while."""
         derived, name = self._project.derived, _name(feature_set)
         features = self._project.blobs.load_array(feature_set.file)
-        if len(features) < LEAST_ROWS or derived.has(f"{name}.json"):
+        if len(features) < LEAST_ROWS or self._is_kept(name):
             return
         made = make_cells(features, 0, progress)
         for part in _ARRAYS:
             derived.save_array(f"{name}-{part}.npy", getattr(made, part))
-        # Last, as it says that all is there.
+        # Last, as what is read only where all is there.
         derived.save_json(f"{name}.json", {"n_probes": made.n_probes, "recall": made.recall})
         _LOG.info("cells of %s find %.1f %% of the neighbours", feature_set.spec, 100 * made.recall)
 
@@ -65,13 +66,22 @@ class CellService:
 
     def _of(self, feature_set: FeatureSet) -> Cells | None:
         derived, name = self._project.derived, _name(feature_set)
-        if not derived.has(f"{name}.json"):
-            return None
         with self._lock:
-            if name not in self._held:
+            if name in self._held:
+                return self._held[name]
+            if not self._is_kept(name):
+                return None
+            try:
                 arrays = [derived.load_array(f"{name}-{part}.npy") for part in _ARRAYS]
                 self._held[name] = Cells(*arrays, **derived.load_json(f"{name}.json"))
+            except DamageError as error:  # thrown away by now; the next search makes them again
+                _LOG.warning("all samples are compared: %s", error)
+                return None
             return self._held[name]
+
+    def _is_kept(self, name: str) -> bool:
+        files = (f"{name}.json", *(f"{name}-{part}.npy" for part in _ARRAYS))
+        return all(map(self._project.derived.has, files))
 
 
 def _name(feature_set: FeatureSet) -> str:

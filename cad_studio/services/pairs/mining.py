@@ -51,9 +51,10 @@ OFFERED = (
     "hf:facebook/dinov2-small",
 )
 OF_A_RUN = "run:"
+"""Begins the name of a run's own features, e.g. `run:8`."""
+
 _THE_DATA = ("raw", "pixels")
 """Features that are the data themselves; a run may learn from them whatever they are."""
-"""Begins the name of a run's own features, e.g. `run:8`."""
 
 LABEL_CHOICES = ("auto", "best")
 N_GRAPH_NEIGHBOURS = 10

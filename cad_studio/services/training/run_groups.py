@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
@@ -62,7 +63,7 @@ class GroupService:
         try:
             job = self._jobs.submit("train-group", {"runs": runs}, **self.about(group, runs))
         except CadStudioError:
-            self._project.runs.delete(runs)
+            self.discard(runs)
             raise
         self.attach(runs, job.id)
         return {"group": group, "runs": runs, "job": job.id}
@@ -90,12 +91,13 @@ class GroupService:
         doubled = next((name for name in names if names.count(name) > 1), None)
         if doubled:
             raise SettingError(f"--over {doubled} is given twice. Put all its values into one.")
-        combinations = list(itertools.product(*(values for _, values in wanted)))
-        if len(combinations) > MOST_RUNS:
+        n_runs = math.prod(len(values) for _, values in wanted)
+        if n_runs > MOST_RUNS:
             raise SettingError(
-                f"--over makes {len(combinations):,} runs of this; at most {MOST_RUNS:,} are a "
+                f"--over makes {n_runs:,} runs of this; at most {MOST_RUNS:,} are a "
                 "group. Give fewer values."
             )
+        combinations = list(itertools.product(*(values for _, values in wanted)))
         if request.name in {found["group"] for found in self.all(request.dataset)}:
             raise SettingError(
                 f"There is a group {request.name!r} on {request.dataset}. Choose another name."
@@ -115,6 +117,10 @@ class GroupService:
             self._project.runs.change(run.id, name="", environment={GROUP: told})
         return group, [run.id for run in made]
 
+    def discard(self, run_ids: list[int]) -> None:
+        """Take back runs of a group whose job was refused."""
+        self._project.runs.delete(run_ids)
+
     def attach(self, run_ids: Iterable[int], job_id: int) -> None:
         """Say which job trains runs."""
         for run_id in run_ids:
@@ -130,15 +136,14 @@ class GroupService:
 
         Args:
             run_ids: Runs of one group.
-            finish: Called with each run that is finished, and told where to report.
+            finish: Called with each run that is finished, now or before, and told where to report.
             progress: Told how far it is.
 
         Returns:
             As `figures`.
         """
         open_runs = [r for r in run_ids if self._project.runs.get(r).finished_at is None]
-        n_before = len(run_ids) - len(open_runs)
-        n_done = n_before
+        n_done = len(run_ids) - len(open_runs)
 
         def part() -> Part:
             return Part(progress, n_done / len(run_ids), (n_done + 1) / len(run_ids))
@@ -156,6 +161,9 @@ class GroupService:
         def tick() -> None:
             progress.report(n_done / len(run_ids), f"{n_done} of {len(run_ids)} runs are trained")
 
+        for run_id in run_ids:  # a stop may have come between a training and what follows it
+            if run_id not in open_runs:
+                finish(run_id, Part(progress, 0.0, n_done / len(run_ids)))
         tick()
         task = _Training(lambda run_id: self._training.train(run_id, Part(part(), 0.0, 0.95)))
         items = (_One(run_id, self._packed) for run_id in open_runs)

@@ -76,9 +76,6 @@ class TrainingRequest:
     name: str = ""
 
 
-"""The start from what annotators together say."""
-
-
 class TrainingService:
     """Training in one project."""
 
@@ -109,7 +106,7 @@ class TrainingService:
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> TrainingOffersView:
-        """What a form needs to know to ask for a run on a dataset; see `training_choices`."""
+        """What a form needs to know to ask for a run on a dataset; see `choices.offers`."""
         stored = [found.spec for found in self._mining.feature_sets(name)]
         return offers(self._datasets.load(name), self._mining.offered(name), stored)
 
@@ -416,11 +413,8 @@ class TrainingService:
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
         settings = settings_from_json(member.config_type, request.settings)
-        if config.start in CONSENSUS and not self._consensus.has_votes(request.dataset):
-            raise SettingError(
-                f"{request.dataset} has no votes to start from. Import some, annotate it by "
-                "several people, or start from propagation."
-            )
+        if config.start in CONSENSUS:
+            self._consensus.require_votes(request.dataset, CONSENSUS[config.start])
         self._stored_views.check(request.method, data.record, settings_to_json(settings))
         return {
             "dataset_id": data.record.id,

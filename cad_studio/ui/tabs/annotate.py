@@ -1,5 +1,6 @@
 """The Annotate page: go through a queue and decide by keys."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,6 +230,8 @@ def _preparing(services: Services, name: str, features: str) -> int:
 def _chosen_rows(services: Services, asked: Selecting) -> list[int]:
     """The rows of a list, of a filter of the Dataset page, or of a cell of the Pairs page."""
     name = asked.dataset
+    if sum(each is not None for each in (asked.rows, asked.filter, asked.cell)) != 1:
+        raise SettingError("A selection is made by one of 'rows', 'filter' and 'cell'.")
     if asked.filter is not None:
         return chosen_rows(services, name, asked.filter)
     if asked.cell is not None:
@@ -236,8 +239,7 @@ def _chosen_rows(services: Services, asked: Selecting) -> list[int]:
         classes = (cell.classes[0], cell.classes[1]) if cell.classes else None
         chosen = PairFilter(cell.threshold, classes)
         return services.pairs.member_rows(name, cell.mining, chosen)
-    if asked.rows is None:
-        raise SettingError("The request lacks 'rows'.")
+    assert asked.rows is not None
     return asked.rows
 
 
@@ -257,11 +259,13 @@ def _bulk(services: Services, asked: Bulk) -> tuple[list[int], ActionRequest]:
 @contextmanager
 def _kept(asked: Corrections) -> Iterator[Path]:
     """The text of a file that the page sends, as a file of that ending."""
-    name = Path(asked.file_name)
+    suffix = Path(asked.file_name).suffix.lower()
+    if not re.fullmatch(r"(\.[a-z0-9]{1,8})?", suffix):
+        raise SettingError(f"{asked.file_name[:60]!r} is no name of a file.")
     if len(asked.text) > _LARGEST_TEXT:
         raise SettingError("A file of corrections is text of at most 64 MB; use the command line.")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{name.stem[:60] or 'file'}{name.suffix[:10]}"
+        file = Path(folder) / f"corrections{suffix}"
         file.write_text(asked.text, encoding="utf-8")
         yield file
 
