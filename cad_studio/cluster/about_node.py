@@ -4,7 +4,9 @@ import hashlib
 from importlib import metadata, util
 from pathlib import Path
 
-_COMPARED = ("torch", "numpy", "scipy", "faiss-cpu", "transformers")
+_COMPARED = (
+    "torch", "torchvision", "numpy", "scipy", "faiss-cpu", "transformers", "pillow", "openvino",
+)  # fmt: skip
 
 
 def about_node() -> dict[str, str]:

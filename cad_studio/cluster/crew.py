@@ -36,10 +36,11 @@ class _Place:
 
 @dataclass(eq=False)
 class _Member:
-    """A worker: an actor at a place, ready once it has prepared."""
+    """A worker: an actor at a place, there once its process runs, ready once it has prepared."""
 
     actor: Any  # Ray's handle
     place: _Place
+    is_there: bool = False
     is_ready: bool = False
     batches: "dict[Any, _Batch]" = field(default_factory=dict)
 
@@ -76,6 +77,7 @@ class Crew:
         self._tick = tick
         self._reference = cluster.ray.put(task)
         self._members: list[_Member] = []
+        self._arriving: dict[Any, _Member] = {}
         self._starting: dict[Any, _Member] = {}
         self._n_starts: dict[_Place, int] = {}
         self._again: deque[_Batch] = deque()
@@ -105,6 +107,8 @@ class Crew:
         numbered = self._batches(items)
         places = self._places()
         self._again.extend(islice(numbered, len(places)))
+        if not self._again:
+            return
         for place in places[: len(self._again)]:  # more workers than batches would be idle
             self._start(place)
         deliver = _Delivery(take, self._task.in_order)
@@ -115,13 +119,17 @@ class Crew:
                 return
             if not self._members:
                 self._start_anew()
-            waited = [*flights, *self._starting]
+            waited = [*flights, *self._arriving, *self._starting]
             done, _ = self._ray.wait(waited, timeout=_SECONDS_BETWEEN_TICKS)
             for reference in done:
-                if reference in self._starting:
+                if reference in self._arriving:
+                    self._arrived(reference)
+                elif reference in self._starting:
                     self._started(reference)
-                elif reference in flights[reference].batches:  # else lost with its worker by now
-                    self._landed(reference, flights[reference], deliver)
+                elif (
+                    reference in flights and reference in flights[reference].batches
+                ):  # else lost with its worker by now
+                    self._landed(reference, flights[reference], deliver)  # else lost by now
             self._tick()
             self._require_any()
 
@@ -155,6 +163,7 @@ class Crew:
         )
         member = _Member(make.remote(), place)
         self._members.append(member)
+        self._arriving[member.actor.arrive.remote()] = member
         self._starting[member.actor.prepare.remote(self._reference)] = member
 
     def _start_anew(self) -> None:
@@ -168,6 +177,12 @@ class Crew:
             )
         for place in places:
             self._start(place)
+
+    def _arrived(self, reference: Any) -> None:
+        member = self._arriving.pop(reference)
+        with suppress(self._ray.exceptions.RayError):  # told by what it is to prepare, too
+            self._ray.get(reference)
+            member.is_there = True
 
     def _started(self, reference: Any) -> None:
         member = self._starting[reference]
@@ -229,6 +244,7 @@ class Crew:
         self._dismiss(member)
         self._members.remove(member)
         self._starting = {ref: each for ref, each in self._starting.items() if each is not member}
+        self._arriving = {ref: each for ref, each in self._arriving.items() if each is not member}
         for batch in lost:
             batch.n_lost += 1
             if batch.n_lost >= _MOST_TRIES:
@@ -246,7 +262,7 @@ class Crew:
 
     def _require_any(self) -> None:
         late = time.monotonic() - self._started_at > _SECONDS_TO_START
-        if late and not any(member.is_ready for member in self._members):
+        if late and self._members and not any(member.is_there for member in self._members):
             raise ResourceError(
                 f"No worker of the cluster was ready within {_SECONDS_TO_START:.0f} s: its "
                 "processors or graphics devices are taken by others (ray status). Wait for them, "

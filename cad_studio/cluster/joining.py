@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from cad_studio.cluster import about_node
+from cad_studio.core.cores import n_cores
 from cad_studio.core.errors import ResourceError, SettingError
 from cad_studio.core.optional import require
 
@@ -23,7 +24,7 @@ RAY = "ray>=2.51,<3"
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _SECRET = re.compile(r"^CAD_|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.I)
 _SECONDS_TO_ANSWER = 5.0
-_SECONDS_TO_JOIN = 60.0
+_SECONDS_TO_JOIN = (60.0, 240.0)  # another's, which is up; one that is started here
 _SECONDS_TO_LOOK = 120.0
 _SECONDS_BETWEEN_TICKS = 0.25
 
@@ -181,12 +182,8 @@ class _Connection:
         try:
             while not self._is_tried.wait(_SECONDS_BETWEEN_TICKS):
                 tick()
-                if time.monotonic() - began > _SECONDS_TO_JOIN:
-                    raise ResourceError(
-                        f"The cluster at {self._address} cannot be joined: whoever answers there "
-                        f"was not heard as the head of a Ray cluster within {_SECONDS_TO_JOIN:.0f} "
-                        "s. Give the address that `ray start --head` prints."
-                    )
+                if time.monotonic() - began > _SECONDS_TO_JOIN[self._address == LOCAL]:
+                    raise self._unheard()
             tick()
         except BaseException:
             self._is_over.set()  # whatever comes of it, it is ended then
@@ -194,6 +191,19 @@ class _Connection:
         if self._error is not None:
             self._is_over.set()
             raise _in_words(self._address, self._error) from self._error
+
+    def _unheard(self) -> ResourceError:
+        seconds = _SECONDS_TO_JOIN[self._address == LOCAL]
+        if self._address == LOCAL:
+            return ResourceError(
+                f"A Ray on this machine was not up within {seconds:.0f} s. It may be too busy; "
+                "begin again, or leave --cluster out."
+            )
+        return ResourceError(
+            f"The cluster at {self._address} cannot be joined: whoever answers there was not "
+            f"heard as the head of a Ray cluster within {seconds:.0f} s. Give the address that "
+            "`ray start --head` prints."
+        )
 
     def end(self) -> None:
         """End the connection, and what was started for it."""
@@ -205,8 +215,7 @@ class _Connection:
         if self._address == LOCAL:
             # Only this machine may talk to it: its workers run what they are sent.
             options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            with suppress(AttributeError):  # not on macOS and Windows
-                options["num_cpus"] = len(os.sched_getaffinity(0))
+            options["num_cpus"] = n_cores()
         try:
             with without_secrets(os.environ):
                 self._ray.init(address=self._address, **options)

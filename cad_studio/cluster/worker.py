@@ -21,6 +21,9 @@ class Worker:
         self._task: _Prepared[Any, Any] | None = None
         self._said = _Said()
 
+    def arrive(self) -> None:
+        """Say, by coming back, that the process runs."""
+
     def prepare(self, task: Task[Any, Any]) -> list[str]:
         """Get ready for a task; returns what was said meanwhile."""
         with self._said.heard():

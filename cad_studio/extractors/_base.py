@@ -45,7 +45,10 @@ class Extractor(Protocol):
         """For the user, as the end of a sentence: what is computed and how many numbers."""
 
     def key(self) -> str:
-        """What identifies the numbers: equal keys on equal data give equal features."""
+        """What identifies the numbers: equal keys on equal data give equal features.
+
+        The last digits may differ with the processor and with how many images fit its memory.
+        """
 
     def extract(
         self,

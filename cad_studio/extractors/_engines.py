@@ -112,9 +112,20 @@ def _in_bf16(stages: "Stages", device: "torch.device") -> "Stages":
 
 def _compiled(stages: "Stages") -> "Stages":
     import torch
+    from torch._dynamo.exc import TorchDynamoException
 
     made: Stages = torch.compile(stages, backend=_COMPILER, dynamic=False)
-    return made
+
+    def computed(values: torch.Tensor) -> list[torch.Tensor]:
+        try:
+            return made(values)
+        except TorchDynamoException as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".:")[:200]
+            raise ResourceError(
+                f"This network cannot be compiled here: {reason}. Leave compile out."
+            ) from error
+
+    return computed
 
 
 def _by_openvino(

@@ -1,6 +1,7 @@
 """Whether the Hugging Face Hub answers: asked briefly, before anything waits for it many times."""
 
 from importlib import import_module
+from threading import Lock
 
 from cachetools import TTLCache, cached
 
@@ -18,7 +19,7 @@ def connection_errors() -> tuple[type[Exception], ...]:
     return (OSError, errors.HTTPError)  # the latter is of the HTTP client that it uses
 
 
-@cached(TTLCache(1, _KEPT_SECONDS))
+@cached(TTLCache(1, _KEPT_SECONDS), lock=Lock())
 def hub_problem() -> str:
     """Why nothing can be fetched from the hub, the end of a sentence; empty where it answers.
 

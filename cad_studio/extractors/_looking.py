@@ -1,13 +1,14 @@
 """A network that looks at images: the next ones are decoded while it computes."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.cores import n_cores
 from cad_studio.core.dataset import PixelSource
 from cad_studio.extractors._engines import engine
 from cad_studio.extractors._networks import looked_at
@@ -39,15 +40,16 @@ def looking(
         at_once: Images that go through it together.
 
     Returns:
-        N images to float32 (N, D).
+        N images to float32 (N, D). Several threads may call it; they wait for each other.
     """
     import torch
 
     computed = engine(network, stages, options, device)
+    alone = Lock()  # what listens to a network, and what computes it, holds one look at a time
 
     def look(pixels: PixelSource) -> NDArray[np.float32]:
         parts = []
-        with torch.inference_mode():
+        with alone, torch.inference_mode():
             for values in _decoded(pixels, prepare, at_once):
                 parts.append(looked_at(values.to(device), computed, options).cpu().numpy())
         return np.concatenate(parts)
@@ -59,7 +61,7 @@ def _decoded(
     pixels: PixelSource, prepare: "Callable[[list[NDArray[np.uint8]]], Tensor]", at_once: int
 ) -> "Iterator[Tensor]":
     """The network's input, batch by batch, each made while the one before is looked at."""
-    decoders = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // 2))
+    decoders = max(1, min(_MOST_DECODERS, n_cores() // 2))
     with ThreadPoolExecutor(decoders) as images, ThreadPoolExecutor(1) as batches:
 
         def made(rows: range) -> "Tensor":

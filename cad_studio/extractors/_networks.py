@@ -83,9 +83,10 @@ def looked_at(
         try:
             found = [each.float() for each in stages(seen)]
         except (AssertionError, ValueError) as error:
+            way_out = "Leave size out, or take another" if options.size else "Take another"
             raise SettingError(
-                f"The network takes no images of {seen.shape[-1]} pixels: {error}. Leave size out, "
-                "or take another network."
+                f"The network takes no images of {seen.shape[-1]} pixels: {error}. {way_out} "
+                "network."
             ) from error
         if len(found) < options.layers:
             raise SettingError(
@@ -114,7 +115,8 @@ class StageMaps:
         """Listen to every part of a network that is given square images."""
         self._maps: dict[int, Tensor] = {}
         self._calls: dict[int, int] = {}
-        self._givers: dict[tuple[int, int], tuple[int, bool]] = {}
+        self._givers: dict[tuple[int, int], tuple[int, bool | None]] = {}
+        self._is_channels_last = False
         self._is_settled = False
         for number, module in enumerate(model.modules()):
             module.register_forward_hook(
@@ -131,21 +133,27 @@ class StageMaps:
             return
         if not self._is_settled:
             _, first, second, third = made.shape
-            is_channels_last = second != third
-            if is_channels_last and first != second:
+            if second != third and first != second:
                 return
+            # A map as wide as it has channels says nothing of their place; the others do.
+            is_channels_last = None if first == second == third else second != third
+            self._is_channels_last |= bool(is_channels_last)
             earlier = [each for each, (side, _) in self._givers.items() if side == second]
             for each in earlier:
                 del self._givers[each]
             self._givers[call] = (second, is_channels_last)
         if call in self._givers:
-            side, is_channels_last = self._givers[call]
-            self._maps[side] = made.permute(0, 3, 1, 2) if is_channels_last else made
+            self._maps[self._givers[call][0]] = made
 
     def taken(self) -> "list[Tensor]":
         """The means of the maps over their places, the smallest map first, and forget them."""
-        kept = [self._maps[side] for side in sorted(self._maps) if side > 1]
+        last = {side: is_last for side, is_last in self._givers.values()}
+        kept = {side: self._maps[side] for side in sorted(self._maps) if side > 1}
         self._maps.clear()
         self._calls.clear()
         self._is_settled = True
-        return [each.mean(dim=(2, 3)) for each in kept]
+        return [
+            each.mean(dim=(1, 2) if (self._is_channels_last if told is None else told) else (2, 3))
+            for side, each in kept.items()
+            for told in [last[side]]
+        ]

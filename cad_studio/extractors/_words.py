@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from cad_studio.extractors._base import to_unit_length
 
 _TO_FULL_LENGTH = ("siglip", "siglip2")
 """Models that were trained on texts filled up to the full length, without a mask."""
+
+_READING = Lock()  # a tokenizer keeps how it was last asked to cut texts
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,11 @@ class Words:
         import torch
 
         is_full = self.model.config.model_type in _TO_FULL_LENGTH
-        tokens = self.tokenizer(
-            list(texts), padding="max_length" if is_full else True, truncation=True,
-            max_length=self._longest(), return_tensors="pt",
-        )  # fmt: skip
+        with _READING:
+            tokens = self.tokenizer(
+                list(texts), padding="max_length" if is_full else True, truncation=True,
+                max_length=self._longest(), return_tensors="pt",
+            )  # fmt: skip
         given = {"input_ids": tokens["input_ids"]}
         if not is_full:
             given["attention_mask"] = tokens["attention_mask"]
@@ -65,7 +69,8 @@ class Words:
 
     def is_cut(self, texts: Sequence[str]) -> list[bool]:
         """Which texts are longer than the model reads; it reads their beginning."""
-        read = self.tokenizer(list(texts))["input_ids"]
+        with _READING:
+            read = self.tokenizer(list(texts))["input_ids"]
         return [len(each) > self._longest() for each in read]
 
     def _longest(self) -> int:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._engines import require_engine
-from cad_studio.extractors._hub import hub_problem
+from cad_studio.extractors._hub import connection_errors, hub_problem
 from cad_studio.extractors._looking import looking
 from cad_studio.extractors._networks import Packed, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
@@ -154,7 +155,7 @@ class HuggingFace:
                 local_files_only=bool(problem) or not self.fetches,
                 **options,
             )
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except _loading_errors() as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             if problem:
                 reason = f"it is not on this machine, and {problem}"
@@ -245,3 +246,14 @@ def _pooled(model: Any, values: Any, has_pooler: bool, wanted: dict[str, Any]) -
 
 def _mean(hidden: Any) -> Any:
     return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)
+
+
+def _loading_errors() -> tuple[type[Exception], ...]:
+    """What transformers lets through where files are cut short, or do not belong together."""
+    strict = getattr(import_module("huggingface_hub.errors"), "StrictDataclassError", None)
+    return (
+        *(OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError),
+        import_module("safetensors").SafetensorError,
+        *connection_errors(),
+        *([strict] if strict else []),
+    )

@@ -1,8 +1,8 @@
 """Belief that people can wait for: by the neighbours and by a linear head, in closed form.
 
 The neighbours know of small clusters, the head of the whole feature space; where they differ,
-neither is to be sure. So the belief is the geometric mean of the propagated one and of the head's,
-the head counting twice:
+neither is to be sure. So the belief is the product of the head's and of the root of the propagated
+one; the head counts twice:
 
     belief(i, c) ~ sqrt(propagated(i, c)) * max(score(i, c), 1e-4)   on the candidates of i
 

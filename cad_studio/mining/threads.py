@@ -1,8 +1,8 @@
 """How many threads matrix products take, and how they are kept from taking more."""
 
-import os
 from contextlib import AbstractContextManager
 
+from cad_studio.core.cores import n_cores
 from cad_studio.core.optional import require
 
 
@@ -10,11 +10,7 @@ def n_workers() -> int:
     """Threads worth starting: what the matrix library would use, at most the cores we may use."""
     info = require("threadpoolctl", "threadpoolctl", "Pair mining").threadpool_info()
     allowed = [pool["num_threads"] for pool in info if pool["user_api"] == "blas"]
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cores = os.cpu_count() or 1
-    return max(1, min([cores, *allowed]))
+    return max(1, min([n_cores(), *allowed]))
 
 
 def single_threaded() -> AbstractContextManager[object]:

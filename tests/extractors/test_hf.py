@@ -47,3 +47,23 @@ def test_pickled_weights_are_not_read(tmp_path):
     pixels = MemoryPixels(np.zeros((1, 8, 8, 3), np.uint8))
     with pytest.raises(ResourceError, match="safetensors"):
         make_extractor(f"hf:{folder}").extract(pixels, None, Silent(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("model.safetensors", lambda content: content[: len(content) // 2]),
+        ("model.safetensors", lambda _content: b"no weights at all"),
+        ("config.json", lambda content: content.replace(b'"hidden_size": 16', b'"hidden_size": 8')),
+        ("preprocessor_config.json", lambda _content: b"[1, 2]"),
+    ],
+)
+def test_a_folder_that_does_not_hold_a_whole_model_is_a_message(tmp_path, file, change):
+    """Each was a traceback, of another kind of error."""
+    folder = save_tiny_vit(tmp_path / "vit")
+    before = (folder / file).read_bytes()
+    (folder / file).write_bytes(change(before))
+    assert (folder / file).read_bytes() != before
+    pixels = MemoryPixels(np.zeros((1, 8, 8, 3), np.uint8))
+    with pytest.raises(ResourceError, match="cannot be loaded here"):
+        make_extractor(f"hf:{folder}").extract(pixels, None, Silent(), tmp_path / "parts")

@@ -70,7 +70,7 @@ def test_counts_of_other_sets_are_others(folder):
     before = data.together.copy()
     hidden = data.without(frozenset())
     assert np.array_equal(hidden.together, before)
-    assert len(list((folder / "derived").glob("*-together.npy"))) == 1
+    assert len(list((folder / "derived").glob("*-together-*.npy"))) == 1
     blind = data.without(frozenset([0]))
     blind.counted("together", lambda: np.zeros(1))
     assert np.array_equal(services.datasets.load("points").together, before)

@@ -337,7 +337,8 @@ def test_columns_of_an_image_table_are_fields(services, tmp_path):
 
 def test_crowdlab_is_refused_before_a_run_where_nobody_can_be_compared(pets, services, tmp_path):
     """The run was made, and failed in its job after its features were extracted."""
-    save(tmp_path / "data.npz", images=np.zeros((4, 2, 2), np.uint8))
+    pixels = np.arange(4 * 36, dtype=np.uint8).reshape(4, 6, 6)
+    np.savez(tmp_path / "data.npz", images=pixels, class_names=np.array(CLASSES))
     np.save(tmp_path / "counts.npy", np.array([[9, 1, 0], [0, 8, 2], [5, 0, 5], [10, 0, 0]]))
     store(services, tmp_path / "data.npz", "nameless", candidates=str(tmp_path / "counts.npy"))
     request = TrainingRequest("nameless", "proden", config={"start": "crowdlab", "epochs": 2})

@@ -263,7 +263,9 @@ def test_classes_that_were_merged_away_are_not_suggested(searched, tmp_path, mod
     source = save(tmp_path / "pets.npz", images=IMAGES, candidates=sets(N, 3, TRUTH, 1),
                   labels=TRUTH, class_names=np.array(CLASSES))  # fmt: skip
     store(searched, source, name=name)
-    merge = ActionRequest("merge-classes", "olga", "w", "k", arguments={"class": 1, "into": 2})
+    merge = ActionRequest(
+        kind="merge-class", who="olga", window="w", key="k", arguments={"class": 1, "into": 2}
+    )
     searched.annotation.act(name, merge)
     found = waited(lambda: searched.zero_shot.of_row(name, 0, spec))
     assert {each["class"] for each in found["classes"]} == {0, 2}

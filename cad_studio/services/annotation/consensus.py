@@ -173,7 +173,7 @@ class ConsensusService:
                 votes = [vote for vote in self._annotators.votes(name) if vote[0] not in hidden]
                 if by == CROWDLAB:
                     self._require_patience(data, votes, features)
-                self._held[by][key] = self._judged(data, votes, by, features, progress)
+                self._held[by][key] = self._judged(data, votes, by, features, progress, hidden)
             return self._held[by][key]
 
     def _require_patience(self, data: LoadedDataset, votes: list[Vote], features: str) -> None:
@@ -184,8 +184,9 @@ class ConsensusService:
         if self.is_patient or (n_voted <= AT_ONCE and (is_stored or len(data) <= AT_ONCE)):
             return
         raise SettingError(
-            f"CROWDLAB on {n_voted:,} of {len(data):,} samples takes too long for a page. On the "
-            f"command line: python -m cad_studio annotate agreement {name} --by crowdlab."
+            f"CROWDLAB on {n_voted:,} of {len(data):,} samples takes too long for a page. Take "
+            "Dawid-Skene here (queue 'Least agreed'), or on the command line: "
+            f"python -m cad_studio annotate agreement {name} --by crowdlab."
         )
 
     def for_run(
@@ -244,10 +245,18 @@ class ConsensusService:
         return self._annotators.joined(votes, said, data.classes)
 
     def _judged(
-        self, data: LoadedDataset, votes: list[Vote], by: str, features: str, progress: Progress
+        self,
+        data: LoadedDataset,
+        votes: list[Vote],
+        by: str,
+        features: str,
+        progress: Progress,
+        hidden: frozenset[int] = frozenset(),
     ) -> Judgement:
         n_samples, n_classes = len(data), data.record.n_classes
         anonymous = self._annotators.anonymous(data)
+        if anonymous is not None and hidden:
+            anonymous = anonymous.take(~np.isin(anonymous.sample, list(hidden)))
         if not votes and anonymous is None:
             raise SettingError(
                 f"{data.record.name} has no votes. Import some, or annotate it by several people."

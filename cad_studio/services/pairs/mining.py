@@ -27,6 +27,7 @@ from cad_studio.core.records import FeatureSet, Mining
 from cad_studio.core.settings import settings_to_json
 from cad_studio.core.workers import ALONE, Workers
 from cad_studio.extractors._base import Extractor, make_extractor, parse
+from cad_studio.mining.cells import LEAST_ROWS
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.neighbours import faiss_neighbours
 from cad_studio.mining.pairs import Pairs
@@ -173,7 +174,8 @@ class MiningService:
         """Compute features and store them, in place of those `found` damaged."""
         started = time.monotonic()
         partial.mkdir(parents=True, exist_ok=True)
-        features = extractor.extract(data.pixels, data.features, progress, partial, self._workers)
+        told = Part(progress, 0.0, 0.95 if len(data) >= LEAST_ROWS else 1.0)
+        features = extractor.extract(data.pixels, data.features, told, partial, self._workers)
         if spec not in _THE_DATA and _is_constant(features):
             raise DatasetFormatError(
                 f"All {len(features):,} vectors of {spec} are equal, so no sample is nearer to "
