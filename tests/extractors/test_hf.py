@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from cad_studio.core.errors import ResourceError
+from cad_studio.core.optional import require
 from cad_studio.core.progress import Silent
 from cad_studio.extractors._base import make_extractor
 from tests.extractors.memory_pixels import MemoryPixels
@@ -10,14 +11,13 @@ from tests.extractors.tiny_models import save_tiny_vit
 
 
 def test_without_a_saved_pooler_the_tokens_are_averaged(tmp_path):
-    from transformers import ViTModel
-
+    transformers = require("transformers", "transformers", "The test")
     folder = save_tiny_vit(tmp_path / "vit")
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     extractor = make_extractor(f"hf:{folder}")
     features = extractor.extract(MemoryPixels(images), None, Silent(), tmp_path / "parts")
 
-    model = ViTModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    model = transformers.ViTModel.from_pretrained(folder, add_pooling_layer=False).eval()
     scaled = torch.tensor(images).permute(0, 3, 1, 2) / 127.5 - 1  # mean and deviation are 0.5
     with torch.no_grad():
         tokens = model(pixel_values=scaled).last_hidden_state.mean(dim=1)

@@ -21,6 +21,7 @@ from cad_studio.core.errors import (
     ResourceError,
     SettingError,
 )
+from cad_studio.core.optional import require
 from cad_studio.core.progress import Silent
 from cad_studio.extractors._base import make_extractor
 from cad_studio.extractors._words import Words
@@ -86,12 +87,12 @@ def waited(ask):
 
 @pytest.mark.parametrize("model", ["clip", "siglip"])
 def test_words_order_samples_by_the_cosine_of_both_sides_of_the_model(model, searched, models):
-    from transformers import AutoModel, AutoTokenizer
+    transformers = require("transformers", "transformers", "The test")
 
     spec, words = f"hf:{models[model]}", "a photo of red"
     found = searched.search.search("pets", SearchQuery(words, features=spec))
-    whole = AutoModel.from_pretrained(models[model]).eval()
-    tokenizer = AutoTokenizer.from_pretrained(models[model])
+    whole = transformers.AutoModel.from_pretrained(models[model]).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(models[model])
     full = {"padding": "max_length", "max_length": 24} if model == "siglip" else {}
     text = whole.get_text_features(tokenizer([words], return_tensors="pt", **full)["input_ids"])
     text = text.pooler_output[0].detach().numpy()
