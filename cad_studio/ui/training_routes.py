@@ -92,8 +92,13 @@ def offers(services: OpenServices, dataset: Text = "") -> TrainingOffersView:
 @router.get("/runs")
 @shared
 def runs(services: OpenServices, removed: bool = False) -> RunsView:
-    """All runs, or those in the bin."""
-    return {"runs": services.runs.all(removed=removed), "trash": services.runs.trash()}
+    """All runs, or those in the bin, and the groups among them."""
+    found = services.runs.all(removed=removed)
+    return {
+        "runs": found,
+        "trash": services.runs.trash(),
+        "groups": services.groups.all(rows=found),
+    }
 
 
 @router.get("/follow")

@@ -158,11 +158,42 @@ class TrashView(TypedDict):
     bytes: int
 
 
+class SpreadView(TypedDict):
+    """A figure over some runs; no `sd` of fewer than two."""
+
+    mean: float
+    sd: float | None
+
+
+class GroupChoiceView(TypedDict):
+    """The runs of a group with equal settings but the seed.
+
+    Attributes:
+        n: How many are finished.
+        figures: Of those, by figure.
+    """
+
+    over: dict[str, Any]
+    n: int
+    n_runs: int
+    figures: dict[str, SpreadView]
+
+
+class GroupFiguresView(TypedDict):
+    """A group of runs, by their numbers, with the figures of each choice of settings."""
+
+    group: str
+    dataset: str
+    runs: list[int]
+    choices: list[GroupChoiceView]
+
+
 class RunsView(TypedDict):
-    """Runs, newest first."""
+    """Runs, newest first, and the groups among them."""
 
     runs: list[RunEntryView]
     trash: TrashView
+    groups: list[GroupFiguresView]
 
 
 class ReportColumnsView(TypedDict):

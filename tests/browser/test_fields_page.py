@@ -67,6 +67,8 @@ def test_field_filters_and_its_samples_get_a_tag_that_one_undo_takes_back(page, 
     page.click("#dataset-undo")
     toast(page, "Taken back.")
     expect(page.locator(".dataset-page .side")).not_to_contain_text("blurred")
+    page.reload()  # the address holds both conditions, each by itself
+    shown_filter(page, '"where":["camera=north","age=20..25"]')
     page.click(".pill[data-where='age=20..25']")
     shown_filter(page, '"where":["camera=north"]')
 

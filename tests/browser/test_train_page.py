@@ -7,7 +7,9 @@ from playwright.sync_api import expect
 
 from cad_studio import elsewhere
 from cad_studio.config import AppConfig
+from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
+from cad_studio.services.training.training import TrainingRequest
 from tests.browser.part import DATASET, import_part
 from tests.browser.steps import READY_MS, show_train, toast
 from tests.browser.test_reach import least_contrast
@@ -313,6 +315,29 @@ def test_runs_are_compared_sorted_and_walked_by_keys(page, studio, finished, pro
     # nothing is asked while no run is active
     page.wait_for_timeout(1200)
     assert asked_in(page, 2.2) == 0
+
+
+def test_a_group_is_shown_with_mean_and_spread_of_its_seeds(page, studio, project):
+    """Only the command line told of groups."""
+    request = TrainingRequest(
+        DATASET, "proden", "features:hog", config={"epochs": 2, "threads": 1, "device": "cpu"},
+        name="two seeds",
+    )  # fmt: skip
+    _, runs = project.groups.create(request, ["seed=0,1", "learning_rate=0.01,0.02"])
+    project.groups.train(runs[:2], lambda *_: None, Silent())
+    show_train(page, studio.url, DATASET)
+    page.select_option("#runs-dataset", f"group two seeds on {DATASET}")
+    expect(page.locator("#runs tbody tr")).to_have_count(4)
+    rows = page.locator("#run-group tbody tr")
+    expect(rows).to_have_count(2)
+    texts = rows.all_text_contents()
+    assert {text[: len("learning_rate 0.01")] for text in texts} == {
+        "learning_rate 0.01", "learning_rate 0.02",
+    }  # fmt: skip
+    assert any("1 / 2" in text for text in texts)
+    page.select_option("#runs-dataset", DATASET)
+    expect(page.locator("#run-group")).to_have_count(0)
+    project.groups.discard(runs)
 
 
 def asked_in(page, seconds):

@@ -22,6 +22,7 @@ from cad_studio.services.training.training import TrainingRequest, TrainingServi
 from cad_studio.services.training.travelling import TravelService
 from cad_studio.store.projects import Project
 from cad_studio.training.settings import TrainConfig
+from cad_studio.views.training import GroupFiguresView, RunEntryView
 
 MOST_RUNS = 1000
 
@@ -179,8 +180,8 @@ class GroupService:
             run_ids: Which of them.
 
         Returns:
-            `group`, `runs` (their numbers), and `choices`: `over` (settings but the seed), `n`
-            (finished), `n_runs`, and by figure `mean` and `sd` (None of fewer than two).
+            `group`, `dataset`, `runs` (their numbers), and `choices`: `over` (settings but the
+            seed), `n` (finished), `n_runs`, and by figure `mean` and `sd` (None of fewer than two).
         """
         own = [row for row in rows if row["id"] in set(run_ids)]
         choices: dict[str, list[dict[str, Any]]] = {}
@@ -189,6 +190,7 @@ class GroupService:
             choices.setdefault(json.dumps(kept), []).append(row)
         return {
             "group": own[0]["group"]["name"] if own else "",
+            "dataset": own[0]["dataset"] if own else "",
             "runs": sorted(row["id"] for row in own),
             "choices": [
                 {
@@ -201,9 +203,12 @@ class GroupService:
             ],
         }
 
-    def all(self, dataset: str | None = None) -> list[dict[str, Any]]:
-        """The groups, newest first, each as `figures` gives it."""
-        rows, groups = self._runs.all(dataset), {}
+    def all(
+        self, dataset: str | None = None, rows: list[RunEntryView] | None = None
+    ) -> list[GroupFiguresView]:
+        """The groups, newest first, each as `figures` gives it; `rows`: all runs, if at hand."""
+        rows = self._runs.all(dataset) if rows is None else rows
+        groups: dict[tuple[str, str], list[int]] = {}
         for row in rows:
             if row["group"] is not None:
                 groups.setdefault((row["dataset"], row["group"]["name"]), []).append(row["id"])

@@ -13,6 +13,8 @@ const OF_PAGE = {
   annotate: ['queue'],
 };
 const EMPTY = {filter: {}, sheet: 0};
+/** Parts of a filter that hold several things: classes, and conditions on fields. */
+const LISTS = ['holds', 'where'];
 
 /** Changes that Back undoes; others, such as the next pair of a list, stay on one step. */
 const STEPS = ['page', 'dataset', 'filter', 'sheet', 'mining', 'classes', 'view', 'diagnose', 'against', 'queue'];
@@ -44,9 +46,10 @@ export function addressOf(state, page = state.page) {
   for (const key of OF_PAGE[page] || []) {
     if (key === 'classes') for (const name of state.classes || []) url.searchParams.append('class', name);
     else if (key === 'filter') {
-      const {holds = [], ...rest} = state.filter;
-      for (const name of holds) url.searchParams.append('holds', name);
-      for (const [part, value] of Object.entries(rest)) put(part, value);
+      for (const [part, value] of Object.entries(state.filter)) {
+        if (LISTS.includes(part)) for (const each of value || []) url.searchParams.append(part, each);
+        else put(part, value);
+      }
     } else if (key !== 'sheet' || state.sheet) put(key, state[key]);
   }
   put('__theme', theme);
@@ -112,7 +115,7 @@ function rowsOf(query, key, fits, what, expected) {
 
 function filterOf(query, number) {
   const filter = {};
-  if (query.getAll('holds').length) filter.holds = query.getAll('holds');
+  for (const key of LISTS) if (query.getAll(key).length) filter[key] = query.getAll(key);
   for (const key of ['size', 'split', 'text', 'words', 'like', 'by', 'nearest']) if (query.get(key)) filter[key] = query.get(key);
   if (number('since')) filter.since = number('since');
   return filter;

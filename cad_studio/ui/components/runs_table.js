@@ -3,6 +3,7 @@
 import {h, fill, counted} from './dom.js';
 import {sure} from './dialogs.js';
 import {cellClass, createRunRow} from './run_row.js';
+import {groupTable} from './run_group.js';
 import {columnsOf} from './runs_columns.js';
 import {state} from './store.js';
 import {ORACLE, megabytes} from './train_words.js';
@@ -29,18 +30,26 @@ function createHeads(columns, onSort) {
     column.title, column.oracle ? h('span.tag', {}, 'uses true labels') : null)));
 }
 
-/** Which runs are shown: of a dataset, or those in the trash; onChange() when another is chosen. */
+const nameOf = group => `group ${group.group} on ${group.dataset}`;
+
+/** Which runs are shown: of a dataset, a group, or those in the trash; onChange() when another is chosen. */
 function createRunFilter(onChange) {
   const select = h('select', {id: 'runs-dataset', 'aria-label': 'Runs of', on: {change: onChange}});
+  let groups = [];
+  const group = () => groups.find(each => nameOf(each) === select.value) || null;
   return {
     element: select,
+    group,
     isTrash: () => select.value === TRASH,
-    keeps: run => select.value === '' || select.value === TRASH || run.dataset === select.value,
-    offer(runs, trash, inTrash) {
+    keeps: run => select.value === '' || select.value === TRASH || run.dataset === select.value
+      || group()?.runs.includes(run.id),
+    offer(runs, trash, inTrash, known) {
+      groups = inTrash ? [] : known;
       const before = select.value;
       const offered = [...select.options].map(each => each.value);
       const names = inTrash ? offered.filter(each => each && each !== TRASH) : [...new Set(runs.map(run => run.dataset))];
       fill(select, h('option', {value: ''}, 'of all datasets'), ...names.map(name => h('option', {value: name}, `of ${name}`)),
+        ...groups.map(each => h('option', {value: nameOf(each)}, `of ${nameOf(each)}`)),
         trash.n || inTrash ? h('option', {value: TRASH}, `${TRASH} (${trash.n})`) : null);
       select.value = inTrash ? TRASH : [...select.options].some(each => each.value === before) ? before : '';
     },
@@ -55,7 +64,7 @@ function createTable(heads, body) {
 }
 
 /**
- * A table that owns its element. `show(runs, trash)` draws, `patch(run)` renews one row in its
+ * A table that owns its element. `show(runs, trash, groups)` draws, `patch(run)` renews one row in its
  * place; onPick(id), onTick(id, on), act(name, value), onTrash(open) tell what the user did.
  */
 export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
@@ -67,8 +76,9 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
   const heads = createHeads(columns, sortBy);
   const body = h('tbody');
   const tools = h('div.tools', {}, total, filter.element, hint, h('span.grow'), empty);
-  const element = h('section.runs-part', {}, tools, h('div.scroll', {}, createTable(heads, body)));
-  let runs = [], trash = {n: 0, bytes: 0}, inTrash = false;
+  const summary = h('div', {});
+  const element = h('section.runs-part', {}, tools, summary, h('div.scroll', {}, createTable(heads, body)));
+  let runs = [], groups = [], trash = {n: 0, bytes: 0}, inTrash = false;
   let order = {key: 'created_at', falling: true};
   let chosen = null, ticked = new Set(), listed = [];
   const rows = new Map();
@@ -100,7 +110,9 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
   }
 
   function draw() {
-    filter.offer(runs, trash, inTrash);
+    filter.offer(runs, trash, inTrash, groups);
+    const group = filter.group();
+    fill(summary, group ? groupTable(group, window.cadTables.figures) : null);
     const shown = sortedRuns(inTrash ? runs : runs.filter(filter.keeps), order);
     const ids = new Set(runs.map(run => run.id));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
@@ -117,7 +129,7 @@ export function createRunsTable({onPick, onTick, act, onTrash, colourOf}) {
 
   return {
     element,
-    show(given, inside) { runs = given; trash = inside; draw(); },
+    show(given, inside, together) { runs = given; trash = inside; groups = together; draw(); },
     patch(run) {
       const at = runs.findIndex(each => each.id === run.id);
       if (at < 0) return;

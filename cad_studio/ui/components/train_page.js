@@ -61,7 +61,7 @@ export function mount({element, server}) {
   const page = h('div.page.train-page', {}, h('h1.sr', {}, 'Train'), form.element, main);
   fill(element.querySelector('.mount'), page);
 
-  let runs = [];
+  let runs = [], groups = [];
   let trash = {n: 0, bytes: 0};
   let known = false;
   let chosen = null;
@@ -92,7 +92,8 @@ export function mount({element, server}) {
       if (!table.isTrash()) runs = found.runs;
       known = true;
       trash = found.trash;
-      table.show(found.runs, trash);
+      groups = found.groups;
+      table.show(found.runs, trash, groups);
       settle();
       kick();
     } catch (error) { tell(error); }
@@ -225,7 +226,7 @@ export function mount({element, server}) {
     if (state.ready && page.offsetParent !== null) form.load();
     if (known && !runs.length) drawNothing();
   });
-  on('readOnly started', () => { if (known && !table.isTrash()) { table.show(runs, trash); drawChosen(); } });
+  on('readOnly started', () => { if (known && !table.isTrash()) { table.show(runs, trash, groups); drawChosen(); } });
   onJobEnd(job => { if (job.kind === 'push' && job.result?.address) toast(`The model is at ${job.result.address}`, 'note', true); });
 
   document.addEventListener('visibilitychange', kick);

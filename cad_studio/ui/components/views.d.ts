@@ -260,7 +260,7 @@ interface ComparedFigureView {
   values: (number | null)[];
   comparable: boolean[];
   differences: (number | null)[];
-  spread: (SpreadView | null)[];
+  spread: (cad_studio__views__comparison__SpreadView | null)[];
 }
 
 interface ComparedRunView {
@@ -559,6 +559,20 @@ interface GalleryView {
   summary: EditSummaryView;
   sprite: SpriteView | null;
   sources: SpriteView | null;
+}
+
+interface GroupChoiceView {
+  over: Record<string, any>;
+  n: number;
+  n_runs: number;
+  figures: Record<string, cad_studio__views__training__SpreadView>;
+}
+
+interface GroupFiguresView {
+  group: string;
+  dataset: string;
+  runs: number[];
+  choices: GroupChoiceView[];
 }
 
 interface GroupView {
@@ -1018,6 +1032,7 @@ interface RunView {
 interface RunsView {
   runs: RunEntryView[];
   trash: TrashView;
+  groups: GroupFiguresView[];
 }
 
 interface SampleAnswerView {
@@ -1103,12 +1118,6 @@ interface SlicesView {
   split: string;
   by_truth: boolean;
   slices: SliceView[];
-}
-
-interface SpreadView {
-  n: number;
-  mean: number | null;
-  sd: number | null;
 }
 
 interface SpriteView {
@@ -1302,6 +1311,17 @@ interface ZeroShotView {
   says: string;
   features: string;
   classes: SuggestedView[];
+}
+
+interface cad_studio__views__comparison__SpreadView {
+  n: number;
+  mean: number | null;
+  sd: number | null;
+}
+
+interface cad_studio__views__training__SpreadView {
+  mean: number;
+  sd: number | null;
 }
 
 type Answer<Path extends string> =
