@@ -101,6 +101,7 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
         assert len(list(csv.DictReader(file))) == 150
 
 
+@pytest.mark.long
 def test_a_mean_size_is_calibrated_and_the_setting_printed_gives_it_again(imported, project):
     size, seed = ("--mean-size", "3.5"), ("--seed", "3")
     code, out, err = here(project, "synthesize", "fmnist", *size, "--epochs", "2", *seed)

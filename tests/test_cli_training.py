@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_figures_also_in_the_background(project, tr
     assert (row["status"], row["epochs_done"]) == ("done", 2)
 
 
+@pytest.mark.long
 def test_two_launched_processes_train_one_run(project):
     """That two learn what one learns is tested with the trainer."""
     with socket.socket() as free:

@@ -97,6 +97,7 @@ def test_verify_finds_each_and_names_what_is_affected(folder, named, damage):
     services.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("damage", "as_large"),
     [

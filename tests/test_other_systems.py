@@ -23,8 +23,7 @@ GUARDED = {
     "datasets/_reader_child.py": {"sysconf", "resource", "msvcrt"},
     "datasets/_reader_process.py": {"msvcrt"},
     "elsewhere.py": {"fcntl", "msvcrt"},
-    "cluster/joining.py": {"sched_getaffinity"},
-    "mining/threads.py": {"sched_getaffinity"},
+    "core/cores.py": {"sched_getaffinity"},
 }
 """By file, what it uses where the system has it; each was looked at."""
 

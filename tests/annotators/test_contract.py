@@ -45,6 +45,7 @@ def train(pixels, features, truth, config=QUICK, seed=0, progress=None, rows=Non
     return train_annotator(pixels, features, truth, rows, N_CLASSES, config, seed, progress)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ANNOTATORS.names())
 @pytest.mark.parametrize("size", [(9, 12, 1), (20, 16, 3)])
 def test_every_annotator_learns_bright_bands_and_repeats_itself(name, size):

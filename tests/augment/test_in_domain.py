@@ -36,6 +36,7 @@ def images():
     return [chance.integers(0, 256, shape, np.uint8) for shape in shapes]
 
 
+@pytest.mark.long
 def test_every_size_and_colour_keeps_its_shape(model):
     sources = images()
     made = editor(model).edit(sources, np.array([0, 1, 2, 0, 1]), np.arange(5))

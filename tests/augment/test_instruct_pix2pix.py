@@ -38,6 +38,7 @@ def test_both_editors_are_registered():
     assert EDITORS.names() == ["in-domain", "instruct-pix2pix"]
 
 
+@pytest.mark.long
 def test_edits_keep_shapes_and_depend_on_class_and_seed_alone(editor):
     sources, guide, seeds = images(), np.array([0, 1]), np.array([5, 6])
     made = editor.edit(sources, guide, seeds)

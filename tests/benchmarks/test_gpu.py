@@ -48,6 +48,7 @@ def lines_of(text):
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
+@pytest.mark.long
 def test_everything_is_measured_in_small_with_what_a_bare_machine_has(folder):
     program = (
         f"import sys\nfor name in {BLOCKED}: sys.modules[name] = None\n"

@@ -9,6 +9,8 @@ from cad_studio.config import AppConfig
 from cad_studio.services.container import Services
 from tests.browser.test_annotate_page import READY_MS, SAMPLE, all_saved, show_annotate, start
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def project(studio):

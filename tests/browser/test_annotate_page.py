@@ -105,6 +105,7 @@ def test_twenty_pairs_by_keys_undone_reloaded_redone_exported(page, studio, proj
     assert exported == list(project.history.everything(SAMPLE))
 
 
+@pytest.mark.long
 def test_a_queue_does_not_end_because_saving_is_slow(page, studio, project):
     """What was asked for ahead of the saves came again, and was taken for the end of the queue."""
     show_annotate(page, studio.url)

@@ -12,6 +12,8 @@ from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page, toast
 from tests.services.edited import with_editor, with_run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def edited(chromium, tmp_path_factory):

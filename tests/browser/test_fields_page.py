@@ -15,6 +15,8 @@ from tests.browser.steps import READY_MS, open_page, show_dataset, shown_filter,
 from tests.services.small import noise, picture_folder
 from tests.services.test_training import train
 
+pytestmark = pytest.mark.long
+
 N = 48
 CLASSES = ["cat", "dog", "fox"]
 

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -16,6 +17,8 @@ from tests.browser.steps import (
     toast,
     total,
 )
+
+pytestmark = pytest.mark.long
 
 SCRIPT = "${alert(1)}<img src=x onerror=alert(1)>"
 CLASSES = [SCRIPT, "cat", "ärger"]

@@ -11,6 +11,8 @@ from cad_studio.store.projects import Project
 from tests.browser.conftest import start_studio, wait_for_samples
 from tests.browser.steps import fill_field, show_dataset, toast, total
 
+pytestmark = pytest.mark.long
+
 
 def start_synthesis(page, epochs=200):
     page.click("#dataset-synthesize-open")

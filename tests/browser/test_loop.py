@@ -218,6 +218,7 @@ def sound(page, where):
     assert page.evaluate(VIOLATIONS) == [], where
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_on_pages_forms_and_dialogs(page, studio, theme):
     for name, *doors in (

@@ -23,6 +23,8 @@ from tests.browser.reverse_proxy import reverse_proxy
 from tests.browser.steps import READY_MS, open_page, toast
 from tests.ui.small_project import SHAPES, VECTORS, build_services
 
+pytestmark = pytest.mark.long
+
 WORDS = "owner's word"
 
 

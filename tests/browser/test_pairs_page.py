@@ -224,6 +224,7 @@ def test_single_keys_can_be_switched_off_and_stay_off(page, studio):
     shown_pair(page, order[1])
 
 
+@pytest.mark.long
 def test_finding_pairs_runs_a_job_and_shows_the_new_search(page, studio):
     show_pairs(page, studio.url)
     page.click("#pairs-find")
@@ -239,6 +240,7 @@ def test_finding_pairs_runs_a_job_and_shows_the_new_search(page, studio):
     expect(page.locator("#pairs-place")).to_contain_text("1 of ")
 
 
+@pytest.mark.long
 def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(page, studio):
     show_pairs(page, studio.url)
     first = pair_of(page)

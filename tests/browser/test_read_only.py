@@ -14,6 +14,8 @@ from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
 from tests.runs_to_diagnose import SHADES, project_with_runs
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def closed(chromium, tmp_path_factory):

@@ -15,6 +15,8 @@ from tests.services.small import noise, save, sets, store
 from tests.services.test_search import png_of
 from tests.services.test_training import train
 
+pytestmark = pytest.mark.long
+
 N = 24
 IMAGES = noise(N, 8, 8, 3, seed=5)
 

@@ -14,6 +14,8 @@ from tests.browser.part import DATASET, import_part
 from tests.browser.steps import READY_MS, show_train, toast
 from tests.browser.test_reach import least_contrast
 
+pytestmark = pytest.mark.long
+
 HIDE = """hidden => {
   Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
   document.dispatchEvent(new Event('visibilitychange'));

@@ -16,6 +16,8 @@ from tests.browser.conftest import ROOT, wait_for
 from tests.browser.steps import fill_field, open_page, show_dataset, toast
 from tests.services.annotating import NAME, make
 
+pytestmark = pytest.mark.long
+
 READY_MS = 60_000
 AWAY = "The studio does not answer"
 KEPT = "The studio does not answer; your work is kept and will be sent."

@@ -12,6 +12,8 @@ from cad_studio.services.container import Services
 from cad_studio.services.pairs.mining import MiningRequest
 from tests.browser.steps import open_page, show_dataset, shown_filter, total
 
+pytestmark = pytest.mark.long
+
 N_CLASSES = 500
 
 

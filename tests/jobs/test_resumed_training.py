@@ -4,6 +4,7 @@ import os
 import signal
 
 import numpy as np
+import pytest
 
 from cad_studio.services.training.training import TrainingRequest
 from tests.jobs.following import ended, wait, wait_for
@@ -25,6 +26,7 @@ def points(services, tmp_path):
     store(services, save(tmp_path / "points.npz", **arrays), name="points")
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_from_its_last_checkpoint(services, tmp_path):
     points(services, tmp_path)
     started = services.training.submit(TrainingRequest("points", "proden", config=CONFIG))

@@ -77,6 +77,7 @@ def test_features_that_say_nothing_are_refused_everywhere_and_leave_nothing(
     assert services.mining.feature_sets(NAME) == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1, 20_000])
 def test_very_narrow_and_very_wide_features_teach_a_head_and_fill_a_queue(
     services, tmp_path, width

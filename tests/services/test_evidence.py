@@ -62,6 +62,7 @@ def summary(services, set_id, **changes):
     return services.edit_sets.gallery(set_id, key, GalleryFilter(**changes), 0, 200)
 
 
+@pytest.mark.long
 def test_real_edits_copies_and_noise_are_told_apart(sample, made):
     chance = np.random.default_rng(0)
     real = summary(sample, made["set"])["summary"]

@@ -86,6 +86,7 @@ def assert_same(first, second):
             np.testing.assert_array_equal(second.pixels.image(row), first.pixels.image(row))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_name", ["npz", "parquet"])
 @settings(deadline=None, max_examples=12, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck))  # fmt: skip

@@ -44,6 +44,7 @@ def plantings(services, tmp_path):
     return found
 
 
+@pytest.mark.long
 def test_sets_that_lack_their_truth_are_found_with_the_class_they_lack(services, plantings):
     data = services.datasets.load("sample")
     listed = [(each, each["row"] in wrong) for wrong, found in plantings for each in found]

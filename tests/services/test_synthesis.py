@@ -100,6 +100,7 @@ def again(services, told, **settings):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -132,6 +133,7 @@ def test_a_size_of_one_is_the_true_label_alone(labelled):
     assert told["worst_distractor"]["warning"] == ""
 
 
+@pytest.mark.long
 def test_a_size_that_no_epochs_reach_at_a_given_rate_is_refused(labelled):
     with pytest.raises(
         SettingError, match=r"At rate 0 no number of epochs .* size 2 .* closest with 1\.00"

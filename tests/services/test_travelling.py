@@ -138,6 +138,7 @@ def test_images_that_stay_encoded_travel_too(services, tmp_path):
     assert_as_if_trained_here(services, here.id, there)
 
 
+@pytest.mark.long
 def test_training_elsewhere_needs_the_engine_alone_and_goes_on_after_a_kill(services, tmp_path):
     pictures(services, tmp_path)
     config = {"start": "propagation", "epochs": 3, "refresh_epochs": "1"}
@@ -407,6 +408,7 @@ def test_a_packed_member_is_never_unpickled(tmp_path):
         Archive(tmp_path / "b.zip").array("x.npy")
 
 
+@pytest.mark.long
 def test_the_window_packs_and_takes_back_in_the_background(services, tmp_path):
     pictures(services, tmp_path)
     made = services.travel.submit_pack(request(), True)

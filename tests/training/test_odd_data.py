@@ -99,6 +99,7 @@ except StorageError as error:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by ulimit")
 @pytest.mark.parametrize(
     ("full_after", "every", "said", "kept"),

@@ -55,6 +55,7 @@ def test_a_trial_leaves_the_network_as_it_was(monkeypatch):
     assert all(weight.grad is None for weight in network.parameters())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["proden", "cad-cam"])
 def test_a_run_in_bf16_learns_and_its_model_is_float32(tmp_path, method):
     plan = small_plan(method, epochs=8, learning_rate=0.05, precision="bf16")

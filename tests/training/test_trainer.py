@@ -322,6 +322,7 @@ def test_a_run_that_is_all_warm_up_says_so(tmp_path):
     assert not any("In none" in words for words in fit(tmp_path / "other", plan=other)[1].words)
 
 
+@pytest.mark.long
 def test_a_run_that_is_sure_before_it_can_know_says_so(tmp_path):
     """Labels it is given at the first step make it sure: that is what confirming itself does."""
     settings = {"epochs": 60, "start": "uniform", "uniform_epochs": "0", "learning_rate": 0.05}

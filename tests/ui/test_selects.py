@@ -91,8 +91,8 @@ def test_cards_of_a_queue_are_read_together(services, selects, count):
         cards = services.cards.of_items(SHAPES, items, who)
     assert len(cards) == count
     assert all(card["sides"][0]["neighbours"]["rows"] for card in cards)
-    of_neighbours = count  # which of them are hidden, each card its own
-    assert sum(selects.values()) <= 16 + 2 * of_neighbours
+    of_neighbours = 3 * count  # which of them are hidden, each card its own
+    assert sum(selects.values()) <= 14 + of_neighbours
 
 
 def test_rows_that_were_asked_for_are_not_asked_for_again(services):
