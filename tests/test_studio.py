@@ -55,6 +55,7 @@ def studio(tmp_path):
         yield opened
 
 
+@pytest.mark.long
 def test_its_window_shows_in_notebooks_of_this_machine_and_ends_with_it(tmp_path):
     with Studio(tmp_path / "project") as opened:
         window = opened.window(height=500, page='open=train&dataset="x"')

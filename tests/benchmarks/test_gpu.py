@@ -122,6 +122,7 @@ def test_no_time_is_said_and_a_run_that_is_cut_short_too(folder, capsys):
     assert any("of 500 epochs" in line.get("left_out", "") for line in told)
 
 
+@pytest.mark.long
 def test_sets_are_made_once_by_the_annotator_and_kept_beside(folder, capsys):
     (folder / "candidates.npz").unlink()
     small = ["--data", str(folder), *SMALL, "--parts", "learning", "--runs"]

@@ -12,6 +12,8 @@ from cad_studio.core.progress import Silent
 from tests.browser.conftest import start_studio
 from tests.runs_to_diagnose import project_with_runs
 
+pytestmark = pytest.mark.long
+
 READY_MS = 180_000
 N = 128
 
@@ -114,7 +116,6 @@ def test_a_lasso_on_the_map_fills_the_grid_and_the_legend_does_it_by_keyboard(pa
     assert page.get_attribute(".map-view", "data-selected") == "32"
 
 
-@pytest.mark.long
 def test_umap_replaces_the_map_and_moves_neither_selection_nor_zoom(page, studio, runs):
     """A map of another dataset or features that ended, or a redrawn view, took the layout over."""
     show_diagnose(page, studio.url, diagnose=runs[1])
@@ -219,7 +220,6 @@ def test_set_model_classes_entanglement_and_suspects_are_told(page, studio, runs
         page.wait_for_selector(".inspector:not([hidden]) .inspector-body > *")
 
 
-@pytest.mark.long
 def test_a_run_that_was_not_asked_offers_that_and_the_report_is_downloaded(page, studio, runs):
     services, first, second = runs
     services.runs.model_path(second).touch()  # as if it had gone on training

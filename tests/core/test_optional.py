@@ -36,6 +36,7 @@ def test_an_installed_package_is_given():
     assert require("json", install="json", purpose="Export").dumps(1) == "1"
 
 
+@pytest.mark.long
 def test_torchvision_imports_whatever_torch_it_was_built_for():
     # In its own process: operators are declared once and for good. The copy without its compiled
     # part stands for a torchvision that was built for another torch.

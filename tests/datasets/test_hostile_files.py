@@ -5,6 +5,7 @@ import pytest
 from tests.benchmarks.hostile_files import FAULTS, attack
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("n_inputs", [50, pytest.param(400, marks=pytest.mark.slow)])
 def test_damaged_files_and_bombs_leave_nothing_but_messages(n_inputs):

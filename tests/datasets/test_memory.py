@@ -69,6 +69,7 @@ def test_every_reader_has_its_bomb():
     assert set(MAKERS) == set(READERS.names())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kinds", sorted(set(BOMBS_OF.values())), ids=", ".join)
 def test_no_reader_takes_more_memory_than_it_may(kinds, tmp_path):
     """Sparse files of 3 kB took 6.5 GB, and Parquet, gzip and npz of some MB about 4 GB each."""

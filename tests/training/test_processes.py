@@ -51,6 +51,7 @@ def found(tmp_path_factory):
     return [json.loads((folder / f"found-{rank}.json").read_text()) for rank in range(2)]
 
 
+@pytest.mark.long
 def test_two_processes_learn_what_one_learns(found, tmp_path):
     """Batches, and the statistics of BatchNorm with them, differ: figures agree, bits do not."""
     alone = (

@@ -136,6 +136,7 @@ Trainer(small_images(), plan, Path(sys.argv[1])).fit(Slow())
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_a_run_killed_and_resumed_equals_one_that_was_not_bit_for_bit(tmp_path):
     data, plan = small_images(), plan_of("cad-cam", epochs=4, checkpoint_steps=2)
