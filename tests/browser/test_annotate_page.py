@@ -329,3 +329,20 @@ def test_a_wrong_link_is_told_and_letters_of_a_field_about_to_open_are_no_comman
         }"""
     )
     assert ran == ["same", "comment", "next"]
+
+
+def test_what_opens_over_the_page_waits_until_its_dataset_is_read(page, studio):
+    """Asked at once, Agreement closed with an error of the script, for nothing was read yet."""
+    held = []
+    page.route(re.compile(r"/cad/annotate/sample\?"), lambda route: held.append(route))
+    page.goto(f"{studio.url}/?open=annotate&dataset=sample")
+    page.wait_for_selector("#annotate-agreement")
+    while not held:
+        page.wait_for_timeout(50)
+    assert page.is_disabled("#annotate-agreement")
+    assert page.is_enabled("#annotate-keys")
+    for route in held:
+        route.continue_()
+    page.unroute(re.compile(r"/cad/annotate/sample\?"))
+    page.click("#annotate-agreement")
+    page.wait_for_selector("dialog[open] .figures", timeout=READY_MS)

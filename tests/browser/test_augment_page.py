@@ -176,3 +176,20 @@ def test_links_to_nothing_say_so(edited, page, watch):
     toast(page, "has no row 4000")
     page.click("text=Show the first sample")
     page.wait_for_selector(".augment-page[data-shown^='0 ']")
+
+
+def test_texts_are_typed_only_into_the_table_that_is_there(edited, page):
+    """Typed before the table came, the template kept it from being shown at all."""
+    held = []
+    page.route("**/cad/augment/b/prompts", lambda route: held.append(route))
+    show(page, edited.url, 0)
+    page.click("#augment-tab-prompts")
+    while not held:
+        page.wait_for_timeout(50)
+    assert page.is_disabled("#prompt-template")
+    for route in held:
+        route.continue_()
+    page.unroute("**/cad/augment/b/prompts")
+    page.fill("#prompt-template", "{class}, typed at once")
+    expect(page.locator("input[data-name=dark]")).to_be_visible()
+    expect(page.locator(".prompt").first).to_have_text("dark, typed at once")

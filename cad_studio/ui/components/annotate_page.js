@@ -97,7 +97,7 @@ function createLoading(desk, page, later) {
   async function reload() {
     const data = current();
     const mine = ++generation;
-    if (!data) { desk.overview = null; later.opening.none(); return; }
+    if (!data) { desk.overview = null; later.side.draw(); later.opening.none(); return; }
     try {
       const found = await read(desk.path(), {who: desk.who});
       if (mine !== generation) return;
@@ -211,13 +211,14 @@ function createSheets({desk, server, later, loading, place}) {
 
 /** The column beside the question; `draw()` shows how things stand. */
 function createColumn({desk, later, sheets, all, loading}) {
-  const door = (id, text, run) => h('button.btn', {type: 'button', id, on: {click: run}}, text);
+  // They are about the dataset: before it is read there is nothing to show in them.
+  const door = (id, text, run) => h('button.btn', {type: 'button', id, disabled: true, on: {click: run}}, text);
+  const keys = h('button.btn', {type: 'button', id: 'annotate-keys', on: {click: () => sheets.keys.showModal()}}, 'Keys');
   const classes = door('annotate-classes', 'Classes', () => sheets.classes.open());
   const doors = [
     door('annotate-history', 'History', () => sheets.history.open()),
     door('annotate-agreement', 'Agreement', () => sheets.agreement.open()),
-    door('annotate-export', 'Export and import', () => sheets.exports.open()), classes,
-    door('annotate-keys', 'Keys', () => sheets.keys.showModal()),
+    door('annotate-export', 'Export and import', () => sheets.exports.open()), classes, keys,
   ];
   const {opening, many} = later;
   const column = createSide({
@@ -227,6 +228,7 @@ function createColumn({desk, later, sheets, all, loading}) {
 
   function draw() {
     const {overview, trail, who, session} = desk;
+    for (const each of doors) each.disabled = !overview && each !== keys;
     if (!overview) return;
     const queues = desk.isTrial() ? (trail.queue ? [trail.queue] : []) : overview.queues;
     column.draw({overview: {...overview, queues, orders: desk.orders()}, queue: trail.queue, who, session, canAct: desk.canAct()});

@@ -8,7 +8,7 @@ import {moment} from './train_words.js';
 /** A table that owns its element; `ask(name, value)` calls the server, onSaved() after a change. */
 export function createPrompts({ask, onSaved}) {
   const template = h('input.entry.long', {
-    id: 'prompt-template', type: 'text', spellcheck: 'false', 'aria-label': 'Template', on: {input: typed},
+    id: 'prompt-template', type: 'text', spellcheck: 'false', 'aria-label': 'Template', disabled: true, on: {input: typed},
   });
   const versions = h('select', {
     id: 'prompt-versions', 'aria-label': 'Versions', on: {change: () => { if (versions.value) restore(+versions.value); }},
@@ -27,7 +27,7 @@ export function createPrompts({ask, onSaved}) {
         + 'and only those are made again.'),
     problem, table);
   const element = h('section.gallery-part', {'aria-label': 'Prompts'}, body);
-  let shown = null;
+  let shownOf = '';  // the dataset whose texts are in the table
   let unsaved = '';  // the dataset whose texts were changed and not saved yet
 
   const fields = () => [...rows.querySelectorAll('input')];
@@ -47,7 +47,8 @@ export function createPrompts({ask, onSaved}) {
   }
 
   function draw(found) {
-    shown = found;
+    shownOf = state.dataset;
+    template.disabled = false;
     unsaved = '';
     template.value = found.template;
     fillOptions(versions, [
@@ -83,10 +84,15 @@ export function createPrompts({ask, onSaved}) {
     element,
     async load() {
       element.classList.toggle('read-only', state.readOnly);
+      const {dataset} = state;
+      if (shownOf !== dataset) {  // what is typed now would belong to another table
+        template.disabled = true;
+        fill(rows);
+      }
       try {
         const found = await read(`/augment/${encodeURIComponent(state.dataset)}/prompts`);
-        if (unsaved !== state.dataset) draw(found);
-      } catch (error) { if (!shown) fill(rows, empty('No prompts', error.message)); tell(error); }
+        if (dataset === state.dataset && unsaved !== dataset) draw(found);
+      } catch (error) { if (shownOf !== dataset) fill(rows, empty('No prompts', error.message)); tell(error); }
     },
   };
 }
