@@ -126,10 +126,9 @@ class Crew:
                     self._arrived(reference)
                 elif reference in self._starting:
                     self._started(reference)
-                elif (
-                    reference in flights and reference in flights[reference].batches
-                ):  # else lost with its worker by now
-                    self._landed(reference, flights[reference], deliver)  # else lost by now
+                elif reference in flights and reference in flights[reference].batches:
+                    self._landed(reference, flights[reference], deliver)
+                # else it was lost with its worker by now
             self._tick()
             self._require_any()
 

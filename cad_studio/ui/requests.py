@@ -175,7 +175,7 @@ def read_request(kind: type[Request], asked: object) -> Request:
         SettingError: A part is missing, unknown, or of another kind.
     """
     if not isinstance(asked, dict):
-        raise SettingError("This is no request that a page makes: it has no named parts.")
+        raise SettingError("This is not a request that a page makes: it has no named parts.")
     try:
         # as the JSON it came as: a list may be a pair, but no text and no flag is a number
         return _adapter(kind).validate_json(
@@ -184,7 +184,7 @@ def read_request(kind: type[Request], asked: object) -> Request:
     except ValidationError as error:
         raise SettingError(in_words(error.errors(include_url=False))) from error
     except TypeError as error:  # of orjson: too large, too deep, or no text
-        raise SettingError(f"This is no request that a page makes: {error}.") from error
+        raise SettingError(f"This is not a request that a page makes: {error}.") from error
 
 
 @cache
@@ -199,7 +199,7 @@ def row_list(text: str, called: str = "rows") -> list[int]:
     """Rows, or other numbers, separated by commas.
 
     Raises:
-        SettingError: One of them is no number; `called` is what the message calls them.
+        SettingError: One of them is not a number; `called` is the name that the message uses.
     """
     parts = text.split(",")
     if not all(_WHOLE.fullmatch(part) for part in parts):

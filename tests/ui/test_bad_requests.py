@@ -59,7 +59,7 @@ def test_an_empty_or_a_wrong_request_is_answered_in_words(functions, caplog):
             for asked in (None, [], "run", 3, {}):
                 told = function(asked)
                 if asked != {}:
-                    assert "no request" in told["error"], (name, asked)
+                    assert "not a request" in told["error"], (name, asked)
             for wrong in WRONG:
                 all_wrong = {each: wrong for each in NAMES}
                 for asked in (all_wrong, {**all_wrong, "name": VECTORS, "dataset": VECTORS}):

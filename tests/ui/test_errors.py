@@ -109,7 +109,7 @@ def test_a_route_that_works_is_left_alone():
         ({"name": "a", "rows": {}}, "rows is {}; expected a list."),
         ({"name": "a", "rows": [1, "b"]}, "rows.1 is 'b'; expected a whole number."),
         ({"name": "a", "values": []}, "values is []; expected named values."),
-        ([], "This is no request that a page makes: it has no named parts."),
+        ([], "This is not a request that a page makes: it has no named parts."),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said_in_words(asked, words):

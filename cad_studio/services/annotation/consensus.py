@@ -100,9 +100,7 @@ class ConsensusService:
             SettingError: There are none; or for CROWDLAB, no sample with two of known annotators.
         """
         if not self.has_votes(name):
-            raise SettingError(
-                f"{name} has no votes. Import some, or annotate it by several people."
-            )
+            raise _no_votes(name)
         if by == CROWDLAB:
             rows = [row for row, _, _ in self._annotators.votes(name)]
             if len(set(rows)) == len(rows):
@@ -140,8 +138,9 @@ class ConsensusService:
             raise SettingError(f"A consensus is found by {' or '.join(METHODS)}, not by {by!r}.")
         features = self._mining.best_features(name) if by == CROWDLAB else ""
         hidden = self._blindness.rows_for_reader(self._datasets.get(name))
-        shown = [vote for vote in self._annotators.votes(name) if vote[0] not in hidden]
-        if not (shown if hidden else self.has_votes(name)):
+        if not self.has_votes(name):
+            return _nobody(by)
+        if hidden and all(row in hidden for row, _, _ in self._annotators.votes(name)):
             return _nobody(by)
         found = self._kept(name, by, hidden, Silent())
         best = found.confidence.max(axis=1)
@@ -258,9 +257,7 @@ class ConsensusService:
         if anonymous is not None and hidden:
             anonymous = anonymous.take(~np.isin(anonymous.sample, list(hidden)))
         if not votes and anonymous is None:
-            raise SettingError(
-                f"{data.record.name} has no votes. Import some, or annotate it by several people."
-            )
+            raise _no_votes(data.record.name)
         shares = None
         if anonymous is not None:
             shares = vote_shares(
@@ -316,6 +313,10 @@ class ConsensusService:
         shares = vote_shares(place, label, None, len(rows), data.record.n_classes)
         voted = PartialLabels.from_dense(shares > 0)
         return cross_fit(vectors, voted, lambda some: shares[some], 0, Part(progress, 0.5, 1.0))
+
+
+def _no_votes(name: str) -> SettingError:
+    return SettingError(f"{name} has no votes. Import some, or annotate it by several people.")
 
 
 def _nobody(by: str) -> ConsensusView:

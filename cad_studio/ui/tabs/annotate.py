@@ -261,7 +261,7 @@ def _kept(asked: Corrections) -> Iterator[Path]:
     """The text of a file that the page sends, as a file of that ending."""
     suffix = Path(asked.file_name).suffix.lower()
     if not re.fullmatch(r"(\.[a-z0-9]{1,8})?", suffix):
-        raise SettingError(f"{asked.file_name[:60]!r} is no name of a file.")
+        raise SettingError(f"{asked.file_name[:60]!r} is not a valid name of a file.")
     if len(asked.text) > _LARGEST_TEXT:
         raise SettingError("A file of corrections is text of at most 64 MB; use the command line.")
     with tempfile.TemporaryDirectory() as folder:
