@@ -213,7 +213,20 @@ def test_many_at_once_shows_the_count_first_and_is_one_step_of_undo(page, studio
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
     page.click("#annotate-bulk")
     page.select_option("#bulk-what", "set")
-    expect(page.locator("#bulk-says")).to_contain_text("of 40 samples keep only 'T-shirt/top'")
+    keep_only = "of 40 samples keep only 'T-shirt/top'"
+    expect(page.locator("#bulk-says")).to_contain_text(keep_only)
+    held = []  # the first question, which the second overtakes
+    calls = re.compile("component_server")
+    page.route(calls, lambda route: route.continue_() if held else held.append(route))
+    page.select_option("#bulk-what", "remove")
+    page.select_option("#bulk-what", "set")
+    expect(page.locator("#bulk-do")).to_be_enabled()
+    expect(page.locator("#bulk-says")).to_contain_text(keep_only)
+    with page.expect_response(calls):
+        held[0].continue_()
+    page.evaluate("() => new Promise(done => setTimeout(done, 100))")
+    assert keep_only in page.locator("#bulk-says").inner_text()
+    page.unroute(calls)
     page.click("#bulk-do")
     toast(page, "One undo takes it back")
     assert [project.sets.effective(SAMPLE).of(row) for row in rows] == [[0]] * 40

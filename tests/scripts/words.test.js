@@ -7,7 +7,7 @@ const components = '../../cad_studio/ui/components';
 const {readNumber, words, typed} = await import(`${components}/form.js`);
 const {ticks, logTicks} = await import(`${components}/curves.js`);
 const {colour} = await import(`${components}/chips.js`);
-const {count, counted, percent} = await import(`${components}/dom.js`);
+const {count, counted, percent, turns} = await import(`${components}/dom.js`);
 const {duration, figureAt, figureWord, loss, share} = await import(`${components}/train_words.js`);
 const {differenceText, isBetter} = await import(`${components}/diagnose_words.js`);
 
@@ -20,6 +20,18 @@ test('a number field says what is wrong with what was typed', () => {
     assert.match(readNumber(text, about).error, new RegExp(`Batch size.*${part}`));
   assert.equal(words('batch_size'), 'Batch size');
   assert.equal(typed(null), '');
+});
+
+test('an answer that a later question overtook is known as such, whichever comes first', async () => {
+  const turn = turns();
+  const shown = [];
+  const ask = async (text, answer) => { const isNewest = turn(); await answer; if (isNewest()) shown.push(text); };
+  let late;
+  const first = ask('first', new Promise(done => { late = done; }));
+  await ask('second', null);
+  late();
+  await first;
+  assert.deepEqual(shown, ['second']);
 });
 
 test('steps of a scale are round, rising and inside', () => {

@@ -1,6 +1,6 @@
 // The same change on every sample of a selection, in a window that says first how many it changes.
 
-import {h, fill} from './dom.js';
+import {h, fill, turns} from './dom.js';
 import {sheet} from './dialogs.js';
 
 const WHAT = {
@@ -26,12 +26,15 @@ export function bulkSheet(ctx, preview, act) {
     const go = h('button.btn.primary', {type: 'button', id: 'bulk-do', disabled: true}, 'Do it');
     const ofClass = () => ({class: +which.value, ...(skip.checked ? {skip_last: true} : {})});
     const wanted = () => ({kind: what.value, arguments: isTag() ? {tag: tag.value} : ofClass(), queue});
+    const turn = turns();
     async function look() {
+      const isNewest = turn();
       which.hidden = isTag();
       tag.hidden = !isTag();
       go.disabled = true;
       if (isTag() && !tag.value.trim()) { words.textContent = ''; return; }
       const answer = await preview(wanted());
+      if (!isNewest()) return;
       words.className = answer.error ? 'warn' : '';
       words.textContent = answer.error || answer.says;
       go.disabled = !!answer.error || !answer.changed;

@@ -1,6 +1,6 @@
 // Classes renamed, merged, removed: what is to happen, how many samples it touches, then one step of undo.
 
-import {h, fill} from './dom.js';
+import {h, fill, turns} from './dom.js';
 import {colour} from './chips.js';
 import {sheet} from './dialogs.js';
 
@@ -19,7 +19,7 @@ export function classSheet(ctx, preview, act) {
     const go = h('button.btn.primary', {type: 'submit', id: 'class-do', disabled: true}, 'Rename');
     const line = (text, field) => h('label.class-line', {}, h('span', {}, text), field);
     const nameLine = line('New name', name), intoLine = line('Into', into);
-    let asked = 0;
+    const turn = turns();
 
     const wanted = () => ({
       kind: what.value,
@@ -30,7 +30,7 @@ export function classSheet(ctx, preview, act) {
     });
 
     async function look() {
-      const mine = ++asked;
+      const isNewest = turn();
       go.disabled = true;
       if (what.value === 'rename-class' && [names[+which.value], ''].includes(name.value.trim())) {
         says.className = 'class-says';
@@ -43,7 +43,7 @@ export function classSheet(ctx, preview, act) {
         return;
       }
       const answer = await preview(wanted());
-      if (mine !== asked) return;
+      if (!isNewest()) return;
       says.className = answer.error ? 'class-says warn' : 'class-says';
       says.textContent = answer.error || answer.says;
       go.disabled = !!answer.error;

@@ -1,6 +1,6 @@
 // Annotations out to other tools, and corrected files back in, after a look at the difference.
 
-import {h, fill, count, counted, toast} from './dom.js';
+import {h, fill, count, counted, toast, turns} from './dom.js';
 import {address, onJobEnd, read, refresh} from './store.js';
 
 /** What a file of answers says beside sets: statements by annotator, contradictions, what does not count. */
@@ -58,10 +58,13 @@ export function exportSheet(ctx, server, onChange) {
     });
     const found = h('div', {id: 'annotate-difference', role: 'status'});
 
+    const turn = turns();
     async function look(chosen) {
       if (!chosen) return;
+      const isNewest = turn();
       const sent = {dataset: ctx().dataset, file_name: chosen.name, text: await chosen.text()};
       const answer = await server.difference(sent);
+      if (!isNewest()) return;
       if (answer.error) { fill(found, h('p.warn', {}, answer.error)); return; }
       const take = h('button.btn.primary', {type: 'button', id: 'annotate-take-over', disabled: !answer.changed, on: {click: async () => {
         take.disabled = true;

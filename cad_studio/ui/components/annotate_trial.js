@@ -1,6 +1,6 @@
 // A read-only studio is tried without a trace: the answers stay in this window, and it says what they would be worth.
 
-import {h, counted} from './dom.js';
+import {h, counted, turns} from './dom.js';
 import {createOwnCopy} from './own_copy.js';
 import {read, tell} from './store.js';
 
@@ -21,7 +21,7 @@ export function createTrial({path, onRecent, onSteps}) {
     createOwnCopy('trial-closed', 'keep answers'));
   let recent = [];
   let order = '';
-  let asked = 0;
+  const turn = turns();
 
   const kept = () => recent.filter(each => !each.undone && Object.keys(each.sets).length);
 
@@ -33,7 +33,7 @@ export function createTrial({path, onRecent, onSteps}) {
   }
 
   function changed() {
-    asked++;
+    turn();
     const n = kept().length;
     ask.disabled = !n;
     told.textContent = n ? `${counted(n, 'answer')} so far.` : 'Answer by key or click; after five answers you see what they are worth.';
@@ -46,11 +46,11 @@ export function createTrial({path, onRecent, onSteps}) {
   }
 
   async function weigh() {
-    const mine = ++asked;
+    const isNewest = turn();
     told.textContent = 'Spreading your answers among their neighbours...';
     try {
       const found = await read(`${path()}/trial/worth`, {order, answers: answers()});
-      if (mine !== asked) return;
+      if (!isNewest()) return;
       const gain = found.before === null
         ? ''
         : ` Labels recovered (uses true labels): ${share(found.before)} before, ${share(found.after)} with them.`;
@@ -59,7 +59,7 @@ export function createTrial({path, onRecent, onSteps}) {
         + `${counted(found.settled, 'other')}.${gain}${other}`;
       panel.dataset.worth = found.n;
     } catch (error) {
-      if (mine === asked) told.textContent = '';
+      if (isNewest()) told.textContent = '';
       tell(error);
     }
   }

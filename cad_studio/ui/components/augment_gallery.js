@@ -1,7 +1,7 @@
 // Stored edits: what a run says of all of them, by class pair, and one by one, the worst first.
 
 import {forGood} from './dialogs.js';
-import {h, fill, count, counted, empty, table} from './dom.js';
+import {h, fill, count, counted, empty, table, turns} from './dom.js';
 import {chance, evidence, titleOf} from './augment_view.js';
 import {fillOptions} from './form.js';
 import {load, thumbnail} from './sprite.js';
@@ -15,7 +15,8 @@ const FAILING = 'Show only edits whose class is less probable than this; a cad r
 
 /** A gallery that owns its element; `act(name, value)` asks the server, `onPick(row)` opens a sample. */
 export function createGallery({act, onPick}) {
-  let offers = null, offset = 0, asked = 0;
+  const turn = turns();
+  let offers = null, offset = 0;
   const again = () => { offset = 0; draw(); };
   const filter = createFilter(again);
   const tools = createTools({act, number: () => filter.set(), run: () => offers.run});
@@ -29,7 +30,7 @@ export function createGallery({act, onPick}) {
   const element = h('section.gallery-part', {'aria-label': 'Stored edits'}, nothing, body);
 
   async function draw() {
-    const ask = ++asked;
+    const isNewest = turn();
     const set = offers?.sets.find(each => each.id === filter.set());
     body.hidden = !set;
     fill(nothing, set ? null : empty('No stored edits yet', NONE));
@@ -40,7 +41,7 @@ export function createGallery({act, onPick}) {
       found = await read(`/augment/sets/${set.id}/gallery`, {run: offers.run, ...filter.query(), offset, limit: PAGE});
       await Promise.all([load(found.sprite), load(found.sources)]);
     } catch (error) { tell(error); return; }
-    if (ask !== asked) return;
+    if (!isNewest()) return;
     const names = offers.class_names;
     tools.show(set, found.summary);
     fill(summary, ...summaryOf(found.summary, filter.least()));

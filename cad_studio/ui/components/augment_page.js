@@ -1,6 +1,6 @@
 // The Augmentations page: a sample or a pair, what each augmentation makes of it, and stored edits.
 
-import {h, fill, empty, toast} from './dom.js';
+import {h, fill, empty, toast, turns} from './dom.js';
 import {createAugmentForm} from './augment_form.js';
 import {createTraining} from './augment_editors.js';
 import {createGallery} from './augment_gallery.js';
@@ -71,7 +71,7 @@ export function mount({element, server}) {
   let guides = null;
   let tab = 'edits';
   let pairs = null;
-  let asked = 0;
+  const turn = turns();
   let stop = null;
 
   /** @template {string} Part @param {Part} part @returns {`/augment/${string}/${Part}`} */
@@ -149,7 +149,7 @@ export function mount({element, server}) {
   async function look(withEdits) {
     const numbers = rows();
     if (!offers?.has_images || !numbers.length) return;
-    const mine = ++asked;
+    const isNewest = turn();
     stop?.abort();
     stop = new AbortController();
     try {
@@ -157,7 +157,7 @@ export function mount({element, server}) {
         ...form.values(), rows: numbers.join(), guides: guides?.every(each => each !== null) ? guides.join() : undefined,
         edits: withEdits ? 1 : 0,
       }, stop.signal);
-      if (mine !== asked) return;
+      if (!isNewest()) return;
       if (!withEdits && looked && looked.samples.every((sample, at) => sample.row === found.samples[at]?.row)) keepEdits(found);
       else if (!withEdits) { look(true); return; }
       looked = found;

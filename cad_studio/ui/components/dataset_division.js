@@ -1,6 +1,6 @@
 // Divide a dataset into splits, and make its sets again from the votes; both show first what comes of it.
 
-import {h, fill, count, counted, debounced} from './dom.js';
+import {h, fill, count, counted, debounced, turns} from './dom.js';
 
 /** A dialog with inputs, what they come to, and one button. `look()` answers the preview's words. */
 function previewed({title, id, says, inputs, button, look, act}) {
@@ -8,12 +8,12 @@ function previewed({title, id, says, inputs, button, look, act}) {
   const go = h('button.btn.primary', {type: 'button', id: `${id}-do`, disabled: true}, button);
   const element = h('dialog.sheet.small', {'aria-label': title}, h('h1', {}, title), h('p.quiet-text', {}, says), ...inputs, words,
     h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => element.close()}}, 'Cancel'), h('span.grow'), go));
-  let asked = 0;
+  const turn = turns();
   async function draw() {
-    const turn = ++asked;
+    const isNewest = turn();
     go.disabled = true;
     const answer = await look();
-    if (turn !== asked) return;
+    if (!isNewest()) return;
     fill(words, ...(answer.error ? [h('p.warn', {}, answer.error)] : answer.lines.map(line => h('p', {}, line))));
     go.disabled = !!answer.error || !answer.changed;
   }

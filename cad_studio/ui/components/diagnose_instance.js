@@ -1,6 +1,6 @@
 // One sample or one pair as the runs see it: belief over the epochs, predictions, neighbours.
 
-import {h, fill, counted, percent} from './dom.js';
+import {h, fill, counted, percent, turns} from './dom.js';
 import {chips, colour, squares} from './chips.js';
 import {createChart} from './curves.js';
 import {createDecider} from './decider.js';
@@ -30,7 +30,7 @@ export function createInspector(shared, onClose, onStep) {
     root: element, prefix: 'inspector-decide', onChange: takeDecision, onNext: () => (isPair() ? false : onStep(1)),
     onBack: rows => (rows.length === 2 ? pair(...rows) : instance(rows[0])),
   });
-  let asked = 0;
+  const turn = turns();
   let row = null;
   let paintSets = (_card, _how) => {};  // draws the candidates of what is shown, as they may be decided
   const isPair = () => !!element.dataset.pair;
@@ -45,12 +45,12 @@ export function createInspector(shared, onClose, onStep) {
   const names = () => shared.names;
 
   async function instance(wanted) {
-    const ask = ++asked;
+    const isNewest = turn();
     row = wanted;
     try {
       const found = await read(`${shared.base()}/instance/${wanted}`);
       await Promise.all([load(found.pairs_sprite), ...found.runs.map(run => load(run.neighbours.sprite))]);
-      if (ask !== asked) return;
+      if (!isNewest()) return;
       draw(found);
     } catch (error) { tell(error); }
   }
@@ -120,10 +120,10 @@ export function createInspector(shared, onClose, onStep) {
   }
 
   async function pair(i, j) {
-    const ask = ++asked;
+    const isNewest = turn();
     try {
       const found = await read(`${shared.base()}/pair/${i}-${j}`);
-      if (ask !== asked) return;
+      if (!isNewest()) return;
       row = i;
       closing(`${found.ids[0]} and ${found.ids[1]}`);
       const predicted = run => run.predicted.map(label => (label < 0 ? 'nothing' : names()[label])).join(' · ');
@@ -181,6 +181,6 @@ export function createInspector(shared, onClose, onStep) {
 
   return {
     element, instance, pair, row: () => row,
-    forget() { row = null; asked++; decider.hide(); delete element.dataset.row; delete element.dataset.pair; },
+    forget() { row = null; turn(); decider.hide(); delete element.dataset.row; delete element.dataset.pair; },
   };
 }

@@ -1,6 +1,6 @@
 // The map view: one or two embedding maps, what their colours mean, and a keyboard path to it all.
 
-import {h, fill, count, counted, toast} from './dom.js';
+import {h, fill, count, counted, toast, turns} from './dom.js';
 import {colour} from './chips.js';
 import {createMapCard} from './map_card.js';
 import {colouringBy, cutColumns} from './map_colours.js';
@@ -158,7 +158,8 @@ function createButtons(maps, onBeside) {
 
 /** @param {Diagnosed} shared */
 export function createMapView(shared) {
-  let isBeside = false, turns = 0, shownFor = '';
+  const turn = turns();
+  let isBeside = false, shownFor = '';
   const card = createMapCard(shared);
   const maps = [0, 1].map(at => createBox(at, shared, (row, x, y) => hover(at, row, x, y)));
   const layouts = createLayouts(shared, {onFeatures: () => loadMap(0), onLayout: changeLayout});
@@ -177,7 +178,7 @@ export function createMapView(shared) {
 
   async function draw() {
     if (element.hidden || !shared.about) return;
-    const turn = ++turns;
+    const isNewest = turn();
     words.show();
     const {run, against} = shared.chosen;
     setOut(against);
@@ -189,7 +190,7 @@ export function createMapView(shared) {
         ...(key === shownFor ? [null, null] : [read(`/diagnosis/${run}/colours`, query), readBytes(`/diagnosis/${run}/columns`, query)]),
         ...places().map(place => layouts.read(place, maps[place].key)),
       ]);
-      if (turn !== turns) return;
+      if (!isNewest()) return;
       if (told) takeColumns(key, told, body);
       laid.forEach((map, place) => showMap(place, map));
       colours.draw();

@@ -1,6 +1,6 @@
 // Beside the views: the matrices, the samples that are selected, and one sample or pair at a time.
 
-import {h, fill, count, counted, debounced, percent} from './dom.js';
+import {h, fill, count, counted, debounced, percent, turns} from './dom.js';
 import {colour} from './chips.js';
 import {createInspector} from './diagnose_instance.js';
 import {createMatrix} from './matrix.js';
@@ -53,13 +53,16 @@ export function createSide(shared) {
   inspector.element.hidden = true;
   let cell = null;
   let shownTiles = 0;
-  let asking = 0;
+  const turn = turns();
+  const turnOfMatrix = turns();
 
   const wanted = () => ({most: most.value, order: order.value, find: find.value.trim()});
 
   async function again() {
+    const isNewest = turnOfMatrix();
     try {
       const found = await read(`${shared.base()}/overview`, {split: shared.about.split, ...wanted()});
+      if (!isNewest()) return;
       shared.about.matrices = found.matrices;
       drawMatrix();
     } catch (error) { tell(error); }
@@ -128,7 +131,7 @@ export function createSide(shared) {
 
   async function drawTiles(wantedTiles = TILES) {
     const {rows, words, tiles} = shared.selection;
-    const ask = ++asking;
+    const isNewest = turn();
     if (!rows.length) {
       chosenTitle.textContent = 'No samples selected';
       mix.textContent = '';
@@ -148,7 +151,7 @@ export function createSide(shared) {
       if (!found || found.rows.length < first.length) found = await read(`${shared.base()}/tiles`, {rows: first.join()});
       await load(found.sprite);
     } catch (error) { tell(error); return; }
-    if (ask !== asking) return;
+    if (!isNewest()) return;
     shownTiles = found.rows.length;
     const names = shared.about.class_names;
     grid.setAttribute('role', 'listbox');
@@ -206,10 +209,10 @@ export function createSide(shared) {
     return true;
   }
 
-  let askingPairs = 0;
+  const turnOfPairs = turns();
   /** The closest pairs of the selection, when they are asked for, above its samples. */
   async function drawPairs() {
-    const ask = ++askingPairs;
+    const isNewest = turnOfPairs();
     const first = (shared.selection.pairs || []).slice(0, PAIRS);
     pairItems.hidden = !first.length;
     if (!first.length) { fill(pairItems); return; }
@@ -218,7 +221,7 @@ export function createSide(shared) {
       found = await read(`${shared.base()}/tiles`, {rows: [...new Set(first.flat())].join()});
       await load(found.sprite);
     } catch (error) { tell(error); return; }
-    if (ask !== askingPairs) return;
+    if (!isNewest()) return;
     const at = new Map(found.rows.map((row, place) => [row, place]));
     const best = row => { const label = found.best[at.get(row)]; return label < 0 ? 'no candidate' : shared.about.class_names[label]; };
     fill(pairItems,

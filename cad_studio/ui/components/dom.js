@@ -53,6 +53,16 @@ export function debounced(run, milliseconds) {
   };
 }
 
+/** Begin a turn of asking with each call; what it gives tells whether that turn is still the newest one.
+ *  An answer that was overtaken by a later question is not shown. */
+export function turns() {
+  let newest = 0;
+  return () => {
+    const mine = ++newest;
+    return () => mine === newest;
+  };
+}
+
 /** What stands where content will be: what is missing and what to do next. */
 export function empty(title, text, ...actions) {
   return h('div.empty', {}, h('h2', {}, title), h('p', {}, text), actions.length ? h('div.row', {}, ...actions) : null);

@@ -1,6 +1,6 @@
 // One sample, large: its image, candidates, votes, and the truth behind a button.
 
-import {h, fill, counted, percent} from './dom.js';
+import {h, fill, counted, percent, turns} from './dom.js';
 import {chips} from './chips.js';
 import {createDecider} from './decider.js';
 import {ownFields} from './dataset_fields.js';
@@ -12,7 +12,7 @@ import {createWordsSuggest} from './words_suggest.js';
 export function createInstancePanel({onClose, onStep}) {
   const element = h('aside.instance', {'aria-label': 'Chosen sample', hidden: true});
   const suggested = createWordsSuggest('instance');
-  let asked = 0;
+  const turn = turns();
   let shown = null;
   let revealed = false;
   let decided = null;  // how the sample may be decided, and what was picked
@@ -45,7 +45,7 @@ export function createInstancePanel({onClose, onStep}) {
 
   async function draw(name, version, row, names) {
     shown = [name, version, row, names];
-    const ask = ++asked;
+    const isNewest = turn();
     let found;
     try {
       found = await read(`/datasets/${encodeURIComponent(name)}/instance/${row}`, {reveal: revealed ? 1 : null});
@@ -53,7 +53,7 @@ export function createInstancePanel({onClose, onStep}) {
       tell(error);
       return;
     }
-    if (ask !== asked) return;
+    if (!isNewest()) return;
     element.hidden = false;
     element.dataset.row = row;
     const truth = found.truth ?? null;
@@ -94,7 +94,7 @@ export function createInstancePanel({onClose, onStep}) {
   return {
     element,
     show(name, version, row, names) { revealed = false; return draw(name, version, row, names); },
-    hide() { decider.hide(); element.hidden = true; asked++; shown = null; element.dataset.row = ''; },
+    hide() { decider.hide(); element.hidden = true; turn(); shown = null; element.dataset.row = ''; },
   };
 }
 

@@ -1,6 +1,6 @@
 // Search by words or by a picture from outside: what is asked, that its model is open, and what to do without one.
 
-import {h, fill, empty, toast} from './dom.js';
+import {h, fill, empty, toast, turns} from './dom.js';
 import {modelDialog} from './model_dialog.js';
 import {address, onJobEnd, read, state} from './store.js';
 
@@ -59,7 +59,7 @@ export function createSearchBar({server, filter}) {
   const dialog = modelDialog(server);
   const element = h('div.tools.searching', {hidden: true}, words, get, drop, picture, by, nearest, says, dialog.element);
   let offers = null;
-  let asked = 0;
+  const turn = turns();
 
   words.addEventListener('keydown', event => {
     if (event.key === 'Enter') filter(words.value.trim() ? {words: words.value.trim(), like: null, by: null} : none());
@@ -71,20 +71,23 @@ export function createSearchBar({server, filter}) {
 
   const none = () => Object.fromEntries(PARTS.map(part => [part, null]));
 
+  const turnOfPicture = turns();
   async function take(chosen) {
     if (!chosen) return;
+    const isNewest = turnOfPicture();
     says.textContent = `Sending ${chosen.name} …`;
     const answer = await server.search_picture({name: state.dataset, file_name: chosen.name, content: await encoded(chosen)});
+    if (!isNewest()) return;
     says.textContent = '';
     if (answer.error) toast(answer.error, 'error');
     else filter({...none(), like: answer.like, nearest: state.filter.nearest});
   }
 
   async function look() {
-    const ask = ++asked;
+    const isNewest = turn();
     const name = state.dataset;
     const found = await read(`/datasets/${encodeURIComponent(name)}/search`).catch(() => null);
-    if (ask !== asked || !found) return;
+    if (!isNewest() || !found) return;
     offers = found;
     element.dataset.of = name;
     draw(state.filter);

@@ -1,6 +1,6 @@
 // What is worth doing next with a dataset, where that is started, and what it says.
 
-import {counted} from './dom.js';
+import {counted, turns} from './dom.js';
 import {annotate, change, current, isActive, on, onJobEnd, open, openDrawer, read, refresh, state, tell} from './store.js';
 import {duration} from './train_words.js';
 
@@ -138,19 +138,19 @@ export function stepNamed(key) {
   return {key, title: STEPS[key].title(standing), says: STEPS[key].says(standing), run: () => STEPS[key].run(standing)};
 }
 
-let asked = 0;
+const turn = turns();
 async function readStanding() {
   const data = current();
-  const mine = ++asked;
+  const isNewest = turn();
   if (!data) {
     change({standing: null});
     return;
   }
   try {
     const found = await read(`/standing/${encodeURIComponent(data.name)}`);
-    if (mine === asked && state.dataset === found.name) change({standing: found});
+    if (isNewest() && state.dataset === found.name) change({standing: found});
   } catch (error) {
-    if (mine === asked && error.name !== 'AbortError') change({standing: null});
+    if (isNewest() && error.name !== 'AbortError') change({standing: null});
   }
 }
 

@@ -1,6 +1,6 @@
 // The form of a new run: preset, method, backbone, budget and settings, with what it will take.
 
-import {h, fill, count, counted, debounced} from './dom.js';
+import {h, fill, count, counted, debounced, turns} from './dom.js';
 import {changedValues, createField, createGroup, createSwitch, fillOptions, readNumber, showField} from './form.js';
 import {createOwnCopy} from './own_copy.js';
 import {choose, current, isActive, on, onJobEnd, read, state} from './store.js';
@@ -260,17 +260,24 @@ export function createTrainForm({ask, onStarted, onPacked}) {
 
   function edited() { tellProblem(null); save(); look(); }
 
+  const turn = turns();
   const look = debounced(async () => {
+    const isNewest = turn();
     if (!offers || element.offsetParent === null) return;
     let asked;
     try { asked = request(); } catch (error) { known = null; drawEstimate(error.message); return; }
     try {
       const answer = await ask('known', asked);
+      if (!isNewest()) return;
       known = measured.get(equalKey(asked)) || answer.estimate;
       fill(notes, ...answer.notes.map(note => h('span', {}, note)));
       notes.hidden = !answer.notes.length;
       drawEstimate();
-    } catch (error) { known = null; drawEstimate(error.message); }
+    } catch (error) {
+      if (!isNewest()) return;
+      known = null;
+      drawEstimate(error.message);
+    }
   }, 300);
 
   function drawEstimate(words = null) {
