@@ -1,10 +1,10 @@
 """What the Train page reads over HTTP: what can be trained, the runs, and how they come along."""
 
-import math
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query
 from starlette.responses import FileResponse
 
@@ -32,6 +32,7 @@ Followed = Annotated[
 _MOST_FOLLOWED = 64
 _FOLLOWED = re.compile(r"([0-9]{1,15}):(-?[0-9]{1,15})")
 _DIGITS = 5
+_MOST_PLACES = 300  # 10 to the power of more is no float
 
 
 def report_columns(reports: Iterable[dict[str, Any]]) -> ReportColumnsView:
@@ -49,7 +50,7 @@ def report_columns(reports: Iterable[dict[str, Any]]) -> ReportColumnsView:
     names = dict.fromkeys(name for row in rows for name in row if name != "epoch")
     return {
         "epoch": [row["epoch"] for row in rows],
-        "values": {name: [_rounded(row.get(name)) for row in rows] for name in names},
+        "values": {name: _rounded([row.get(name) for row in rows]) for name in names},
     }
 
 
@@ -61,10 +62,17 @@ def _flat(report: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _rounded(value: float | None) -> float | None:
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.{_DIGITS}g}")
+def _rounded(values: list[float | None]) -> list[float | None]:
+    numbers = np.array(values, np.float64)  # None becomes NaN
+    is_known = np.isfinite(numbers)
+    size = np.abs(np.where(is_known & (numbers != 0), numbers, 1.0))
+    places = np.minimum(_DIGITS - 1 - np.floor(np.log10(size)), _MOST_PLACES)
+    # of 1e7 and more, the step is a whole number: dividing by it keeps what is written short
+    up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
+    rounded = np.round(np.where(is_known, numbers, 0.0) * up / down) / up * down
+    return [
+        value if known else None for value, known in zip(rounded.tolist(), is_known, strict=True)
+    ]
 
 
 def followed(text: str) -> dict[int, int]:
