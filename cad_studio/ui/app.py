@@ -10,12 +10,13 @@ from starlette.middleware import Middleware
 
 from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
-from cad_studio.ui import one_script
+from cad_studio.ui import joined_scripts
 from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.addresses import PREFIX, static_version
 from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.deciding import deciding
 from cad_studio.ui.errors import answers_errors
+from cad_studio.ui.first_look import FirstLook
 from cad_studio.ui.login import RoleGate, login_routes
 from cad_studio.ui.requests import Named, OfJob, OfRun
 from cad_studio.ui.routes import build_routes
@@ -122,7 +123,10 @@ def launch(window: gr.Blocks, services: Services, **options: Any) -> Any:
         head=_head(),
         app_kwargs={
             "routes": [*login_routes(services), *build_routes(services)],
-            "middleware": [Middleware(RoleGate, services=services)],
+            "middleware": [
+                Middleware(RoleGate, services=services),
+                Middleware(FirstLook, head=_head()),
+            ],
             "lifespan": guarded,
         },
         ssr_mode=False,
@@ -143,14 +147,18 @@ def _theme() -> gr.themes.Base:
 
 
 def _head() -> str:
+    """What Gradio puts behind its own styles, which these overrule; `FirstLook` has it first."""
     css = (ASSETS / "theme.css").read_text(encoding="utf-8")
-    folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
-    links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
-    links.append(f'<link rel="modulepreload" href="{folder}/{one_script.NAME}">')
     pages = _pages()
     css += "".join(
-        f"body[data-page={name}] #page-{name} {{ display: flex; }}\n" for name, _ in pages
+        f"body[data-page={name}] :is(#page-{name}, #stage-{name}) {{ display: flex; }}\n"
+        for name, _ in pages
     )
+    folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
+    links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
     told = [{"name": name, "title": tab.title} for name, tab in pages]
-    scripts = f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()};"
-    return f"<style>{css}</style>{''.join(links)}<script>{scripts}</script>"
+    scripts = (
+        f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()}; "
+        f"window.cadScripts ??= import('./{folder}/{joined_scripts.FIRST}');"
+    )
+    return f"<script>{scripts}</script><style>{css}</style>{''.join(links)}"

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from cad_studio.services.container import Services
-from cad_studio.ui import one_script
+from cad_studio.ui import joined_scripts
 from cad_studio.ui.addresses import STATIC_FOLDER, static_version
-from cad_studio.ui.answers import CHANGING, LASTING, Answered, OpenServices, of_kind
+from cad_studio.ui.answers import CHANGING, LASTING, Answered, OpenServices, TakesBrotli, of_kind
 from cad_studio.ui.requests import RowText, Whole, row_list
 
 router = APIRouter(route_class=Answered, tags=["Pictures"])
@@ -30,15 +30,21 @@ def sprite(services: OpenServices, version: str, name: str, rows: RowText = "") 
 
 
 @router.get("/static/{version}/{file}", include_in_schema=False)
-def static(version: str, file: str) -> Response:
+def static(version: str, file: str, packs: TakesBrotli) -> Response:
     """A script or a style of the window."""
     path = STATIC_FOLDER / Path(file).name
-    is_whole = path.name == one_script.NAME
-    if not is_whole and (path.suffix not in {".js", ".css"} or not path.is_file()):
+    is_joined = path.name in {joined_scripts.FIRST, joined_scripts.REST}
+    if not is_joined and (path.suffix not in {".js", ".css"} or not path.is_file()):
         return JSONResponse({"error": "No such file."}, 404)
     kind = mimetypes.guess_type(path.name)[0] or "text/plain"
     headers = LASTING if version == static_version() else CHANGING
-    content = one_script.one_script(STATIC_FOLDER) if is_whole else path.read_bytes()
+    if not is_joined:
+        content: str | bytes = path.read_bytes()
+    elif packs:
+        content = joined_scripts.packed(STATIC_FOLDER, path.name)
+        headers = {**headers, "Content-Encoding": "br", "Vary": "Accept-Encoding"}
+    else:
+        content = joined_scripts.joined(STATIC_FOLDER)[path.name]
     return Response(content, media_type=kind, headers=headers)
 
 

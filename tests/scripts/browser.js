@@ -2,7 +2,7 @@
 
 globalThis.window ??= globalThis;
 globalThis.addEventListener ??= () => {};
-globalThis.document = {addEventListener() {}, documentElement: {dataset: {}, style: {setProperty() {}}}, body: {dataset: {}}, querySelector: () => null, querySelectorAll: () => []};
+globalThis.document = {baseURI: 'http://localhost/', addEventListener() {}, documentElement: {dataset: {}, style: {setProperty() {}}}, body: {dataset: {}}, querySelector: () => null, querySelectorAll: () => []};
 globalThis.Image = class { decode() { return Promise.resolve(); } };
 
 const held = new Map();

@@ -5,8 +5,7 @@ import re
 import gradio as gr
 import pytest
 
-from cad_studio.ui import one_script
-from cad_studio.ui.addresses import STATIC_FOLDER, static_version
+from cad_studio.ui.addresses import STATIC_FOLDER
 from cad_studio.ui.app import build_window
 from cad_studio.ui.tabs._base import TABS
 
@@ -25,7 +24,7 @@ def test_every_page_builds_and_mounts_a_viewer_whose_script_exists(page):
     viewers = [block for block in page.blocks.values() if isinstance(block, gr.HTML)]
     assert viewers
     for viewer in viewers:
-        assert f"/static/{static_version()}/{one_script.NAME}'" in viewer.js_on_load
+        assert "window.cadScripts.then(" in viewer.js_on_load
         module = viewer.js_on_load.partition(".mount('")[2].partition("'")[0]
         assert (STATIC_FOLDER / f"{module}.js").is_file()
 

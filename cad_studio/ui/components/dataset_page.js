@@ -149,6 +149,7 @@ export function mount({element, server}) {
     }
     try {
       const {name} = data;
+      samples.begin();
       const [found, matrix] = await Promise.all([
         read(`/datasets/${encodeURIComponent(name)}`), read(`/datasets/${encodeURIComponent(name)}/co-occurrence`),
       ]);

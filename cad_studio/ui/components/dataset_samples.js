@@ -5,7 +5,7 @@ import {conditionText, createFieldFilter} from './dataset_fields.js';
 import {createGrid} from './grid.js';
 import {createSearchBar} from './search_bar.js';
 import {load} from './sprite.js';
-import {change, read, state, tell} from './store.js';
+import {change, current, read, state, tell} from './store.js';
 
 const PAGE = 200;
 const MOST_KEPT = 6;
@@ -106,19 +106,29 @@ function createPages(searching) {
   let kept = new Map();
   return {
     forget() { kept = new Map(); },
-    async get(about, offset, signal) {
-      const key = JSON.stringify([state.dataset, about?.version, state.filter, offset]);
+    /** The page that begins at a sample, and its sheet; asked for once, unless that is given up. */
+    get(offset, signal = undefined) {
+      const key = JSON.stringify([state.dataset, current()?.version, current()?.changes, state.filter, offset]);
       if (!kept.has(key)) {
-        const query = {...state.filter, offset, limit: PAGE};
-        await searching.ready(state.filter, signal);
-        const found = await read(`/datasets/${encodeURIComponent(state.dataset)}/rows`, query, signal);
-        await load(found.sprite);
-        kept.set(key, found);
+        const asked = ask(offset, signal);
+        kept.set(key, asked);
+        const leave = () => { if (kept.get(key) === asked) kept.delete(key); };
+        asked.catch(leave);
+        signal?.addEventListener('abort', leave, {once: true});
+        asked.then(() => signal?.removeEventListener('abort', leave), () => {});
         if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
       }
       return kept.get(key);
     },
   };
+
+  async function ask(offset, signal) {
+    const query = {...state.filter, offset, limit: PAGE};
+    await searching.ready(state.filter, signal);
+    const found = await read(`/datasets/${encodeURIComponent(state.dataset)}/rows`, query, signal);
+    await load(found.sprite);
+    return found;
+  }
 }
 
 /**
@@ -150,7 +160,7 @@ export function createSamples({server, filter, onShown}) {
     stop = new AbortController();
     const {signal} = stop;
     try {
-      const found = await pages.get(about, offset(), signal);
+      const found = await pages.get(offset(), signal);
       if (signal.aborted) return;
       if (!found.rows.length && found.total) { change({sheet: 0}); return; }  // the address names a page beyond the last
       shown = found;
@@ -160,7 +170,7 @@ export function createSamples({server, filter, onShown}) {
       grid.select(state.instance);
       drawTools();
       onShown(`${state.dataset}:${about.version}:${JSON.stringify(state.filter)}:${offset()}`);
-      if (offset() + PAGE < found.total) pages.get(about, offset() + PAGE).catch(() => {});
+      if (offset() + PAGE < found.total) pages.get(offset() + PAGE).catch(() => {});
     } catch (error) {
       tell(error);
       if (state.filter.words || state.filter.like) searching.refused(error, body);
@@ -193,6 +203,8 @@ export function createSamples({server, filter, onShown}) {
   return {
     head: [total, pills, clear], pickers: pickers.elements, turner: turner.element, search: searching.element, body,
     draw, step, goTo, forget: pages.forget,
+    /** Ask for what `draw` will show. */
+    begin() { pages.get(offset()).catch(() => {}); },
     select: row => grid.select(row),
     total: () => shown?.total || 0,
     /** Of another dataset, or of none. */

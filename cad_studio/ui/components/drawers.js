@@ -1,5 +1,11 @@
 // Forms that slide in from the right: dialogs that keep the focus and give it back.
 
+import {gradio} from './studio.js';
+
+const FIRST = 'textarea, input:not([role=combobox]), button'; // a dropdown would open over the form
+const LONGEST_MS = 60000;
+const LOOK_MS = 50;
+
 let opener = null;
 
 const reachable = drawer =>
@@ -7,17 +13,28 @@ const reachable = drawer =>
     each => !each.disabled && each.offsetParent !== null && each.tabIndex >= 0
   );
 
+/** A form with its fields, which Gradio makes one after the other; null when they do not come. */
+async function built(id) {
+  gradio();
+  for (let waited = 0; waited < LONGEST_MS; waited += LOOK_MS) {
+    const drawer = document.getElementById(id);
+    if (drawer?.querySelector('textarea, input') && drawer.querySelector('button')) return drawer;
+    await new Promise(done => setTimeout(done, LOOK_MS));
+  }
+  return null;
+}
+
 /** Open a form; focus goes to its first field. */
-export function openDrawer(id) {
+export async function openDrawer(id) {
   closeDrawers();
-  const drawer = document.getElementById(id);
+  const drawer = await built(id);
   if (!drawer) return;
   opener = document.activeElement;
   drawer.setAttribute('role', 'dialog');
   drawer.setAttribute('aria-modal', 'true');
   drawer.setAttribute('aria-label', drawer.querySelector('h2')?.textContent || id);
   drawer.classList.add('open');
-  drawer.querySelector('textarea, input:not([role=combobox]), button')?.focus(); // a dropdown would open over the form
+  drawer.querySelector(FIRST).focus();
 }
 
 /** Close whichever form is open; what opened it has the focus again. */

@@ -164,7 +164,6 @@ function createPicker() {
       facts.title = data ? `Version ${data.version_number}: ${count(data.n)} samples, ${counted(data.k, 'class', 'classes')}` : '';
       changes.hidden = !data?.changes;
       changes.textContent = data?.changes ? `+ ${counted(data.changes, 'change')}` : '';
-      element.closest('#header').dataset.dataset = state.dataset || '';
     },
   };
 }

@@ -3,7 +3,7 @@
 
 import {h} from './dom.js';
 
-export const root = (window.gradio_config?.root || '').replace(/\/$/, '');
+export const root = new URL('.', document.baseURI).href.replace(/\/$/, '');
 const base = root + '/gradio_api/cad';
 
 const KEPT = 'The studio does not answer; your work is kept and will be sent.';
@@ -85,11 +85,13 @@ function unlessAborted(promise, signal) {
 }
 
 /**
- * The functions Gradio lends a component, each of which always answers: with what the studio says, or
+ * The functions Gradio lends a component as {server}, each of which always answers: with what the studio says, or
  * with {error} in words. `isLost` is true of an answer that never came.
  */
-export function calls(server) {
+export function calls(lent) {
   return new Proxy({}, {get: (_, name) => async value => {
+    gradio();
+    const {server} = await lent;
     const answer = await server[name](value).catch(() => undefined);  // Gradio gives undefined for most failures
     if (answer !== undefined && answer !== null) return answer;
     const status = await probe();
@@ -116,9 +118,8 @@ export async function answering() {
   while (await probe() === null) { lost(); await away.back; }
 }
 
-/** Resolves when the page that an element is a part of is opened; at once for what is on every page. */
-function opened(element) {
-  const name = element.closest('.studio-page')?.id.slice('page-'.length);
+/** Resolves when a page is opened; at once for what is on every page. */
+function opened(name) {
   const isOpen = () => !name || document.body.dataset.page === name;
   if (isOpen()) return Promise.resolve();
   return new Promise(done => {
@@ -127,11 +128,74 @@ function opened(element) {
   });
 }
 
-/** Draw a page into its component when it is opened first. */
-export async function mount(module, element, server) {
-  await opened(element);
-  const page = await import(`./${module}.js`);
-  page.mount({element, server: calls(server)});
+// ---- header and pages stand before Gradio does ----
+const LATEST = 5000;
+const early = new Map();  // script -> where it draws, and how it is told of what Gradio lends it
+
+/** Draw into an element when its page is opened first. */
+async function draw(module, element, lent, page = null) {
+  await opened(page);
+  const script = await import(`./${module}.js`);
+  script.mount({element, server: calls(lent)});
+}
+
+/** Begin the header and all pages; what they only read needs nothing of Gradio's. */
+export function begin() {
+  const system = window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  const theme = new URLSearchParams(window.location.search).get('__theme');
+  document.body.classList.toggle('dark', (['dark', 'light'].includes(theme) ? theme : system) === 'dark');
+  const stage = h('div', {id: 'stage'});
+  document.body.prepend(stage);
+  for (const page of [null, ...window.cadPages.map(each => each.name)]) {
+    const module = page ? `${page}_page` : 'header';
+    const element = h('div', {}, h('div.mount'));
+    stage.append(page ? h('div.studio-page', {id: `stage-${page}`}, element) : element);
+    let lend = null;
+    const lent = new Promise(done => { lend = done; });
+    early.set(module, {element, lend});
+    draw(module, element, lent, page);
+  }
+  // Gradio begins when the page that is open has drawn itself, so that the line and the processor are the page's till then
+  const look = () => { if (document.querySelector(`.${document.body.dataset.page}-page[data-shown]:not([data-shown=""])`)) gradio(); };
+  new MutationObserver(look).observe(stage, {subtree: true, attributeFilter: ['data-shown']});
+  setTimeout(gradio, LATEST);
+}
+
+let isUp = null;
+const up = new Promise(done => { isUp = done; });
+up.then(() => { for (const {name} of window.cadPages) import(`./${name}_page.js`); });  // before they are opened
+
+/** Let Gradio begin, where it was held back; resolves when its forms are there. */
+export function gradio() {
+  const held = document.getElementById('gradio-script');
+  held?.replaceWith(h('script', {type: 'module', crossorigin: '', src: held.getAttribute('src')}));
+  return up;
+}
+
+/** Give a script its place among Gradio's components, and what it may call there. */
+export function mount(module, element, server) {
+  const begun = early.get(module);
+  const place = element.querySelector('.mount');
+  if (!begun) {
+    isUp();
+    draw(module, element, Promise.resolve({server}));
+    return;
+  }
+  move(begun.element, place);
+  place.remove();
+  begun.lend({server});
+  const stage = document.getElementById('stage');
+  if (stage.querySelector('.mount')) return;
+  stage.remove();
+  isUp();
+}
+
+/** Move an element before another; what has the focus keeps it. */
+function move(element, before) {
+  const focused = document.activeElement;
+  if (before.parentNode.moveBefore) before.parentNode.moveBefore(element, before);
+  else before.before(element);
+  if (element.contains(focused) && document.activeElement !== focused) focused.focus();
 }
 
 // ---- a studio that does not answer ----

@@ -5,9 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from cad_studio.ui import one_script
-from cad_studio.ui.addresses import PREFIX, static_version
-
 # The template never changes, so Gradio never redraws what the script has built. Data does not
 # pass through it: viewers read it over HTTP and write it as text.
 _TEMPLATE = '<div class="mount"></div>'
@@ -23,13 +20,11 @@ def viewer(
         elem_id: Id in the page.
         server_functions: What the script may call, each with one argument.
     """
-    script = f"{PREFIX}/static/{static_version()}/{one_script.NAME}"
     return gr.HTML(
         value="",
         html_template=_TEMPLATE,
         js_on_load=(
-            "const root = (window.gradio_config?.root || '').replace(/\\/$/, '');"
-            f"import(root + '{script}').then(studio => studio.mount('{module}', element, server));"
+            f"window.cadScripts.then(studio => studio.mount('{module}', element, server));"
         ),
         apply_default_css=False,
         server_functions=list(server_functions) or None,

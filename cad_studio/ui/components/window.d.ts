@@ -23,7 +23,7 @@ interface Window {
     exports: {name: string; title: string; says: string}[];
   };
   cadStudio: Record<string, (...given: unknown[]) => unknown>;
-  gradio_config?: {root?: string};
+  cadScripts: Promise<{begin(): void}>;
 }
 
 /** What the parts of the Diagnose page share: where its run is read, and much else. */

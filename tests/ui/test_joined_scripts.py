@@ -1,11 +1,11 @@
-"""The scripts as one file do what they do as many."""
+"""The scripts as two files do what they do as many."""
 
 import subprocess
 
 import pytest
 
 from cad_studio.ui.addresses import STATIC_FOLDER
-from cad_studio.ui.one_script import one_script
+from cad_studio.ui.joined_scripts import BEGINS, FIRST, REST, joined
 
 FORMS = {
     "tools": "export const ONE = 1;\nexport function add(a, b) { return a + b + missing(); }\n"
@@ -35,11 +35,14 @@ def folder_of(folder, scripts):
 
 
 def test_every_form_of_import_and_export_works_as_in_files_of_their_own(tmp_path):
-    main = tmp_path / "main.js"
-    main.write_text(one_script(folder_of(tmp_path / "scripts", FORMS)))
+    files = joined(folder_of(tmp_path / "scripts", FORMS), ("studio",))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert "first_page() {" in files[REST]
+    assert "apart() {" in files[FIRST]
     asking = tmp_path / "asking.js"
     asking.write_text(
-        "import {mount} from './main.js';\nconst told = [];\n"
+        "import {mount} from './first.js';\nconst told = [];\n"
         "await mount('first_page', told);\nconsole.log(JSON.stringify(told));\n"
     )
     done = subprocess.run(
@@ -62,11 +65,14 @@ def test_every_form_of_import_and_export_works_as_in_files_of_their_own(tmp_path
 def test_what_it_cannot_join_is_refused_by_name(tmp_path, text, told):
     scripts = {**FORMS, "tools": f"{FORMS['tools']}{text}\n"}
     with pytest.raises(ValueError, match=told):
-        one_script(folder_of(tmp_path / "scripts", scripts))
+        joined(folder_of(tmp_path / "scripts", scripts))
 
 
-def test_the_windows_scripts_are_all_in_it():
-    whole = one_script(STATIC_FOLDER)
+def test_each_of_the_windows_scripts_is_in_one_of_them():
+    files = joined(STATIC_FOLDER)
     names = [file.stem for file in STATIC_FOLDER.glob("*.js")]
     assert len(names) > 50
-    assert [name for name in names if f"\n{name}() {{\n" not in whole] == []
+    places = {name: [file for file in files if f"\n{name}() {{\n" in files[file]] for name in names}
+    assert {name: found for name, found in places.items() if len(found) != 1} == {}
+    assert {FIRST} == {places[name][0] for name in BEGINS}
+    assert 3 * len(files[FIRST]) < 2 * len(files[REST])
