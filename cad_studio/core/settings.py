@@ -7,6 +7,8 @@ from cad_studio.core.errors import SettingError, closest
 
 Settings = TypeVar("Settings")
 
+_KINDS = {"bool": "true or false", "float": "a number", "int": "a whole number", "str": "a text"}
+
 
 def check_settings(settings: object) -> None:
     """Hold every field against the `minimum`, `maximum` and `choices` of its metadata.
@@ -108,5 +110,6 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and allowed == {str}:
         return str(value)  # a number where more than a number may stand
-    wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
-    raise SettingError(f"{name} is {value!r}; expected {wanted}.")
+    kinds = sorted(kind.__name__ for kind in allowed if kind is not type(None))
+    wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+    raise SettingError(f"{name} is {'empty' if value is None else repr(value)}; expected {wanted}.")

@@ -33,7 +33,8 @@ _ELEMENT = re.compile(
     (?:\s*\))?\s*(?P<comma>,|(?=\s*['"])|$)""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(.)")
+_ESCAPE = re.compile(r"\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|(.))")
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r"}
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -225,6 +226,20 @@ def _listed(cell: object, where: Callable[[int], str], row: int) -> list[Label] 
     return [plain_label(member, where(row)) for member in members if not is_missing(member)]
 
 
+def _unescaped(text: str) -> str:
+    """What Python, NumPy or JSON wrote with backslashes; as it is where that is no text."""
+    try:
+        found = _ESCAPE.sub(_escaped, text)
+        return found.encode("utf-16", "surrogatepass").decode("utf-16")  # joins halves of one
+    except ValueError:
+        return text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
+    return chr(int(code, 16)) if code else _CONTROLS.get(match[4], match[4])
+
+
 def _printed(text: str) -> list[Label] | None:
     """The members of a list as Python or NumPy print it, or None where it is not one."""
     inside = text[1:-1].strip().removesuffix(",")
@@ -245,7 +260,7 @@ def _printed(text: str) -> list[Label] | None:
             continue
         quoted = match["single"] if match["single"] is not None else match["double"]
         if quoted is not None:
-            members.append(_ESCAPE.sub(r"\1", quoted))
+            members.append(_unescaped(quoted))
         elif _WHOLE.fullmatch(match["plain"].strip()):
             members.append(int(float(match["plain"])))
         elif is_list:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cad_studio.core.errors import DatasetFormatError, DoubtfulSourceError, SettingError, closest
 from cad_studio.core.understanding import Understanding
 from cad_studio.datasets._memory import ROW_BYTES, require_memory
 from cad_studio.datasets._sheets import sheet_rows
 from cad_studio.datasets._text import decoded
+from cad_studio.datasets.picture_formats import is_picture_name
 
 JSON_LINES = (".jsonl", ".ndjson")
 DELIMITED = (".csv", ".tsv")
@@ -24,7 +25,9 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 """What may stand between columns, and its name."""
 
 _LOOKED_AT = 20
-_START_BYTES = 65536
+START_BYTES = 65536
+"""How much of a file tells what it is."""
+_NO_HEADER = ("file_name", "candidates")
 _SMALL_SHEET_BYTES = 2**22
 
 
@@ -156,20 +159,30 @@ def beginning_of(path: Path) -> Table | None:
         if suffix in SHEETS:
             return read_table_file(path) if path.stat().st_size < _SMALL_SHEET_BYTES else None
         with path.open("rb") as file:
-            start = file.read(_START_BYTES)
-        text = decoded(_whole_lines(start), path.name)
-        if suffix in JSON_LINES:
-            return _read_jsonl(text.partition("\n")[0], path.name)
-        rows = _until_error(_csv_rows(text, path.name, _separator(text, path.name)))
-        return _from_cells(rows, path.name, None)
+            return beginning_of_text(file.read(START_BYTES), path.name)
     except (OSError, DatasetFormatError, SettingError):
+        return None
+
+
+def beginning_of_text(start: bytes, name: str) -> Table | None:
+    """The same of the first `START_BYTES` of a file that is no sheet."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in SUFFIXES or suffix in SHEETS:
+        return None
+    try:
+        text = decoded(_whole_lines(start), name)
+        if suffix in JSON_LINES:
+            return _read_jsonl(text.partition("\n")[0], name)
+        rows = _until_error(_csv_rows(text, name, _separator(text, name)))
+        return _from_cells(rows, name, None)
+    except (DatasetFormatError, SettingError):
         return None
 
 
 def _whole_lines(start: bytes) -> bytes:
     """What was read of a file, without the line that is cut at its end."""
     end = start.rfind(b"\n")
-    if len(start) < _START_BYTES or end < 0:
+    if len(start) < START_BYTES or end < 0:
         return start
     return start[: end + 1 + (start[end + 1 : end + 2] == b"\0")]  # UTF-16 has two bytes
 
@@ -219,13 +232,16 @@ def _separator(text: str, name: str) -> str:
     Raises:
         DoubtfulSourceError: Two characters do.
     """
-    start = text[:_START_BYTES]
+    start = text[:START_BYTES]
     # A list in a cell may hold any of these characters, a header does not.
     widths: dict[str, int] = {}
+    without_header: list[str] = []  # what splits a picture from its set in the first line
     for char in SEPARATORS:
         try:
             rows = []
             for _, cells in _csv_rows(start, name, char):
+                if not rows and len(cells) == len(_NO_HEADER) and is_picture_name(cells[0].strip()):
+                    without_header.append(char)
                 rows.append(len(_trimmed(cells)))
                 if len(rows) == _LOOKED_AT:
                     break
@@ -233,7 +249,8 @@ def _separator(text: str, name: str) -> str:
             continue
         if rows and rows[0] > 1 and max(rows) <= rows[0]:
             widths[char] = min(rows)
-    fitting = [char for char, least in widths.items() if least > 1] or list(widths)
+    fitting = without_header or [char for char, least in widths.items() if least > 1]
+    fitting = fitting or list(widths)
     if len(fitting) > 1:
         header = start.lstrip().splitlines()[0]
         raise DoubtfulSourceError(
@@ -257,7 +274,7 @@ def _from_cells(
     told: Understanding | None,
     unit: str = "line",
 ) -> Table:
-    """A table of a header and the rows below it."""
+    """A table of a header and the rows below it; a picture and its set need no header."""
     columns: list[list[object]] = []
     header: list[str] = []
     lines: list[int] = []
@@ -265,7 +282,11 @@ def _from_cells(
         if not header:
             header = [str("" if cell is None else cell).strip() for cell in cells]
             columns = [[] for _ in header]
-            continue
+            if len(header) != len(_NO_HEADER) or not is_picture_name(header[0]):
+                continue
+            header = list(_NO_HEADER)
+            if told is not None:
+                told.take("header", f"none in {name}, taken for {' and '.join(header)}")
         if len(cells) != len(header):
             n_more = len(cells) - len(header)
             if n_more < 0 or any(str("" if c is None else c).strip() for c in cells[len(header) :]):

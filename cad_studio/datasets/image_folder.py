@@ -73,7 +73,9 @@ class ImageFolder(DatasetReader):
         if table_name:
             names, descriptions = class_list(tree, options.class_names)
             return _from_tables(tree, [table_name], None, names, descriptions, options, told)
-        pictures = find_pictures(tree, told)
+        own = _own_table(tree)
+        pictures = find_pictures(tree, told, own)
+        whole, all_pictures = tree, pictures
         tree, pictures = _unwrapped(tree, pictures, options)
         tree.tell(told)
         names, descriptions = class_list(tree, options.class_names, told)
@@ -81,6 +83,11 @@ class ImageFolder(DatasetReader):
         tables = _tables_among(tree.names())
         if tables:
             return _from_tables(tree, tables, pictures, names, descriptions, options, told)
+        if own and len({name.rpartition("/")[0] for name in pictures}) < 2:
+            told.take("the table", f"{own}, the only one that names images")
+            return _from_tables(whole, [own], all_pictures, names, descriptions, options, told)
+        if own:
+            told.leave_out("tables beside folders of images, which tell the classes", [own])
         samples = _from_folders(tree, pictures, names, options, told)
         images = TreeImages(tree, pictures, MAX_FILE_BYTES)
         return build_dataset(samples, names, descriptions, images)
@@ -100,10 +107,10 @@ def class_list(
     return (list(given) if given else None), {}
 
 
-def find_pictures(tree: Tree, told: Understanding) -> list[str]:
+def find_pictures(tree: Tree, told: Understanding, table: str | None = None) -> list[str]:
     """The pictures of a tree, by ending or, where that tells nothing, by content.
 
-    Other files are counted by ending, but for tables and class lists, which are read.
+    Other files are counted by ending, but for tables and class lists, which are read, and `table`.
     """
     found: list[str] = []
     others: dict[str, list[str]] = {}
@@ -121,7 +128,7 @@ def find_pictures(tree: Tree, told: Understanding) -> list[str]:
         elif kind is not None:
             by_content += 1
             found.append(name)
-        elif name.rpartition("/")[2] not in (*TABLES, *CLASS_LISTS):
+        elif name != table and name.rpartition("/")[2] not in (*TABLES, *CLASS_LISTS):
             others.setdefault(suffix, []).append(name)
     if by_content:
         told.take("pictures", f"{by_content:,} recognised by their content, not by their ending")
@@ -196,6 +203,26 @@ def _tables_among(files: list[str], any_depth: bool = False) -> list[str]:
     return found
 
 
+def _own_table(tree: Tree) -> str | None:
+    """The one table beside the pictures that names images, where it is not called metadata."""
+    found = [name for name in _other_tables(tree) if tells_images(_beginning(tree, name))]
+    return found[0] if len(found) == 1 else None
+
+
+def _other_tables(tree: Tree) -> list[str]:
+    return [
+        name
+        for name in tree.names()
+        if "/" not in name
+        and suffix_of(name) in _tables.SUFFIXES
+        and name not in (*CLASS_LISTS, *TABLES)
+    ]
+
+
+def _beginning(tree: Tree, name: str) -> _tables.Table | None:
+    return _tables.beginning_of_text(tree.read(name, _tables.START_BYTES), name)
+
+
 def _from_table_alone(path: Path, options: ReadOptions, progress: Progress) -> SourceDataset:
     """The images of a folder or archive that a table elsewhere names."""
     progress.report(0.0, f"Reading {path.name}")
@@ -245,11 +272,13 @@ def _from_folders(
     layout = find_layout(pictures, options.split_from, names or (), has_sets)
     has_labels = any(label is not None for label in layout.labels)
     if not has_labels and not (names and (has_sets or options.unlabelled == "keep")):
+        tables = ", ".join(_other_tables(tree)[:3])
+        sets = "" if has_sets else ", and give the sets with --candidates or take all classes with"
         raise DatasetFormatError(
             f"{tree.label} holds {len(pictures):,} images but neither metadata.csv nor "
             "metadata.jsonl nor a folder for each class. Add one; or name the classes with "
-            "--class-names, and give the sets with --candidates or take all classes with "
-            "--unlabelled keep."
+            f"--class-names{sets and f'{sets} --unlabelled keep'}."
+            + (f" Or give the table beside them ({tables}) as the source." if tables else "")
         )
     told.layout = layout.words
     told.take("splits", _split_words(layout.splits), "--split-from")

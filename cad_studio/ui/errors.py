@@ -28,8 +28,15 @@ Arguments = ParamSpec("Arguments")
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
-    """Wrap an event handler: an expected error becomes a toast, any other a logged one."""
+def shows_errors(
+    handler: Callable[Arguments, Any], worded: Callable[[str], str] = str
+) -> Callable[Arguments, Any]:
+    """Wrap an event handler: an expected error becomes a toast, any other a logged one.
+
+    Args:
+        handler: Does what was asked for.
+        worded: Makes the words of the window of those of an expected error.
+    """
 
     @functools.wraps(handler)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
@@ -37,7 +44,7 @@ def shows_errors(handler: Callable[Arguments, Any]) -> Callable[Arguments, Any]:
             with acting_as(visitor_of_event()):
                 return handler(*args, **kwargs)
         except CadStudioError as error:
-            raise gr.Error(str(error), duration=12, print_exception=False) from error
+            raise gr.Error(worded(str(error)), duration=12, print_exception=False) from error
         except Exception as error:
             _LOG.exception("handler %s", handler.__name__)
             raise gr.Error(_UNEXPECTED, print_exception=False) from error

@@ -75,6 +75,7 @@ def start_button(
     inputs: Sequence[gr.components.Component],
     about_dataset: bool = True,
     cleared: Sequence[gr.components.Component] = (),
+    worded: Callable[[str], str] = str,
 ) -> None:
     """The buttons at the end of a form: one that starts its job, one that closes it.
 
@@ -86,6 +87,7 @@ def start_button(
         inputs: What the handler is given.
         about_dataset: Whether it is given the name of the selected dataset first.
         cleared: Fields to empty once the job has started.
+        worded: Makes the words of the form of those of an error.
     """
     start = gr.Button(text, variant="primary", elem_id=f"{prefix}-start")
     close = gr.Button("Close", elem_id=f"{prefix}-close")
@@ -99,13 +101,14 @@ def start_button(
         return [job, *([None] * len(cleared))] if cleared else job
 
     start.click(
-        shows_errors(submitted),
+        shows_errors(submitted, worded),
         [*dataset, *inputs],
         [started, *cleared],
         js=_WITH_DATASET if about_dataset else _AS_IT_IS,
         api_visibility="private",
         concurrency_id="jobs",
         concurrency_limit=1,
+        show_progress="hidden",  # a field that is an output would be covered by a failure
     ).success(
         None, started, js="job => window.cadStudio.started(job)", api_visibility="private"
     )  # the window that asked knows its job

@@ -1,5 +1,7 @@
 """The fields of the import form that say how a source is read, where it does not tell."""
 
+import re
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -9,6 +11,10 @@ from cad_studio.services.datasets.import_texts import columns_in, names_in
 from cad_studio.services.datasets.importing import formats, resolved_source
 
 AUTO = "found out"
+"""What a choice says where the source shall tell."""
+_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+CANDIDATES = "Candidate sets (optional)"
+SKIP_BAD = "Import the rest when some samples are bad, and list what was left out"
 _SEPARATORS = ("comma", "semicolon", "tab", "bar")
 _LISTS = ("bar", "semicolon", "comma", "slash", "space", "none")
 _VOTES = ("counts", "shares", "annotators")
@@ -55,6 +61,11 @@ class ImportChoices:
         """All of them, in order."""
         return list(self._fields.values())
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each is called in the window, by its option of the command line."""
+        return {name.replace("_", "-"): str(field.label) for name, field in self._fields.items()}
+
     def to_json(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """What they hold, as the options of an import; a field never shown holds None.
 
@@ -77,6 +88,29 @@ class ImportChoices:
             raise SettingError(f"Bits in use is {bits!r}; expected a whole number such as 12.")
         found["bit_depth"] = None if bits is None else int(bits)
         return found
+
+
+def in_fields(told: Any) -> Any:
+    """Words about options of the command line as words about the fields of the form.
+
+    Args:
+        told: A text, or plain values with texts in them.
+    """
+    if isinstance(told, dict):
+        return {name: in_fields(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [in_fields(value) for value in told]
+    if isinstance(told, str):
+        return _OPTION.sub(lambda match: _labels().get(match[1], match[0]), told)
+    return told
+
+
+@cache
+def _labels() -> dict[str, str]:
+    with gr.Blocks(analytics_enabled=False):
+        fields = ImportChoices().labels
+    fields |= {"candidates": CANDIDATES.partition(" (")[0], "skip-bad": SKIP_BAD}
+    return {name: f'"{label}"' for name, label in fields.items()}
 
 
 def _text(name: str, label: str, info: str | None) -> gr.Textbox:

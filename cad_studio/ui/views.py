@@ -4,6 +4,7 @@ from typing import Any
 
 from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
 from cad_studio.services.operations import KINDS
+from cad_studio.ui.import_choices import in_fields
 from cad_studio.views.pairs import MiningView
 from cad_studio.views.studio import DatasetEntryView, JobView
 
@@ -28,8 +29,13 @@ def _result(job: Job) -> dict[str, Any] | None:
     return {name: value for name, value in job.result.items() if name in seen}
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def job_entry(job: Job) -> JobView:
     """A job as the window follows it."""
+    worded = in_fields if job.kind == "import" else _as_it_is
     return {
         "id": job.id,
         "kind": job.kind,
@@ -37,10 +43,10 @@ def job_entry(job: Job) -> JobView:
         "status": job.status,
         "fraction": round(job.fraction, 4),
         "message": job.message,
-        "error": job.error,
+        "error": worded(job.error),
         "position": job.position,
         "attempts": job.attempts,
-        "result": _result(job),
+        "result": worded(_result(job)),
         "dataset": job.arguments.get("name"),
         "run": job.arguments.get("run"),
         "features": job.arguments.get("features"),

@@ -253,7 +253,7 @@ def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(pag
     for quantile, threshold, words in (
         ("2", "", "quantile is 2.0; the most is 1.0."),
         ("", "", "takes a threshold or a quantile; neither is given."),
-        ("many", "", "quantile is 'many'; expected float."),
+        ("many", "", "quantile is 'many'; expected a number."),
         ("0.1", "0.9", "both is given."),
     ):
         fill_field(page, "mine-quantile", quantile)

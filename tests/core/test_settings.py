@@ -53,11 +53,11 @@ def test_whole_numbers_pass_between_int_and_float():
         ({"source": "x", "threshold": float("nan")}, r"threshold is not a number\."),
         ({"source": "x", "method": "exakt"}, r"method is 'exakt'\. Closest: 'exact'\."),
         ({"source": "x", "treshold": 1.0}, r"'treshold' is not a setting.*Closest: 'threshold'\."),
-        ({"source": "x", "limit": 2.5}, r"limit is 2\.5; expected int\."),
-        ({"source": "x", "limit": True}, r"limit is True; expected int\."),
-        ({"source": "x", "threshold": "0.9"}, r"threshold is '0\.9'; expected float\."),
-        ({"source": "x", "centred": 1}, r"centred is 1; expected bool\."),
-        ({"source": None}, r"source is None; expected str\."),
+        ({"source": "x", "limit": 2.5}, r"limit is 2\.5; expected a whole number\."),
+        ({"source": "x", "limit": True}, r"limit is True; expected a whole number\."),
+        ({"source": "x", "threshold": "0.9"}, r"threshold is '0\.9'; expected a number\."),
+        ({"source": "x", "centred": 1}, r"centred is 1; expected true or false\."),
+        ({"source": None}, r"source is empty; expected a text\."),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(values, message):

@@ -211,3 +211,48 @@ def test_orientation_holds_for_deep_pixels(kind):
     buffer = io.BytesIO()
     Image.fromarray(values).save(buffer, kind, exif=exif)
     assert decode(buffer.getvalue(), "a").shape == (4, 3)
+
+
+ROWS = [f"{row}.png,{'fig|oak' if row % 2 else 'oak|elm'}" for row in range(4)]
+HEADER = "file_name,candidates"
+
+
+@pytest.mark.parametrize("lines", [[HEADER, *ROWS], ROWS])
+@pytest.mark.parametrize(("pictures", "table"), [("", "labels.csv"), ("images/", "my sets.csv")])
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_the_one_table_beside_the_pictures_is_read_whatever_it_is_called(
+    tmp_path, lines, pictures, table, is_zip
+):
+    root = tree(tmp_path / "own", *(f"{pictures}{row}.png" for row in range(4)))
+    (root / table).write_text("\n".join(lines))
+    found = read(zipped(root, tmp_path / "own.zip") if is_zip else root)
+    assert found.class_names == ["elm", "fig", "oak"]
+    assert [found.candidates.of(row) for row in range(2)] == [[0, 2], [1, 2]]
+    assert any(table in item.value for item in found.understanding.taken)
+    assert not found.understanding.left_out
+
+
+@pytest.mark.parametrize(
+    ("separator", "named"), [(";", "oak|elm"), ("\t", "oak|elm"), ("|", "oak;elm")]
+)
+def test_a_picture_and_its_set_need_no_header(tmp_path, separator, named):
+    root = tree(tmp_path / "own", *(f"{row}.png" for row in range(4)))
+    table = root / "sets.csv"
+    table.write_text("\n".join(f"{row}.png{separator}{named}" for row in range(4)))
+    assert read(table).class_names == ["elm", "oak"]
+
+
+def test_folders_of_classes_count_more_than_a_table_which_is_told_of(tmp_path):
+    root = tree(tmp_path / "own", "oak/0.png", "oak/2.png", "fig/1.png", "fig/3.png")
+    (root / "labels.csv").write_text("\n".join([HEADER, *ROWS]))
+    found = read(root)
+    assert found.class_names == ["fig", "oak"]
+    assert "labels.csv" in str(found.understanding.left_out)
+
+
+def test_of_two_tables_none_is_taken_and_both_are_named(tmp_path):
+    root = tree(tmp_path / "own", *(f"{row}.png" for row in range(4)))
+    for name in ("a.csv", "b.csv"):
+        (root / name).write_text("\n".join([HEADER, *ROWS]))
+    with pytest.raises(DatasetFormatError, match=r"give the table beside them \(a.csv, b.csv\)"):
+        read(root)

@@ -302,3 +302,14 @@ def test_ids_that_differ_in_folder_meet_only_where_no_other_fits(tmp_path):
     assert [problem.row for problem in found.problems] == [1]
     (left,) = [item for item in found.understanding.left_out if "no sample has" in item.kind]
     assert left.names == ("1.png", "old.png")
+
+
+@pytest.mark.parametrize("write", [str, json.dumps, ascii])
+def test_what_was_escaped_when_a_list_was_printed_is_as_it_was(write):
+    names = ["a 👩‍👩‍👧‍👦", "no-break\xa0space", "two\nlines", "it's", "back\\slash", "ash"]
+    assert candidate_column([write(names)], where) == [names]
+
+
+@pytest.mark.parametrize("text", [r"['\ud800']", r"['\U00110000']"])
+def test_an_escape_that_is_no_text_stays_as_it_is_written(text):
+    assert candidate_column([text], where) == [[text[2:-2]]]

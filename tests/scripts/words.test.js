@@ -56,6 +56,8 @@ test('shares never claim all or none', () => {
   assert.match(percent(0.9999), /^99\.99/);
   assert.equal(percent(0.00004), '0.004 %');
   assert.equal(percent(0.5), '50 %');
+  assert.deepEqual([0.101, 0.104, 0.899, 0.335, 0.6649].map(percent), ['10 %', '10 %', '90 %', '34 %', '66 %']);
+  assert.match(percent(1 - 1e-7), /^99\.999 %$/);
   assert.equal(count(12345), '12,345');
   assert.equal(counted(1, 'class', 'classes'), '1 class');
   assert.equal(counted(2, 'class', 'classes'), '2 classes');

@@ -62,13 +62,13 @@ def test_whole_numbers_may_be_typed_with_a_point():
     ("position", "typed", "words"),
     [
         (0, "-1", r"share is -1.0; the least is 0.0\."),
-        (0, "much", r"share is 'much'; expected float\."),
+        (0, "much", r"share is 'much'; expected a number\."),
         (0, "nan", r"share is not a number\."),
         (1, "10", r"n_steps is 10; the most is 9\."),
-        (1, "2.5", r"n_steps is 2.5; expected int\."),
-        (1, "", r"n_steps is None; expected int\."),
-        (1, "inf", r"n_steps is inf; expected int\."),
-        (2, "٣.x", r"most is '٣.x'; expected int\."),
+        (1, "2.5", r"n_steps is 2.5; expected a whole number\."),
+        (1, "", r"n_steps is empty; expected a whole number\."),
+        (1, "inf", r"n_steps is inf; expected a whole number\."),
+        (2, "٣.x", r"most is '٣.x'; expected a whole number\."),
         (6, "extact", r"method is 'extact'. Closest: 'exact'\."),
     ],
 )

@@ -39,8 +39,8 @@ export function percent(share) {
   const distance = Math.min(share, 1 - share);
   const digits = distance >= 0.1 ? 0 : Math.min(3, Math.max(1, Math.ceil(-Math.log10(distance)) - 1));
   const factor = 10 ** digits;
-  // towards the middle, so that nearly all is never shown as all
-  const rounded = (share > 0.5 ? Math.floor(share * 100 * factor) : Math.ceil(share * 100 * factor)) / factor;
+  // nearly all is never shown as all, nor hardly any as none
+  const rounded = Math.min(100 - 1 / factor, Math.max(1 / factor, Math.round(share * 100 * factor) / factor));
   return `${rounded.toFixed(digits)} %`;
 }
 

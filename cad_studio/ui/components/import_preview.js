@@ -6,11 +6,12 @@ import './store.js';  // makes window.cadStudio
 export function mount({element}) {
   const place = h('div', {id: 'import-preview-found', 'aria-live': 'polite'});
   fill(element.querySelector('.mount'), place);
-  document.getElementById('import-start')?.addEventListener('click', () => place.replaceChildren());
   window.cadStudio.previewed = found => {
     if (found) place.replaceChildren(preview(JSON.parse(String(found))));
     return '';
   };
+  window.cadStudio.looking = () => { fill(place, h('p.quiet-text', {role: 'status'}, 'Looking at the source…')); };
+  window.cadStudio.taken = () => place.replaceChildren();
 }
 
 function preview(found) {

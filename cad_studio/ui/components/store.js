@@ -146,6 +146,7 @@ window.cadStudio = {
   dataset: () => state.dataset || '',
   started: job => {
     if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
+    window.cadStudio.taken?.();  // what was previewed
     closeDrawers();
     refresh();
   },

@@ -18,7 +18,7 @@ from cad_studio.ui.components.viewer import viewer
 from cad_studio.ui.division_actions import division_actions
 from cad_studio.ui.errors import answers_errors, shows_errors
 from cad_studio.ui.forms import SettingsForm, start_button
-from cad_studio.ui.import_choices import ImportChoices
+from cad_studio.ui.import_choices import CANDIDATES, SKIP_BAD, ImportChoices, in_fields
 from cad_studio.ui.requests import Asked, Named
 from cad_studio.ui.search_actions import search_actions
 from cad_studio.ui.tabs._base import TABS, Tab
@@ -65,7 +65,7 @@ def _import_form(services: Services) -> None:
             label="Name in the project", placeholder="my-images", max_lines=1, elem_id="import-name"
         )
         candidates = gr.Textbox(
-            label="Candidate sets (optional)",
+            label=CANDIDATES,
             info="A separate table, .npy, .npz, .pt or PLCIFAR10 pickle for a labelled source.",
             max_lines=1,
             elem_id="import-candidates",
@@ -73,7 +73,7 @@ def _import_form(services: Services) -> None:
         with gr.Accordion("More", open=False, elem_id="import-more"):
             more = ImportChoices()
         skip_bad = gr.Checkbox(
-            label="Import the rest when some samples are bad, and list what was left out",
+            label=SKIP_BAD,
             elem_id="import-skip-bad",
         )
         look = gr.Button("Preview", elem_id="import-look")
@@ -96,12 +96,19 @@ def _import_form(services: Services) -> None:
         return {"candidates": resolved_source(named) if named else None, **more.to_json(values)}
 
     def on_look(
-        source: str | None, upload: str | None, candidates: str | None, *values: Any
+        source: str | None,
+        upload: str | None,
+        candidates: str | None,
+        name: str | None,
+        *values: Any,
     ) -> str:
+        if (name or "").strip():
+            check_name((name or "").strip())
         given = options_from_json(options(candidates, *values))
         place = resolved_source(chosen(source, upload))
         services.require_writable()
-        return json.dumps(services.importing.preview(place, given, Silent(), with_pictures=True))
+        found = services.importing.preview(place, given, Silent(), with_pictures=True)
+        return json.dumps(in_fields(found))
 
     def on_import(
         source: str | None,
@@ -128,20 +135,23 @@ def _import_form(services: Services) -> None:
         # the source that was given last is the only one that is shown, and the one that is imported
         upload.upload(None, None, source, js="() => ''", api_visibility="private")
         source.input(None, None, upload, js="() => null", api_visibility="private")
-        look.click(
-            shows_errors(on_look),
-            [source, upload, candidates, *more.components],
+        looked = look.click(
+            shows_errors(on_look, in_fields),
+            [source, upload, candidates, name, *more.components],
             seen,
             api_visibility="private",
             concurrency_id="preview",
             concurrency_limit=1,
-        ).success(
+            js="(...given) => { window.cadStudio.looking(); return given; }",
+        )
+        looked.success(
             None, seen, js="found => window.cadStudio.previewed(found)", api_visibility="private"
         )
+        looked.failure(None, None, js="() => window.cadStudio.taken()", api_visibility="private")
         start_button(
             "Import", "import", on_import,
             [source, upload, name, skip_bad, candidates, *more.components],
-            about_dataset=False, cleared=[source, upload, name],
+            about_dataset=False, cleared=[source, upload, name], worded=in_fields,
         )  # fmt: skip
 
 
