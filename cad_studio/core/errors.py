@@ -103,12 +103,12 @@ def closest(word: str, allowed: Iterable[str]) -> str:
         allowed: What would have been right.
 
     Returns:
-        `Closest: 'x'.`, or all names when there are at most twelve, or an empty string.
+        `Closest: 'x'.`, or all names when there are at most twenty, or an empty string.
     """
     names = list(allowed)
     match = get_close_matches(word, names, n=1, cutoff=0.6)
     if match:
         return f"Closest: {match[0]!r}."
-    if 0 < len(names) <= 12:
+    if 0 < len(names) <= 20:
         return f"Allowed: {', '.join(names)}."
     return ""

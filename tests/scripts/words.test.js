@@ -8,7 +8,7 @@ const {readNumber, words, typed} = await import(`${components}/form.js`);
 const {ticks, logTicks} = await import(`${components}/curves.js`);
 const {colour} = await import(`${components}/chips.js`);
 const {count, counted, percent, turns} = await import(`${components}/dom.js`);
-const {duration, figureAt, figureWord, loss, share} = await import(`${components}/train_words.js`);
+const {duration, figureAt, figureWord, loss, megabytes, share} = await import(`${components}/train_words.js`);
 const {differenceText, isBetter} = await import(`${components}/diagnose_words.js`);
 
 test('a number field says what is wrong with what was typed', () => {
@@ -20,6 +20,18 @@ test('a number field says what is wrong with what was typed', () => {
     assert.match(readNumber(text, about).error, new RegExp(`Batch size.*${part}`));
   assert.equal(words('batch_size'), 'Batch size');
   assert.equal(typed(null), '');
+});
+
+test('splits are given in per cent that make a whole, each once', async () => {
+  const {readShares} = await import(`${components}/dataset_division.js`);
+  assert.deepEqual(readShares('train 80, test 20 %'), {train: 0.8, test: 0.2});
+  assert.deepEqual(readShares('constructor=25, val: 75'), {constructor: 0.25, val: 0.75});
+  for (const [text, part] of [['train', 'its per cent'], ['train 80', '80 % together'], ['train 50, train 50', 'train is named twice']])
+    assert.throws(() => readShares(text), new RegExp(part));
+});
+
+test('a size is never told as nothing', () => {
+  assert.deepEqual([1, 900, 6_300, 150_000, 2e8].map(megabytes), ['1 kB', '1 kB', '7 kB', '0.1 MB', '200 MB']);
 });
 
 test('an answer that a later question overtook is known as such, whichever comes first', async () => {

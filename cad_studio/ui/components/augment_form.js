@@ -165,7 +165,8 @@ export function createAugmentForm({ask, onLook, onRun}) {
       run.disabled = !found.judges.length;
       runHelp.textContent = found.judges.length
         ? 'A run trained on candidates; its maps and its evidence are shown. The figure is its approximated accuracy.'
-        : 'Maps and evidence need a run. Train one on the Train page; the method proden with a propagated start does well in minutes.';
+        : 'Maps and evidence need a run whose network reads the images. Train one on the Train page; the method proden with a '
+          + 'propagated start does well in minutes.';
       const inDomain = found.editors.find(each => each.is_trained_here);
       model.textContent = inDomain?.model ? `By ${inDomain.model}.` : inDomain?.missing || '';
       fillOptions(editor, found.editors.map(each => [each.name, each.title]));

@@ -53,6 +53,7 @@ export function createChart({id, title, format, range = null, onPoint, controls 
       } else {
         below.fillStyle = style.getPropertyValue('--ink-2');
         below.font = fontOf(style);
+        below.textAlign = 'left';
         below.fillText('No figures yet', MARGIN.left, box.height / 2);
       }
     }

@@ -30,14 +30,19 @@ function previewed({title, id, says, inputs, button, look, act}) {
 
 const line = (text, input, title) => h('label.row', {title}, h('span.grow', {}, text), input);
 
-/** `train 80, test 20` to {train: 0.8, test: 0.2}; null where a part is neither. */
+/** `train 80, test 20` to {train: 0.8, test: 0.2}; Error where a part is neither, is there twice, or they are not all. */
 export function readShares(text) {
   const shares = {};
+  let total = 0;
   for (const part of text.split(',').map(each => each.trim()).filter(Boolean)) {
-    const found = part.match(/^(.*\S)[\s=:]+(\d+(?:\.\d+)?)\s*%?$/);
-    if (!found) return null;
-    shares[found[1].trim()] = +found[2] / 100;
+    const found = part.match(/^(.*[^\s=:])[\s=:]+(\d+(?:\.\d+)?)\s*%?$/);
+    if (!found) throw new Error(`"${text}" does not give each split its per cent, such as train 80, test 20.`);
+    const name = found[1].trim();
+    if (Object.hasOwn(shares, name)) throw new Error(`${name} is named twice.`);
+    shares[name] = +found[2] / 100;
+    total += +found[2];
   }
+  if (Math.abs(total - 100) > 1e-4) throw new Error(`The splits are ${+total.toPrecision(4)} % together; they have to be 100 %.`);
   return shares;
 }
 
@@ -49,9 +54,7 @@ export function splitDialog(ctx, preview, make) {
   const seed = h('input.field', {type: 'number', id: 'split-seed', min: 0, value: 0, 'aria-label': 'Random seed'});
   const config = () => ({shares: readShares(shares.value), seed: +seed.value, group_by: group.value, within: within.value});
   const ask = run => {
-    const wanted = config();
-    if (!wanted.shares) return {error: `"${shares.value}" does not give each split its per cent, such as train 80, test 20.`};
-    return run(wanted);
+    try { return run(config()); } catch (error) { return {error: error.message}; }
   };
   const dialog = previewed({
     title: 'Divide into splits', id: 'split', button: 'Divide',

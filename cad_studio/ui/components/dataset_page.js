@@ -76,6 +76,8 @@ function createTools({samples, editing, about}) {
       h('div.tools.filters', {}, ...samples.pickers, fix, tag, samples.turner),
     ],
     show(found) { votes.hidden = !found.votes; },
+    /** What is done to the samples of the filter needs one. */
+    mark() { fix.disabled = tag.disabled = !samples.total(); },
   };
 }
 
@@ -124,7 +126,7 @@ function createActs(server, about, mount) {
 export function mount({element, server}) {
   let about = null, key = '';
   const place = element.querySelector('.mount');
-  const samples = createSamples({server, filter, onShown: now => { page.dataset.shown = now; }});
+  const samples = createSamples({server, filter, onShown: now => { tools.mark(); page.dataset.shown = now; }});
   const side = createSide(filter);
   const facts = createFacts(createActs(server, () => about, place));
   const checked = createChecked();

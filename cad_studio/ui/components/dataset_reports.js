@@ -2,6 +2,7 @@
 
 import {h, count, counted, percent} from './dom.js';
 import {address} from './store.js';
+import {megabytes} from './train_words.js';
 
 const close = (element, text) => h('button.quiet', {type: 'button', on: {click: () => element().replaceChildren()}}, text);
 
@@ -19,7 +20,7 @@ function exportReport(job, closing) {
   const href = address(`/jobs/${job.id}/file`);
   return h('section.report', {'aria-label': 'Export', data: {name}},
     h('div.row', {}, h('h2.grow', {}, `${counted(rows, 'sample')} of ${name} are in ${out.split('/').pop()}`),
-      h('a.btn.primary', {id: 'export-download', href, download: ''}, `Download ${(bytes / 1e6).toFixed(1)} MB`), closing));
+      h('a.btn.primary', {id: 'export-download', href, download: ''}, `Download ${megabytes(bytes)}`), closing));
 }
 
 function synthesisReport(result, closing) {

@@ -352,7 +352,8 @@ export function mount({element, server}) {
       toast('The report is ready; it is downloaded now.');
       h('a', {href: address(`/jobs/${job.id}/file`), download: ''}).click();
     }
-    if (job.kind === 'diagnose' && isSeen()) load();
+    const brings = job.kind === 'diagnose' || (!runs.length && ['train', 'take'].includes(job.kind));
+    if (brings && isSeen()) load();
     views.map.jobEnded(job);
     views.suspects.jobEnded(job);
   });

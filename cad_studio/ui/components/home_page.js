@@ -79,8 +79,9 @@ function doorsOf() {
       h(
         'div.grow',
         {},
-        h('h2', {}, 'Try the sample, two minutes'),
-        h('p', {}, 'See a pair that looks alike, what a run confuses on the map, fix five by key, and what that changed.')
+        h('h2', {}, 'Try the sample'),
+        h('p', {}, 'Begin with a pair that looks alike. The foot of each page names the next step: see what a run confuses, fix it by '
+          + 'key, retrain, compare.')
       ),
       h('button.btn', {type: 'button', id: 'home-sample', disabled: !sample, on: {click: () => trySample(sample.name)}}, 'Start')
     ),

@@ -181,7 +181,7 @@ export function mount({element}) {
         if (summary && summary.mining === state.mining)
           rests.append(h('span', {
             title: 'Share of the most similar pairs that both searches found; the definition of a pair depends on the features',
-          }, `Shares ${percent(found.share)} of its top ${count(found.top)} pairs with ${other.features}.`));
+          }, ` Shares ${percent(found.share)} of its top ${count(found.top)} pairs with ${other.features}.`));
       }).catch(tell);
     }
   }

@@ -72,7 +72,7 @@ const STEPS = {
     run: ({run}) => begin('diagnose', {run: run.id}, 'diagnose'),
   },
   fix: {
-    title: () => `Fix the worst ${WORST}`,
+    title: () => 'Fix the worst',
     says: ({run}) => `${run.name} learned from v${run.version}. Answer what it is most likely wrong about, then retrain.`,
     run: fix,
   },

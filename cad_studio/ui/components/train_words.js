@@ -28,7 +28,7 @@ export function loss(value) {
 }
 
 /** Bytes -> "12.3 MB". */
-export const megabytes = bytes => `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+export const megabytes = bytes => (bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`);
 
 /** "2024-05-01T10:20:30Z" -> "1 May, 12:20", in the visitor's time. */
 export function moment(text) {
