@@ -19,7 +19,7 @@ export function createBar(run) {
   ];
   const [undo, redo] = [button('undo', 'Undo'), button('redo', 'Redo')];
   const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo);
-  const says = (which, text) => { which.firstChild.textContent = text; };
+  const says = (which, text) => { which.firstChild.textContent = text; which.firstChild.title = text; };
 
   return {
     actions, undo, redo, tools: [flag, comment, model, previous, next],

@@ -29,8 +29,9 @@ export function chips(candidates, names, {shared = [], belief = {}, truth = null
     },
     key ? h('kbd', {}, key % 10) : null,
     h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[index]),
-    truth === index ? h('span.tag', {title: 'The true label (uses true labels)'}, 'true') : null,
-    isShared ? h('span.tag', {}, decide ? 'both' : 'shared') : null,
+    h('span.tags', {},
+      truth === index ? h('span.tag', {title: 'The true label (uses true labels)'}, 'true') : null,
+      isShared ? h('span.tag', {}, decide ? 'both' : 'shared') : null),
     weight === undefined
       ? null
       : h('span.bar', {title: `${percent(weight)} of the weight of its neighbours`, role: 'img', 'aria-label': percent(weight)},

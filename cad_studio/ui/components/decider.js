@@ -22,6 +22,11 @@ const BUTTONS = {
 const OF_PAIR = ['accept', 'reverse', 'same'];
 const BACK = ['undo', 'redo'];
 
+function says(button, text) {
+  button.firstChild.textContent = text;
+  button.firstChild.title = text;
+}
+
 /**
  * Owns `element`, its buttons. `show(rows, classes)` takes up one sample or two; `onChange(card, how)` is told of what is
  * shown, `onNext()` when it is decided and says whether there is a next, `onBack(rows)` when an earlier one is undone.
@@ -197,11 +202,11 @@ export function createDecider({root, prefix, onChange, onNext, onBack}) {
       button.hidden = OF_PAIR.includes(command) && (!isPair || (command === 'accept' && !card.classes));
     }
     if (card.classes) {
-      buttons.accept.firstChild.textContent = `A ${names[a]} · B ${names[b]}`;
-      buttons.reverse.firstChild.textContent = `A ${names[b]} · B ${names[a]}`;
+      says(buttons.accept, `A ${names[a]} · B ${names[b]}`);
+      says(buttons.reverse, `A ${names[b]} · B ${names[a]}`);
     } else buttons.reverse.hidden = true;
     buttons.none.hidden = isPair;
-    buttons.flag.firstChild.textContent = card.sides[side].flagged ? 'Take flag away' : 'Flag';
+    says(buttons.flag, card.sides[side].flagged ? 'Take flag away' : 'Flag');
   }
 
   function tellSaved({unsaved, trouble, savedAt}) {
