@@ -56,7 +56,7 @@ export function createSampleView({letter = '', onGuide = null}) {
         style: {'--k': colour(label)},
         title: onGuide ? `Edit ${letter} towards ${names[label]} in the pair` : names[label],
         on: onGuide ? {click: () => onGuide(label)} : {},
-      }, h('i.square', {'aria-hidden': 'true'}), h('span.name', {}, names[label]),
+      }, h('i.square', {'aria-hidden': 'true'}), h('span.name', {dir: 'auto'}, names[label]),
       h('span.num', {title: 'Probability by the run that judges'}, sample.before ? chance(sample.before[label]) : '')));
       const rows = ways.filter(way => sample.views[way]).map(way => h('div.augment-row', {data: {way}},
         h('h2.way-name', {}, titleOf(way)), ...sample.labels.map(label => cell(way, label))));

@@ -44,9 +44,9 @@ export function createDistractors(onPair) {
         h('thead', {}, h('tr', {}, ...shown.columns.map((name, at) => h('th', {class: at > 1 ? 'number' : ''}, name)))),
         h('tbody', {}, ...shown.rows.slice(0, SHOWN).map(([name, other, ...shares]) => h('tr', {},
           h('td', {}, h('button.link-cell', {
-            type: 'button', title: `Samples whose set holds ${name} and ${other}`, on: {click: () => onPair(name, other)},
+            type: 'button', dir: 'auto', title: `Samples whose set holds ${name} and ${other}`, on: {click: () => onPair(name, other)},
           }, name)),
-          h('td', {title: other}, other),
+          h('td', {dir: 'auto', title: other}, other),
           ...shares.map(share => h('td', {class: `number${share > shown.limit ? ' warn' : ''}`}, percent(share)))))));
     },
   };

@@ -33,6 +33,11 @@ export const count = number => whole.format(number);
 /** A count and its noun: "1 pair", "2 pairs". */
 export const counted = (number, one, many = one + 's') => `${count(number)} ${number === 1 ? one : many}`;
 
+const signs = new Intl.Segmenter();
+
+/** The first characters of a text as a reader counts them: an emoji of several code points is one. */
+export const firstSigns = (text, n) => [...signs.segment(text)].slice(0, n).map(each => each.segment).join('');
+
 /** 0.9612 -> "96.1 %"; close to the ends it keeps the digits that matter. */
 export function percent(share) {
   if (share === 0 || share === 1) return `${share * 100} %`;

@@ -146,11 +146,13 @@ function card(key, standing, step) {
   return h(
     'article.step-card',
     {class: `step-card${isNext ? ' next' : ''}`, data: {card: key}, 'aria-label': TITLES[key]},
-    h('div.row', {}, h('h2.grow', {}, TITLES[key]), h('small', {}, word)),
+    h('div.row', {}, h('h2', {}, TITLES[key]), h('small', {title: word}, word)),
     h('div.view-of', {}, picture || null),
     h('b.one-number', {}, number),
     h('p', {}, ...[says].flat()),
-    run ? h('button.btn', {class: `btn${isNext ? ' primary' : ''}`, type: 'button', id: `home-${key}`, on: {click: run}}, title) : null
+    run
+      ? h('button.btn', {class: `btn${isNext ? ' primary' : ''}`, type: 'button', id: `home-${key}`, title, on: {click: run}}, h('span', {}, title))
+      : null
   );
 }
 
@@ -260,7 +262,7 @@ function confusedBars(pairs) {
       h(
         'li',
         {},
-        h('span', {}, each.names.join(' · ')),
+        h('span', {title: each.names.join(' · ')}, each.names.join(' · ')),
         h('i', {style: {width: percent(each.weight / most).replace(' ', '')}, 'aria-hidden': 'true'})
       )
     )

@@ -33,7 +33,7 @@ export function createLegend({onFilter, onEmphasis}) {
         click: turn, dblclick: alone, mouseenter: () => emphasise(at), mouseleave: () => emphasise(null), focus,
         blur: () => emphasise(null),
       },
-    }, h('i', {'aria-hidden': 'true'}), text, h('small', {}, count(n)));
+    }, h('i', {'aria-hidden': 'true'}), h('span.name', {dir: 'auto'}, text), h('small', {}, count(n)));
   }
 
   return {

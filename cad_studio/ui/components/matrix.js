@@ -1,6 +1,6 @@
 // A class-by-class matrix whose every cell is a door.
 
-import {h, fill, count} from './dom.js';
+import {h, fill, count, firstSigns} from './dom.js';
 
 const SMALL = 16;
 
@@ -49,11 +49,11 @@ export function createMatrix(title, onCell) {
     const row = (...held) => h('div.matrix-row', {role: 'row'}, ...held);
     const rows = [];
     let isFirst = true;  // one cell is reached by Tab, the others by the arrow keys
-    const head = index => h('em', {role: 'columnheader', title: names[index], 'aria-label': names[index]},
-      large ? names[index] : names[index].slice(0, 3));
+    const head = index => h('em', {role: 'columnheader', dir: 'auto', title: names[index], 'aria-label': names[index]},
+      large ? names[index] : firstSigns(names[index], 3));
     if (labelled) rows.push(row(h('i', {role: 'presentation'}), ...classes.map(head)));
     classes.forEach((rowClass, a) => {
-      const cells = labelled ? [h('i', {role: 'rowheader', title: names[rowClass]}, names[rowClass])] : [];
+      const cells = labelled ? [h('i', {role: 'rowheader', dir: 'auto', title: names[rowClass]}, names[rowClass])] : [];
       classes.forEach((columnClass, b) => {
         const value = counts[a][b];
         const own = a === b;
