@@ -66,7 +66,8 @@ export function keysDialog(onChange) {
     h('label.keys', {}, h('input', {type: 'checkbox', id: 'annotate-keys-on', on: {change: event => {
       change({keys: event.target.checked}); localStorage.setItem('cad-keys', state.keys ? 'on' : 'off'); onChange();
     }}}), 'Single keys act on the page'),
-    list, words, h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => { own = {}; save(); }}}, 'Back to the first keys')));
+    words, list,
+    h('div.row', {}, h('button.btn', {type: 'button', on: {click: () => { own = {}; save(); }}}, 'Back to the first keys')));
 
   function save() {
     localStorage.setItem(place, JSON.stringify(own));
