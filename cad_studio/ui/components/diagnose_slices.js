@@ -3,6 +3,7 @@
 import {h, fill, count} from './dom.js';
 import {conditionText} from './dataset_fields.js';
 import {read, tell} from './store.js';
+import {ORACLE} from './train_words.js';
 
 const share = value => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
 
@@ -15,7 +16,8 @@ export function createSlicesView(shared, onSlice) {
   const field = h('select', {id: 'slices-field', 'aria-label': 'Field', on: {change: () => draw(true)}});
   const table = h('table.plain', {id: 'slices-table'});
   const about = h('p.quiet-text', {});
-  const element = h('div.slices-view', {}, h('div.row', {}, h('span.quiet-text', {}, 'By'), field), h('section.scroll', {}, table, about));
+  const by = h('div.row', {}, h('span.quiet-text', {}, 'By'), field);
+  const element = h('div.slices-view', {}, by, h('section.scroll', {}, table, about));
   let shownFor = '';
 
   function fields(described) {
@@ -31,7 +33,9 @@ export function createSlicesView(shared, onSlice) {
 
   async function draw(anew = false) {
     if (element.hidden || !shared.about) return;
-    if (!fields(shared.fields).length) {
+    const names = fields(shared.fields);
+    by.hidden = !names.length;
+    if (!names.length) {
       fill(table);
       about.textContent = 'This dataset has no fields: further columns of a table that is imported become fields, and tags are put '
         + 'on the Dataset page.';
@@ -50,17 +54,15 @@ export function createSlicesView(shared, onSlice) {
   }
 
   function drawTable({field: name, split, slices, by_truth: byTruth}) {
-    const titles = [
-      name === 'tag' ? 'Tag' : name, 'Samples', ...(byTruth ? ['Accuracy (oracle)'] : []), 'Answer is a candidate',
-      'Confidence', 'Suspects',
-    ];
-    fill(table, h('thead', {}, h('tr', {}, ...titles.map(text => h('th', {}, text)))),
+    const accuracy = ['Accuracy', h('span.tag', {title: ORACLE}, 'uses true labels')];
+    const titles = ['Samples', ...(byTruth ? [accuracy] : []), 'Answer is a candidate', 'Confidence', 'Suspects'];
+    fill(table, h('thead', {}, h('tr', {}, h('th', {}, name === 'tag' ? 'Tag' : name), ...titles.map(text => h('th.number', {}, text)))),
       h('tbody', {}, ...slices.map(each => h('tr', {data: {value: each.value}},
         h('td', {},
           each.condition === null
             ? each.value
             : h('button.link', {
-              type: 'button', title: 'Show everything on this page for these samples alone',
+              type: 'button', dir: 'auto', title: `${each.value}. Show everything on this page for these samples alone`,
               on: {click: () => onSlice(each.condition)},
             }, each.value)),
         h('td.number', {}, count(each.n)),
