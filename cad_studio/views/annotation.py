@@ -247,6 +247,7 @@ class ActionView(TypedDict):
 
     Attributes:
         rows: The first samples it was about.
+        ids: What the first of them are called, at most ten.
         n_rows: How many it was about.
         changes: To the first samples.
         seconds: Time spent on it.
@@ -259,6 +260,7 @@ class ActionView(TypedDict):
     at: str
     kind: str
     rows: list[int]
+    ids: list[str]
     n_rows: int
     details: dict[str, Any]
     changes: list[ChangeView]

@@ -17,6 +17,7 @@ from cad_studio.store.projects import Project
 from cad_studio.views.annotation import ActionView, HistoryView
 
 _MOST_LINES = 500
+_MOST_NAMED = 10  # samples of an action whose ids are told
 
 
 class AnnotationHistory:
@@ -54,7 +55,7 @@ class AnnotationHistory:
         actions = self._project.annotations.actions(book.id, before, limit, newest=True)
         return {
             "head": book.head, "digest": book.digest,
-            "actions": list(self._told(name, actions, map(line, actions))),
+            "actions": self._named(name, self._told(name, actions, map(line, actions))),
         }  # fmt: skip
 
     def of_row(self, name: str, row: int) -> list[ActionView]:
@@ -64,7 +65,8 @@ class AnnotationHistory:
         if book is None:
             return []
         actions = self._project.annotations.actions_on(book.id, row)
-        return list(self._told(name, actions, (line(action, row) for action in actions)))
+        lines = (line(action, row) for action in actions)
+        return self._named(name, self._told(name, actions, lines))
 
     def everything(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first, complete but for what is hidden from this reader."""
@@ -206,6 +208,11 @@ class AnnotationHistory:
                         state = state.with_change(change, action.who, action.number, action.window)
             states[row] = state
         return states
+
+    def _named(self, name: str, lines: Iterable[dict[str, Any]]) -> list[ActionView]:
+        """Lines with the ids of the first samples."""
+        ids = self._datasets.load(name).ids
+        return [{**each, "ids": [ids[row] for row in each["rows"][:_MOST_NAMED]]} for each in lines]
 
     def _complete(self, book: Book) -> Iterator[dict[str, Any]]:
         return map(_whole, self._project.annotations.all_actions(book.id))

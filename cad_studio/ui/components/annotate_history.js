@@ -6,6 +6,7 @@ import {sheet} from './dialogs.js';
 import {address, read, tell} from './store.js';
 
 const PAGE = 100;
+const NAMED = 3;
 const heads = () => ['Action', 'When (UTC)', 'Who', 'What', 'Samples', 'Before and after', h('span.sr', {}, 'Restore')];
 const BACK = 'Bring back all sets as they were after this action; a new action, which can be undone';
 
@@ -25,21 +26,22 @@ function changeOf(action, names) {
   if (!first) return [action.why];
   if ('tag' in first) return [first.given ? `tag ${first.tag}` : `tag ${first.tag} taken off`];
   if ('flag' in first) return [first.flag ? 'flagged' : 'flag taken away'];
-  const after = first.after.map(index => names[index]).slice(0, 3).join(', ');
-  return [...squares(first.before, names), ' → ', ...squares(first.after, names), ` ${after}`];
+  const after = first.after.slice(0, NAMED).map(index => names[index]).join(', ');
+  const more = first.after.length > NAMED ? ` +${first.after.length - NAMED}` : '';
+  return [...squares(first.before, names), ' → ', ...squares(first.after, names), ` ${after}${more}`];
 }
 
 /** An action as a row; `restore()` goes back to it, where the reader may. */
 function rowOf(action, names, restore) {
   const kind = action.kind + (action.reverses ? ` of ${count(action.reverses)}` : '');
-  const samples = action.n_rows > 2 ? counted(action.n_rows, 'sample') : action.rows.join(', ');
+  const samples = action.n_rows > 2 ? counted(action.n_rows, 'sample') : action.ids.join(', ');
   return h('tr', {},
     h('td.number', {}, count(action.number)),
     h('td.num', {title: action.at}, action.at.slice(0, 16).replace('T', ' ')),
-    h('td', {}, action.who),
+    h('td.wraps', {}, action.who),
     h('td', {}, kind),
-    h('td.num', {}, samples),
-    h('td', {}, h('span.squares', {}, ...changeOf(action, names))),
+    h('td.num.wraps', {}, samples),
+    h('td.wraps.change', {}, h('span.squares', {}, ...changeOf(action, names))),
     h('td', {}, restore && h('button.quiet', {type: 'button', title: BACK, on: {click: restore}}, 'Back to here')));
 }
 

@@ -7,6 +7,7 @@ interface ActionView {
   at: string;
   kind: string;
   rows: number[];
+  ids: string[];
   n_rows: number;
   details: Record<string, any>;
   changes: ChangeView[];
