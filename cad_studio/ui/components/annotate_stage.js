@@ -5,6 +5,8 @@ import {keyOf, shownKey} from './annotate_keys.js';
 import {current, state} from './store.js';
 import {createWordsSuggest} from './words_suggest.js';
 
+const tight = matchMedia('(max-width: 760px), (max-height: 480px)');  // as in annotate.css
+
 /** What is asked. */
 function questionOf(card, names) {
   if (card.sides.length === 2) return card.classes ? `${names[card.classes[0]]} or ${names[card.classes[1]]}?` : 'Which is which?';
@@ -81,7 +83,10 @@ export function createStage({page, main, desk, viewer, bar, notes, live, saved, 
       why.textContent = card.why ? `Why this one: ${card.why}` : `Sample ${card.sides.map(each => each.id).join(' and ')}.`;
       page.dataset.shown = `${card.rows.join('-')}`;
       page.dataset.at = trail.at();
-      if (isNew) { desk.shownAt = performance.now(); notes.close(); }
+      if (!isNew) return;
+      desk.shownAt = performance.now();
+      notes.close();
+      if (tight.matches) viewer.element.querySelector('.cards').scrollIntoView({block: 'nearest'});
     },
     /** A heading and what stands in place of a card. */
     bare(heading, ...content) {
