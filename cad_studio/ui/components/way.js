@@ -24,7 +24,9 @@ export function createWay() {
 
   function buttonOf(step) {
     if (!step) return null;
-    if (step.run) return h('button.btn.primary', {type: 'button', id: 'way-go', on: {click: step.run}}, step.title);
+    if (step.run) {
+      return h('button.btn.primary', {type: 'button', id: 'way-go', title: step.title, on: {click: step.run}}, h('span', {}, step.title));
+    }
     const page = step.job && window.cadTables.jobs[step.job.kind]?.page;
     return page && page !== state.page
       ? h('button.btn', {type: 'button', id: 'way-watch', on: {click: () => open(page)}}, 'Watch it')
