@@ -3,11 +3,13 @@
 import {count, percent} from './dom.js';
 import {duration, moment, share, statusWord, sureness} from './train_words.js';
 
+const dataOf = run => `${run.dataset} v${run.data_number ?? '?'}`;
+
 const FIRST = [
   {key: 'name', title: 'Run', text: run => run.name},
   {
-    key: 'data', title: 'Data', text: run => `${run.dataset} v${run.data_number ?? '?'}`,
-    hint: run => (run.is_stale ? 'The sets have changed since' : 'The sets as they are now'),
+    key: 'data', title: 'Data', text: dataOf,
+    hint: run => `${dataOf(run)}. ${run.is_stale ? 'The sets have changed since' : 'The sets as they are now'}`,
   },
   {
     key: 'method', title: 'Method', text: run => run.method,
