@@ -242,7 +242,9 @@ def test_keys_can_be_changed_and_switched_off(page, studio, project):
     page.click("#annotate-keys")
     page.get_by_role("button", name="Change the key for: Flag").click()
     page.keyboard.press("j")
-    expect(page.locator("dialog[open] [role=status]")).to_contain_text("taken by: Next")
+    told = page.locator("dialog[open] [role=status]")
+    expect(told).to_contain_text("taken by: Next")
+    expect(told).to_be_in_viewport()  # it stood below the list, out of sight
     page.get_by_role("button", name="Change the key for: Flag").click()
     page.keyboard.press("g")
     page.keyboard.press("Escape")

@@ -143,3 +143,19 @@ def test_no_page_is_wider_than_the_screen(page, studio):
         assert page.evaluate(wide) <= 0, width
         box = page.locator("#pairs-next").bounding_box()
         assert box["y"] + box["height"] <= 768, width
+
+
+def test_a_chosen_set_size_is_shown_with_its_count(page, studio):
+    """The closed list showed "2 candidates · 5" for "2 candidates · 5,736"."""
+    show_dataset(page, studio.url, size="2")
+    wide, text = page.eval_on_selector(
+        "#dataset-size",
+        """each => {
+          const pen = document.createElement('canvas').getContext('2d');
+          pen.font = getComputedStyle(each).font;
+          const text = each.selectedOptions[0].textContent;
+          return [each.clientWidth - pen.measureText(text).width, text];
+        }""",
+    )
+    assert "," in text
+    assert wide >= 30, text  # its padding and the arrow

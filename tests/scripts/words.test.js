@@ -7,7 +7,7 @@ const components = '../../cad_studio/ui/components';
 const {readNumber, words, typed} = await import(`${components}/form.js`);
 const {ticks, logTicks} = await import(`${components}/curves.js`);
 const {colour} = await import(`${components}/chips.js`);
-const {count, counted, percent, turns} = await import(`${components}/dom.js`);
+const {count, counted, firstSigns, percent, turns} = await import(`${components}/dom.js`);
 const {duration, figureAt, figureWord, loss, megabytes, share} = await import(`${components}/train_words.js`);
 const {differenceText, isBetter} = await import(`${components}/diagnose_words.js`);
 
@@ -32,6 +32,13 @@ test('splits are given in per cent that make a whole, each once', async () => {
 
 test('a size is never told as nothing', () => {
   assert.deepEqual([1, 900, 6_300, 150_000, 2e8].map(megabytes), ['1 kB', '1 kB', '7 kB', '0.1 MB', '200 MB']);
+});
+
+test('a name is cut between signs as a reader counts them, never within an emoji', () => {
+  assert.equal(firstSigns('apple', 3), 'app');
+  assert.equal(firstSigns('🍎🍏 apple', 3), '🍎🍏 ');
+  assert.equal(firstSigns('👨‍👩‍👧‍👦 family', 1), '👨‍👩‍👧‍👦');
+  assert.equal(firstSigns('של', 3), 'של');
 });
 
 test('an answer that a later question overtook is known as such, whichever comes first', async () => {

@@ -40,6 +40,7 @@ def test_an_action_tells_what_holds_and_is_in_the_log(services):
         "tail",
     )
     assert line["changes"] == [{"row": 0, "before": before, "after": [1]}]
+    assert line["ids"] == [services.datasets.load(NAME).ids[0]]
     assert line["version"] == services.datasets.get(NAME).version.hash
 
 

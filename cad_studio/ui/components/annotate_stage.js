@@ -5,7 +5,7 @@ import {keyOf, shownKey} from './annotate_keys.js';
 import {current, state} from './store.js';
 import {createWordsSuggest} from './words_suggest.js';
 
-const tight = matchMedia('(max-width: 760px), (max-height: 480px)');  // as in annotate.css
+const isTight = () => matchMedia('(max-width: 760px), (max-height: 480px)').matches;  // as in annotate.css
 
 /** What is asked. */
 function questionOf(card, names) {
@@ -86,7 +86,7 @@ export function createStage({page, main, desk, viewer, bar, notes, live, saved, 
       if (!isNew) return;
       desk.shownAt = performance.now();
       notes.close();
-      if (tight.matches) viewer.element.querySelector('.cards').scrollIntoView({block: 'nearest'});
+      if (isTight()) viewer.element.querySelector('.cards').scrollIntoView({block: 'nearest'});
     },
     /** A heading and what stands in place of a card. */
     bare(heading, ...content) {
