@@ -147,7 +147,8 @@ def test_no_page_is_wider_than_the_screen(page, studio):
 
 def test_a_chosen_set_size_is_shown_with_its_count(page, studio):
     """The closed list showed "2 candidates · 5" for "2 candidates · 5,736"."""
-    show_dataset(page, studio.url, size="2")
+    show_dataset(page, studio.url, dataset="sample", size="2")
+    expect(page.locator("#dataset-size")).to_have_value("2")
     wide, text = page.eval_on_selector(
         "#dataset-size",
         """each => {
