@@ -138,7 +138,9 @@ export function createCard({onPick, onSide, onAdd, onFind, onNeighbour}) {
         'aria-label': `Neighbour ${place + 1}, cosine ${list.similarity[place].toFixed(3)}, candidates `
           + `${list.candidates[place].map(index => view.names[index]).join(', ')}`,
       }, thumbnail(list.sprite, place),
-      h('span.row', {}, squares(list.candidates[place], view.names, isPair ? 3 : 4), h('span.num', {}, list.similarity[place].toFixed(3)))))));
+      h('span.row', {},
+        squares(list.candidates[place], view.names, isPair ? 3 : 4),
+        h('span.num', {}, list.similarity[place].toFixed(3)))))));
   }
 
   return {

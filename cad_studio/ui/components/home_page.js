@@ -151,7 +151,11 @@ function card(key, standing, step) {
     h('b.one-number', {}, number),
     h('p', {}, ...[says].flat()),
     run
-      ? h('button.btn', {class: `btn${isNext ? ' primary' : ''}`, type: 'button', id: `home-${key}`, title, on: {click: run}}, h('span', {}, title))
+      ? h(
+        'button.btn',
+        {class: `btn${isNext ? ' primary' : ''}`, type: 'button', id: `home-${key}`, title, on: {click: run}},
+        h('span', {}, title)
+      )
       : null
   );
 }
