@@ -166,7 +166,8 @@ def slow_line(browser: Browser, folder: Path) -> dict[str, Any]:
         page.goto(f"{url}/?open=dataset&dataset=sample", wait_until="commit", timeout=LONG_MS)
         page.wait_for_selector(".dataset-page[data-shown] .tile", timeout=LONG_MS)
         grid, size, n = monotonic() - started, sum(received), len(received)
-        page.wait_for_timeout(8000)  # what is fetched in advance
+        page.wait_for_function("!document.getElementById('stage')", timeout=LONG_MS)  # Gradio came
+        page.wait_for_timeout(2000)  # what is fetched in advance
         shown = page.get_attribute(".dataset-page", "data-shown")
         started = monotonic()
         page.click("#dataset-next")
