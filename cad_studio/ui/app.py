@@ -157,8 +157,10 @@ def _head() -> str:
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
     links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
     told = [{"name": name, "title": tab.title} for name, tab in pages]
+    first = f"{folder}/{joined_scripts.FIRST}"
     scripts = (
         f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()}; "
-        f"window.cadScripts ??= import('./{folder}/{joined_scripts.FIRST}');"
+        f"window.cadScripts ??= import('./{first}');"
     )
-    return f"<script>{scripts}</script><style>{css}</style>{''.join(links)}"
+    early = f'<link rel="modulepreload" href="{first}">'  # a script waits for styles before it
+    return f"{early}<script>{scripts}</script><style>{css}</style>{''.join(links)}"
