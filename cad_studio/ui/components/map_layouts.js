@@ -52,7 +52,8 @@ export function createLayouts(shared, {onFeatures, onLayout}) {
     },
     titleOf(place, {spec, stage, found}) {
       const leftOut = found.left_out ? ` · ${counted(found.left_out, 'sample')} without finite features left out` : '';
-      return `${place ? `Run ${shared.chosen.against}` : nameOf(spec)} · ${STAGES[stage]}${leftOut}`;
+      const splits = shared.about?.splits.length > 1 ? ' · all splits' : '';  // whichever the figures are of
+      return `${place ? `Run ${shared.chosen.against}` : nameOf(spec)} · ${STAGES[stage]}${splits}${leftOut}`;
     },
     /** Have the layout made that is wished for, of the maps that lack it; `stageOf(place)` is what each shows. */
     async make(places, stageOf) {
