@@ -82,7 +82,7 @@ def test_samples_are_divided_by_patient_sets_made_from_votes_and_annotators_meas
     page.select_option("#split-group", "patient")
     expect(page.locator("#split-says")).to_contain_text("in 16 groups")
     page.fill("#split-shares", "train 80, test 30")
-    expect(page.locator("#split-says")).to_contain_text("sum to 1.1")
+    expect(page.locator("#split-says")).to_contain_text("110 % together; they have to be 100 %")
     assert page.is_disabled("#split-do")
     page.fill("#split-shares", "train 75, test 25")
     expect(page.locator("#split-says")).to_contain_text("train 36, test 12")

@@ -60,8 +60,8 @@ def test_texts_are_readable_and_the_ground_is_of_one_kind_in_both_themes(page, s
     expect(page.locator(".instance")).to_be_visible()
     parts = ("span", "b", "h1", "h2", "p", "small", "button", ".matrix button", ".matrix i")
     for part in parts:
-        assert least_contrast(page, f"#page-dataset {part}") >= [4.5, ""], part
-    assert least_contrast(page, "#header span, #header select, .pages a") >= [4.5, ""]
+        assert least_contrast(page, f".dataset-page {part}") >= [4.5, ""], part
+    assert least_contrast(page, ".top-bar span, .top-bar select, .pages a") >= [4.5, ""]
     open_page(page, "Entangled pairs")
     page.wait_for_selector(".pairs-page .card img")
     for part in parts:

@@ -171,7 +171,7 @@ function createPicker() {
 /** The focus goes past the header into the page. */
 function skip(event) {
   event.preventDefault();
-  const page = document.getElementById(`page-${state.page}`);
+  const page = document.querySelector(`#stage-${state.page}, #page-${state.page}`);
   const main = page?.querySelector('.main') || page;
   main?.setAttribute('tabindex', '-1');
   main?.focus();

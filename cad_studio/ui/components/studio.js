@@ -144,7 +144,7 @@ export function begin() {
   const system = window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
   const theme = new URLSearchParams(window.location.search).get('__theme');
   document.body.classList.toggle('dark', (['dark', 'light'].includes(theme) ? theme : system) === 'dark');
-  const stage = h('div', {id: 'stage'});
+  const stage = h('main', {id: 'stage'});
   document.body.prepend(stage);
   for (const page of [null, ...window.cadPages.map(each => each.name)]) {
     const module = page ? `${page}_page` : 'header';
