@@ -45,10 +45,16 @@ export function chips(candidates, names, {shared = [], belief = {}, truth = null
   return list;
 }
 
-/** Candidates as colour squares for small views; the names are in the label. */
+const SQUARE = 10;  // with the gap to the next, in pixels
+
+/** Candidates as colour squares for small views, one element for all of them; the names are in the label. */
 export function squares(candidates, names, most = 8) {
   const shown = candidates.slice(0, most);
-  return h('span.squares', {title: candidates.map(index => names[index]).join(', ')},
-    ...shown.map(index => h('i', {style: {'--k': colour(index)}})),
-    candidates.length > most ? h('small', {}, `+${candidates.length - most}`) : null);
+  const next = shown.slice(1).map((index, at) => `${SQUARE * (at + 1)}px 0 ${colour(index)}`);
+  return h('span.squares', {
+    title: candidates.map(index => names[index]).join(', '), data: {n: shown.length},
+    style: {
+      '--k': shown.length ? colour(shown[0]) : 'transparent', '--next': next.join() || 'none', '--room': `${SQUARE * next.length}px`,
+    },
+  }, candidates.length > most ? h('small', {}, `+${candidates.length - most}`) : null);
 }
