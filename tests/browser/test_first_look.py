@@ -39,7 +39,7 @@ def held(page):
 
 
 def test_the_dataset_is_browsed_before_gradio_is_there_and_moves_as_it_is(page, studio, held):
-    page.goto(f"{studio.url}/?open=dataset&dataset=sample")
+    page.goto(f"{studio.url}/?open=dataset&dataset=sample", wait_until="commit")
     page.wait_for_selector(SHOWN, timeout=READY_MS)
     expect(page.locator("#header-dataset")).to_have_value("sample")
     page.click("#dataset-next")
@@ -63,7 +63,7 @@ def test_the_dataset_is_browsed_before_gradio_is_there_and_moves_as_it_is(page, 
 def test_gradio_begins_when_the_page_is_drawn(page, studio):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{studio.url}/?open=dataset&dataset=sample")
+    page.goto(f"{studio.url}/?open=dataset&dataset=sample", wait_until="commit")
     page.wait_for_selector("#dataset-import", state="attached", timeout=READY_MS)
     first = next(at for at, url in enumerate(asked) if GRADIO.search(url))
     sheet = next(at for at, url in enumerate(asked) if "/sprite/" in url)
@@ -71,7 +71,7 @@ def test_gradio_begins_when_the_page_is_drawn(page, studio):
 
 
 def test_a_form_that_is_opened_before_gradio_is_there_opens_when_it_is(page, studio, held):
-    page.goto(f"{studio.url}/?open=home&dataset=sample")
+    page.goto(f"{studio.url}/?open=home&dataset=sample", wait_until="commit")
     page.wait_for_selector(".home-page[data-shown^=sample]", timeout=READY_MS)
     page.get_by_role("button", name="Import").click()
     held.let_go()
@@ -79,7 +79,7 @@ def test_a_form_that_is_opened_before_gradio_is_there_opens_when_it_is(page, stu
 
 
 def test_what_needs_gradio_waits_for_it(page, studio, held):
-    page.goto(f"{studio.url}/?open=annotate&dataset=sample&rows=601,602")
+    page.goto(f"{studio.url}/?open=annotate&dataset=sample&rows=601,602", wait_until="commit")
     page.wait_for_selector("#page-link-annotate[aria-current=page]", timeout=READY_MS)
     page.wait_for_function("() => !document.getElementById('gradio-script')", timeout=READY_MS)
     held.let_go()
@@ -90,6 +90,6 @@ def test_what_needs_gradio_waits_for_it(page, studio, held):
 def test_the_theme_is_known_before_gradio_is(page, studio, held, scheme):
     page.emulate_media(color_scheme=scheme)
     for query, dark in (("", scheme == "dark"), ("&__theme=dark", True), ("&__theme=light", False)):
-        page.goto(f"{studio.url}/?open=dataset&dataset=sample{query}")
+        page.goto(f"{studio.url}/?open=dataset&dataset=sample{query}", wait_until="commit")
         page.wait_for_selector("#stage .top-bar", timeout=READY_MS)
         assert page.evaluate("() => document.body.classList.contains('dark')") is dark
