@@ -29,7 +29,10 @@ _FONTS = (
     "<script>if ((navigator.connection?.effectiveType ?? '4g') === '4g') "
     f'document.head.insertAdjacentHTML("beforeend", "<style>{_FACES}</style>");</script>'
 )
-_BEGIN = "<script>window.cadScripts.then(studio => studio.begin());</script>"
+_BEGIN = (
+    "<script>window.cadScripts.then(studio => studio.begin(), () => document.body.prepend("
+    "'The scripts of this page did not come. Reload it.'));</script>"
+)
 _HELD = b'<script type="held" id="gradio-script"'
 _PACKING = 5
 

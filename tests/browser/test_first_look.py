@@ -86,6 +86,13 @@ def test_what_needs_gradio_waits_for_it(page, studio, held):
     page.wait_for_selector(".annotate-page .cards .card", timeout=READY_MS)
 
 
+def test_a_window_whose_scripts_do_not_come_says_so(page, studio, watch):
+    watch.expected.append("Failed to load resource")
+    page.route("**/first.js", lambda route: route.abort())
+    page.goto(f"{studio.url}/?open=dataset&dataset=sample", wait_until="commit")
+    expect(page.locator("body")).to_contain_text("did not come. Reload it.", timeout=READY_MS)
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_theme_is_known_before_gradio_is(page, studio, held, scheme):
     page.emulate_media(color_scheme=scheme)

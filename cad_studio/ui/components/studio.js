@@ -161,33 +161,24 @@ export function begin() {
   setTimeout(gradio, LATEST);
 }
 
-let isUp = null;
-const up = new Promise(done => { isUp = done; });
-up.then(() => { for (const {name} of window.cadPages) import(`./${name}_page.js`); });  // before they are opened
-
-/** Let Gradio begin, where it was held back; resolves when its forms are there. */
+/** Let Gradio begin, where it was held back. */
 export function gradio() {
   const held = document.getElementById('gradio-script');
   held?.replaceWith(h('script', {type: 'module', crossorigin: '', src: held.getAttribute('src')}));
-  return up;
 }
 
 /** Give a script its place among Gradio's components, and what it may call there. */
 export function mount(module, element, server) {
   const begun = early.get(module);
   const place = element.querySelector('.mount');
-  if (!begun) {
-    isUp();
-    draw(module, element, Promise.resolve({server}));
-    return;
-  }
+  if (!begun) { draw(module, element, Promise.resolve({server})); return; }
   move(begun.element, place);
   place.remove();
   begun.lend({server});
   const stage = document.getElementById('stage');
-  if (stage.querySelector('.mount')) return;
+  if (!stage || stage.querySelector('.mount')) return;
   stage.remove();
-  isUp();
+  for (const {name} of window.cadPages) import(`./${name}_page.js`);  // before they are opened
 }
 
 /** Move an element before another; what has the focus keeps it. */
