@@ -160,7 +160,7 @@ def _head() -> str:
     first = f"{folder}/{joined_scripts.FIRST}"
     scripts = (
         f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()}; "
-        f"window.cadScripts ??= import('./{first}');"
+        f"window.cadScripts ??= import('./{first}'); window.cadScripts.catch(() => {{}});"
     )
     early = f'<link rel="modulepreload" href="{first}">'  # a script waits for styles before it
     return f"{early}<script>{scripts}</script><style>{css}</style>{''.join(links)}"

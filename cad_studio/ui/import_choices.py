@@ -12,7 +12,7 @@ from cad_studio.services.datasets.importing import formats, resolved_source
 
 AUTO = "found out"
 """What a choice says where the source shall tell."""
-_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 CANDIDATES = "Candidate sets (optional)"
 SKIP_BAD = "Import the rest when some samples are bad, and list what was left out"
 _SEPARATORS = ("comma", "semicolon", "tab", "bar")
@@ -90,19 +90,9 @@ class ImportChoices:
         return found
 
 
-def in_fields(told: Any) -> Any:
-    """Words about options of the command line as words about the fields of the form.
-
-    Args:
-        told: A text, or plain values with texts in them.
-    """
-    if isinstance(told, dict):
-        return {name: in_fields(value) for name, value in told.items()}
-    if isinstance(told, list):
-        return [in_fields(value) for value in told]
-    if isinstance(told, str):
-        return _OPTION.sub(lambda match: _labels().get(match[1], match[0]), told)
-    return told
+def in_fields(words: str) -> str:
+    """Words about options of the command line as words about the fields of the form."""
+    return _OPTION.sub(lambda match: _labels().get(match[1], match[0]), words)
 
 
 @cache

@@ -24,18 +24,17 @@ def dataset_entry(data: Dataset, n_changes: int) -> DatasetEntryView:
 
 def _result(job: Job) -> dict[str, Any] | None:
     seen = KINDS[job.kind].window_sees if job.kind in KINDS else None
-    if job.result is None or seen is None:
-        return job.result
-    return {name: value for name, value in job.result.items() if name in seen}
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    if job.result is None:
+        return None
+    found = {name: value for name, value in job.result.items() if seen is None or name in seen}
+    if job.kind == "import" and "understood" in found:
+        found["understood"] = [in_fields(line) for line in found["understood"]]
+    return found
 
 
 def job_entry(job: Job) -> JobView:
     """A job as the window follows it."""
-    worded = in_fields if job.kind == "import" else _as_it_is
+    is_import = job.kind == "import"  # whose words are about the command line's options
     return {
         "id": job.id,
         "kind": job.kind,
@@ -43,10 +42,10 @@ def job_entry(job: Job) -> JobView:
         "status": job.status,
         "fraction": round(job.fraction, 4),
         "message": job.message,
-        "error": worded(job.error),
+        "error": in_fields(job.error) if is_import and job.error else job.error,
         "position": job.position,
         "attempts": job.attempts,
-        "result": worded(_result(job)),
+        "result": _result(job),
         "dataset": job.arguments.get("name"),
         "run": job.arguments.get("run"),
         "features": job.arguments.get("features"),

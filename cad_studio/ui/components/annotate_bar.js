@@ -1,6 +1,6 @@
 // The buttons of the Annotate page, each with its key, and what they say of the sample shown.
 
-import {h} from './dom.js';
+import {h, says} from './dom.js';
 import {keyOf, shownKey} from './annotate_keys.js';
 
 /** `run(command)` is told of clicks. `draw(view)` and `steps(view)` say what the buttons do now. */
@@ -19,7 +19,6 @@ export function createBar(run) {
   ];
   const [undo, redo] = [button('undo', 'Undo'), button('redo', 'Redo')];
   const actions = h('div.actions', {}, accept, reverse, same, none, skip, h('span.sep'), undo, redo);
-  const says = (which, text) => { which.firstChild.textContent = text; which.firstChild.title = text; };
 
   return {
     actions, undo, redo, tools: [flag, comment, model, previous, next],

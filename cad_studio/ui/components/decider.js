@@ -1,6 +1,6 @@
 // Decide a sample or a pair where one looks at it: the keys, the answers and the log of the Annotate page.
 
-import {h, fill, toast} from './dom.js';
+import {h, fill, says, toast} from './dom.js';
 import {createAnswers} from './annotate_answers.js';
 import {byDigit} from './annotate_card.js';
 import {createDecisions} from './annotate_decisions.js';
@@ -21,11 +21,6 @@ const BUTTONS = {
 };
 const OF_PAIR = ['accept', 'reverse', 'same'];
 const BACK = ['undo', 'redo'];
-
-function says(button, text) {
-  button.firstChild.textContent = text;
-  button.firstChild.title = text;
-}
 
 /**
  * Owns `element`, its buttons. `show(rows, classes)` takes up one sample or two; `onChange(card, how)` is told of what is

@@ -58,6 +58,12 @@ export function debounced(run, milliseconds) {
   };
 }
 
+/** Let a button with a key say something, whole in its title where it is cut. */
+export function says(button, text) {
+  button.firstChild.textContent = text;
+  button.firstChild.title = text;
+}
+
 /** Begin a turn of asking with each call; what it gives tells whether that turn is still the newest one.
  *  An answer that was overtaken by a later question is not shown. */
 export function turns() {

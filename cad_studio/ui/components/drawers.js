@@ -18,7 +18,8 @@ async function built(id) {
   gradio();
   for (let waited = 0; waited < LONGEST_MS; waited += LOOK_MS) {
     const drawer = document.getElementById(id);
-    if (drawer?.querySelector('textarea, input') && drawer.querySelector('button')) return drawer;
+    const isSeen = !document.getElementById('stage'); // what is hidden takes no focus
+    if (isSeen && drawer?.querySelector('textarea, input') && drawer.querySelector('button')) return drawer;
     await new Promise(done => setTimeout(done, LOOK_MS));
   }
   return null;

@@ -23,6 +23,8 @@ from cad_studio.ui.requests import Asked, Named
 from cad_studio.ui.search_actions import search_actions
 from cad_studio.ui.tabs._base import TABS, Tab
 
+_PREVIEW_WORDS = ("lines", "problem_lines")
+
 
 def build(services: Services) -> None:
     """Make the page."""
@@ -108,7 +110,8 @@ def _import_form(services: Services) -> None:
         place = resolved_source(chosen(source, upload))
         services.require_writable()
         found = services.importing.preview(place, given, Silent(), with_pictures=True)
-        return json.dumps(in_fields(found))
+        told = {name: [in_fields(line) for line in found[name]] for name in _PREVIEW_WORDS}
+        return json.dumps({**found, **told})
 
     def on_import(
         source: str | None,
