@@ -33,6 +33,11 @@ def open_page(page: Page, title: str) -> None:
     page.locator(".pages").get_by_role("link", name=title, exact=True).click()
 
 
+def whole(page: Page) -> None:
+    """Wait until Gradio's part of the window is there too; pages draw themselves before it."""
+    page.wait_for_selector("#stage", state="detached", timeout=READY_MS)
+
+
 def shown_filter(page: Page, part: str) -> None:
     """Wait until the samples of a filter are painted."""
     page.wait_for_function(

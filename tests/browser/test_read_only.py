@@ -11,7 +11,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.pairs.mining import MiningRequest
 from tests.browser.conftest import start_studio
-from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast
+from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast, whole
 from tests.runs_to_diagnose import SHADES, project_with_runs
 
 pytestmark = pytest.mark.long
@@ -36,10 +36,11 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
     assert page.locator("#pairs-csv").is_visible()
     open_page(page, "Dataset")
     page.wait_for_selector(".tile")
+    whole(page)
     for name in ("import-open", "synthesize-open", "export-open", "remove"):
         expect(page.locator(f"#dataset-{name}")).to_be_hidden()
     # the form is still in the page: whoever opens it by hand is refused by the server
-    page.evaluate("() => document.getElementById('dataset-import').classList.add('open')")
+    page.locator("#dataset-import").evaluate("form => form.classList.add('open')")
     page.fill("#import-source textarea, #import-source input", str(closed.project))
     page.click("#import-start")
     toast(page, "This studio is read-only.")
@@ -49,6 +50,7 @@ def test_a_read_only_studio_shows_runs_and_how_to_run_a_copy(page, closed):
     show_train(page, closed.url, SHADES)
     expect(page.locator("#train-closed")).to_contain_text("To train, run your own copy")
     expect(page.locator("#train-closed pre")).to_contain_text("python app.py")
+    whole(page)
     page.click("#runs tbody .run-pick >> nth=0")
     for button in ("#train-start", "#train-measure", "#run-rename"):
         expect(page.locator(button)).to_be_hidden()
