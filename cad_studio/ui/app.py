@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from cad_studio.core.assets import ASSETS
 from cad_studio.services.container import Services
-from cad_studio.ui import joined_scripts
+from cad_studio.ui import joined_files
 from cad_studio.ui.actions import Action, Told, changing
 from cad_studio.ui.addresses import PREFIX, static_version
 from cad_studio.ui.components.viewer import viewer
@@ -24,7 +24,6 @@ from cad_studio.ui.site_guard import SiteGuard, sites_of
 from cad_studio.ui.tables import window_tables
 from cad_studio.ui.tabs._base import TABS, Tab
 
-_STYLES = ("viewers", "annotate", "diagnose", "shell")
 _LARGEST_UPLOAD = "2gb"
 
 
@@ -155,12 +154,12 @@ def _head() -> str:
         for name, _ in pages
     )
     folder = f"{PREFIX.lstrip('/')}/static/{static_version()}"
-    links = [f'<link rel="stylesheet" href="{folder}/{name}.css">' for name in _STYLES]
+    link = f'<link rel="stylesheet" href="{folder}/{joined_files.STYLES}">'
     told = [{"name": name, "title": tab.title} for name, tab in pages]
-    first = f"{folder}/{joined_scripts.FIRST}"
+    first = f"{folder}/{joined_files.FIRST}"
     scripts = (
         f"window.cadPages = {json.dumps(told)}; window.cadTables = {window_tables()}; "
         f"window.cadScripts ??= import('./{first}'); window.cadScripts.catch(() => {{}});"
     )
     early = f'<link rel="modulepreload" href="{first}">'  # a script waits for styles before it
-    return f"{early}<script>{scripts}</script><style>{css}</style>{''.join(links)}"
+    return f"{early}<script>{scripts}</script><style>{css}</style>{link}"

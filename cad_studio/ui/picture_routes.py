@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from cad_studio.services.container import Services
-from cad_studio.ui import joined_scripts
+from cad_studio.ui import joined_files
 from cad_studio.ui.addresses import STATIC_FOLDER, static_version
 from cad_studio.ui.answers import CHANGING, LASTING, Answered, OpenServices, TakesBrotli, of_kind
 from cad_studio.ui.requests import RowText, Whole, row_list
@@ -33,7 +33,7 @@ def sprite(services: OpenServices, version: str, name: str, rows: RowText = "") 
 def static(version: str, file: str, packs: TakesBrotli) -> Response:
     """A script or a style of the window."""
     path = STATIC_FOLDER / Path(file).name
-    is_joined = path.name in {joined_scripts.FIRST, joined_scripts.REST}
+    is_joined = path.name in joined_files.NAMES
     if not is_joined and (path.suffix not in {".js", ".css"} or not path.is_file()):
         return JSONResponse({"error": "No such file."}, 404)
     kind = mimetypes.guess_type(path.name)[0] or "text/plain"
@@ -41,10 +41,10 @@ def static(version: str, file: str, packs: TakesBrotli) -> Response:
     if not is_joined:
         content: str | bytes = path.read_bytes()
     elif packs:
-        content = joined_scripts.packed(STATIC_FOLDER, path.name)
+        content = joined_files.packed(STATIC_FOLDER, path.name)
         headers = {**headers, "Content-Encoding": "br", "Vary": "Accept-Encoding"}
     else:
-        content = joined_scripts.joined(STATIC_FOLDER)[path.name]
+        content = joined_files.joined(STATIC_FOLDER)[path.name]
     return Response(content, media_type=kind, headers=headers)
 
 

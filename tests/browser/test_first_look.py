@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from cad_studio.ui.first_look import FIRST_ROWS
 from tests.browser.steps import READY_MS
 
 GRADIO = re.compile(r"/assets/.*\.js")
@@ -68,6 +69,16 @@ def test_gradio_begins_when_the_page_is_drawn(page, studio):
     first = next(at for at, url in enumerate(asked) if GRADIO.search(url))
     sheet = next(at for at, url in enumerate(asked) if "/sprite/" in url)
     assert sheet < first
+
+
+def test_what_a_page_reads_first_is_asked_for_once_before_the_scripts_are_there(page, studio):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/cad/")[2]))
+    page.goto(f"{studio.url}/?open=dataset&dataset=sample")
+    page.wait_for_selector(SHOWN, timeout=READY_MS)
+    rows = f"datasets/sample/rows?{FIRST_ROWS}"
+    assert asked.index(rows) < asked.index("standing/sample")
+    assert [asked.count(each) for each in ("datasets/sample", rows)] == [1, 1]
 
 
 def test_a_form_that_is_opened_before_gradio_is_there_opens_when_it_is(page, studio, held):

@@ -1,5 +1,7 @@
 """What is put into Gradio's page, and what other answers keep."""
 
+import re
+
 import brotli
 import pytest
 from starlette.applications import Starlette
@@ -45,6 +47,25 @@ def test_the_page_begins_the_studio_and_holds_gradio(root_path, packing):
 )
 def test_a_page_that_is_not_as_expected_is_left_as_it_is(page):
     assert client(page).get("/").text == page
+
+
+@pytest.mark.parametrize(
+    ("query", "reads"),
+    [
+        ("", ["state"]),
+        ("?open=dataset&dataset=a%20b%2Fc", ["state", "a%20b%2Fc", "a%20b%2Fc/rows"]),
+        ("?open=dataset&dataset=a&__theme=dark", ["state", "a", "a/rows"]),
+        ("?open=dataset&dataset=a&sheet=2", ["state"]),
+        ("?open=pairs&dataset=a", ["state"]),
+        ("?open=dataset&dataset=%22%3E%3Cscript%3E%ff", ["state"] + 2 * ["%22%3E%3Cscript%3E"]),
+    ],
+)
+def test_what_the_scripts_read_first_comes_with_the_page(query, reads):
+    head = client(PAGE).get(f"/{query}").text.partition("</head>")[0]
+    links = re.findall(r'<link rel="preload" as="fetch" crossorigin href="([^"]+)">', head)
+    assert len(links) == len(reads)
+    assert all(read in link for read, link in zip(reads, links, strict=True))
+    assert '"><script' not in head
 
 
 def test_other_addresses_and_methods_are_left_alone():

@@ -1,11 +1,11 @@
-"""The scripts as two files do what they do as many."""
+"""The scripts as two files do what they do as many, and no style is left out."""
 
 import subprocess
 
 import pytest
 
 from cad_studio.ui.addresses import STATIC_FOLDER
-from cad_studio.ui.joined_scripts import BEGINS, FIRST, REST, joined
+from cad_studio.ui.joined_files import BEGINS, FIRST, REST, STYLES, joined
 
 FORMS = {
     "tools": "export const ONE = 1;\nexport function add(a, b) { return a + b + missing(); }\n"
@@ -31,6 +31,8 @@ def folder_of(folder, scripts):
     folder.mkdir()
     for name, text in scripts.items():
         (folder / f"{name}.js").write_text(text)
+    for file in STATIC_FOLDER.glob("*.css"):
+        (folder / file.name).write_bytes(file.read_bytes())
     return folder
 
 
@@ -70,6 +72,9 @@ def test_what_it_cannot_join_is_refused_by_name(tmp_path, text, told):
 
 def test_each_of_the_windows_scripts_is_in_one_of_them():
     files = joined(STATIC_FOLDER)
+    styles = files.pop(STYLES)
+    for file in STATIC_FOLDER.glob("*.css"):
+        assert styles.count(file.read_text()) == 1, file.name
     names = [file.stem for file in STATIC_FOLDER.glob("*.js")]
     assert len(names) > 50
     places = {name: [file for file in files if f"\n{name}() {{\n" in files[file]] for name in names}
