@@ -6,7 +6,7 @@ import {addressOf} from './address.js';
 import {choose, current, isActive, isOwn, on, onJobEnd, open, refresh, root, state} from './store.js';
 import {lend} from './steps.js';
 import {openChanges} from './versions.js';
-import {createWay} from './way.js';
+import {createWay, leaveFree} from './way.js';
 
 export function mount({element, server}) {
   lend(server);
@@ -29,8 +29,8 @@ export function mount({element, server}) {
     h('div.status', {}, jobs, closed, picker, person)
   );
   fill(element.querySelector('.mount'), bar, way.element);
-  measured(bar, '--header');
-  measured(way.element, '--way');
+  leaveFree('--header', bar);
+  way.measure();
 
   function drawJobs() {
     const active = state.jobs.filter(isActive).sort((a, b) => a.position - b.position);
@@ -131,7 +131,8 @@ function createNav() {
       for (const link of links) {
         const isOpen = link.dataset.page === state.page;
         link.href = addressOf(state, link.dataset.page).href;
-        if (isOpen && !link.hasAttribute('aria-current')) link.scrollIntoView?.({block: 'nearest', inline: 'nearest'});
+        if (isOpen && !link.hasAttribute('aria-current')) // once all is drawn: it waits for the layout of the page
+          requestAnimationFrame(() => link.scrollIntoView?.({block: 'nearest', inline: 'nearest'}));
         if (isOpen) link.setAttribute('aria-current', 'page');
         else link.removeAttribute('aria-current');
         if (isOpen) document.title = `${link.dataset.text} · CAD Studio`;
@@ -175,13 +176,6 @@ function skip(event) {
   const main = page?.querySelector('.main') || page;
   main?.setAttribute('tabindex', '-1');
   main?.focus();
-}
-
-/** A height the pages leave free, as it is now; it grows with zoom and with what is told. */
-function measured(part, name) {
-  const tell = () => document.documentElement.style.setProperty(name, `${Math.ceil(part.getBoundingClientRect().height)}px`);
-  new ResizeObserver(tell).observe(part);
-  tell();
 }
 
 async function logOut() {

@@ -10,7 +10,7 @@ export function createWay() {
   const act = h('span', {});
   const told = h('div.told', {});
   const element = h('section.next-foot', {id: 'way', 'aria-label': 'Next step'}, told, h('div.step', {}, says, act));
-  let shown = '';
+  let shown = '', room = null;
 
   function draw() {
     const step = state.page === 'home' ? null : nextStep(state.page);
@@ -20,6 +20,7 @@ export function createWay() {
     says.textContent = step?.says || '';
     fill(act, buttonOf(step));
     element.dataset.step = step?.key || '';
+    room?.expect(Boolean(step) || told.hasChildNodes());
   }
 
   function buttonOf(step) {
@@ -34,5 +35,26 @@ export function createWay() {
   }
 
   on('standing page jobs readOnly dataset view against started', draw);
-  return {element};
+  return {
+    element,
+    /** Once it is in the window: the pages leave room for it. */
+    measure() { room = leaveFree('--way', element); },
+  };
+}
+
+/**
+ * A height the pages leave free, as it is now; it grows with zoom and with what is told. All that is shown is styled again
+ * when it changes, so who knows that the part comes or goes says so while that is drawn.
+ */
+export function leaveFree(name, part) {
+  let last = 0;
+  const set = height => document.documentElement.style.setProperty(name, `${height}px`);
+  function measure() {
+    const height = Math.ceil(part.getBoundingClientRect().height);
+    set(height);
+    last = height || last;
+  }
+  new ResizeObserver(measure).observe(part);
+  measure();
+  return {expect: isThere => set(isThere ? last : 0)};
 }
