@@ -47,7 +47,21 @@ def test_a_new_project_has_them_finished_diagnosed_laid_out_and_searched(opened)
         state = opened.diagnosis.maps.state(HARD_NAME, f"run:{row['id']}")
         assert state["stage"] == "umap"
         assert opened.diagnosis.suspects.known(HARD_NAME, row["id"])["run"] == row["id"]
-    assert opened.loop.standing(HARD_NAME)["next"] == "fix"
+    standing = opened.loop.standing(HARD_NAME)
+    assert standing["next"] == "fix"
+    assert standing["answers"]["suspects"] > 100
+
+
+def test_what_was_found_is_known_by_how_features_are_made_not_by_their_last_bits(opened):
+    """Other machines and other numbers of threads round them otherwise."""
+    (pixels,) = opened.mining.feature_sets(HARD_NAME)
+    rounded = np.nextafter(opened.mining.load_features(pixels), np.float32(np.inf))
+    with opened.project.saving():
+        opened.project.features.renew(pixels.id, opened.project.blobs.save_array(rounded), 1.0)
+    (again,) = opened.mining.feature_sets(HARD_NAME)
+    assert again.file != pixels.file
+    newest = opened.runs.all(HARD_NAME)[0]["id"]
+    assert opened.diagnosis.suspects.known(HARD_NAME, newest)["run"] == newest
 
 
 def test_a_run_that_its_owner_deleted_does_not_come_back(opened):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cad_studio.core.errors import RecordNotFoundError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.core.records import FeatureSet
 from cad_studio.core.workers import ALONE, Workers
 from cad_studio.diagnosis.crossfit import cross_fit, judged_quality
 from cad_studio.diagnosis.entanglement import cosines_of
@@ -108,7 +109,7 @@ class SuspectService:
         run = self._run(name, run_id, Part(progress, 0.0, 0.2))
         features = self._mining.check_spec(name, features or BEST)
         feature_set = self._mining.extract(name, features, Part(progress, 0.2, 0.3))
-        file = self._file(data.record.version.hash, run, feature_set.file, seed)
+        file = self._file(data.record.version.hash, run, feature_set, seed)
         if not self._project.derived.has(file):
             vectors = self._mining.load_features(feature_set)
             found = self._look(data, run, vectors, seed, Part(progress, 0.3, 1.0))
@@ -141,7 +142,7 @@ class SuspectService:
                     continue
             derived = self._project.derived
             for version in versions:
-                files = [self._file(version, run, each.file, 0) for each in sets]
+                files = [self._file(version, run, each, 0) for each in sets]
                 there = [file for file in files if derived.has(file)]
                 if there:
                     newest = max(there, key=derived.made_at)
@@ -153,7 +154,7 @@ class SuspectService:
         data = self._datasets.load(name)
         feature_set = self._mining.extract(name, features, Silent())
         run = self._run(name, run_id, None)
-        return self._file(data.record.version.hash, run, feature_set.file, 0)
+        return self._file(data.record.version.hash, run, feature_set, 0)
 
     def _runs_to_ask(self, name: str, run_id: int | None) -> list[int | None]:
         """The run asked for, then the others on a dataset, newest first; alone without a run."""
@@ -295,10 +296,11 @@ class SuspectService:
             raise SettingError(f"Run {run_id} is on {found.data.record.name}, not on {name}.")
         return found
 
-    def _file(self, version: str, run: Predictions | None, vectors: str, seed: int) -> str:
-        key = [_FORMAT, version, run and run.card["key"], seed]
+    def _file(self, version: str, run: Predictions | None, by: FeatureSet, seed: int) -> str:
+        # By how the features are made: their last bits are another machine's, or thread count's.
+        key = [_FORMAT, version, run and run.card["key"], by.key, seed]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-        return f"{Path(vectors).stem}-suspects-{digest}.json"
+        return f"{Path(by.source_hash).stem}-suspects-{digest}.json"
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,7 @@ function answering(desk, {search, loading, later}) {
     seconds: () => Math.min(LONGEST_SECONDS, (performance.now() - desk.shownAt) / 1000), shownOf,
     onDecision: (_kind, seconds) => {
       desk.session = {n: desk.session.n + 1, seconds: desk.session.seconds + Math.min(LONGEST_COUNTED, seconds)};
+      change({answered: state.answered + 1});
     },
     onChange: () => later.side.draw(),
   };

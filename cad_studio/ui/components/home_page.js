@@ -2,7 +2,8 @@
 
 import {h, fill, count, counted, percent} from './dom.js';
 import {load, thumbnail} from './sprite.js';
-import {choose, current, isActive, on, open, openDrawer, read, state} from './store.js';
+import {current, isActive, on, open, openDrawer, read, state} from './store.js';
+import {beginGuide} from './guide.js';
 import {createOwnCopy} from './own_copy.js';
 import {nextStep, stepNamed} from './steps.js';
 import {openChanges} from './versions.js';
@@ -79,11 +80,10 @@ function doorsOf() {
       h(
         'div.grow',
         {},
-        h('h2', {}, 'Try the sample'),
-        h('p', {}, 'Begin with a pair that looks alike. The foot of each page names the next step: see what a run confuses, fix it by '
-          + 'key, retrain, compare.')
+        h('h2', {}, 'Try the sample, two minutes'),
+        h('p', {}, 'A pair that looks alike, the map of a run, five answers by key, before and after. The foot of each page leads on.')
       ),
-      h('button.btn', {type: 'button', id: 'home-sample', disabled: !sample, on: {click: () => trySample(sample.name)}}, 'Start')
+      h('button.btn', {type: 'button', id: 'home-sample', disabled: !sample, on: {click: () => beginGuide(sample.name)}}, 'Start')
     ),
     h(
       'section.door',
@@ -117,12 +117,6 @@ function doorsOf() {
       )
     ),
   ];
-}
-
-/** The sample opens at a pair; from there every page's foot leads on. */
-function trySample(name) {
-  if (state.dataset !== name) choose(name);
-  open('pairs');
 }
 
 const KEYS = ['data', 'pairs', 'train', 'diagnose', 'fix'];

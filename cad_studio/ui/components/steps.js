@@ -1,6 +1,7 @@
 // What is worth doing next with a dataset, where that is started, and what it says.
 
 import {counted, turns} from './dom.js';
+import {guideStep} from './guide.js';
 import {annotate, change, current, isActive, on, onJobEnd, open, openDrawer, read, refresh, state, tell} from './store.js';
 import {duration} from './train_words.js';
 
@@ -118,10 +119,15 @@ function stepOf(page, standing) {
   return next;
 }
 
-/** The step a page offers now, {key, title, says, run, job}; null where there is none. */
+/**
+ * The step a page offers now; null where there is none.
+ * @returns {ReturnType<typeof guideStep>}
+ */
 export function nextStep(page) {
   const {standing} = state;
   if (!standing || standing.name !== state.dataset) return null;
+  const led = page === 'home' ? null : guideStep(page, standing);
+  if (led) return led;
   const job = jobAtWork(standing);
   if (job) return {key: 'wait', job, says: `${job.title}. The next step follows when it is done.`};
   const key = stepOf(page, standing);

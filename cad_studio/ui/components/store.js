@@ -21,6 +21,7 @@ export const state = {
   space: '', login: null, hubLogin: false,
   mining: null, pair: null, threshold: null, classes: null, filter: {}, instance: null, run: null, augment: null,
   diagnose: null, against: null, view: null, queue: null, annotate: null,
+  guide: null, answered: 0,  // how far somebody is led through the sample; answers given on the Annotate page
   keys: localStorage.getItem('cad-keys') !== 'off',
   isFollowed: false,  // whether a page asks by itself how the jobs stand, and calls refresh() when that changes
 };

@@ -18,7 +18,7 @@ export function createWay() {
     if (now === shown) return;
     shown = now;
     says.textContent = step?.says || '';
-    fill(act, buttonOf(step));
+    fill(act, step?.leave ? h('button.quiet', {type: 'button', id: 'way-leave', on: {click: step.leave}}, 'Leave') : null, buttonOf(step));
     element.dataset.step = step?.key || '';
     room?.expect(Boolean(step) || told.hasChildNodes());
   }
@@ -34,7 +34,7 @@ export function createWay() {
       : null;
   }
 
-  on('standing page jobs readOnly dataset view against started', draw);
+  on('standing page jobs readOnly dataset view against guide started', draw);
   return {
     element,
     /** Once it is in the window: the pages leave room for it. */
