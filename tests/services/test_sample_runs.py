@@ -10,7 +10,9 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.services.container import Services
 from cad_studio.services.datasets.sample import HARD_NAME
-from cad_studio.services.training.sample_runs import FOLDER
+from cad_studio.services.edits.augmentation import AugmentRequest
+from cad_studio.services.edits.sets import GalleryFilter
+from cad_studio.services.training.sample_runs import EDITS_FILE, FOLDER
 
 MOST_BYTES = 6_000_000
 NAMES = ["PRODEN", "CAD-CAM"]
@@ -52,6 +54,19 @@ def test_a_new_project_has_them_finished_diagnosed_laid_out_and_searched(opened)
     assert standing["answers"]["suspects"] > 100
 
 
+def test_the_edits_of_the_most_entangled_are_stored_and_judged(opened):
+    (stored,) = opened.edit_sets.all(HARD_NAME)
+    assert (stored["editor"], stored["n"], stored["n_stale"]) == ("in-domain", 800, 0)
+    judge = opened.judges.open(opened.runs.all(HARD_NAME)[0]["id"]).key
+    page = opened.edit_sets.gallery(stored["id"], judge, GalleryFilter(), 0, 20)
+    assert page["total"] == page["summary"]["n_judged"] == 800
+    edited = opened.edit_sets.image(stored["id"], page["edits"][0]["id"])
+    assert edited.shape == (28, 28, 1)
+    # the very edits that the studio makes, so that more of them go on with these
+    request = AugmentRequest(HARD_NAME, budget={"limit": 800})
+    assert opened.augmentation.make(request, Silent())["reused"] == 800
+
+
 def test_what_was_found_is_known_by_how_features_are_made_not_by_their_last_bits(opened):
     """Other machines and other numbers of threads round them otherwise."""
     (pixels,) = opened.mining.feature_sets(HARD_NAME)
@@ -87,6 +102,18 @@ def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, mon
     assert not opened.sample.is_wanted()
     [again] = [row for row in opened.runs.all() if row["id"] not in before]
     assert (again["name"], again["status"]) == ("CAD-CAM", "done")
+
+
+def test_edits_that_are_damaged_are_left_out_alone(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "runs")
+    (tmp_path / "runs" / EDITS_FILE).write_bytes(b"cut short")
+    services = Services(AppConfig(tmp_path / "project"))
+    services.sample._runs._folder = tmp_path / "runs"
+    (note,) = services.sample.open(Silent())["notes"]
+    assert note.startswith("The edits that come with the sample are left out: ")
+    assert [row["status"] for row in services.runs.all(HARD_NAME)] == ["done", "done"]
+    assert services.edit_sets.all(HARD_NAME) == []
+    services.close()
 
 
 def test_answers_of_another_model_are_not_taken_for_this_one_s(opened):

@@ -2,7 +2,8 @@
 
 Of each run three files lie in `assets/sample-runs`: what `run train` wrote, without checkpoints and
 packed by xz; an `.npz` of what its network says of every sample, its map and its suspects, numbers
-of half precision; and a `.json` of the run's settings and how all of it was made.
+of half precision; and a `.json` of the run's settings and how all of it was made. `edits.npz` holds
+class-specific edits of the samples that are most entangled, and what one of the runs says of them.
 """
 
 import json
@@ -23,14 +24,19 @@ from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Run
 from cad_studio.services.datasets.datasets import DatasetService
 from cad_studio.services.diagnosis.predictions import PredictionService
-from cad_studio.services.training.runs import BUNDLED, PACKED
+from cad_studio.services.training.runs import BUNDLED, MODEL_FILE, PACKED
 from cad_studio.services.training.travelling import TravelService
+from cad_studio.store.edit_files import encode
+from cad_studio.store.edits import Evidence
 from cad_studio.store.projects import Project
 
 FOLDER = ASSETS / "sample-runs"
 RESULT_SUFFIX = ".result.zip.xz"
+EDITS_FILE = "edits.npz"
 DERIVED = "derived/"
 """Begins the names of arrays that are files of the project's folder `derived`, and of texts."""
+EVIDENCE = ("before", "after", "top_before", "top_after")
+"""Arrays of `EDITS_FILE`: what the judge says of each edit."""
 
 _LOG = logging.getLogger(__name__)
 _BROKEN = (OSError, EOFError, KeyError, ValueError, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
@@ -99,6 +105,12 @@ class SampleRuns:
                 self._project.runs.delete([run.id])
                 notes.append(f"The run {run.name} that comes with the sample is left out: {error}")
                 _LOG.warning("%s", notes[-1])
+        if waiting:
+            try:
+                self._bring_edits({run.name: run.id for run in waiting})
+            except (CadStudioError, *_BROKEN) as error:
+                notes.append(f"The edits that come with the sample are left out: {error}")
+                _LOG.warning("%s", notes[-1])
         return notes
 
     def _bring(self, run: Run, progress: Progress) -> None:
@@ -123,6 +135,29 @@ class SampleRuns:
                 self._project.derived.save_json(target, json.loads(arrays[each].tobytes()))
             else:
                 self._project.derived.save_array(target, arrays[each].astype(np.float32))
+
+    def _bring_edits(self, runs: dict[str, int]) -> None:
+        """Store the edits, and what their judge says of them, if it is among `runs`."""
+        from cad_studio.training.judging import key_of  # loads torch
+
+        with np.load(self._folder / EDITS_FILE, allow_pickle=False) as kept:
+            arrays = {each: kept[each] for each in kept.files}
+        told = json.loads(arrays["about"].tobytes())
+        judge = runs.get(told["judge"])
+        if judge is None:
+            return
+        record = self._datasets.get(told["dataset"])
+        edits = self._project.edits
+        if edits.find(record.id, told["key"]) is not None:
+            return
+        edit_set = edits.open(
+            record.id, told["editor"], told["key"], told["settings"], told["shape"]
+        )
+        columns = {each: arrays[each].tolist() for each in ("row", "label", "bond", "similarity")}
+        edits.add(edit_set, columns, [encode(each, told["shape"]) for each in arrays["pixels"]])
+        seen = {each: arrays[each] for each in EVIDENCE}
+        found = Evidence(edits.index(edit_set.id).id, **seen)
+        edits.add_evidence(key_of(self._project.run_folder(judge) / MODEL_FILE), found)
 
 
 def packed(folder: Path) -> dict[str, Any]:

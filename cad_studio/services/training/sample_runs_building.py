@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from cad_studio.core.archive import Archive, writing_archive
 from cad_studio.core.errors import SettingError
-from cad_studio.core.progress import Part, Progress
+from cad_studio.core.progress import Part, Progress, Silent
 from cad_studio.services.datasets.sample import HARD_NAME
+from cad_studio.services.edits.augmentation import AugmentRequest
 from cad_studio.services.training.runs import MODEL_FILE, PACKED
-from cad_studio.services.training.sample_runs import DERIVED, RESULT_SUFFIX, packed
+from cad_studio.services.training.sample_runs import DERIVED, EDITS_FILE, RESULT_SUFFIX, packed
 
 if TYPE_CHECKING:
     from cad_studio.services.container import Services
@@ -24,13 +25,14 @@ NOTE = "Comes with the sample."
 _LEFT_BEHIND = ("checkpoints/", "tensorboard/")
 _FEATURES = "pixels"
 """What suspects are looked for by: the features every project with the sample has."""
+_N_EDITS = 800
 _COLUMNS = ("name", "method", "backbone", "features", "config", "settings")
 
 
 def build_sample_runs(
     services: "Services", results: Sequence[Path], out: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Put trained runs on `sample-hard`, their diagnosis, map and suspects into files.
+    """Put trained runs on `sample-hard`, their diagnosis, map, suspects and edits into files.
 
     Args:
         services: Over the project the runs were packed in.
@@ -50,11 +52,42 @@ def build_sample_runs(
     for at, result in enumerate(results):
         part = Part(progress, at / len(results), (at + 1) / len(results))
         figures.append(_build(services, at + 1, result, out, part))
+    build_sample_edits(services, out, Silent())
     return {
         "out": str(out),
         "bytes": sum(file.stat().st_size for file in out.iterdir()),
         "runs": figures,
     }
+
+
+def build_sample_edits(services: "Services", out: Path, progress: Progress) -> None:
+    """Put edits of the most entangled samples into a file, as the newest run judges them.
+
+    Raises:
+        CadStudioError: As `AugmentationService.make`.
+    """
+    newest = services.runs.all(HARD_NAME)[0]
+    request = AugmentRequest(HARD_NAME, budget={"limit": _N_EDITS}, run=newest["id"])
+    made = services.augmentation.make(request, progress)
+    edits = services.project.edits
+    edit_set = edits.get(made["set"])
+    index = edits.index(edit_set.id)
+    seen = edits.evidence(edit_set.id, services.judges.open(newest["id"]).key)
+    about = {
+        "dataset": HARD_NAME,
+        "judge": newest["name"],
+        "command": f"augment {HARD_NAME} --limit {_N_EDITS}",
+        **{column: getattr(edit_set, column) for column in ("editor", "key", "settings", "shape")},
+    }
+    np.savez_compressed(
+        out / EDITS_FILE,
+        about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+        row=index.row.astype(np.uint16), label=index.label.astype(np.uint8), bond=index.bond,
+        similarity=index.similarity.astype(np.float16),
+        pixels=edits.pixels(edit_set).gather(index.place),
+        before=seen.before.astype(np.float16), after=seen.after.astype(np.float16),
+        top_before=seen.top_before.astype(np.uint8), top_after=seen.top_after.astype(np.uint8),
+    )  # fmt: skip
 
 
 def _build(
