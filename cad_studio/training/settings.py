@@ -30,7 +30,13 @@ class TrainConfig:
         },
     )
     batch_size: int = field(
-        default=64, metadata={"help": "Samples per step.", "minimum": 2, "maximum": 65_536}
+        default=64,
+        metadata={
+            "help": "Samples per step. Heads on the features of 5,000 samples or more take 256 "
+            "where it is not set.",
+            "minimum": 2,
+            "maximum": 65_536,
+        },
     )
     optimiser: str = field(
         default="sgd",

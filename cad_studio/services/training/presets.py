@@ -11,6 +11,8 @@ HEAD_LOOP: dict[str, Any] = {
 }  # fmt: skip
 """The loop for heads on frozen features; tuned on other images than the bundled samples."""
 
+_MANY, _BATCH_OF_MANY = 5000, 256
+
 HEAD_CAD: dict[str, Any] = {"without_rl": True, "momentum": 0.9}
 """CAD on frozen features: contrast in feature space gained nothing, and the slow copy lags less."""
 
@@ -34,6 +36,11 @@ class Preset:
     backbone: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+
+
+def head_loop(n_samples: int) -> dict[str, Any]:
+    """`HEAD_LOOP` for a dataset; many samples in larger batches, which takes half the time."""
+    return {**HEAD_LOOP, **({"batch_size": _BATCH_OF_MANY} if n_samples >= _MANY else {})}
 
 
 def head_settings(config_type: type) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from cad_studio.services.training.inputs import (
     open_run,
     rows_of_split,
 )
-from cad_studio.services.training.presets import HEAD_LOOP, head_settings
+from cad_studio.services.training.presets import head_loop, head_settings
 from cad_studio.services.training.runs import RunService, name_of
 from cad_studio.services.training.stored_views import StoredViewService
 from cad_studio.store.database import now
@@ -397,7 +397,7 @@ class TrainingService:
         check_backbone(backbone, data)
         if extractor_of(backbone):
             self._mining.check_spec(request.dataset, extractor_of(backbone))
-            request = replace(request, config={**HEAD_LOOP, **request.config})
+            request = replace(request, config={**head_loop(len(data)), **request.config})
         if extractor_of(backbone) or data.pixels is None:
             settings = {**head_settings(member.config_type), **request.settings}
             request = replace(request, settings=settings)
