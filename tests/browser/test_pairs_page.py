@@ -255,7 +255,9 @@ def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(pag
         ("", "", "takes a threshold or a quantile; neither is given."),
         ("many", "", "quantile is 'many'; expected a number."),
         ("0.1", "0.9", "both is given."),
+        ("0.1", "", "'elsewhere' is not a split of sample."),
     ):
+        fill_field(page, "mine-split", "elsewhere" if "elsewhere" in words else "")
         fill_field(page, "mine-quantile", quantile)
         fill_field(page, "mine-threshold", threshold)
         page.click("#mine-start")

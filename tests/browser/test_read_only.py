@@ -59,6 +59,18 @@ def test_a_read_only_studio_shows_runs_and_how_to_run_a_copy(page, closed):
     expect(page.locator("#run-push")).to_be_hidden()
 
 
+def test_the_run_that_is_shown_is_one_of_the_dataset(page, closed):
+    show_train(page, closed.url, SHADES)
+    expect(page.locator(".run-panel #run-name")).to_contain_text("proden")
+    page.select_option("#header-dataset", "sample-hard")
+    expect(page.locator("#run-name")).to_have_text("CAD-CAM")
+    page.select_option("#header-dataset", "sample")
+    expect(page.locator(".train-page")).to_contain_text("No run on sample yet")
+    expect(page.locator(".run-panel")).to_be_hidden()
+    page.locator("#runs .run-pick").first.click()  # one of another dataset, by hand
+    expect(page.locator(".run-panel")).to_be_visible()
+
+
 def test_a_read_only_studio_is_never_empty_and_is_annotated_on_trial(page, closed):
     """The runs that come with the sample, and a queue that only this window knows."""
     page.goto(f"{closed.url}/?open=diagnose&dataset=sample-hard")

@@ -9,6 +9,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.services.training.inputs import extractor_of
 from cad_studio.services.training.training import TrainingRequest
 from cad_studio.training.batching import DROPPED, feature_view
+from tests.services.small import save, store
 from tests.services.test_training import N_CLASSES, N_TEST, pictures, train, vectors
 
 BOTH = pytest.mark.parametrize("head", ["features", "features-linear"])
@@ -38,6 +39,17 @@ def test_a_head_learns_and_everything_behind_a_run_works(services, tmp_path, hea
     rows = found.rows(None)
     agrees = (found.logits[rows].argmax(axis=1) == found.truth[rows]).mean()
     assert agrees == pytest.approx(said["accuracy"]) == pytest.approx(result["test_accuracy"])
+
+
+@pytest.mark.parametrize(("n_samples", "batch"), [(4999, 64), (5000, 256)])
+def test_many_samples_come_in_larger_batches(services, tmp_path, n_samples, batch):
+    arrays = {
+        "features": np.random.default_rng(0).normal(size=(n_samples, 3)).astype(np.float32),
+        "candidates": np.ones((n_samples, 2), bool),
+    }
+    store(services, save(tmp_path / "points.npz", **arrays), name="points")
+    run = services.training.create(TrainingRequest("points", "cc", "features:raw"))
+    assert run.config["batch_size"] == batch
 
 
 def test_what_is_given_counts_before_what_heads_take(services, tmp_path):

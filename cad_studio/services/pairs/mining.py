@@ -209,6 +209,16 @@ class MiningService:
             self._extractor(name, spec)
         return spec
 
+    def check_split(self, name: str, split: str) -> str | None:
+        """A split of a dataset, trimmed; None for all samples, where none is named.
+
+        Raises:
+            SettingError: The dataset has no such split.
+        """
+        split = split.strip()
+        self._rows(self._datasets.load(name), split or None)
+        return split or None
+
     def load_features(self, feature_set: FeatureSet) -> NDArray[np.float32]:
         """The rows of a feature set, memory-mapped, float32 (N, D)."""
         return self._project.blobs.load_array(feature_set.file)

@@ -108,7 +108,8 @@ export function mount({element, server}) {
       asked = null;
     } else if (typeof asked === 'number') { chosen = asked; asked = null; }
     if (chosen !== null && !ids.includes(chosen)) chosen = null;
-    if (chosen === null && ids.length) chosen = runs.find(isActive)?.id ?? ids[0];
+    const own = runs.filter(run => run.dataset === state.dataset);
+    if (chosen === null) chosen = (own.find(isActive) ?? own[0])?.id ?? null;
     for (const id of compared) if (!ids.includes(id)) compared.delete(id);
     drawChosen();
   }
@@ -128,7 +129,7 @@ export function mount({element, server}) {
   function drawNothing() {
     if (!known) { fill(nothing, empty('Loading runs...', '')); return; }
     fill(nothing, current()
-      ? empty('No run yet',
+      ? empty(runs.length ? `No run on ${state.dataset} yet` : 'No run yet',
         'Choose a preset on the left and start. The run trains in the background: its curves appear here, and it goes on when you '
           + 'close the page.',
         h('button.btn', {type: 'button', id: 'train-quick', on: {click: () => form.quickLook()}}, 'Fill the form for a quick look'))
@@ -222,9 +223,11 @@ export function mount({element, server}) {
     jobs = now;
     if (known && isSeen()) loadRuns();
   });
-  on('dataset started datasets', () => {
+  on('dataset started datasets', changed => {
     if (state.ready && page.offsetParent !== null) form.load();
-    if (known && !runs.length) drawNothing();
+    if (!known) return;
+    const isOfOther = changed.includes('dataset') && runs.find(run => run.id === chosen)?.dataset !== state.dataset;
+    if (isOfOther) { chosen = null; compared.clear(); settle(); kick(); } else if (!runs.length) drawNothing();
   });
   on('readOnly started', () => { if (known && !table.isTrash()) { table.show(runs, trash, groups); drawChosen(); } });
   onJobEnd(job => { if (job.kind === 'push' && job.result?.address) toast(`The model is at ${job.result.address}`, 'note', true); });

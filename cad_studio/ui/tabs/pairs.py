@@ -21,7 +21,7 @@ def build(services: Services) -> None:
                 "name": name,
                 "features": services.mining.check_spec(name, features),
                 "labels": labels,
-                "split": (split or "").strip() or None,
+                "split": services.mining.check_split(name, split or ""),
                 "config": form.to_json(values),
             },
         )
