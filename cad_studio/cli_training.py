@@ -75,13 +75,10 @@ def train(
 ) -> None:
     """Train a network on the candidate sets of a dataset."""
     require_foreground(background)
-    if cluster and not over:
+    if (over or cluster) and int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise SettingError(
-            "--cluster trains the runs of --over side by side; one run is trained on this machine. "
-            "Leave it out, or take the run elsewhere: python -m cad_studio run pack."
+            "--over and --cluster start what they need; leave out what launches several processes."
         )
-    if over and int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        raise SettingError("--over trains one run a device; leave out what launches several.")
     given = {"epochs": epochs, "seed": seed}
     request = make_request(
         dataset, method, backbone, features, preset, changes or [], name,
@@ -99,7 +96,12 @@ def train(
                 open_sample(services, request.dataset, line)
                 show(services.training.submit(request), as_json, _background_text)
                 return
-            result = _train_here(services, request, line)
+            if cluster:
+                open_sample(services, request.dataset, line)
+                number = services.training.create(request).id
+                result: dict[str, Any] | None = _train_as_job(services, number, line, together=True)
+            else:
+                result = _train_here(services, request, line)
     finally:
         line.clear()
     if result is not None:
@@ -165,7 +167,7 @@ def _train_here(services: Services, request: TrainingRequest, line: Line) -> dic
     return result
 
 
-def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]:
+def _train_as_job(services: Services, number: int, line: Line, **arguments: Any) -> dict[str, Any]:
     run = services.runs.get(number)
 
     def attach(job: Job) -> None:
@@ -173,7 +175,7 @@ def _train_as_job(services: Services, number: int, line: Line) -> dict[str, Any]
 
     try:
         about = {"run": run["name"], "dataset": run["dataset"]}
-        return run_as_job(services, "train", {"run": number}, line, attach, **about)
+        return run_as_job(services, "train", {"run": number, **arguments}, line, attach, **about)
     except JobCancelled:
         _tell_how_to_go_on(services.runs.get(number)["job"])
         raise

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cad_studio.config import prepare
 from cad_studio.core.archive import Archive
@@ -26,6 +26,9 @@ from cad_studio.core.errors import CadStudioError, JobCancelled, SettingError, c
 from cad_studio.core.progress import Part
 from cad_studio.jobs.memory import shortage
 from cad_studio.training.settings import TrainConfig
+
+if TYPE_CHECKING:
+    from cad_studio.training.processes import Processes
 
 PACK_SUFFIX, RESULT_SUFFIX = ".run.zip", ".result.zip"
 _CHECKED, _SHOWN_EVERY = 0.02, 0.2
@@ -143,7 +146,11 @@ class Told:
 
 
 def train(
-    file: Path, out: Path | None, changes: dict[str, Any], told: Told
+    file: Path,
+    out: Path | None,
+    changes: dict[str, Any],
+    told: Told,
+    processes: "Processes | None" = None,
 ) -> dict[str, Any] | None:
     """Train a packed run to its end, or go on with it, and write its result file.
 
@@ -152,6 +159,7 @@ def train(
         out: Folder for its checkpoints and its result; None takes one beside the file.
         changes: Fields of the loop that this machine decides.
         told: Told how far it is.
+        processes: This one among others that were met already; None asks the environment.
 
     Returns:
         `name`, `out`, `bytes`, `epochs`, `seconds`, `best_epoch`, `approximated_accuracy`,
@@ -173,8 +181,9 @@ def train(
     packed = open_pack(archive, _images(archive), changes)
     name = file.name.removesuffix(PACK_SUFFIX).removesuffix(".zip")
     folder = file.parent / name if out is None else out
-    device = packed.plan.config.device
-    processes = join_processes(device) if is_launched(os.environ) else ALONE
+    if processes is None:
+        device = packed.plan.config.device
+        processes = join_processes(device) if is_launched(os.environ) else ALONE
     reports: list[Reports] = []
 
     def fit() -> Any:

@@ -4,12 +4,13 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 
+from cad_studio.cluster.beside import RayBeside
 from cad_studio.cluster.crew import Crew
 from cad_studio.cluster.joining import Cluster, check_address
 from cad_studio.core.errors import ResourceError
-from cad_studio.core.workers import Item, Result, Task
+from cad_studio.core.workers import Beside, Item, Result, Task
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,20 @@ class RayWorkers:
             cluster = self._joined(tick)
             with _told(cluster, self._address), Crew(cluster, task, tick) as crew:
                 crew.work(items, take)
+
+    @contextmanager
+    def beside(
+        self, task: Task[Item, Result], tick: Callable[[], None] = lambda: None
+    ) -> Iterator[Beside]:
+        """As `Workers.beside`.
+
+        Raises:
+            SettingError, MissingPackageError, ResourceError: As `run`.
+        """
+        with redirect_stdout(sys.stderr):
+            cluster = self._joined(tick)
+            with _told(cluster, self._address), closing(RayBeside(cluster, task, tick)) as others:
+                yield others
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

@@ -2,9 +2,11 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from cad_studio.core.errors import CadStudioError, ResourceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -53,6 +55,35 @@ class Task(ABC, Generic[Item, Result]):
         return nullcontext()
 
 
+class WorkerLostError(ResourceError):
+    """A worker on another machine is gone: it crashed, or its machine or the way to it did."""
+
+
+class Beside(Protocol):
+    """Workers that do one item each while the caller does its own part of the same.
+
+    Attributes:
+        host: Address under which they reach this machine.
+        on_devices: Whether each has a graphics device of its own.
+    """
+
+    host: str
+    on_devices: bool
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    def begin(self, items: Sequence[Any]) -> None:
+        """Give each of them its item."""
+
+    def problem(self, seconds: float) -> CadStudioError | None:
+        """What ended one of them before its time, waited for so long; None for nothing.
+
+        One that is gone is told by a `WorkerLostError`.
+        """
+
+
 class Workers(Protocol):
     """Who works on items."""
 
@@ -77,8 +108,32 @@ class Workers(Protocol):
             Exception: Whatever task, items, `take` or `tick` raised first; nothing runs any more.
         """
 
+    def beside(
+        self, task: Task[Item, Result], tick: Callable[[], None] = _nothing
+    ) -> AbstractContextManager[Beside]:
+        """Workers on other machines, ready for a task; they end with the context.
+
+        Args:
+            task: What each of them does once.
+            tick: Called often until they are ready; may raise to stop.
+
+        Raises:
+            CadStudioError: There are none to be had, with the reason.
+        """
+
     def close(self) -> None:
         """Let go of what was started for `run`."""
+
+
+class _Nobody:
+    host, on_devices, count = "127.0.0.1", False, 0
+
+    def begin(self, items: Sequence[Any]) -> None:
+        assert not items
+
+    def problem(self, seconds: float) -> CadStudioError | None:
+        del seconds
+        return None
 
 
 class InProcess:
@@ -126,6 +181,13 @@ class InProcess:
                 thread.join()
         if errors:
             raise errors[0]
+
+    def beside(
+        self, task: Task[Item, Result], tick: Callable[[], None] = _nothing
+    ) -> AbstractContextManager[Beside]:
+        """As `Workers.beside`: there is nobody else."""
+        del task, tick
+        return nullcontext(_Nobody())
 
     def close(self) -> None:
         """Nothing was started."""

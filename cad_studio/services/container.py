@@ -54,6 +54,7 @@ from cad_studio.services.training.run_groups import GroupService
 from cad_studio.services.training.runs import RunService
 from cad_studio.services.training.sample_runs import SampleRuns
 from cad_studio.services.training.stored_views import StoredViewService
+from cad_studio.services.training.together import TogetherService
 from cad_studio.services.training.training import TrainingService
 from cad_studio.services.training.travelling import TravelService
 from cad_studio.services.verifying import VerifyService
@@ -136,6 +137,7 @@ class Services:
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
         )  # fmt: skip
+        self.together = TogetherService(self.training, self.travel, self.workers)
         self.groups = GroupService(
             self.project, self.runs, self.training, self.travel, self.jobs, self.workers
         )

@@ -99,7 +99,8 @@ def _export(services: "Services", arguments: dict[str, Any], progress: Progress)
 def _train(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The run, and its diagnosis, so that it is there when the run is looked at."""
     run = arguments["run"]
-    found = services.training.train(run, Part(progress, 0.0, TRAINED))
+    training = services.together if arguments.get("together") else services.training
+    found = training.train(run, Part(progress, 0.0, TRAINED))
     notes = _diagnosed(services, run, Part(progress, TRAINED, 1.0))
     return {**found, "notes": [*found["notes"], *notes]}
 

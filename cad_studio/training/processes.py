@@ -13,7 +13,8 @@ Only the main process may write to a project: it creates the run, claims its job
 no project to write to; what they need of it comes through `in_main`, and so does every error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -28,6 +29,7 @@ Answer = TypeVar("Answer")
 _PATIENCE = timedelta(hours=6)
 """How long the others wait while the main process spreads labels or writes; a process that died
 is noticed at once."""
+_TO_MEET = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,47 @@ def is_launched(environment: Mapping[str, str]) -> bool:
         environment: `os.environ`.
     """
     return int(environment.get("WORLD_SIZE") or 1) > 1
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One process's place among those of a run that no launcher started.
+
+    Attributes:
+        rank: Which one, from 0.
+        count: How many there are.
+        host: Address of the main one's machine.
+        port: Free there.
+        on_device: Whether each has a graphics device.
+    """
+
+    rank: int
+    count: int
+    host: str
+    port: int
+    on_device: bool
+
+
+@contextmanager
+def seated(seat: Seat) -> Iterator[Processes]:
+    """Meet the others of a run; they are let go of at the end.
+
+    Raises:
+        RuntimeError: They do not come within minutes.
+    """
+    store = torch.distributed.TCPStore(
+        seat.host, seat.port, seat.count, seat.rank == 0, _TO_MEET, wait_for_workers=True
+    )
+    device = torch.device("cuda", 0) if seat.on_device else torch.device("cpu")
+    torch.distributed.init_process_group(
+        "nccl" if seat.on_device else "gloo",
+        store=store, rank=seat.rank, world_size=seat.count, timeout=_PATIENCE,
+    )  # fmt: skip
+    try:
+        yield Processes(seat.rank, seat.count, device)
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def join_processes(device: str = "auto") -> Processes:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 
+import psutil
 import pytest
 
 from cad_studio.cluster import joining
@@ -171,3 +172,48 @@ def _answer(server):
             server.accept()[0].close()
         except OSError:
             return
+
+
+LOOP = {"epochs": 6, "batch_size": 12, "threads": 1, "start": "uniform", "seed": 3}
+
+
+class KillerOfAWorker:
+    """Progress that ends a worker as a crash does, when half of the work is done."""
+
+    is_done = False
+
+    def report(self, fraction, message):
+        if fraction >= 0.5 and not self.is_done:
+            self.is_done = True
+            own = [each for each in psutil.process_iter(["cmdline"]) if is_training(each)]
+            own[0].kill()
+
+
+def is_training(process):
+    return (process.info["cmdline"] or [""])[0].startswith("ray::Worker.work")
+
+
+def trained_together(services, progress):
+    run = services.training.create(TrainingRequest("b", "proden", config=LOOP)).id
+    return services.together.train(run, progress), services.runs.get(run)
+
+
+def test_one_run_is_trained_on_all_nodes_and_goes_on_when_one_is_lost(
+    services, two_nodes, workers, monkeypatch
+):
+    monkeypatch.setattr(services.together, "_workers", workers)
+    whole, run = trained_together(services, Silent())
+    assert (whole["notes"], whole["epochs"]) == ([], LOOP["epochs"])
+    n_processes = run["environment"]["processes"]  # this one, and each node but its own
+    assert n_processes >= 2
+    assert len(services.runs.reports(run["id"])) == LOOP["epochs"]
+    lost, run = trained_together(services, KillerOfAWorker())
+    assert lost["notes"] == ["1 times a worker was lost; the run went on."]
+    assert run["environment"]["processes"] == n_processes  # its node is still there
+    assert lost["epochs"] == len(services.runs.reports(run["id"])) == LOOP["epochs"]
+    alone = services.training.create(TrainingRequest("b", "proden", config=LOOP)).id
+    wanted = services.training.train(alone, Silent())
+    for found in (whole, lost):
+        assert found["approximated_accuracy"] == pytest.approx(
+            wanted["approximated_accuracy"], abs=0.1
+        )

@@ -185,10 +185,17 @@ class TrainingService:
         """Train from now on together with other processes, each of which calls the same."""
         self._processes = processes
 
-    def train(self, run_id: int, progress: Progress) -> dict[str, Any]:
+    def train(
+        self, run_id: int, progress: Progress, others: "Processes | None" = None
+    ) -> dict[str, Any]:
         """Train a run to its end, or go on with it where its last checkpoint is.
 
         Of several processes the main one alone writes into the project.
+
+        Args:
+            run_id: The run.
+            progress: Told how far it is.
+            others: Processes without the project that only train with this one.
 
         Returns:
             As `result`, and `notes`: what the user should know.
@@ -206,14 +213,15 @@ class TrainingService:
         inputs = self.inputs(run, Part(progress, 0.0, _READING))
         where = {
             **runs.get(run_id).environment, **describe_environment(),
-            "left_out": inputs.left_out, "processes": processes.count,
+            "left_out": inputs.left_out, "processes": (others or processes).count,
             **({"class_views": inputs.words} if inputs.words else {}),
         }  # fmt: skip
         if inputs.words:
             _LOG.info("%s", inputs.words)
         processes.in_main(lambda: runs.change(run_id, environment=where, finished_at=None))
         folder = self._project.run_folder(run_id)
-        trainer = Trainer(inputs.data, self.plan(run), folder, inputs.outside, processes)
+        together = others or processes
+        trainer = Trainer(inputs.data, self.plan(run), folder, inputs.outside, together)
 
         def on_epoch(report: "EpochReport", is_best: bool) -> None:
             runs.save_report(run_id, report.plain(), is_best)
