@@ -154,10 +154,14 @@ class _Cells:
         self, queries: NDArray[np.int64], found: NDArray[np.int64], floor: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Of what some rows found the pairs of P that are theirs to tell: i < j and cosine."""
-        # From the larger row's side a pair counts only when the smaller row did not see it.
-        wanted = (queries < found) | ((queries > found) & ~self.sees(found, queries))
+        # Where classes are compact, most of what is found is of one class.
         left, right = self.labels[queries], self.labels[found]
-        wanted &= (left != right) | (left == UNKNOWN)
+        wanted = ((left != right) | (left == UNKNOWN)) & (queries != found)
+        queries, found = queries[wanted], found[wanted]
+        # From the larger row's side a pair counts only when the smaller row did not see it.
+        wanted = queries < found
+        late = np.flatnonzero(~wanted)
+        wanted[late] = ~self.sees(found[late], queries[late])
         queries, found = queries[wanted], found[wanted]
         values = self.cosine.quick(queries, found)
         close = values >= floor

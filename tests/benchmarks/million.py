@@ -2,22 +2,28 @@
 
     python -m tests.benchmarks.million --samples 1000000 --folder /some/where
     python -m tests.benchmarks.million --samples 100000
+    python -m tests.benchmarks.million --folder /some/where --window
 
 Makes images of 28 px in 100 classes with candidate sets, imports them, computes pixel features,
 searches for pairs by cells, and asks what the pages ask; a project that is there already is asked
 again, in a process that has read nothing of it. Prints one line of JSON a stage: seconds of the
-first and the median of the later ones.
+first and the median of the later ones. With `--window` a Chromium then does what a user does: opens
+pages, goes from pair to pair, opens the entangled queue; and the sets are exported.
 """
 
 import argparse
 import json
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import psutil
+from playwright.sync_api import sync_playwright
 
 from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
@@ -25,15 +31,18 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.services.pairs.pairs import PairFilter
+from tests.browser.conftest import FLAGS, VIEWPORT, start_studio
 from tests.services.small import store
 
 NAME, N_CLASSES, SIDE_PX = "large", 100, 28
+PAIR, LONG_MS = ".pairs-page[data-shown]", 600_000
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="where the project is made, and stays")
+    parser.add_argument("--window", action="store_true", help="in a browser, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
@@ -41,6 +50,8 @@ def main():
         if not (folder / "project").is_dir():
             make(folder, arguments.samples)
         ask(folder)
+        if arguments.window:
+            look(folder)
 
 
 def make(folder, n_samples):
@@ -77,6 +88,53 @@ def ask(folder):
     rss = psutil.Process().memory_info().rss
     print(json.dumps({"memory_mb": round(rss / 2**20)}), flush=True)
     services.close()
+
+
+def look(folder):
+    """What a user waits for, in milliseconds painted; and the server's memory after it."""
+    out = folder / "large.parquet"
+    command = [sys.executable, "-m", "cad_studio", "--project", str(folder / "project"), "export"]
+    command += [NAME, "--format", "parquet", "--out", str(out)]
+    timed("export to Parquet", lambda: subprocess.run(command, check=True, stdout=sys.stderr))
+    out.unlink()
+    with sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=shutil.which("chromium"), args=list(FLAGS)
+        )
+        page = browser.new_page(viewport=VIEWPORT)
+        for studio in start_studio(folder / "project"):
+            visit(page, f"{studio.url}/?dataset={NAME}&open=")
+        browser.close()
+
+
+def visit(page, url):
+    """The pages of a studio, one after the other."""
+    timed("first grid", lambda: shows(page, url + "dataset", ".dataset-page .tile"))
+    timed("first pair", lambda: shows(page, url + "pairs", f"{PAIR} .card img"))
+    page.wait_for_timeout(5000)
+    several("next pair and its neighbours", [lambda: next_pair(page)] * 12)
+    page.goto(url + "annotate")
+    page.click("#order-entangled", timeout=LONG_MS)
+    card = ".cards .card"
+    timed("entangled queue, from the click", lambda: page.wait_for_selector(card, timeout=LONG_MS))
+    family = psutil.Process().children(recursive=True)
+    server = [each for each in family if "app.py" in " ".join(each.cmdline())]
+    memory = sum(each.memory_info().rss for each in server)
+    print(json.dumps({"server_memory_mb": round(memory / 2**20)}), flush=True)
+
+
+def shows(page, address, what):
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector(what, timeout=LONG_MS)
+
+
+def next_pair(page):
+    before = page.get_attribute(PAIR, "data-shown")
+    page.keyboard.press("j")
+    page.wait_for_function(
+        "before => document.querySelector('.pairs-page').dataset.shown !== before", arg=before
+    )
+    page.wait_for_selector(f"{PAIR} .near-tile", timeout=LONG_MS)
 
 
 def written(file, n_samples):
