@@ -61,7 +61,7 @@ def make(folder, n_samples):
     timed("import", lambda: store(services, file, NAME))
     file.unlink()
     timed("features and cells", lambda: services.mining.extract(NAME, "pixels", Silent()))
-    request = MiningRequest("pixels", MiningConfig(quantile=1e-4, method="ivf"))
+    request = MiningRequest("pixels", MiningConfig(quantile=1e-6, method="ivf"))
     found = timed("search", lambda: services.mining.mine(NAME, request, Silent()))
     print(json.dumps({"pairs": found.n_pairs, "recall_of_search": found.recall}), flush=True)
     timed("neighbours of all", lambda: services.beliefs.graph(NAME, "pixels", Silent()))
@@ -138,9 +138,11 @@ def next_pair(page):
 
 
 def written(file, n_samples):
-    """Noisy images of their class, and sets of two or three classes, as an archive."""
+    """Noisy images of classes that look alike in twos, and sets of two or three, as an archive."""
     chance = np.random.default_rng(0)
     patterns = chance.integers(0, 160, (N_CLASSES, SIDE_PX, SIDE_PX), np.uint8)
+    patterns[1::2] = patterns[::2]
+    patterns[1::2, : SIDE_PX // 4] = chance.integers(0, 160, (SIDE_PX // 4, SIDE_PX), np.uint8)
     truth = chance.integers(0, N_CLASSES, n_samples)
     images = np.empty((n_samples, SIDE_PX, SIDE_PX), np.uint8)
     candidates = np.zeros((n_samples, N_CLASSES), bool)
@@ -149,7 +151,8 @@ def written(file, n_samples):
         noise = chance.integers(0, 96, (len(own), SIDE_PX, SIDE_PX), np.uint8)
         images[start : start + len(own)] = patterns[own] + noise
     candidates[np.arange(n_samples), truth] = True
-    candidates[np.arange(n_samples), (truth + chance.integers(1, 4, n_samples)) % N_CLASSES] = True
+    candidates[np.arange(n_samples), truth ^ 1] = True
+    candidates[np.arange(n_samples), (truth + chance.integers(0, 4, n_samples)) % N_CLASSES] = True
     np.savez(file, images=images, candidates=candidates, labels=truth)
     return file
 
