@@ -10,8 +10,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from cad_studio.cluster.joining import Cluster, Node, nodes_of, on_node
-from cad_studio.cluster.worker import Worker
+from cad_studio.cluster.joining import Cluster, Node, nodes_of
+from cad_studio.cluster.places import Place, places, started
 from cad_studio.core.errors import CadStudioError, ResourceError, is_out_of_memory
 from cad_studio.core.workers import Item, Result, Task
 
@@ -24,22 +24,12 @@ _SECONDS_TO_START = 300.0
 _SECONDS_BETWEEN_TICKS = 0.25
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a worker may be, and what it may take there; numbered on its node."""
-
-    node: Node
-    number: int
-    n_cpus: int
-    n_gpus: int
-
-
 @dataclass(eq=False)
 class _Member:
     """A worker: an actor at a place, there once its process runs, ready once it has prepared."""
 
     actor: Any  # Ray's handle
-    place: _Place
+    place: Place
     is_there: bool = False
     is_ready: bool = False
     batches: "dict[Any, _Batch]" = field(default_factory=dict)
@@ -79,7 +69,7 @@ class Crew:
         self._members: list[_Member] = []
         self._arriving: dict[Any, _Member] = {}
         self._starting: dict[Any, _Member] = {}
-        self._n_starts: dict[_Place, int] = {}
+        self._n_starts: dict[Place, int] = {}
         self._again: deque[_Batch] = deque()
         self._is_through = False
         self._started_at = time.monotonic()
@@ -105,11 +95,11 @@ class Crew:
             CadStudioError: A worker said so, or the cluster cannot do it.
         """
         numbered = self._batches(items)
-        places = self._places()
-        self._again.extend(islice(numbered, len(places)))
+        wanted = self._places()
+        self._again.extend(islice(numbered, len(wanted)))
         if not self._again:
             return
-        for place in places[: len(self._again)]:  # more workers than batches would be idle
+        for place in wanted[: len(self._again)]:  # more workers than batches would be idle
             self._start(place)
         deliver = _Delivery(take, self._task.in_order)
         while True:
@@ -139,42 +129,28 @@ class Crew:
             yield _Batch(number, batch)
             number += 1
 
-    def _places(self) -> list[_Place]:
+    def _places(self) -> list[Place]:
         nodes = self._cluster.fit_nodes(self._tick)
-        on_devices = self._task.on_device and any(node.n_gpus for node in nodes)
-        if not on_devices:
-            return [_Place(node, 0, node.n_cpus, 0) for node in nodes if node.n_cpus]
-        return [
-            _Place(node, number, node.n_cpus // node.n_gpus, 1)
-            for node in nodes
-            for number in range(node.n_gpus)
-        ]
+        return places(nodes, self._task.on_device)
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, place: Place) -> None:
         self._n_starts[place] = self._n_starts.get(place, 0) + 1
         self._started_at = time.monotonic()
-        make = self._ray.remote(Worker).options(
-            num_cpus=place.n_cpus,
-            num_gpus=place.n_gpus,
-            scheduling_strategy=on_node(place.node),
-            max_restarts=0,
-            max_task_retries=0,
-        )
-        member = _Member(make.remote(), place)
+        member = _Member(started(self._ray, place), place)
         self._members.append(member)
         self._arriving[member.actor.arrive.remote()] = member
         self._starting[member.actor.prepare.remote(self._reference)] = member
 
     def _start_anew(self) -> None:
         """When no worker is left: start some where nodes are, but not for ever."""
-        places = [p for p in self._places() if self._n_starts.get(p, 0) < _MOST_STARTS]
-        if not places:
+        left = [p for p in self._places() if self._n_starts.get(p, 0) < _MOST_STARTS]
+        if not left:
             raise ResourceError(
                 "All workers of the cluster were lost. See that its nodes run and have enough "
                 "memory (ray status), then resume the job; what is done is kept where its kind "
                 "keeps it."
             )
-        for place in places:
+        for place in left:
             self._start(place)
 
     def _arrived(self, reference: Any) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, redirect_stdout
+from typing import Any
 
 from cad_studio.cluster.beside import RayBeside
 from cad_studio.cluster.crew import Crew
@@ -45,7 +46,10 @@ class RayWorkers:
 
     @contextmanager
     def beside(
-        self, task: Task[Item, Result], tick: Callable[[], None] = lambda: None
+        self,
+        make: Callable[[], Task[Any, Any]],
+        on_device: bool,
+        tick: Callable[[], None] = lambda: None,
     ) -> Iterator[Beside]:
         """As `Workers.beside`.
 
@@ -54,7 +58,10 @@ class RayWorkers:
         """
         with redirect_stdout(sys.stderr):
             cluster = self._joined(tick)
-            with _told(cluster, self._address), closing(RayBeside(cluster, task, tick)) as others:
+            with (
+                _told(cluster, self._address),
+                closing(RayBeside(cluster, make, on_device, tick)) as others,
+            ):
                 yield others
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ class WorkerLostError(ResourceError):
 
 
 class Beside(Protocol):
-    """Workers that do one item each while the caller does its own part of the same.
+    """Workers that each do a part of something while the caller does another.
 
     Attributes:
         host: Address under which they reach this machine.
@@ -75,12 +75,12 @@ class Beside(Protocol):
         """How many there are."""
 
     def begin(self, items: Sequence[Any]) -> None:
-        """Give each of them its item."""
+        """Give each of the first ones its item."""
 
     def problem(self, seconds: float) -> CadStudioError | None:
-        """What ended one of them before its time, waited for so long; None for nothing.
+        """Why one of them ended before its time, once all have ended or so long is over.
 
-        One that is gone is told by a `WorkerLostError`.
+        A `WorkerLostError` for one that is gone; None where none has a reason of its own.
         """
 
 
@@ -109,12 +109,16 @@ class Workers(Protocol):
         """
 
     def beside(
-        self, task: Task[Item, Result], tick: Callable[[], None] = _nothing
+        self,
+        make: Callable[[], Task[Any, Any]],
+        on_device: bool,
+        tick: Callable[[], None] = _nothing,
     ) -> AbstractContextManager[Beside]:
         """Workers on other machines, ready for a task; they end with the context.
 
         Args:
-            task: What each of them does once.
+            make: Gives the task that each of them does once; not asked where there are none.
+            on_device: Whether graphics devices are wanted where there are any.
             tick: Called often until they are ready; may raise to stop.
 
         Raises:
@@ -183,10 +187,13 @@ class InProcess:
             raise errors[0]
 
     def beside(
-        self, task: Task[Item, Result], tick: Callable[[], None] = _nothing
+        self,
+        make: Callable[[], Task[Any, Any]],
+        on_device: bool,
+        tick: Callable[[], None] = _nothing,
     ) -> AbstractContextManager[Beside]:
         """As `Workers.beside`: there is nobody else."""
-        del task, tick
+        del make, on_device, tick
         return nullcontext(_Nobody())
 
     def close(self) -> None:

@@ -136,7 +136,7 @@ class Seat:
         rank: Which one, from 0.
         count: How many there are.
         host: Address of the main one's machine.
-        port: Free there.
+        port: Of `meeting_point` there.
         on_device: Whether each has a graphics device.
     """
 
@@ -147,16 +147,33 @@ class Seat:
     on_device: bool
 
 
+def has_device() -> bool:
+    """Whether this process has a graphics device that processes can train together on."""
+    return torch.cuda.is_available()
+
+
+def meeting_point() -> torch.distributed.TCPStore:
+    """Where the main process waits for the others, on a free port."""
+    return torch.distributed.TCPStore("0.0.0.0", 0, None, True, _TO_MEET, wait_for_workers=False)
+
+
 @contextmanager
-def seated(seat: Seat) -> Iterator[Processes]:
+def seated(seat: Seat, point: torch.distributed.TCPStore | None = None) -> Iterator[Processes]:
     """Meet the others of a run; they are let go of at the end.
+
+    Args:
+        seat: This process's.
+        point: Of the main process.
 
     Raises:
         RuntimeError: They do not come within minutes.
     """
-    store = torch.distributed.TCPStore(
-        seat.host, seat.port, seat.count, seat.rank == 0, _TO_MEET, wait_for_workers=True
+    store = point or torch.distributed.TCPStore(
+        seat.host, seat.port, None, False, _TO_MEET, wait_for_workers=False
     )
+    store.set(f"seat {seat.rank}", "taken")
+    store.wait([f"seat {rank}" for rank in range(seat.count)], _TO_MEET)
+    store.set_timeout(_PATIENCE)
     device = torch.device("cuda", 0) if seat.on_device else torch.device("cpu")
     torch.distributed.init_process_group(
         "nccl" if seat.on_device else "gloo",

@@ -104,16 +104,27 @@ def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, mon
     assert (again["name"], again["status"]) == ("CAD-CAM", "done")
 
 
-def test_edits_that_are_damaged_are_left_out_alone(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "told", "left"),
+    [(EDITS_FILE, "The edits that come", 2), ("2-cad-cam.npz", "The run CAD-CAM that comes", 1)],
+)
+def test_edits_are_there_whole_and_judged_or_not_at_all(tmp_path, name, told, left):
     shutil.copytree(FOLDER, tmp_path / "runs")
-    (tmp_path / "runs" / EDITS_FILE).write_bytes(b"cut short")
+    (tmp_path / "runs" / name).write_bytes(b"cut short")
     services = Services(AppConfig(tmp_path / "project"))
     services.sample._runs._folder = tmp_path / "runs"
     (note,) = services.sample.open(Silent())["notes"]
-    assert note.startswith("The edits that come with the sample are left out: ")
-    assert [row["status"] for row in services.runs.all(HARD_NAME)] == ["done", "done"]
+    assert note.startswith(told)
+    assert [row["status"] for row in services.runs.all(HARD_NAME)] == left * ["done"]
     assert services.edit_sets.all(HARD_NAME) == []
     services.close()
+
+
+def test_what_comes_with_the_sample_names_no_place_where_it_was_made():
+    with np.load(FOLDER / EDITS_FILE) as kept:
+        about = kept["about"].tobytes().decode()
+    texts = [about, *(file.read_text() for file in FOLDER.glob("*.json"))]
+    assert not any('"/' in text for text in texts)
 
 
 def test_answers_of_another_model_are_not_taken_for_this_one_s(opened):

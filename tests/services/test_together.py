@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from cad_studio.core.errors import ResourceError, SettingError
+from cad_studio.core.errors import CadStudioError, DatasetFormatError, ResourceError
 from cad_studio.core.progress import Silent
 from cad_studio.core.workers import ALONE, WorkerLostError
+from cad_studio.services.training.together import _Companion, _most_that_share
 from cad_studio.services.training.training import TrainingRequest
 from tests.services.test_training import pictures
 
@@ -20,9 +21,11 @@ class Beside:
     """One more process, started for a task; as a cluster's worker it gets a pickle of it."""
 
     host, on_devices, count = "127.0.0.1", False, 1
+    n_damaged = 0  # bytes that the run lacks when it is there
 
     def __init__(self, task):
-        self.task = pickle.dumps(task)
+        packed = task.packed[: len(task.packed) - self.n_damaged]
+        self.task = pickle.dumps(_Companion(packed))
         self.process = None
         self.ending, self._told = multiprocessing.Pipe(duplex=False)
 
@@ -45,10 +48,12 @@ class Beside:
 def work(task, item, told):
     try:
         pickle.loads(task).prepare()(pickle.loads(item))
-    except SettingError as error:
+    except CadStudioError as error:
         told.send(error)
-        return
-    told.send(None)
+    except RuntimeError:  # of a connection that is gone
+        told.send(None)
+    else:
+        told.send(None)
 
 
 class TwoProcesses:
@@ -59,12 +64,13 @@ class TwoProcesses:
         self.other = None
 
     @contextlib.contextmanager
-    def beside(self, task, tick):
+    def beside(self, make, on_device, tick):
         tick()
         self.n_started += 1
-        self.other = Beside(task)
+        self.other = Beside(make())
         yield self.other
-        self.other.process.kill()
+        if self.other.process:
+            self.other.process.kill()
 
 
 class KillsAtHalf:
@@ -110,7 +116,9 @@ def test_two_processes_train_one_run_and_a_lost_one_is_replaced(services, two, t
     run = run_of(services)
     found = services.together.train(run, KillsAtHalf(two, times))
     assert two.n_started == 1 + times
-    assert found["notes"] == times * ["1 times a worker was lost; the run went on."]
+    assert found["notes"] == times * [
+        "A worker was lost once; the run went on from its last checkpoint."
+    ]
     assert services.runs.get(run)["environment"]["processes"] == 2
     assert [each["epoch"] for each in services.runs.reports(run)] == list(range(10))
     alone = services.training.train(run_of(services), Silent())
@@ -131,7 +139,36 @@ def test_a_run_that_costs_worker_after_worker_is_given_up_and_can_be_resumed(
 
 
 @pytest.mark.long
-def test_what_the_others_cannot_do_is_said_in_their_words(services, two, tmp_path):
+def test_what_the_others_cannot_do_is_said_in_their_words(services, two, tmp_path, monkeypatch):
     pictures(services, tmp_path)
-    with pytest.raises(SettingError, match="cannot be shared by 2 processes"):
-        services.together.train(run_of(services, batch_size=3), Silent())
+    monkeypatch.setattr(Beside, "n_damaged", 200)
+    with pytest.raises(DatasetFormatError, match="cut short on its way"):
+        services.together.train(run_of(services), Silent())
+
+
+@pytest.mark.long
+def test_an_error_of_this_process_is_no_lost_worker(services, two, tmp_path):
+    class Broken:
+        def report(self, fraction, message):
+            if fraction > 0.5:
+                raise RuntimeError("something else")
+
+    pictures(services, tmp_path)
+    with pytest.raises(RuntimeError, match="something else"):
+        services.together.train(run_of(services), Broken())
+    assert two.n_started == 1
+
+
+def test_a_finished_run_is_not_packed_again(services, two, tmp_path):
+    pictures(services, tmp_path)
+    run = run_of(services, epochs=1)
+    wanted = services.training.train(run, Silent())
+    assert services.together.train(run, Silent()) == wanted
+    assert two.n_started == 0
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "most", "count"), [(64, 3, 2), (64, 4, 4), (12, 5, 4), (3, 2, 1), (7, 8, 1)]
+)
+def test_as_many_train_as_can_have_equal_parts_of_a_batch(batch_size, most, count):
+    assert _most_that_share(batch_size, most) == count

@@ -218,7 +218,7 @@ class GroupService:
         """A run with all it needs, as `run pack` writes it; the cluster is the user's own."""
         with TemporaryDirectory(prefix="cad-pack-") as folder:
             file = Path(folder, "run.run.zip")
-            self._travel.pack_for_cluster(run_id, file)
+            self._travel.pack_for_cluster(run_id, file, Silent())
             return file.read_bytes()
 
 

@@ -24,6 +24,7 @@ from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import Run
 from cad_studio.services.datasets.datasets import DatasetService
 from cad_studio.services.diagnosis.predictions import PredictionService
+from cad_studio.services.edits.editors import BUNDLED_EDITOR
 from cad_studio.services.training.runs import BUNDLED, MODEL_FILE, PACKED
 from cad_studio.services.training.travelling import TravelService
 from cad_studio.store.edit_files import encode
@@ -95,19 +96,20 @@ class SampleRuns:
         Returns:
             Why runs were left out, sentences.
         """
-        waiting, notes = self.waiting(), []
+        waiting, brought, notes = self.waiting(), {}, []
         for at, run in enumerate(waiting):
             part = Part(progress, at / len(waiting), (at + 1) / len(waiting))
             part.report(0.0, f"Opening the run {run.name} that comes with the sample")
             try:
                 self._bring(run, part)
+                brought[run.environment[BUNDLED]] = run.id
             except (CadStudioError, *_BROKEN) as error:
                 self._project.runs.delete([run.id])
                 notes.append(f"The run {run.name} that comes with the sample is left out: {error}")
                 _LOG.warning("%s", notes[-1])
-        if waiting:
+        if brought:
             try:
-                self._bring_edits({run.name: run.id for run in waiting})
+                self._bring_edits(brought)
             except (CadStudioError, *_BROKEN) as error:
                 notes.append(f"The edits that come with the sample are left out: {error}")
                 _LOG.warning("%s", notes[-1])
@@ -137,7 +139,7 @@ class SampleRuns:
                 self._project.derived.save_array(target, arrays[each].astype(np.float32))
 
     def _bring_edits(self, runs: dict[str, int]) -> None:
-        """Store the edits, and what their judge says of them, if it is among `runs`."""
+        """Store the edits, and what their judge says of them, if it is among `runs` by its file."""
         from cad_studio.training.judging import key_of  # loads torch
 
         with np.load(self._folder / EDITS_FILE, allow_pickle=False) as kept:
@@ -146,18 +148,18 @@ class SampleRuns:
         judge = runs.get(told["judge"])
         if judge is None:
             return
+        judged_by = key_of(self._project.run_folder(judge) / MODEL_FILE)
         record = self._datasets.get(told["dataset"])
         edits = self._project.edits
-        if edits.find(record.id, told["key"]) is not None:
+        settings = {**told["settings"], "model": str(BUNDLED_EDITOR)}
+        edit_set = edits.open(record.id, told["editor"], told["key"], settings, told["shape"])
+        if edits.last(edit_set.id):
             return
-        edit_set = edits.open(
-            record.id, told["editor"], told["key"], told["settings"], told["shape"]
-        )
         columns = {each: arrays[each].tolist() for each in ("row", "label", "bond", "similarity")}
         edits.add(edit_set, columns, [encode(each, told["shape"]) for each in arrays["pixels"]])
         seen = {each: arrays[each] for each in EVIDENCE}
         found = Evidence(edits.index(edit_set.id).id, **seen)
-        edits.add_evidence(key_of(self._project.run_folder(judge) / MODEL_FILE), found)
+        edits.add_evidence(judged_by, found)
 
 
 def packed(folder: Path) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def build_sample_runs(
     for at, result in enumerate(results):
         part = Part(progress, at / len(results), (at + 1) / len(results))
         figures.append(_build(services, at + 1, result, out, part))
-    build_sample_edits(services, out, Silent())
+    last = services.runs.all(HARD_NAME)[0]
+    build_sample_edits(services, f"{len(results)}-{last['method']}", out, Silent())
     return {
         "out": str(out),
         "bytes": sum(file.stat().st_size for file in out.iterdir()),
@@ -60,8 +61,14 @@ def build_sample_runs(
     }
 
 
-def build_sample_edits(services: "Services", out: Path, progress: Progress) -> None:
+def build_sample_edits(services: "Services", judge: str, out: Path, progress: Progress) -> None:
     """Put edits of the most entangled samples into a file, as the newest run judges them.
+
+    Args:
+        services: Over the project of that run.
+        judge: How the files of that run begin.
+        out: Folder to write.
+        progress: Told how far it is.
 
     Raises:
         CadStudioError: As `AugmentationService.make`.
@@ -75,9 +82,11 @@ def build_sample_edits(services: "Services", out: Path, progress: Progress) -> N
     seen = edits.evidence(edit_set.id, services.judges.open(newest["id"]).key)
     about = {
         "dataset": HARD_NAME,
-        "judge": newest["name"],
+        "judge": judge,
         "command": f"augment {HARD_NAME} --limit {_N_EDITS}",
-        **{column: getattr(edit_set, column) for column in ("editor", "key", "settings", "shape")},
+        # the bundled model, wherever the studio lies
+        "settings": {**edit_set.settings, "model": None},
+        **{column: getattr(edit_set, column) for column in ("editor", "key", "shape")},
     }
     np.savez_compressed(
         out / EDITS_FILE,

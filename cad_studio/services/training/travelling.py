@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cad_studio.core.archive import Archive
 from cad_studio.core.errors import CadStudioError, RecordNotFoundError, SettingError
-from cad_studio.core.progress import Part, Progress, Silent
+from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import ACTIVE, Run
 from cad_studio.services.access import Access
 from cad_studio.services.annotation.annotated_sets import AnnotatedSets
@@ -188,7 +188,7 @@ class TravelService:
             "notes": notes,
         }
 
-    def pack_for_cluster(self, run_id: int, out: Path) -> None:
+    def pack_for_cluster(self, run_id: int, out: Path, progress: Progress) -> None:
         """Write a run of this project into a file for a worker of the user's own cluster.
 
         True labels go along, as they are there for a run that is trained here.
@@ -196,7 +196,7 @@ class TravelService:
         run = self._project.runs.get(run_id)
         environment = {**run.environment, PACKED: {"with_truth": True}}
         self._project.runs.change(run_id, environment=environment)
-        self.pack(run_id, out, Silent())
+        self.pack(run_id, out, progress)
 
     def take(self, path: Path, progress: Progress, is_ours: bool = False) -> dict[str, Any]:
         """Bring the result of a packed run back: curves, beliefs, checkpoints and model.

@@ -287,9 +287,9 @@ function answering(desk, {search, loading, later}) {
     queueOf: () => desk.trail.queue, namesOf: () => desk.overview.class_names, classesOf: () => desk.overview.classes,
     sideOf: () => desk.side, turn: to => { desk.side = to; }, picksOf: () => desk.picks, trailAt: () => desk.trail.at(),
     seconds: () => Math.min(LONGEST_SECONDS, (performance.now() - desk.shownAt) / 1000), shownOf,
-    onDecision: (_kind, seconds) => {
+    onDecision: (kind, seconds) => {
       desk.session = {n: desk.session.n + 1, seconds: desk.session.seconds + Math.min(LONGEST_COUNTED, seconds)};
-      change({answered: state.answered + 1});
+      if (kind !== 'skip') change({answered: state.answered + 1});
     },
     onChange: () => later.side.draw(),
   };

@@ -33,10 +33,12 @@ async function compare(run) {
 }
 
 async function ask(run) {
-  const found = await read(`/diagnosis/${run.id}/suspects`);
-  const rows = found.rows.slice(0, ANSWERS);
-  annotate(rows.length ? {rows, title: 'Five to fix', run: run.id} : {order: 'expected-gain'});
+  const {rows = []} = await read(`/diagnosis/${run.id}/suspects`);
+  annotate(rows.length ? {rows: rows.slice(0, ANSWERS), title: 'Five to fix', run: run.id} : {order: 'expected-gain'});
 }
+
+/** What comes of answers; a read-only studio keeps none. */
+const use = words => (state.readOnly ? 'In your own copy the next run learns from answers.' : words);
 
 /** Of each stop its page, how it is reached, what it says, and what the button to it is called. */
 const STOPS = [
@@ -47,24 +49,24 @@ const STOPS = [
   {
     page: 'diagnose', title: 'See such pairs on the map',
     reach: run => { change({diagnose: run.id, against: null, view: 'map'}); open('diagnose'); },
-    says: run => `Each point is an image, near those that ${run.name} takes for alike. Lines join look-alikes that came apart.`,
+    says: run => `Each point is an image, near those that ${run.name} considers alike. Lines join look-alikes that came apart.`,
   },
   {
     page: 'annotate', title: 'Fix five by key', counts: true, reach: ask,
     says: (_run, {answered}) =>
       answered < ANSWERS
         ? `What a run is most likely wrong about. Press the number of the right class. ${answered} of ${ANSWERS} answered.`
-        : 'Five answered. The next run learns from them.',
+        : `Five answered. ${use('The next run learns from them.')}`,
   },
   {
     page: 'diagnose', title: 'See before and after', reach: compare,
-    says: run => `The same test images by another run and by ${run.name}. Your answers count in the next run.`,
+    says: run => `The same test images before, by another run, and after, by ${run.name}. ${use('Your answers count in the next run.')}`,
   },
 ];
 
 /**
  * What the foot of a page says of the guide, as a step; null where nobody is led.
- * @returns {{key: string, says: string, title?: string, run?: () => any, job?: any, leave?: () => void} | null}
+ * @returns {{key: string, says: string, title?: string, run?: () => any, job?: any, leave?: () => void, isQuiet?: boolean} | null}
  */
 export function guideStep(page, {name, run}) {
   const {guide} = state;
@@ -79,8 +81,8 @@ export function guideStep(page, {name, run}) {
     } catch (error) { tell(error); }
   };
   const led = {key: `guide ${at}`, leave: end};
-  if (page !== here.page) return {...led, says: `${where}The sample goes on on another page.`, title: here.title, run: go(at)};
+  if (page !== here.page) return {...led, says: `${where}The tour continues on another page.`, title: here.title, run: go(at)};
   const says = where + here.says(run, guide);
   if (!next) return {...led, says, title: 'Finish', run: end};
-  return here.counts && guide.answered < ANSWERS ? {...led, says} : {...led, says, title: next.title, run: go(at + 1)};
+  return {...led, says, title: next.title, run: go(at + 1), isQuiet: here.counts && guide.answered < ANSWERS};
 }

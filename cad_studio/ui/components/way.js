@@ -14,7 +14,7 @@ export function createWay() {
 
   function draw() {
     const step = state.page === 'home' ? null : nextStep(state.page);
-    const now = JSON.stringify([step?.key, step?.says, step?.title, state.page]);
+    const now = JSON.stringify([step?.key, step?.says, step?.title, step?.isQuiet, state.page]);
     if (now === shown) return;
     shown = now;
     says.textContent = step?.says || '';
@@ -26,7 +26,8 @@ export function createWay() {
   function buttonOf(step) {
     if (!step) return null;
     if (step.run) {
-      return h('button.btn.primary', {type: 'button', id: 'way-go', title: step.title, on: {click: step.run}}, h('span', {}, step.title));
+      const kind = step.isQuiet ? 'button.btn' : 'button.btn.primary';  // something on the page comes before
+      return h(kind, {type: 'button', id: 'way-go', title: step.title, on: {click: step.run}}, h('span', {}, step.title));
     }
     const page = step.job && window.cadTables.jobs[step.job.kind]?.page;
     return page && page !== state.page
