@@ -49,6 +49,8 @@ def test_the_foot_leads_through_the_sample_and_back_to_it(page, led):
     expect(go).to_have_class(re.compile("primary"))
     open_page(page, "Dataset")
     expect(says).to_have_text("3 of 4. The tour continues on another page.")
+    if not is_closed:  # whoever leaves before answers are stored is asked whether to
+        expect(page.locator("#header-changes")).to_contain_text("5 changes", timeout=READY_MS)
     page.reload(wait_until="commit")
     expect(go).to_have_text("Fix five by key", timeout=READY_MS)
     open_page(page, "Annotate")
