@@ -395,6 +395,9 @@ def _mining_text(result: dict[str, Any]) -> str:
         f"{result['threshold']:.4f} in {result['extractor_description']}, "
         f"{result['seconds']:.1f} s"
     ]
+    if result["recall"] is not None:
+        missed = " Many were missed: take --method exact." if result["recall"] < 0.9 else ""
+        lines.append(f"Approximate search, measured recall {result['recall']:.1%}.{missed}")
     lines += [
         f"  {cell['n_pairs']:>9,}  {cell['classes'][0]} x {cell['classes'][1]}"
         for cell in result["pairs_per_class_pair"][:10]

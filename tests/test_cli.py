@@ -78,6 +78,9 @@ def test_the_first_journey_synthesize_mine_describe_export(imported, project, tm
     assert sum(cell["n_pairs"] for cell in cells) == mined["n_pairs"] > 0
     assert {"i", "j", "similarity", "shared"} == mined["top"][0].keys()
 
+    _, said, _ = here(project, "mine", "fmnist", "--quantile", "0.01", "--method", "ivf")
+    assert "Approximate search, measured recall 100.0%.\n" in said
+
     found = json_here(project, "describe", "fmnist")
     wanted = {
         "n": 150, "k": 10, "empty": 0, "truth_known": 150, "truth_in_candidates": 150,

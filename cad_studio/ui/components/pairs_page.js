@@ -11,6 +11,7 @@ import {olderWords} from './versions.js';
 import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, open, openDrawer, read, state, tell} from './store.js';
 
 const PAGE = 100;
+const LEAST_RECALL = 0.9;
 
 export function mount({element}) {
   const searchPick = h('select.grow', {
@@ -170,6 +171,8 @@ export function mount({element}) {
     }[summary.label_source];
     const recall = summary.recall === null ? '' : ` Approximate search, measured recall ${percent(summary.recall)}.`;
     fill(rests, `By ${summary.features_description}. Classes by ${labels}.${of}${recall} `);
+    if (summary.recall !== null && summary.recall < LEAST_RECALL) rests.append(
+      h('b.warn', {id: 'pairs-missed'}, 'Many pairs were missed: find pairs again with the method exact. '));
     const older = olderWords(minings.find(each => each.id === summary.mining)?.version_number);
     if (older) rests.append(
       h('b.warn', {id: 'pairs-older'}, `Pairs ${older}. `),
