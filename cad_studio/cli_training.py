@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cad_studio.cluster.joining import LOCAL
 from cad_studio.command_line import (
     Cluster,
     Json,
@@ -78,6 +79,11 @@ def train(
     if (over or cluster) and int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise SettingError(
             "--over and --cluster start what they need; leave out what launches several processes."
+        )
+    if cluster == LOCAL and not over:
+        raise SettingError(
+            "A Ray of this machine alone has no other node to train one run with. Leave --cluster "
+            "out, give the address of a cluster, or --over for several runs."
         )
     given = {"epochs": epochs, "seed": seed}
     request = make_request(

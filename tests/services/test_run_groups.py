@@ -132,7 +132,7 @@ def test_the_commands_train_a_group_and_show_it(services):
     for wrong, words in (
         (["--over", "seed"], "--over seed: write it as name=values"),
         (group, "There is a group 'two seeds' on b."),
-        (["--cluster", "local"], "--cluster trains the runs of --over side by side"),
+        (["--cluster", "local"], "no other node to train one run with. Leave --cluster out"),
         (["--over", "seed=1", "--cluster", "local", "--background"], "Leave out --cluster or"),
     ):
         code, _, told = here(project, "train", "b", *wrong)
