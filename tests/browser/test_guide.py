@@ -11,6 +11,8 @@ from cad_studio.services.container import Services
 from tests.browser.conftest import start_studio
 from tests.browser.steps import READY_MS, open_page
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):

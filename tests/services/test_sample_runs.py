@@ -104,6 +104,7 @@ def test_files_that_are_damaged_leave_a_run_out_and_say_so(opened, tmp_path, mon
     assert (again["name"], again["status"]) == ("CAD-CAM", "done")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "told", "left"),
     [(EDITS_FILE, "The edits that come", 2), ("2-cad-cam.npz", "The run CAD-CAM that comes", 1)],
