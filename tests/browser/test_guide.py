@@ -66,6 +66,15 @@ def test_the_foot_leads_through_the_sample_and_back_to_it(page, led):
     expect(says).to_contain_text("read-only" if is_closed else "5 sets changed since CAD-CAM")
 
 
+def test_the_words_of_the_tour_are_there_at_200_per_cent_too(page, led):
+    url, _ = led
+    page.set_viewport_size({"width": 683, "height": 384})
+    page.goto(url)
+    page.click("#home-sample", timeout=READY_MS)
+    expect(page.locator("#way-says")).to_be_visible(timeout=READY_MS)
+    page.click("#way-leave")
+
+
 def test_who_is_led_may_leave(page, led):
     url, _ = led
     page.goto(url)
