@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.candidate_graph import CandidateGraph
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.partial_labels import PartialLabels
 
@@ -41,7 +42,6 @@ or 1,000 images in the largest class. The rarest class has 0.90 to 0.98 where al
 Taking them to be of one size gains 3 to 8 points at 1 and loses 6 to 22 at 5; at 2 to 3 they meet.
 """
 
-_CLASSES_AT_ONCE = 64
 _TINY = 1e-30
 
 
@@ -82,12 +82,9 @@ def propagate(
     from scipy import sparse
 
     n_samples, n_classes = len(candidates), candidates.n_classes
-    rows, columns = _coordinates(candidates)
-    starts = np.searchsorted(rows, np.arange(n_samples + 1))
-    shape = (n_samples, n_classes)
+    graph = CandidateGraph(index, cosine, candidates)
+    rows, columns, starts = graph.rows, graph.columns, graph.starts
     uniform = (1.0 / np.diff(starts)[rows]).astype(np.float32)
-    graph = _graph(index, cosine)
-    by_class = _by_class(columns, n_classes)
 
     def normalised(weights: NDArray[np.floating]) -> NDArray[np.float32]:
         totals = np.bincount(rows, weights=weights, minlength=n_samples)
@@ -97,19 +94,17 @@ def propagate(
         return shares.astype(np.float32)
 
     if balance is None:
-        held = sparse.csr_array((np.ones_like(uniform), columns, starts), shape=shape)
-        together = _entries(graph, held, rows, columns, by_class)
+        together = graph.mean(np.ones_like(uniform))
         balance = 1.0 if _may_be_even(together, columns, int((np.diff(starts) > 0).sum())) else 0.0
     first = uniform if start is None else normalised(start[rows, columns])
     belief = first.copy()
     for _ in range(n_iterations):
-        held = sparse.csr_array((belief, columns, starts), shape=shape)
-        moved = alpha * _entries(graph, held, rows, columns, by_class) + (1.0 - alpha) * first
+        moved = alpha * graph.mean(belief) + (1.0 - alpha) * first
         belief = normalised(moved**sharpness)
         if balance:
             mass = np.bincount(columns, weights=belief, minlength=n_classes)[columns]
             belief = normalised(belief / np.maximum(mass, _TINY) ** balance)
-    return sparse.csr_array((belief, columns, starts), shape=shape)
+    return sparse.csr_array((belief, columns, starts), shape=(n_samples, n_classes))
 
 
 def best_labels(confidence: "csr_array") -> NDArray[np.int32]:
@@ -145,47 +140,3 @@ def _may_be_even(together: NDArray[np.float32], columns: NDArray[np.int64], n_sa
     occurs = np.bincount(columns) > 0
     counts = np.bincount(columns[together >= _MOST_NEIGHBOURS], minlength=len(occurs))[occurs]
     return bool((counts >= _LEAST_SHARE * n_samples / max(len(counts), 1)).all())
-
-
-def _by_class(columns: NDArray[np.int64], n_classes: int) -> list[NDArray[np.int64]]:
-    """The entries of each block of classes, class after class for the products."""
-    order = np.argsort(columns, kind="stable")
-    edges = np.searchsorted(columns[order], np.arange(0, n_classes, _CLASSES_AT_ONCE))
-    return np.split(order, edges[1:])
-
-
-def _entries(
-    graph: "csr_array",
-    belief: "csr_array",
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    by_class: list[NDArray[np.int64]],
-) -> NDArray[np.float32]:
-    """The entries (rows, columns) of graph @ belief, float32."""
-    found = np.empty(len(rows), np.float32)
-    for block, part in enumerate(by_class):
-        first = block * _CLASSES_AT_ONCE
-        dense = belief[:, first : first + _CLASSES_AT_ONCE].toarray()
-        found[part] = (graph @ dense)[rows[part], columns[part] - first]
-    return found
-
-
-def _graph(index: NDArray[np.int64], cosine: NDArray[np.float32]) -> "csr_array":
-    from scipy import sparse
-
-    n_samples, k = index.shape
-    weights = np.where(index >= 0, np.maximum(cosine, 0.0), 0.0).astype(np.float32)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), _TINY)
-    starts = np.arange(0, n_samples * k + 1, max(k, 1)) if k else np.zeros(n_samples + 1, int)
-    neighbours = np.maximum(index, 0).ravel()
-    return sparse.csr_array((weights.ravel(), neighbours, starts), shape=(n_samples, n_samples))
-
-
-def _coordinates(candidates: PartialLabels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows, columns = [], []
-    for start in range(0, len(candidates), 65536):
-        row, column = np.nonzero(candidates.dense(slice(start, start + 65536)))
-        rows.append(row + start)
-        columns.append(column)
-    empty = np.empty(0, np.int64)
-    return np.concatenate([empty, *rows]), np.concatenate([empty, *columns])

@@ -3,13 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.dataset import UNKNOWN
 from cad_studio.queues._base import Situation
-
-
-def dense_belief(situation: Situation) -> NDArray[np.float32]:
-    """Belief of every sample, float32 (N, C); 0 outside the candidates."""
-    assert situation.belief is not None
-    return situation.belief.toarray()
 
 
 def neighbours(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -24,7 +19,28 @@ def ambiguous(situation: Situation) -> NDArray[np.bool_]:
     return situation.is_open & (situation.candidates.sizes() > 1)
 
 
-def two_best(belief: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The two most believed classes of each sample, int64 and float32 (N, 2)."""
-    top = np.argsort(-belief, axis=1, kind="stable")[:, :2]
-    return top, np.take_along_axis(belief, top, axis=1)
+def two_best(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The two most believed candidates of each sample, int64 and float32 (N, 2).
+
+    The lower class comes first at a tie; a class of -1 is believed with 0: there is no other.
+    """
+    belief = situation.belief
+    assert belief is not None
+    counts = np.diff(belief.indptr)
+    labels = np.full((len(counts), 2), UNKNOWN, np.int64)
+    weights = np.zeros((len(counts), 2), np.float32)
+    rows, values = np.repeat(np.arange(len(counts)), counts), belief.data.copy()
+    for place in range(2):
+        some = np.flatnonzero(counts > place)
+        if not len(some):
+            break
+        highest = np.full(len(counts), np.inf, values.dtype)
+        filled = np.flatnonzero(counts)
+        highest[filled] = np.maximum.reduceat(values, belief.indptr[filled])
+        at = np.flatnonzero(values == highest[rows])
+        found, first = np.unique(rows[at], return_index=True)
+        kept = counts[found] > place
+        found, best = found[kept], at[first[kept]]
+        labels[found, place], weights[found, place] = belief.indices[best], values[best]
+        values[best] = -1.0
+    return labels, weights

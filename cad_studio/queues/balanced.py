@@ -4,7 +4,7 @@ import numpy as np
 
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous, dense_belief
+from cad_studio.queues._belief import ambiguous, two_best
 
 
 class Balanced:
@@ -18,10 +18,10 @@ class Balanced:
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """One of each class in turn, beginning with those that were seen least."""
-        belief = dense_belief(situation)
-        best, weight = belief.argmax(axis=1), belief.max(axis=1)
+        labels, weights = two_best(situation)
+        best, weight = labels[:, 0], weights[:, 0]
         seen = np.zeros(len(best), bool) if situation.is_seen is None else situation.is_seen
-        counts = np.bincount(best[seen], minlength=belief.shape[1])
+        counts = np.bincount(best[seen & (best >= 0)], minlength=len(situation.class_names))
         rows = np.flatnonzero(ambiguous(situation))
         rows = rows[np.argsort(weight[rows], kind="stable")]
         waiting = {

@@ -14,17 +14,13 @@ is a neighbour of one already chosen waits for the next filling, so that the dec
 spread over the data instead of all falling into the same cluster.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.candidate_graph import CandidateGraph
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous, dense_belief, neighbours
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+from cad_studio.queues._belief import ambiguous, neighbours
 
 STEPS = 3
 TRUST = 0.95
@@ -42,75 +38,68 @@ class ExpectedGain:
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """The largest gain first, no two of them neighbours."""
-        belief = dense_belief(situation)
-        graph = neighbour_graph(situation)
-        held = situation.candidates.dense()
-        gain, reach = gains(graph, belief, held)
+        index, cosine = neighbours(situation)
+        belief = situation.belief
+        assert belief is not None
+        graph = CandidateGraph(index, cosine, situation.candidates)
+        gain, reach, doubt = gains(graph, belief.data)
         score = np.where(ambiguous(situation), gain, -1.0)
-        best = belief.argmax(axis=1)
-        incoming = graph.T.tocsr()
-        taken = np.zeros(len(score), bool)
+        is_covered, is_chosen = np.zeros((2, len(score)), bool)
         found: list[Ranked] = []
         for row in np.argsort(-score, kind="stable"):
             if len(found) == limit or score[row] < 0:
                 break
-            if taken[row]:
+            near = index[row][index[row] >= 0]
+            if is_covered[row] or is_chosen[near].any():
                 continue
-            taken[graph.indices[graph.indptr[row] : graph.indptr[row + 1]]] = True
-            taken[incoming.indices[incoming.indptr[row] : incoming.indptr[row + 1]]] = True
-            found.append(self._explained(situation, int(row), score, reach, belief, best))
+            is_chosen[row] = is_covered[row] = True
+            is_covered[near] = True
+            part = slice(graph.starts[row], graph.starts[row + 1])
+            found.append(_explained(int(row), float(score[row]), reach[part], doubt[part]))
         return found
 
-    def _explained(self, situation, row: int, score, reach, belief, best) -> Ranked:  # type: ignore[no-untyped-def]
-        doubt = belief[row].copy()
-        doubt[best[row]] = 0.0
-        other = int(np.argmax(doubt * (1.0 + reach[row])))
-        # No class is named: that would be a suggestion, which an annotator asks for.
-        why = (
-            f"One decision here is expected to correct the belief of {score[row]:.1f} samples: "
-            f"neighbours give its second likeliest class {belief[row, other]:.0%}, and if that is "
-            f"the one, {reach[row, other]:.1f} others follow."
-        )
-        return Ranked(row, None, float(score[row]), why)
 
-
-def neighbour_graph(situation: Situation) -> "csr_array":
-    """The weights of the neighbours, rows summing to 1, CSR float32 (N, N)."""
-    from scipy import sparse
-
-    index, cosine = neighbours(situation)
-    n_samples = len(index)
-    weights = np.where(index >= 0, np.maximum(cosine, 0.0), 0.0).astype(np.float32)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    starts = np.arange(n_samples + 1) * index.shape[1]
-    return sparse.csr_array(
-        (weights.ravel(), np.maximum(index, 0).ravel(), starts), shape=(n_samples, n_samples)
+def _explained(
+    row: int, score: float, reach: NDArray[np.float32], doubt: NDArray[np.float32]
+) -> Ranked:
+    other = int(np.argmax(doubt * (1.0 + reach)))
+    # No class is named: that would be a suggestion, which an annotator asks for.
+    why = (
+        f"One decision here is expected to correct the belief of {score:.1f} samples: "
+        f"neighbours give its second likeliest class {doubt[other]:.0%}, and if that is "
+        f"the one, {reach[other]:.1f} others follow."
     )
+    return Ranked(row, None, score, why)
 
 
 def gains(
-    graph: "csr_array", belief: NDArray[np.float32], held: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    graph: CandidateGraph, belief: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
     """Expected number of samples corrected by one decision on each sample.
 
     Args:
-        graph: CSR (N, N), rows summing to 1.
-        belief: float32 (N, C).
-        held: bool (N, C), the candidates.
+        graph: Over E candidates of N samples.
+        belief: float32 (E,), in each.
 
     Returns:
-        float32 (N,), the gain; and float32 (N, C), how many others follow when the sample is
-        labelled with a class.
+        float64 (N,), the gain; float32 (E,), how many others follow when the sample is labelled
+        with a candidate; and float32 (E,), the belief without that in the best one.
     """
-    incoming = graph.T.tocsr()
-    step = np.where(held, 1.0 - belief, 0.0).astype(np.float32)
+    step = (1.0 - belief).astype(np.float32)
     reach = np.zeros_like(step)
     for _ in range(STEPS):
-        step = np.where(held, incoming @ step, 0.0).astype(np.float32) * np.float32(TRUST)
+        step = graph.reach(step) * np.float32(TRUST)
         reach += step
     doubt = belief.copy()
-    doubt[np.arange(len(belief)), belief.argmax(axis=1)] = 0.0
-    return (doubt * (1.0 + reach)).sum(axis=1), reach
+    filled = np.flatnonzero(np.diff(graph.starts))
+    if len(filled):
+        highest = np.zeros(len(graph.starts) - 1, belief.dtype)
+        highest[filled] = np.maximum.reduceat(belief, graph.starts[filled])
+        at = np.flatnonzero(belief == highest[graph.rows])
+        _, first = np.unique(graph.rows[at], return_index=True)
+        doubt[at[first]] = 0.0
+    gain = np.bincount(graph.rows, weights=doubt * (1.0 + reach), minlength=len(graph.starts) - 1)
+    return gain, reach, doubt
 
 
 ORDERS.register("expected-gain")(ExpectedGain())

@@ -4,7 +4,7 @@ import numpy as np
 
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous, dense_belief, two_best
+from cad_studio.queues._belief import ambiguous, two_best
 
 
 class LeastCertain:
@@ -18,7 +18,7 @@ class LeastCertain:
 
     def rank(self, situation: Situation, limit: int) -> list[Ranked]:
         """The least believed first."""
-        _, weight = two_best(dense_belief(situation))
+        _, weight = two_best(situation)
         score = np.where(ambiguous(situation), 1.0 - weight[:, 0], -1.0)
         chosen = np.argsort(-score, kind="stable")[:limit]
         # No class is named: that would be a suggestion, which an annotator asks for.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from cad_studio.core import candidate_graph
 from cad_studio.core.partial_labels import PartialLabels
-from cad_studio.mining import propagation
 from cad_studio.mining.neighbours import exact_neighbours
 from cad_studio.mining.propagation import best_labels, propagate
 
@@ -87,7 +87,7 @@ def test_a_rare_class_is_not_filled_with_samples_of_others():
 @pytest.mark.parametrize("balance", [None, 0.0, 1.0])
 @pytest.mark.parametrize("alpha", [0.0, 0.9, 1.0])
 def test_belief_stays_on_the_candidates_and_sums_to_one(alpha, balance, monkeypatch):
-    monkeypatch.setattr(propagation, "_CLASSES_AT_ONCE", 3)
+    monkeypatch.setattr(candidate_graph, "_CLASSES_AT_ONCE", 3)
     generator = np.random.default_rng(0)
     dense = generator.random((50, 7)) < 0.3
     dense[8] = False

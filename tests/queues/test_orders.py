@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from cad_studio.core.candidate_graph import CandidateGraph
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.mining.propagation import propagate
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues.expected_gain import gains, neighbour_graph
+from cad_studio.queues.expected_gain import gains
 
 NAMES = ["cat", "dog", "fox"]
 N_SAMPLES, K = 60, 4
@@ -78,11 +79,10 @@ def test_gain_of_a_chain_worked_out_by_hand():
     index = np.array([[-1], [0], [1]])
     belief = np.array([[0.6, 0.4], [0.8, 0.2], [0.5, 0.5]], np.float32)
     held = np.ones((3, 2), bool)
-    some = Situation(
-        PartialLabels.from_dense(held), held[:, 0], ["a", "b"], 0, index,
-        np.array([[0.0], [1.0], [1.0]], np.float32),
-    )  # fmt: skip
-    gain, reach = gains(neighbour_graph(some), belief, held)
+    cosine = np.array([[0.0], [1.0], [1.0]], np.float32)
+    graph = CandidateGraph(index, cosine, PartialLabels.from_dense(held))
+    gain, reach, _ = gains(graph, belief.ravel())
+    reach = reach.reshape(3, 2)
     # to b: sample 1 can gain 0.8, sample 2 0.5. From 0 it takes one step to 1 and two to 2.
     assert reach[0, 1] == pytest.approx(0.95 * 0.8 + 0.95**2 * 0.5)
     assert reach[1, 1] == pytest.approx(0.95 * 0.5)
