@@ -149,7 +149,7 @@ class Services:
         self.beliefs = BeliefService(self.project, self.datasets, self.mining, self.sets)
         self.queues = QueueService(
             self.project, self.datasets, self.sets, self.beliefs, self.annotators, self.consensus,
-            self.access,
+            self.mining, self.access,
         )  # fmt: skip
         self.live = LiveService(self.datasets, self.beliefs, self.blindness)
         self.splitting = SplitService(self.project, self.datasets, self.annotation, self.access)

@@ -39,7 +39,7 @@ def clock():
 def queues(project, clock):
     return QueueService(
         project.project, project.datasets, project.sets, project.beliefs, project.annotators,
-        project.consensus, project.access, clock,
+        project.consensus, project.mining, project.access, clock,
     )  # fmt: skip
 
 

@@ -168,8 +168,9 @@ def test_the_first_belief_of_very_many_samples_is_made_beside_and_said(services,
     assert (told["is_ready"], told["is_renewing"]) == (False, True)
     # what a page may ask meanwhile is answered, in words or without what is not known
     queue = again.queues.open(NAME, "least-certain", "anna")
-    with pytest.raises(NotReadyError, match="It is here in a moment"):
-        again.queues.take(NAME, queue.id, "anna")
+    early = again.queues.take(NAME, queue.id, "anna", 3)
+    assert len(early) == 3
+    assert all("Confidence is still being worked out" in item.why for item in early)
     with pytest.raises(NotReadyError):
         again.suggestions.of(NAME, 0, "anna")
     may_end.set()
@@ -177,7 +178,9 @@ def test_the_first_belief_of_very_many_samples_is_made_beside_and_said(services,
     while not (told := again.live.standing(NAME, "anna"))["is_ready"]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert len(again.queues.take(NAME, queue.id, "anna")) > 0
+    later = again.queues.take(NAME, queue.id, "anna", 6)
+    assert [item.row for item in later[:3]] == [item.row for item in early]  # they are in hand
+    assert all("believed with" in item.why for item in later[3:])
     np.testing.assert_allclose(
         again.beliefs.standing(NAME, features, Silent()).belief.toarray(), patient, atol=1e-5
     )

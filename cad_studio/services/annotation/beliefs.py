@@ -163,7 +163,14 @@ class BeliefService:
         )
 
     def graph(self, name: str, features: str, progress: Progress) -> Graph:
-        """The neighbours of all samples, kept in the project's folder once they are found."""
+        """The neighbours of all samples, kept in the project's folder once they are found.
+
+        Raises:
+            NotReadyError: They are not found yet, and finding them would keep a window waiting.
+        """
+        if not self.is_patient and not self.is_ready(name, features):
+            n_samples = self._datasets.get(name).n_samples
+            raise NotReadyError(f"The neighbours of {n_samples:,} samples are not found yet.")
         # What is stored serves as it is: its model may be gone, or another by now.
         found = self._mining.stored(name, features)
         if found is None:

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.errors import RecordNotFoundError, SettingError
+from cad_studio.core.errors import NotReadyError, RecordNotFoundError, SettingError
 from cad_studio.core.progress import Progress, Silent
-from cad_studio.core.queues import Item, Queue, Selection
+from cad_studio.core.queues import Item, Queue, Ranked, Selection
 from cad_studio.queues._base import ORDERS, Order, Situation
+from cad_studio.queues.entangled import closest_apart
 from cad_studio.services.access import Access
 from cad_studio.services.annotation.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation.annotators import AnnotatorService
@@ -18,6 +20,7 @@ from cad_studio.services.annotation.beliefs import BeliefService
 from cad_studio.services.annotation.consensus import STARTS, ConsensusService
 from cad_studio.services.datasets.datasets import DatasetService, check_row
 from cad_studio.services.datasets.loaded import LoadedDataset
+from cad_studio.services.pairs.mining import MiningService
 from cad_studio.store.projects import Project
 from cad_studio.views.annotation import OrderView, QueueView
 
@@ -31,6 +34,7 @@ ITEMS_AT_ONCE = 50
 _GROWING = ("disagreement", *STARTS)
 """Orders that find more when annotators have said more."""
 
+_SO_FAR = " Confidence is still being worked out; then the best of the others come."
 _MOST_SELECTED = 200_000
 _MOST_TITLE = 120
 _SELECTION_SOURCES = ("filter", "cell", "lasso", "suspects", "rows")
@@ -47,6 +51,7 @@ class QueueService:
         beliefs: BeliefService,
         annotators: AnnotatorService,
         consensus: ConsensusService,
+        mining: MiningService,
         access: Access,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -57,6 +62,7 @@ class QueueService:
         self._beliefs = beliefs
         self._annotators = annotators
         self._consensus = consensus
+        self._mining = mining
         self._access = access
         self._clock = clock
         self._ranked: dict[int, int] = {}
@@ -213,13 +219,53 @@ class QueueService:
         self._access.require("annotator")
         who = self._access.name(who)
         queue = self.get(name, queue_id)
-        if self._is_overtaken(name, queue):
-            self.fill(name, queue, progress or Silent(), renews=True)
-        items = self._take(queue, who, count)
-        if len(items) < count and not queue.is_complete:
-            self.fill(name, queue, progress or Silent())
-            items = self._take(self.get(name, queue_id), who, count)
+        try:
+            if self._is_overtaken(name, queue):
+                self.fill(name, queue, progress or Silent(), renews=True)
+            items = self._take(queue, who, count)
+            if len(items) < count and not queue.is_complete:
+                self.fill(name, queue, progress or Silent())
+                items = self._take(self.get(name, queue_id), who, count)
+        except NotReadyError:
+            items = self._take_meanwhile(name, queue, who, count)
+            if not items:
+                raise
         return items
+
+    def _take_meanwhile(self, name: str, queue: Queue, who: str, count: int) -> list[Item]:
+        """Items by what is known so far, where neighbours or belief are still being worked out.
+
+        They are ranked again by the order itself once it can be, as far as nobody has been handed
+        them.
+        """
+        items = self._take(queue, who, count)
+        if len(items) < count:
+            store = self._project.annotation_queues
+            ranked = self._known_so_far(name, queue, store.rows_of(queue.id))
+            store.extend(queue.id, ranked, False, False)
+            self._ranked.pop(queue.id, None)
+            items = self._take(queue, who, count)
+        return items
+
+    def _known_so_far(self, name: str, queue: Queue, kept: list[int]) -> list[Ranked]:
+        """The closest pairs of a search that looked at no true label, or else random samples."""
+        data = self._datasets.load(name)
+        situation = Situation(
+            candidates=self._sets.effective(name),
+            is_open=self._is_open(data, queue, kept),
+            class_names=data.record.class_names,
+            seed=queue.settings.get("seed", 0),
+        )
+        searches = self._mining.minings(name) if queue.order_name == "entangled" else []
+        for mining in searches:
+            if mining.label_source == "best":
+                pairs = self._mining.load_pairs(mining)
+                columns = (np.asarray(each) for each in (pairs.i, pairs.j, pairs.similarity))
+                ranked = closest_apart(situation, *columns, ITEMS_AT_ONCE)
+                if ranked:
+                    return [replace(each, why=each.why + _SO_FAR) for each in ranked]
+        ranked = ORDERS.get("random").rank(situation, ITEMS_AT_ONCE)
+        return [replace(each, why=each.why + _SO_FAR) for each in ranked]
 
     def is_ready(self, name: str, queue: Queue) -> bool:
         """Whether it can be filled while the user waits.

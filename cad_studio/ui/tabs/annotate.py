@@ -132,14 +132,13 @@ def _of_queues(services: Services) -> list[Action]:
     def take(asked: TakingItems) -> Told:
         services.access.require("annotator")
         name, who = asked.dataset, asked.who
-        queue = services.queues.get(name, asked.queue)
+        queue, job = services.queues.get(name, asked.queue), None
         if not services.queues.is_ready(name, queue):
-            features = queue.settings["features"]
-            return {"job": _preparing(services, name, features)}
+            job = _preparing(services, name, queue.settings["features"])
         try:
             items = services.queues.take(name, queue.id, who, asked.count)
-        except NotReadyError as error:
-            return {"waits": str(error)}
+        except NotReadyError as error:  # nothing can be put forward by what is known so far
+            return {"waits": str(error)} if job is None else {"job": job}
         cards = [
             painted(services, name, card) for card in services.cards.of_items(name, items, who)
         ]
