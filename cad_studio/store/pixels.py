@@ -74,6 +74,11 @@ class EncodedPixels:
         """None: sizes may differ."""
         return None
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of all files together."""
+        return int(self._offsets[-1])
+
     def file(self, row: int) -> bytes:
         """The image file as it was imported."""
         return self._data[self._offsets[row] : self._offsets[row + 1]].tobytes()

@@ -66,7 +66,7 @@ def _task(data: LoadedDataset, row: int) -> dict[str, Any]:
         "split": record.split_names[data.splits[row]],
     }  # fmt: skip
     if data.pixels is not None:
-        content["image"] = _data_uri(image_file(data, row)["bytes"])
+        content["image"] = _data_uri(image_file(data, row))
     choices = [record.class_names[index] for index in data.candidates.of(row)]
     result = {
         "id": f"set-{row}", "from_name": _QUESTION, "to_name": "image", "type": "choices",

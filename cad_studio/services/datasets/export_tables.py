@@ -1,21 +1,23 @@
 """A dataset's samples as tables: CSV of the sets, npz and Parquet with images or vectors too."""
 
 import csv
-import io
 import json
+import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cad_studio.core.dataset import UNKNOWN, chunks
 from cad_studio.core.errors import SettingError
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.datasets.npz import FIELD_PREFIX
+from cad_studio.datasets.png_files import png_files
 from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.store.pixels import EncodedPixels
 
@@ -26,6 +28,9 @@ Columns = Mapping[str, Sequence[str | float | int | None]]
 """N values by name."""
 
 _ROWS_PER_CHUNK = 1024
+_TOGETHER_BYTES = 16 << 20
+_PACKERS = 2
+_OF_FEW_VALUES = ["split", "candidates.list.element", "label"]
 
 
 def csv_lines(
@@ -112,58 +117,92 @@ def _array(values: Sequence[str | float | int | None]) -> NDArray[np.generic]:
 
 def write_parquet(told: "Contents", path: Path, progress: Progress) -> int:
     """The samples in the layout of the Hugging Face Hub, with a column for each field."""
-    data, chosen, fields = told.data, told.rows, told.fields
-    arrow = require("pyarrow", "pyarrow", "The Parquet export")
+    data, chosen = told.data, told.rows
     parquet = require("pyarrow.parquet", "pyarrow", "The Parquet export")
-    record = data.record
-    image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
-    columns = [
-        ("id", arrow.string()),
-        ("split", arrow.string()),
-        ("candidates", arrow.list_(arrow.string())),
-        ("label", arrow.string()),
-    ]
-    votes = votes_by_row(data)
-    if votes is not None:
-        vote = [("annotator", arrow.string()), ("label", arrow.string()),
-                ("weight", arrow.float32())]  # fmt: skip
-        columns.append(("votes", arrow.list_(arrow.struct(vote))))
-    if data.pixels is not None:
-        columns.append(("image", image))
-    if data.features is not None:
-        columns.append(("features", arrow.list_(arrow.float32())))
-    for name, values in fields.items():
+    table = _Table(told)
+    parts = list(chunks(len(chosen), _rows_together(data)))
+    with (
+        parquet.ParquetWriter(path, table.schema, use_dictionary=_OF_FEW_VALUES) as writer,
+        ThreadPoolExecutor(_PACKERS) as packers,
+    ):
+        files: deque[Future[list[bytes]]] = deque()
+        for place, part in enumerate(parts):
+            progress.report(part[0] / len(chosen), "Writing Parquet")
+            if data.pixels is not None:
+                ahead = parts[place + len(files) : place + 1 + _PACKERS]
+                files.extend(packers.submit(image_files, data, chosen[each]) for each in ahead)
+            images = files.popleft().result() if files else None
+            writer.write_table(table.part(chosen[part], images))
+    return len(chosen)
+
+
+class _Table:
+    """The columns of a Parquet file, some rows at a time."""
+
+    def __init__(self, told: "Contents") -> None:
+        self._data, self._fields = told.data, told.fields
+        self._arrow = arrow = require("pyarrow", "pyarrow", "The Parquet export")
+        self._votes = votes_by_row(told.data)
+        record = told.data.record
+        self._class_names = arrow.array(record.class_names, arrow.string())
+        self._split_names = arrow.array(record.split_names, arrow.string())
+        columns = [
+            ("id", arrow.string()),
+            ("split", arrow.string()),
+            ("candidates", arrow.list_(arrow.string())),
+            ("label", arrow.string()),
+        ]
+        if self._votes is not None:
+            vote = [("annotator", arrow.string()), ("label", arrow.string()),
+                    ("weight", arrow.float32())]  # fmt: skip
+            columns.append(("votes", arrow.list_(arrow.struct(vote))))
+        if told.data.pixels is not None:
+            image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+            columns.append(("image", image))
+        if told.data.features is not None:
+            columns.append(("features", arrow.list_(arrow.float32())))
+        columns += [(name, self._kind(values)) for name, values in told.fields.items()]
+        kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
+        metadata = {"cad_studio": json.dumps(kept | _annotators(told.data))}
+        self.schema = arrow.schema(columns, metadata=metadata)
+
+    def _kind(self, values: Sequence[str | float | int | None]) -> Any:
         kinds = {type(value) for value in values if value is not None}
-        kind = (
+        arrow = self._arrow
+        return (
             arrow.string() if str in kinds else arrow.float64() if float in kinds else arrow.int64()
         )
-        columns.append((name, kind))
-    kept = {"class_names": record.class_names, "class_descriptions": record.class_descriptions}
-    metadata = {"cad_studio": json.dumps(kept | _annotators(data))}
-    schema = arrow.schema(columns, metadata=metadata)
-    names = record.class_names
-    with parquet.ParquetWriter(path, schema) as writer:
-        for part in chunks(len(chosen), _ROWS_PER_CHUNK):
-            rows = chosen[part]
-            progress.report(part[0] / len(chosen), "Writing Parquet")
-            batch: dict[str, list[Any]] = {
-                "id": [data.ids[row] for row in rows],
-                "split": [record.split_names[data.splits[row]] for row in rows],
-                "candidates": [
-                    [names[member] for member in members] for members in data.candidates.lists(rows)
-                ],
-                "label": [_label(data, int(row)) for row in rows],
-            }
-            if votes is not None:
-                batch["votes"] = [votes.get(int(row), []) for row in rows]
-            if data.pixels is not None:
-                batch["image"] = [image_file(data, int(row)) for row in rows]
-            if data.features is not None:
-                batch["features"] = list(data.features[rows])
-            for name, values in fields.items():
-                batch[name] = [values[row] for row in rows]
-            writer.write_table(arrow.table(batch, schema=schema))
-    return len(chosen)
+
+    def part(self, rows: NDArray[np.int64], images: list[bytes] | None) -> Any:
+        """Some rows as a table; `images` are their files."""
+        arrow, data = self._arrow, self._data
+        ids = arrow.array([data.ids[row] for row in rows.tolist()], arrow.string())
+        dense = data.candidates.dense(rows)
+        ends = np.concatenate([[0], np.cumsum(dense.sum(axis=1))]).astype(np.int32)
+        members = self._class_names.take(arrow.array(np.nonzero(dense)[1]))
+        batch: dict[str, Any] = {
+            "id": ids,
+            "split": self._split_names.take(arrow.array(np.asarray(data.splits[rows]))),
+            "candidates": arrow.ListArray.from_arrays(arrow.array(ends), members),
+            "label": self._labels(rows),
+        }
+        if self._votes is not None:
+            batch["votes"] = [self._votes.get(row, []) for row in rows.tolist()]
+        if images is not None:
+            files = arrow.array(images, arrow.binary())
+            batch["image"] = arrow.StructArray.from_arrays([files, ids], ["bytes", "path"])
+        if data.features is not None:
+            batch["features"] = list(data.features[rows])
+        for name, values in self._fields.items():
+            batch[name] = [values[row] for row in rows.tolist()]
+        return arrow.table(batch, schema=self.schema)
+
+    def _labels(self, rows: NDArray[np.int64]) -> Any:
+        truth = self._data.truth
+        if truth is None:
+            return self._arrow.nulls(len(rows), self._arrow.string())
+        own = np.asarray(truth[rows])
+        return self._class_names.take(self._arrow.array(own, mask=own == UNKNOWN))
 
 
 def _label(data: LoadedDataset, row: int) -> str | None:
@@ -196,15 +235,27 @@ def votes_by_row(data: LoadedDataset) -> dict[int, list[dict[str, Any]]] | None:
     return found
 
 
-def image_file(data: LoadedDataset, row: int) -> dict[str, Any]:
-    """The image of a sample as a file, in the form Parquet keeps: `bytes` and `path`."""
+def _rows_together(data: LoadedDataset) -> int:
+    """As many rows as their images take some 16 MB, as pixels or as files."""
+    pixels = data.pixels
+    if isinstance(pixels, EncodedPixels):
+        of_one = pixels.n_bytes // max(1, len(pixels))
+    else:
+        shape = None if pixels is None else pixels.native_shape
+        of_one = 0 if shape is None else math.prod(shape)
+    return min(max(_TOGETHER_BYTES // max(1, of_one), 64), 16 * _ROWS_PER_CHUNK)
+
+
+def image_files(data: LoadedDataset, rows: NDArray[np.int64]) -> list[bytes]:
+    """The images of some samples as files: as they were imported, or else as PNG."""
     pixels = data.pixels
     assert pixels is not None
     if isinstance(pixels, EncodedPixels):
-        return {"bytes": pixels.file(row), "path": data.ids[row]}
-    shape = pixels.native_shape
-    assert shape is not None
-    image = pixels.batch(np.array([row]), *shape)[0]
-    out = io.BytesIO()
-    Image.fromarray(image[..., 0] if shape[2] == 1 else image).save(out, "PNG", compress_level=3)
-    return {"bytes": out.getvalue(), "path": data.ids[row]}
+        return [pixels.file(row) for row in rows.tolist()]
+    assert pixels.native_shape is not None
+    return png_files(pixels.batch(rows, *pixels.native_shape))
+
+
+def image_file(data: LoadedDataset, row: int) -> bytes:
+    """The image of a sample as a file; see `image_files`."""
+    return image_files(data, np.array([row]))[0]

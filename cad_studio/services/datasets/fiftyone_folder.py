@@ -52,7 +52,7 @@ def write_fiftyone(told: "Contents", folder: Path, progress: Progress) -> int:
         for at, row in enumerate(rows.tolist()):
             if at % 256 == 0:
                 progress.report(at / len(rows), "Writing samples")
-            content = image_file(data, row)["bytes"]
+            content = image_file(data, row)
             ending = next((e for start, e in _ENDINGS.items() if content.startswith(start)), ".img")
             name = f"data/{row:07d}{ending}"
             (folder / name).write_bytes(content)
