@@ -94,7 +94,128 @@ def test_what_is_annotated_shows_at_once(studio):
     assert data.candidates().loc[0].sum() == 1
     data.annotate("undo", who="me")
     assert data.samples().candidates[0] == before
-    assert data.log().kind.tolist() == ["label", "undo"]
+    assert data.annotation.log().kind.tolist() == ["label", "undo"]
+
+
+def test_a_queue_is_gone_through_and_what_was_done_is_restored(studio):
+    data = studio.dataset(NAME)
+    queue = data.annotation.queue("random", who="me", seed=1)
+    taken = queue.take(3)
+    assert len(taken) == 3
+    first = taken.index[0]
+    row = int(taken.row[first])
+    queue.answer("label", first, label=data.samples().candidates[row][0])
+    assert data.samples().n_candidates[row] == 1
+    assert data.annotation.log(row).queue.tolist() == [queue.describe()["id"]]
+    queue.release()
+    assert row not in queue.take(3).row.tolist()
+    assert "random" in data.annotation.orders().index
+    assert data.annotation.queues("me").order.tolist() == ["random"]
+    data.annotation.restore(0, who="me")
+    assert data.samples().n_candidates[row] > 1
+
+
+def test_rows_are_gone_through_as_a_queue_in_their_order(studio):
+    queue = studio.dataset(NAME).annotation.queue("", rows=[7, 2, 5], who="me")
+    assert queue.take().row.tolist() == [7, 2, 5]
+
+
+def test_belief_is_over_the_candidates_as_they_are(studio):
+    data = studio.dataset(NAME)
+    belief = data.annotation.belief("pixels").to_numpy()
+    np.testing.assert_allclose(belief.sum(axis=1), 1, atol=1e-5)
+    assert not belief[~data.candidates().to_numpy()].any()
+
+
+def test_a_corrected_file_is_looked_at_and_taken_over(studio, tmp_path):
+    data = studio.dataset(NAME)
+    table = pd.read_csv(data.export("csv", tmp_path / "sets.csv", rows=[0, 1]))
+    assert len(table) == 2
+    kept = data.samples().candidates[0][0]
+    table.loc[0, "candidates"] = f'["{kept}"]'
+    table.to_csv(tmp_path / "sets.csv", index=False)
+    assert data.annotation.correct(tmp_path / "sets.csv", preview=True)["changed"] == 1
+    assert data.samples().n_candidates[0] > 1
+    data.annotation.correct(tmp_path / "sets.csv", who="me")
+    assert data.samples().candidates[0] == (kept,)
+
+
+def test_samples_are_filtered_tagged_and_divided(studio):
+    data = studio.dataset(NAME)
+    rows = data.rows(holds=["cat", "dog"], split="train")
+    data.annotate("tag", rows, who="me", tag="blurred")
+    assert data.rows(where=["tag=blurred"]).tolist() == rows.tolist()
+    assert data.fields().tags.eq("blurred").sum() == len(rows)
+    told = data.divide(shares={"train": 0.5, "val": 0.5}, preview=True)
+    assert told["splits"] == {"train": 30, "val": 30}
+    data.divide(shares={"train": 0.5, "val": 0.5}, who="me")
+    assert set(data.samples().split) == {"train", "val"}
+    assert data.sample(0)["id"] == "img 0"
+    assert data.standing()["name"] == NAME
+
+
+def test_searches_are_listed_and_held_against_each_other(studio):
+    data = studio.dataset(NAME)
+    data.pairs("pixels", quantile=0.5)
+    data.pairs("hog", threshold=0.2)
+    first, second = data.searches().index
+    assert data.agreement_of_searches(first, first) == 1
+    assert 0 < data.agreement_of_searches(first, second) <= 1
+
+
+def test_samples_have_a_place_on_a_map(studio):
+    places = studio.dataset(NAME).map("pixels")
+    assert places.shape == (60, 2)
+    assert places.nunique().min() > 30
+
+
+def test_augmentations_are_looked_at_and_texts_are_kept(studio):
+    augmentations = studio.dataset(NAME).augmentations
+    look = augmentations.look(0, 1, with_edits=False)
+    assert len(look["samples"]) == 2
+    assert "in-domain" in augmentations.editors().index
+    augmentations.set_prompts("a drawing of {class}", cat="a cat")
+    augmentations.set_prompts("a photo of {class}")
+    augmentations.restore_prompts(1)
+    assert augmentations.prompts()["template"] == "a drawing of {class}"
+    assert augmentations.sets().empty
+    assert augmentations.trained_editors().empty
+
+
+@pytest.mark.long
+def test_a_run_is_looked_into_renamed_packed_and_put_away(studio, tmp_path):
+    data = studio.dataset(NAME)
+    assert data.estimate("proden", epochs=1)["seconds"] > 0
+    run = data.train("proden", epochs=1, name="first").wait()
+    assert set(run.classes().index) == set(data.classes)
+    assert run.reliability().counts.sum() == len(run.predictions(None))
+    assert {"parts", "distances"} <= set(run.entanglement())
+    data.annotate("tag", range(10), who="me", tag="a")
+    assert run.slices("tag").n["a"] > 0
+    confused = run.confusion()
+    row, column = np.argwhere(confused.to_numpy() > 0)[0]
+    cell = run.behind("confusion", confused.index[row], confused.columns[column])
+    assert len(cell) == confused.iloc[row, column]
+    assert run.sample(int(cell[0]))["row"] == cell[0]
+    assert run.pair(0, 1)["rows"] == [0, 1]
+    assert set(run.came_apart().columns) == {"i", "j"}
+    run.rename("second")
+    run.note("better")
+    assert studio.runs().name.tolist() == ["second"]
+    again = data.retrain().wait()
+    assert len(studio.compare([run, again]).columns) == 2
+    run.remove()
+    assert run.id not in studio.runs().index
+    run.restore()
+    assert run.id in studio.runs().index
+    packed = data.pack(tmp_path / "away.run.zip", "proden", epochs=1)
+    assert (tmp_path / "away.run.zip").stat().st_size > 1000
+    assert packed.status == "packed"
+    group = data.train_over(["seed=0,1"], "proden", epochs=1)
+    assert len(group) == 2
+    group[0].stop()
+    assert studio.verify()["is_whole"]
+    assert studio.job_log(studio.jobs().index[-1])
 
 
 def test_a_run_is_waited_for_and_stopped(studio):
@@ -116,6 +237,14 @@ def test_a_run_is_waited_for_and_stopped(studio):
         (lambda s: s.dataset(NAME).images([10**6]), RecordNotFoundError, "row"),
         (lambda s: s.dataset(NAME).annotate("label", [0], label="cot"), SettingError, "cat"),
         (lambda s: s.dataset(NAME).pairs(quantile=2.0), SettingError, "quantile"),
+        (lambda s: s.dataset(NAME).rows(hold=["cat"]), SettingError, "holds"),
+        (lambda s: s.dataset(NAME).rows(holds=["cot"]), SettingError, "cat"),
+        (lambda s: s.dataset(NAME).divide(shares={"train": 0.4}), SettingError, "0.4"),
+        (lambda s: s.dataset(NAME).annotation.queue("entanged"), CadStudioError, "entangled"),
+        (lambda s: s.dataset(NAME).augmentations.image(3, 4), RecordNotFoundError, "3"),
+        (lambda s: s.dataset(NAME).sets_from_votes(0.5), SettingError, "vote"),
+        (lambda s: s.take("nothing.zip"), CadStudioError, "nothing.zip"),
+        (lambda s: s.preview("/nowhere/at all"), CadStudioError, "nowhere"),
         (lambda s: s.dataset(NAME).train("cadcam"), SettingError, "cad-cam"),
         (lambda s: s.dataset(NAME).train(epoch=3), SettingError, "epochs"),
         (lambda s: s.import_dataset("x", "y", split="a"), SettingError, "splits"),

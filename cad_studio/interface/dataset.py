@@ -1,6 +1,5 @@
 """A dataset of a project, in Python."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +12,26 @@ from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.records import Mining
 from cad_studio.core.settings import settings_to_json
+from cad_studio.interface.annotation import StudioAnnotation, request_of
+from cad_studio.interface.augmentations import StudioAugmentations
 from cad_studio.interface.run import StudioRun
 from cad_studio.mining.settings import MiningConfig
-from cad_studio.services.annotation.action_requests import ActionRequest
-from cad_studio.services.datasets.datasets import check_row
+from cad_studio.services.datasets.datasets import RowFilter, check_row
 from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.services.datasets.pictures import png, read_picture
 from cad_studio.services.datasets.search import SearchQuery
+from cad_studio.services.datasets.splitting import split_config
 from cad_studio.services.training.training import TrainingRequest
-from cad_studio.views.datasets import DatasetView
+from cad_studio.views.datasets import DatasetView, InstanceView
+from cad_studio.views.loop import StandingView
+from cad_studio.views.training import TrainingOffersView
 
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
 
 Rows = Sequence[int] | NDArray[np.integer] | None
+
+_OF_REQUEST = ("backbone", "features", "settings", "name")
 
 
 class StudioDataset:
@@ -60,6 +65,24 @@ class StudioDataset:
         self._services.sets.settle(self.name)
         return self._services.datasets.describe(self.name)
 
+    def standing(self) -> StandingView:
+        """Where the work on it stands, and the step that pays most now: `LoopService.standing`."""
+        return self._services.loop.standing(self.name)
+
+    def remove(self) -> dict[str, Any]:
+        """Take it out of the project and free its space; what was annotated stays in the log."""
+        return self._services.datasets.remove(self.name)
+
+    @property
+    def annotation(self) -> StudioAnnotation:
+        """Its log, its annotators, and the orders in which samples are asked about."""
+        return StudioAnnotation(self._studio, self)
+
+    @property
+    def augmentations(self) -> StudioAugmentations:
+        """Its class-specific augmentations, editors, and stored edits."""
+        return StudioAugmentations(self._studio, self.name)
+
     def samples(self) -> pd.DataFrame:
         """A row each sample: `id`, `split`, `candidates` (a tuple of names), `n_candidates`."""
         data = self._data()
@@ -76,6 +99,19 @@ class StudioDataset:
             index=pd.RangeIndex(len(data), name="row"),
         )
 
+    def rows(self, **wanted: Any) -> NDArray[np.int64]:
+        """The samples that answer a filter, int64 (M,), ascending.
+
+        Args:
+            wanted: Fields of `RowFilter`: `holds` (class names), `size`, `split`, `text`, `where`
+                (conditions on fields and tags, such as `["camera=north"]`).
+        """
+        return self._services.datasets.rows(self.name, _filter(wanted))
+
+    def sample(self, row: int) -> InstanceView:
+        """One sample with everything that is known of it: `DatasetService.instance`."""
+        return self._services.datasets.instance(self.name, row, reveal=True)
+
     def candidates(self) -> pd.DataFrame:
         """The candidate matrix: bool, a row each sample, a column each class."""
         data = self._data()
@@ -84,6 +120,11 @@ class StudioDataset:
             columns=data.record.class_names,
             index=pd.RangeIndex(len(data), name="row"),
         )
+
+    def fields(self) -> pd.DataFrame:
+        """What the source says of each sample beside its label, a column each field."""
+        columns = self._services.datasets.fields.columns(self._data())
+        return pd.DataFrame(dict(columns), index=pd.RangeIndex(len(self), name="row"))
 
     def truth(self) -> pd.Series:
         """The true label of each sample by name, missing where not known. Nothing trains on it."""
@@ -193,6 +234,21 @@ class StudioDataset:
             }
         )
 
+    def searches(self) -> pd.DataFrame:
+        """The searches for pairs that were made, newest first; index `id`."""
+        found = pd.DataFrame([vars(each) for each in self._services.mining.minings(self.name)])
+        return found.set_index("id") if len(found) else found
+
+    def agreement_of_searches(self, first: int, second: int, top: int = 1000) -> float | None:
+        """Share of the closest pairs that two searches have in common, 0 to 1; None without pairs.
+
+        Args:
+            first: An index of `searches`.
+            second: Another one.
+            top: How many pairs of each are compared.
+        """
+        return self._services.pairs.agreement(self.name, first, second, top)["share"]
+
     def neighbours(self, row: int, features: str = "best", count: int = 10) -> pd.DataFrame:
         """The samples most similar to one: `row`, `id`, `similarity`, `candidates`."""
         features = self._services.mining.check_spec(self.name, features)
@@ -274,39 +330,15 @@ class StudioDataset:
         columns = ["kind", "row", "id", "score", "reason", "label", "other"]
         return pd.DataFrame(self._studio.do("suspects", **arguments)["suspects"], columns=columns)
 
-    def log(self) -> pd.DataFrame:
-        """Everything that was annotated, oldest first; index `number`."""
-        found = pd.DataFrame(self._services.history.everything(self.name))
-        return found.set_index("number") if len(found) else found
-
-    def agreement(self) -> dict[str, Any]:
-        """How well annotators agree: `AnnotatorService.agreement`."""
-        return self._services.annotators.agreement(self.name)
-
-    def annotators(self, by: str = "dawid-skene") -> pd.DataFrame:
-        """How often each annotator is right, with a 95 % interval: `ConsensusService.people`.
-
-        Args:
-            by: `dawid-skene`, by the votes alone; or `crowdlab`, by votes and a classifier.
-        """
-        people = self._services.consensus.people(self.name, by)["people"]
-        columns = ["who", "n_votes", "accuracy", "low", "high", "rating"]
-        return pd.DataFrame(people, columns=columns).set_index("who")
-
-    def consensus(self, by: str = "dawid-skene") -> pd.DataFrame:
-        """What the votes on each sample come to, a column a class; rows without votes are 0.
-
-        Args:
-            by: As in `annotators`.
-
-        Raises:
-            SettingError: There are no votes, or too few for CROWDLAB.
-        """
-        found = self._services.consensus.judge(self.name, by).confidence
-        return pd.DataFrame(found, columns=self.classes)
-
     def annotate(
-        self, kind: str, rows: Iterable[int] = (), *, who: str = "", why: str = "", **given: Any
+        self,
+        kind: str,
+        rows: Iterable[int] = (),
+        *,
+        who: str = "",
+        why: str = "",
+        place: tuple[int, int] | None = None,
+        **given: Any,
     ) -> dict[str, Any]:
         """One action of the Annotate page, logged and undoable.
 
@@ -315,6 +347,7 @@ class StudioDataset:
             rows: The samples it is about.
             who: Name of the annotator.
             why: A reason, if there is one.
+            place: The number of the queue they were taken from, and the position there.
             given: What belongs to the action, such as `class="Shirt"` as `label="Shirt"`: classes
                 may be named (`label`, `other_label`, `labels`).
 
@@ -326,56 +359,150 @@ class StudioDataset:
                 given[key] = self._class_index(given.pop(word))
         if "labels" in given:
             given["classes"] = [self._class_index(each) for each in given.pop("labels")]
-        request = ActionRequest(
-            kind, [int(row) for row in rows], given, who, key=uuid.uuid4().hex, why=why
-        )
+        request = request_of(kind, rows, given, who, why, place)
         return self._services.annotation.act(self.name, request)
+
+    def divide(self, *, who: str = "", preview: bool = False, **config: Any) -> dict[str, Any]:
+        """Divide the samples into splits, as an action that `undo` takes back.
+
+        Args:
+            who: Name of the annotator.
+            preview: Whether only to tell how many samples each split would have.
+            config: Fields of `SplitConfig`, such as `shares={"train": 0.8, "test": 0.2}`.
+        """
+        wanted = split_config(config)
+        if preview:
+            return self._services.splitting.preview(self.name, wanted)
+        request = request_of("split", (), {}, who, "")
+        return self._services.splitting.make(self.name, wanted, request)
+
+    def sets_from_votes(
+        self, threshold: float, *, who: str = "", preview: bool = False
+    ) -> dict[str, Any]:
+        """Make the sets again of the imported votes, as a new version.
+
+        Args:
+            threshold: Share of a sample's votes that makes a class a candidate, 0 to 1.
+            who: Name of the annotator.
+            preview: Whether only to tell what would change.
+        """
+        if preview:
+            return self._services.vote_sets.preview(self.name, threshold)
+        return self._services.vote_sets.apply(self.name, threshold, who)
 
     def synthesize(self, **config: Any) -> dict[str, Any]:
         """Make candidate sets with a trained annotator, as a new version: `SynthesisConfig`."""
         return self._studio.do("synthesize", name=self.name, config=config)
 
-    def export(self, format: str, out: str | Path | None = None) -> Path:
+    def export(
+        self,
+        format: str,
+        out: str | Path | None = None,
+        *,
+        rows: Iterable[int] | None = None,
+        only_changed: bool = False,
+    ) -> Path:
         """Write the dataset as it is now, all or nothing.
 
         Args:
             format: As of `python -m cad_studio export --format`.
             out: The file; None makes one in the project.
+            rows: Only these samples; None for all.
+            only_changed: Only samples whose set annotators have changed.
         """
-        place = None if out is None else str(Path(out).absolute())
-        return Path(self._studio.do("export", name=self.name, format=format, out=place)["out"])
+        place = None if out is None else Path(out).absolute()
+        only = None if rows is None else [int(row) for row in rows]
+        self._services.sets.settle(self.name)
+        told = self._services.exporting.export(
+            self.name, format, place, self._studio.progress, only, only_changed
+        )
+        return Path(told["out"])
 
-    def train(
-        self,
-        method: str = "cad-cam",
-        *,
-        backbone: str = "",
-        features: str = "",
-        settings: dict[str, Any] | None = None,
-        name: str = "",
-        **config: Any,
-    ) -> "StudioRun":
+    def training_offers(self) -> TrainingOffersView:
+        """The methods, networks and settings that suit it: `TrainingService.offers`."""
+        return self._services.training.offers(self.name)
+
+    def train(self, method: str = "cad-cam", **wanted: Any) -> "StudioRun":
         """Train in the background, as the Train page does; `StudioRun.wait` waits for its end.
 
         Args:
             method: A partial-label method.
-            backbone: A network; empty takes the plainest for this dataset.
-            features: Extractor that a propagated start and the entangled pairs take.
-            settings: The method's own settings.
-            name: What the run is called.
-            config: Fields of `TrainConfig`, such as `epochs=10`, `start="uniform"`, `seed=0`.
+            wanted: `backbone` (a network; left out, the plainest for this dataset), `features` (the
+                extractor that a propagated start and the entangled pairs take), `settings` (the
+                method's own, a dict), `name` (what the run is called), and fields of
+                `TrainConfig`, such as `epochs=10`, `start="uniform"`, `seed=0`.
 
         Raises:
             SettingError: A setting is out of range, or the method cannot learn from the dataset.
         """
-        request = TrainingRequest(
-            self.name, method, backbone, features, config, dict(settings or {}), name
+        submitted = self._services.training.submit(self._request(method, wanted))
+        return StudioRun(self._studio, submitted["run"])
+
+    def train_over(
+        self, over: Iterable[str], method: str = "cad-cam", **wanted: Any
+    ) -> "list[StudioRun]":
+        """Train a run for every combination of some settings, one after the other.
+
+        Args:
+            over: Settings with their values, such as `["seed=0..4", "method=cad-cam,proden"]`.
+            method: As in `train`, as is `wanted`.
+            wanted: What the runs have in common.
+        """
+        submitted = self._services.groups.submit(self._request(method, wanted), over)
+        return [StudioRun(self._studio, run) for run in submitted["runs"]]
+
+    def estimate(self, method: str = "cad-cam", **wanted: Any) -> dict[str, Any]:
+        """Measure on this machine how long `train` would take; arguments as there."""
+        request = self._request(method, wanted)
+        return self._services.training.estimate(request, self._studio.progress)
+
+    def pack(
+        self, out: str | Path, method: str = "cad-cam", *, truth: bool = False, **wanted: Any
+    ) -> "StudioRun":
+        """Write a run with all that it needs into a file, to be trained on another machine.
+
+        `Studio.take` brings the result back.
+
+        Args:
+            out: The file.
+            method: As in `train`, as is `wanted`.
+            truth: Whether true labels travel too.
+            wanted: As in `train`.
+        """
+        run = self._services.travel.create(self._request(method, wanted), truth)
+        self._studio.do("pack", run=run.id, out=str(Path(out).absolute()))
+        return StudioRun(self._studio, run.id)
+
+    def retrain(self) -> "StudioRun":
+        """Train once more as the newest finished run was, on the sets as they are now."""
+        return StudioRun(self._studio, self._services.loop.retrain(self.name)["run"])
+
+    def map(self, features: "str | StudioRun" = "pixels", seed: int = 0) -> pd.DataFrame:
+        """Every sample's place on a map of features, by UMAP: `x` and `y`, missing where left out.
+
+        Args:
+            features: Extractor, or a run for its own features.
+            seed: Where chance comes from.
+        """
+        spec = f"run:{features.id}" if isinstance(features, StudioRun) else features
+        if not isinstance(features, StudioRun):
+            self.features(spec)
+        self._studio.do("map", name=self.name, features=spec, method="umap", seed=seed)
+        points = self._services.diagnosis.maps.points(self.name, spec, "umap", seed)
+        places = points.astype(np.float64)
+        places[(points == 0).all(axis=1)] = np.nan
+        return pd.DataFrame(
+            places, columns=["x", "y"], index=pd.RangeIndex(len(places), name="row")
         )
-        return StudioRun(self._studio, self._services.training.submit(request)["run"])
 
     def runs(self) -> pd.DataFrame:
         """The runs on this dataset: `Studio.runs`."""
         return self._studio.runs(self.name)
+
+    def _request(self, method: str, wanted: dict[str, Any]) -> TrainingRequest:
+        own = {key: wanted[key] for key in _OF_REQUEST if key in wanted}
+        config = {key: value for key, value in wanted.items() if key not in own}
+        return TrainingRequest(self.name, method, config=config, **own)
 
     def _data(self) -> LoadedDataset:
         self._services.sets.settle(self.name)
@@ -407,6 +534,16 @@ class StudioDataset:
             labels=asked["labels"], split=asked["split"],
         )  # fmt: skip
         return self._services.mining.minings(self.name)[0]
+
+
+def _filter(wanted: dict[str, Any]) -> RowFilter:
+    known = RowFilter.__dataclass_fields__
+    for name in wanted:
+        if name not in known:
+            raise SettingError(f"{name!r} is not part of a filter. {closest(name, known)}".rstrip())
+    return RowFilter(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
+    )
 
 
 def _file_of(picture: str | Path | NDArray[np.uint8]) -> tuple[bytes, str]:

@@ -16,6 +16,12 @@ from cad_studio.core.errors import (
     SettingError,
 )
 from cad_studio.core.records import ACTIVE, ENDED
+from cad_studio.services.datasets.datasets import class_index
+from cad_studio.views.diagnosis import (
+    DiagnosedPairView,
+    DiagnosedSampleView,
+    EntanglementView,
+)
 from cad_studio.views.training import RunView
 
 if TYPE_CHECKING:
@@ -89,6 +95,26 @@ class StudioRun:
         self._services.jobs.resume(self._job())
         return self
 
+    def rename(self, name: str) -> None:
+        """Call it something else; an empty name brings its first one back."""
+        self._services.runs.rename(self.id, name)
+
+    def note(self, text: str) -> None:
+        """Write a note beside it."""
+        self._services.runs.set_note(self.id, text)
+
+    def remove(self) -> None:
+        """Put it away; `restore` brings it back until `Studio.purge` deletes it."""
+        self._services.runs.remove(self.id)
+
+    def restore(self) -> None:
+        """Bring it back after `remove`."""
+        self._services.runs.restore(self.id)
+
+    def push(self, repository: str, private: bool = True) -> dict[str, Any]:
+        """Upload its model to the Hugging Face Hub, as `OWNER/NAME`."""
+        return self._studio.do("push", run=self.id, repository=repository, private=private)
+
     def result(self) -> dict[str, Any]:
         """The figures of its model: `TrainingService.result`."""
         return self._services.training.result(self.id)
@@ -152,9 +178,71 @@ class StudioRun:
         self._answers()
         return self._services.diagnosis.confusion.overview(self.id, split)["figures"]
 
+    def classes(self, split: str | None = None) -> pd.DataFrame:
+        """Every class in numbers, such as `precision` and `recall`; index `name`."""
+        self._answers()
+        found = self._services.diagnosis.confusion.classes(self.id, split)["classes"]
+        return pd.DataFrame(found).set_index("name")
+
+    def reliability(self, split: str | None = None) -> pd.DataFrame:
+        """The reliability diagram, a row each bin: `counts`, `confidence`, `accuracy`.
+
+        Raises:
+            SettingError: No true label is known.
+        """
+        self._answers()
+        bins = self._services.diagnosis.confusion.classes(self.id, split)["reliability"]
+        if bins is None:
+            raise SettingError("No true label is known here, so there is no reliability diagram.")
+        return pd.DataFrame({key: bins[key] for key in ("counts", "confidence", "accuracy")})
+
+    def entanglement(self, split: str | None = None) -> EntanglementView:
+        """What training made of the entangled pairs: `ConfusionService.entanglement`."""
+        self._answers()
+        return self._services.diagnosis.confusion.entanglement(self.id, split)
+
+    def slices(self, field: str, split: str | None = None) -> pd.DataFrame:
+        """Figures of the samples of each value of a field, or of each `tag`; index `value`."""
+        self._answers()
+        found = self._services.diagnosis.slices.of(self.id, field, split)["slices"]
+        return pd.DataFrame(found).set_index("value")
+
+    def behind(self, matrix: str, a: str, b: str, split: str | None = None) -> NDArray[np.int64]:
+        """The samples behind a cell of a matrix, int64 (M,).
+
+        Args:
+            matrix: `confusion` (uses true labels), `ambiguity`, `set-model` or `co-occurrence`.
+            a: Class of the row.
+            b: Class of the column.
+            split: As in `predictions`.
+        """
+        record = self._answers().data.record
+        first, second = class_index(record, a), class_index(record, b)
+        return self._services.diagnosis.confusion.cell(self.id, matrix, first, second, split)
+
+    def sample(self, row: int) -> DiagnosedSampleView:
+        """What it says of one sample, epoch by epoch: `InstanceService.instance`."""
+        self._answers()
+        return self._services.diagnosis.instances.instance(self.id, row)
+
+    def came_apart(self, most: int = 40) -> pd.DataFrame:
+        """The closest entangled pairs that training took apart, closest first: rows `i` and `j`."""
+        self._answers()
+        found = self._services.diagnosis.instances.came_apart(self.id, most)["pairs"]
+        return pd.DataFrame(found, columns=["i", "j"])
+
+    def pair(self, i: int, j: int) -> DiagnosedPairView:
+        """What it makes of two samples: `InstanceService.pair`."""
+        self._answers()
+        return self._services.diagnosis.instances.pair(self.id, i, j)
+
     def model_path(self) -> Path:
         """The file of its model; `training.model_file.load_model` reads it."""
         return self._services.runs.model_path(self.id)
+
+    def usage(self) -> str:
+        """Lines of Python that load its model without the studio."""
+        return self._services.runs.model_usage(self.id)
 
     def report(self, out: str | Path, against: "StudioRun | int | None" = None) -> Path:
         """Write the report as one HTML file."""

@@ -15,18 +15,22 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cad_studio.config import prepare, read_config
 from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Progress, Silent
+from cad_studio.core.records import Job
 from cad_studio.interface.dataset import StudioDataset
 from cad_studio.interface.run import StudioRun
 from cad_studio.interface.window import StudioWindow
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
+
+if TYPE_CHECKING:
+    from cad_studio.datasets._base import ReadOptions
 
 
 class Studio:
@@ -108,18 +112,45 @@ class Studio:
             SettingError: The name is taken, or an option is not known.
             DatasetFormatError: The source is not what its format asks for.
         """
-        from cad_studio.datasets._base import ReadOptions
         from cad_studio.services.datasets.importing import resolved_source
 
-        for key in options:
-            if key not in ReadOptions.__dataclass_fields__:
-                hint = closest(key, ReadOptions.__dataclass_fields__)
-                raise SettingError(f"{key!r} is not an option of an import. {hint}".rstrip())
-        known = ReadOptions(**{key: _plain(value) for key, value in options.items()})
+        known = _read_options(options)
         self.services.importing.import_source(
             resolved_source(str(source)), name, known, skip_bad, self.progress
         )
         return StudioDataset(self, name)
+
+    def preview(self, source: str | Path, **options: Any) -> dict[str, Any]:
+        """How a source would be read, without reading it in: `ImportService.preview`.
+
+        Args:
+            source: As in `import_dataset`, as are the options.
+            options: Fields of `ReadOptions`.
+        """
+        from cad_studio.services.datasets.importing import resolved_source
+
+        place, known = resolved_source(str(source)), _read_options(options)
+        return self.services.importing.preview(place, known, self.progress)
+
+    def take(self, file: str | Path) -> "StudioRun":
+        """Bring the result of a packed run back, as if it had been trained here.
+
+        Args:
+            file: What `run train` wrote on another machine.
+        """
+        return StudioRun(self, self.do("take", file=str(Path(file).absolute()))["run"])
+
+    def purge(self) -> int:
+        """Delete the runs that were removed for good; returns the bytes that came free."""
+        return self.services.runs.purge()
+
+    def verify(self) -> dict[str, Any]:
+        """Check every stored file against what was written: `VerifyService.verify`."""
+        return self.do("verify")
+
+    def models(self) -> pd.DataFrame:
+        """Networks of the Hugging Face Hub to extract features with: `spec`, `licence`, size."""
+        return pd.DataFrame(self.services.hub_models.offers()["models"])
 
     def runs(self, dataset: str | None = None) -> pd.DataFrame:
         """The runs, newest first, as the Train page lists them; index `id`.
@@ -165,6 +196,26 @@ class Studio:
         columns = ["id", "kind", "title", "status", "fraction", "message"]
         return pd.DataFrame(rows, columns=columns).set_index("id")
 
+    def job(self, job_id: int) -> Job:
+        """A background job, with what it came to in `result`."""
+        return self.services.jobs.get(job_id)
+
+    def job_log(self, job_id: int) -> str:
+        """What a job has printed."""
+        return self.services.jobs.log(job_id)[0]
+
+    def stop(self, job_id: int) -> None:
+        """Ask a background job to stop."""
+        self.services.jobs.stop(job_id)
+
+    def resume(self, job_id: int) -> None:
+        """Go on with a background job that was stopped or interrupted."""
+        self.services.jobs.resume(job_id)
+
+    def move(self, job_id: int, to: str) -> None:
+        """Move a job that waits: `up`, `down` or `first`."""
+        self.services.jobs.move(job_id, to)
+
     def window(self, height: int = 900, page: str = "") -> StudioWindow:
         """The pages over this project; as the last value of a notebook's cell they show there.
 
@@ -193,6 +244,16 @@ class Studio:
             SettingError: There is no such kind.
         """
         return run_operation(self.services, kind, arguments, self.progress)
+
+
+def _read_options(given: dict[str, Any]) -> "ReadOptions":
+    from cad_studio.datasets._base import ReadOptions
+
+    for key in given:
+        if key not in ReadOptions.__dataclass_fields__:
+            hint = closest(key, ReadOptions.__dataclass_fields__)
+            raise SettingError(f"{key!r} is not an option of an import. {hint}".rstrip())
+    return ReadOptions(**{key: _plain(value) for key, value in given.items()})
 
 
 def _plain(value: Any) -> Any:

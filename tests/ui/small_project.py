@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 
 from cad_studio.config import AppConfig
@@ -14,6 +15,17 @@ from cad_studio.services.pairs.mining import MiningRequest
 SHAPES, VECTORS, HOSTILE = "shapes 1", "vectors", "${alert(1)}<img src=x onerror=alert(1)>"
 N_SHAPES, N_VECTORS = 40, 12
 CLASSES = ["cat", "dog", HOSTILE, "ärger"]
+
+
+def functions_of(window):
+    """Every function that a script of a window may call, by page and name."""
+    pages = [block for block in window.blocks.values() if isinstance(block, gr.HTML)]
+    return {
+        f"{page.elem_id} {each.__name__}": each
+        for page in pages
+        for each in page.server_fns
+        if each.__module__.startswith("cad_studio.")
+    }
 
 
 def build_services(folder: Path, read_only: bool = False) -> Services:

@@ -2,7 +2,6 @@
 
 import logging
 
-import gradio as gr
 import pytest
 
 from cad_studio.config import AppConfig
@@ -12,7 +11,7 @@ from cad_studio.services.container import Services
 from cad_studio.ui.app import build_window
 from cad_studio.ui.routes import build_api, described
 from tests.jobs.null_runner import NoWorkers
-from tests.ui.small_project import VECTORS, vectors
+from tests.ui.small_project import VECTORS, functions_of, vectors
 
 _DEEP: list = []
 for _ in range(400):
@@ -35,14 +34,7 @@ def functions(tmp_path_factory):
     services.queue._runner = NoWorkers(services.project)
     file = vectors(tmp_path_factory.mktemp("source"))
     services.importing.import_source(str(file), VECTORS, ReadOptions(), False, Silent())
-    window = build_window(services)
-    pages = [block for block in window.blocks.values() if isinstance(block, gr.HTML)]
-    yield {
-        f"{page.elem_id} {each.__name__}": each
-        for page in pages
-        for each in page.server_fns
-        if each.__module__.startswith("cad_studio.")
-    }
+    yield functions_of(build_window(services))
     services.close()
 
 
