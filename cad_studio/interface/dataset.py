@@ -541,9 +541,10 @@ def _filter(wanted: dict[str, Any]) -> RowFilter:
     for name in wanted:
         if name not in known:
             raise SettingError(f"{name!r} is not part of a filter. {closest(name, known)}".rstrip())
-    return RowFilter(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
-    )
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()
+    }
+    return RowFilter(**given)
 
 
 def _file_of(picture: str | Path | NDArray[np.uint8]) -> tuple[bytes, str]:

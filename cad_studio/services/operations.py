@@ -46,13 +46,16 @@ def run_operation(
 
 
 def _import(services: "Services", arguments: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    return services.importing.import_source(
+    found = services.importing.import_source(
         arguments["source"],
         arguments["name"],
         options_from_json(arguments["options"]),
         arguments["skip_bad"],
-        progress,
+        Part(progress, 0.0, 0.98),
     )
+    progress.report(0.98, "Counting classes")
+    services.datasets.count(arguments["name"])
+    return found
 
 
 def _synthesize(

@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
 import psutil
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cad_studio.core.errors import DamageError, StorageError, is_disk_full
@@ -25,6 +27,7 @@ _HASH_DIGITS = 40
 _CHECKED_WHOLE = 1 << 25
 """Bytes up to which the content is checked when a process first reads a file."""
 _PART = 1 << 20
+_MOST_MAPPED = 24
 
 Signature = tuple[int, int, int]
 
@@ -74,6 +77,8 @@ class Blobs:
         self._scratch = scratch
         self._describe = describe
         self._checked: dict[str, Signature] = {}
+        self._mapped: LRUCache[str, tuple[Signature, NDArray[Any]]] = LRUCache(_MOST_MAPPED)
+        self._mapping = Lock()
         self.journal: Path | None = None
         """File that names of new blobs are written into before they are given, or None."""
 
@@ -134,10 +139,14 @@ class Blobs:
             DamageError: The file is missing, or not what was written.
         """
         self._require(name)
-        try:
-            return open_array(self.path(name))
-        except BrokenFile as error:
-            raise self._damage(name, str(error)) from error
+
+        def opened() -> NDArray[Any]:
+            try:
+                return open_array(self.path(name))
+            except BrokenFile as error:
+                raise self._damage(name, str(error)) from error
+
+        return self._mapped_once(name, opened)
 
     def map_bytes(self, name: str, size_bytes: int) -> NDArray[np.uint8]:
         """A blob's bytes, memory-mapped, uint8 (`size_bytes`,).
@@ -150,7 +159,23 @@ class Blobs:
             raise self._damage(name, f"has {found:,} bytes instead of {size_bytes:,}")
         if size_bytes == 0:
             return np.zeros(0, np.uint8)
-        return np.memmap(self.path(name), np.uint8, mode="r")
+        return self._mapped_once(name, lambda: np.memmap(self.path(name), np.uint8, mode="r"))
+
+    def _mapped_once(self, name: str, opened: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array that is mapped already, or is now; to map a large one again costs milliseconds.
+
+        Every page that is looked at is then found again by the system, one by one.
+        """
+        signature = self.signature(name)
+        with self._mapping:
+            kept = self._mapped.get(name)
+            if kept is not None and kept[0] == signature:
+                return kept[1]
+        found = opened()
+        if isinstance(found, np.memmap) and signature is not None:
+            with self._mapping:
+                self._mapped[name] = (signature, found)
+        return found
 
     def check(self, names: Iterable[str]) -> None:
         """Hold the content of blobs against their names, unless this process did so before.
@@ -200,7 +225,10 @@ class Blobs:
     def remove(self, names: Iterable[str]) -> int:
         """Delete some blobs; returns how many bytes became free."""
         freed = 0
-        for path in map(self.path, names):
+        for name in names:
+            path = self.path(name)
+            with self._mapping:
+                self._mapped.pop(name, None)  # mapped, it would keep its place on the disk
             if path.is_file():
                 freed += path.stat().st_size
                 path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.datasets import loaded
+from cad_studio.services.operations import run_operation
 from cad_studio.services.pairs import cells
 from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.services.pairs.pairs import PairFilter
@@ -104,4 +105,19 @@ def test_counts_of_equal_sets_in_more_classes_are_larger(folder):
     store(services, again, "five")
     assert data.together.shape == (N_CLASSES, N_CLASSES)
     assert services.datasets.load("five").together.shape == (N_CLASSES + 1, N_CLASSES + 1)
+    services.close()
+
+
+def test_classes_are_counted_when_many_samples_come_in(tmp_path, monkeypatch):
+    """The first who looked at a million samples waited for it."""
+    monkeypatch.setattr(loaded, "COUNTED_ANEW", 100)
+    services = Services(AppConfig(tmp_path / "project"))
+    chance = np.random.default_rng(0)
+    file = save(
+        tmp_path / "points.npz", features=chance.standard_normal((200, 3)).astype(np.float32),
+        candidates=chance.random((200, 4)) < 0.7,
+    )  # fmt: skip
+    given = {"source": str(file), "name": "points", "options": {}, "skip_bad": True}
+    run_operation(services, "import", given, Silent())
+    assert len(list((tmp_path / "project" / "derived").glob("*-together-4.npy"))) == 1
     services.close()

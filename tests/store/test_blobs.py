@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cad_studio.core.errors import DamageError
 from cad_studio.store.blobs import Blobs
 
 ARRAYS = [
@@ -131,3 +132,23 @@ def test_an_array_that_was_held_against_its_name_is_not_read_again(blobs):
     before = bytes_read()
     blobs.load_array(name)
     assert bytes_read() - before < 1 << 16
+
+
+def test_a_large_array_is_mapped_once_until_its_file_is_another(blobs):
+    """Every look at a pair mapped the features again, and found every page of them anew."""
+    name = blobs.save_array(np.arange(100_000))
+    first = blobs.load_array(name)
+    assert blobs.load_array(name) is first
+    file = blobs.path(name)
+    whole = file.read_bytes()
+    file.unlink()
+    with pytest.raises(DamageError):
+        blobs.load_array(name)
+    file.write_bytes(whole)
+    again = blobs.load_array(name)
+    assert again is not first
+    assert np.array_equal(again, first)
+    blobs.remove([name])
+    with pytest.raises(DamageError):
+        blobs.load_array(name)
+    assert not blobs._mapped

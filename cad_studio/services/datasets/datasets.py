@@ -189,6 +189,10 @@ class DatasetService:
             "held_together": None if known else set_figures.held_together(data),
         }
 
+    def count(self, name: str) -> None:
+        """Count now what a page asks first and what is kept, of many samples, with the sets."""
+        _ = self.load(name).together
+
     def co_occurrence(self, name: str) -> CoOccurrenceView:
         """How many samples hold both of two classes.
 
