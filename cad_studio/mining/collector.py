@@ -134,27 +134,29 @@ class Collector:
         i, j = found.i, found.j
         left, right = self._labels[i], self._labels[j]
         known = (left != UNKNOWN) & (right != UNKNOWN)
-        left, right = left[known], right[known]
+        n_classes = len(self.per_class)
+        codes = left[known].astype(np.int64) * n_classes + right[known]
+        counts = np.bincount(codes, minlength=n_classes**2).reshape(n_classes, n_classes)
         with self._lock:
             self.cross_histogram += found.cross_histogram
             self.histogram += found.histogram
             self.n_pairs += len(i)
             self._touched[i] = True
             self._touched[j] = True
-            np.add.at(self.per_class, (left, right), 1)
-            np.add.at(self.per_class, (right, left), 1)
+            self.per_class += counts
+            self.per_class += counts.T
             self._keep(i, j, found.similarity)
 
     def best(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
         """The closest pairs: i, j and exact cosine, sorted; at most the limit."""
-        self._trim()
+        self._settle()
         return self._best
 
     def _keep(
         self, i: NDArray[np.int32], j: NDArray[np.int32], similarity: NDArray[np.float32]
     ) -> None:
         if self._bar > -np.inf:
-            worth = similarity >= self._bar - SLACK
+            worth = similarity >= self._bar
             i, j, similarity = i[worth], j[worth], similarity[worth]
         if not len(i):
             return
@@ -164,22 +166,27 @@ class Collector:
             self._trim()
 
     def _trim(self) -> None:
-        if not self._waiting:
-            return
-        i, j, rough = (np.concatenate(columns) for columns in zip(*self._waiting, strict=True))
+        """Drop what cannot be among the closest, by cosines that are off by `SLACK` at most."""
+        i, j, rough = (
+            np.concatenate(columns) for columns in zip(self._best, *self._waiting, strict=True)
+        )
         self._waiting, self._n_waiting = [], 0
         if len(rough) > self._limit:
             cut = np.partition(rough, len(rough) - self._limit)[len(rough) - self._limit]
-            worth = rough >= cut - 2 * SLACK
-            i, j = i[worth], j[worth]
-        exact = self._cosine.exact(i, j)
-        i, j = np.concatenate([self._best[0], i]), np.concatenate([self._best[1], j])
-        exact = np.concatenate([self._best[2], exact])
-        if len(exact) > self._limit:
-            cut = np.partition(exact, len(exact) - self._limit)[len(exact) - self._limit]
-            worth = exact >= cut
-            i, j, exact = i[worth], j[worth], exact[worth]
-            self._bar = float(cut)
+            self._bar = float(cut) - 2 * SLACK
+            worth = rough >= self._bar
+            i, j, rough = i[worth], j[worth], rough[worth]
+        self._best = (i, j, rough)
+        if len(rough) > self._limit + (self._room - self._limit) // 2:
+            self._settle()  # so many are equally close that only exact cosines and rows part them
+
+    def _settle(self) -> None:
+        """Put the closest in order by exact cosines, and drop the rest."""
+        if self._waiting:
+            self._trim()
+        i, j, _ = self._best
         by_rows = np.argsort(i.astype(np.int64) << 32 | j)
-        order = by_rows[np.argsort(-exact[by_rows], kind="stable")][: self._limit]
+        i, j = i[by_rows], j[by_rows]  # rows side by side are read from the same few features
+        exact = self._cosine.exact(i, j)
+        order = np.argsort(-exact, kind="stable")[: self._limit]
         self._best = (i[order], j[order], exact[order])

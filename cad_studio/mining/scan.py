@@ -25,8 +25,10 @@ Tile = tuple[int, int]
 """First place of its tops and of its lefts."""
 
 _TILE = 1024  # 4 MB of cosines: written and read again before it leaves the cache
-# Above this share of survivors a product of the whole tile is cheaper than single dot products.
-_DENSE_SHARE = 0.06
+# A dot product by itself takes as long as so many in a product of matrices.
+_TIMES_CHEAPER = 16
+_BLOCK = 256
+_ANCHORS = 64
 _TILES_AT_ONCE = 64  # some tenths of a second of work
 
 
@@ -45,7 +47,7 @@ class Scan:
             labels: int32 (N,), `UNKNOWN` where not known.
             workers: Who compares.
         """
-        order = np.argsort(labels, kind="stable").astype(np.int64)
+        order = np.lexsort((_near(cosine.features), labels)).astype(np.int64)
         vectors = bound_vectors(cosine.features, order)
         self._rows = _Rows(cosine, order, np.ascontiguousarray(labels[order]), vectors, _TILE)
         self._workers = workers
@@ -113,6 +115,19 @@ class Scan:
                     yield top, left
 
 
+def _near(features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """A number for each row, int64 (N,), that rows which are close mostly have in common.
+
+    Side by side, close pairs of two classes lie in few tiles, and in few rows of these.
+    """
+    anchors = features[:: max(1, len(features) // _ANCHORS)][:_ANCHORS]
+    found = np.empty(len(features), np.int64)
+    for start in range(0, len(features), 8192):
+        part = slice(start, start + 8192)
+        found[part] = (features[part] @ anchors.T).argmax(axis=1)
+    return found
+
+
 @dataclass(frozen=True)
 class _Rows:
     """N rows in the order of their labels; a place is a position in this order.
@@ -144,9 +159,52 @@ class _Rows:
         first, second = self.labels[tops], self.labels[lefts]
         return (tops < lefts) & ((first != second) | (first == UNKNOWN))
 
+    def cosines(
+        self, tops: slice, lefts: slice, top: NDArray[np.int64], left: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Cosines of couples of a tile, float32 (M,), off by less than `SLACK`.
+
+        Args:
+            tops: One side of the tile.
+            lefts: The other one.
+            top: int64 (M,). Places on the first side.
+            left: int64 (M,). Places on the second side.
+        """
+        first, second = self.order[tops], self.order[lefts]
+        block = (top // _BLOCK) * -(-len(second) // _BLOCK) + left // _BLOCK
+        by_block = np.argsort(block, kind="stable")
+        ends = np.flatnonzero(np.diff(block[by_block])) + 1
+        out = np.empty(len(top), np.float32)
+        for part in np.split(by_block, ends):
+            out[part] = self._of_block(first, second, top[part], left[part])
+        return out
+
+    def _of_block(
+        self,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
+        top: NDArray[np.int64],
+        left: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        some_tops, top_at = _used(top, len(first))
+        some_lefts, left_at = _used(left, len(second))
+        if len(some_tops) * len(some_lefts) > _TIMES_CHEAPER * len(top):
+            return self.cosine.quick(first[top], second[left])
+        features = self.cosine.features
+        dense = features[first[some_tops]] @ features[second[some_lefts]].T
+        return dense[top_at[top], left_at[left]]
+
     def full(self, side: slice) -> NDArray[np.float32]:
         """The features of some places."""
         return self.cosine.features[self.order[side]] if self.is_bound else self.vectors[side]
+
+
+def _used(places: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different ones among places below `size`, ascending, and where each of them stands."""
+    used = np.flatnonzero(np.bincount(places, minlength=size))
+    at = np.zeros(size, np.int64)
+    at[used] = np.arange(len(used))
+    return used, at
 
 
 @dataclass(frozen=True)
@@ -182,11 +240,7 @@ class _Above(Task[tuple[Tile, float], Found | None], Generic[Found]):
             values = products.reshape(-1)[places[kept]]
             first, second = rows.order[top + tile[0]], rows.order[left + tile[1]]
             if rows.is_bound and len(top):
-                if len(top) > _DENSE_SHARE * products.size:
-                    dense = rows.full(tops) @ rows.full(lefts).T
-                    values = dense[top, left]
-                else:
-                    values = rows.cosine.quick(first, second)
+                values = rows.cosines(tops, lefts, top, left)
                 close = values >= floor
                 first, second, values = first[close], second[close], values[close]
             if not len(values):

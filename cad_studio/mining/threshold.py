@@ -136,8 +136,10 @@ def closest_pairs(
             if middle - 2 * SLACK >= ranking.bar - SLACK or ranking.bar <= -1.0:
                 break
         start, step = max(start - step, -1.1), 4 * step
-    band = np.abs(values - middle) <= 2 * SLACK
-    n_above = int(np.count_nonzero(values > middle + 2 * SLACK))
+    # Both by the same two numbers: a pair at an edge, rounded either way, is counted once.
+    low, high = np.float32(middle - 2 * SLACK), np.float32(middle + 2 * SLACK)
+    band = (values >= low) & (values <= high)
+    n_above = int(np.count_nonzero(values > high))
     exact = np.sort(cosine.exact(i[band], j[band]))[::-1]
     return float(exact[rank - n_above - 1]), ranking
 

@@ -7,6 +7,7 @@ from cad_studio.core.errors import SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Silent
 from cad_studio.mining import collector, scan, threshold
+from cad_studio.mining.cosine import Cosine
 from cad_studio.mining.entangled import find_pairs
 from cad_studio.mining.settings import MiningConfig
 
@@ -187,3 +188,29 @@ def test_cancelling_stops_the_search():
 def test_settings_ask_for_exactly_one_cut_off(cut, word):
     with pytest.raises(SettingError, match=f"{word} is given"):
         MiningConfig(**cut)
+
+
+@pytest.mark.parametrize("times_cheaper", [0, 1 << 40], ids=["one by one", "as products"])
+def test_pairs_are_the_same_however_their_cosines_are_computed(times_cheaper, monkeypatch):
+    monkeypatch.setattr(scan, "_TILE", 16)
+    monkeypatch.setattr(scan, "_BLOCK", 5)
+    monkeypatch.setattr(scan, "_ANCHORS", 3)
+    monkeypatch.setattr(scan, "_TIMES_CHEAPER", times_cheaper)
+    case = make_case(5, width=300)
+    pairs = find_pairs(*case, MiningConfig(quantile=0.3), Silent())
+    assert_equal(pairs, brute_force(*case, quantile=0.3), case)
+
+
+def test_the_threshold_is_the_cosine_of_its_rank_where_pairs_lie_close_together():
+    """A pair at the edge of what is looked at exactly was counted on neither side of it."""
+    chance = np.random.default_rng(0)
+    features = np.ones((700, 30)) + 0.02 * chance.standard_normal((700, 30))
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    labels = (np.arange(700) % 2).astype(np.int32)
+    candidates = PartialLabels.from_dense(np.ones((700, 2), bool))
+    i, j = np.triu_indices(700, 1)
+    crossing = labels[i] != labels[j]
+    every = np.sort(Cosine(features).exact(i[crossing], j[crossing]))[::-1]
+    for quantile in np.linspace(0.05, 0.95, 19):
+        pairs = find_pairs(features, candidates, labels, MiningConfig(quantile=quantile), Silent())
+        assert pairs.threshold == every[math.ceil(quantile * len(every) * (1 - 1e-12)) - 1]
