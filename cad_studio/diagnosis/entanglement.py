@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 from cad_studio.core.progress import Progress, Silent
 
-_BLOCK = 2048
+MOST_LOOKED_AT = 200_000
+"""Samples up to which every one is held against all; of more, 20,000 drawn at random are."""
+
+_LOOKED_AT = 20_000
+_BLOCK, _OTHERS = 2048, 32768
 _SAMPLED_PAIRS = 500_000
 
 
@@ -86,17 +90,19 @@ def nearest_other_class(
     features: NDArray[np.float32],
     labels: NDArray[np.integer],
     progress: Progress | None = None,
+    most: int = MOST_LOOKED_AT,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Of each sample the most similar sample of another class.
+    """Of each sample the most similar sample of another class; of very many, of some at random.
 
     Args:
         features: float32 (N, D). Unit length; may be memory-mapped.
         labels: integers (N,). Class; samples below 0 have no answer and are none.
         progress: Told after every block.
+        most: Samples up to which each is held against all.
 
     Returns:
-        Cosines, float32 (N,), -1 where there is no sample of another class; and rows,
-        int64 (N,), -1 there.
+        Cosines, float32 (N,), -1 where there is no sample of another class, NaN where it was not
+        looked for; and rows, int64 (N,), -1 there.
     """
     n_samples = len(labels)
     cosine = np.full(n_samples, -1.0, np.float32)
@@ -110,25 +116,34 @@ def nearest_other_class(
         return cosine, nearest
     columns = np.ascontiguousarray(features[order], np.float32)
     edges = np.append(first, len(order))
-    for place in range(len(classes)):
+    asking = np.arange(len(order))
+    if len(order) > most:
+        chance = np.random.default_rng(0)
+        asking = np.sort(chance.choice(len(order), _LOOKED_AT, replace=False))
+        cosine[order] = np.nan
+    parts = np.split(asking, np.searchsorted(asking, edges[1:-1]))
+    for place, own in enumerate(parts):
         low, high = edges[place], edges[place + 1]
-        for start in range(low, high, _BLOCK):
-            stop = min(start + _BLOCK, high)
-            best = np.full(stop - start, -np.inf, np.float32)
-            where = np.zeros(stop - start, np.int64)
-            for others in (slice(0, low), slice(high, len(order))):
-                if others.start == others.stop:
-                    continue
-                products = columns[start:stop] @ columns[others].T
+        for start in range(0, len(own), _BLOCK):
+            some = own[start : start + _BLOCK]
+            best = np.full(len(some), -np.inf, np.float32)
+            where = np.zeros(len(some), np.int64)
+            for others in (*_runs(0, low), *_runs(high, len(order))):
+                products = columns[some] @ columns[others].T
                 at = products.argmax(axis=1)
                 value = products[np.arange(len(at)), at]
                 better = value > best
                 best[better] = value[better]
                 where[better] = at[better] + others.start
-            cosine[order[start:stop]] = np.clip(best, -1.0, 1.0)
-            nearest[order[start:stop]] = order[where]
-            (progress or Silent()).report(stop / len(order), "Comparing the classes")
+            cosine[order[some]] = np.clip(best, -1.0, 1.0)
+            nearest[order[some]] = order[where]
+            (progress or Silent()).report(some[-1] / len(order), "Comparing the classes")
     return cosine, nearest
+
+
+def _runs(start: int, stop: int) -> list[slice]:
+    """From one row to another, as many at a time as products have room for."""
+    return [slice(at, min(at + _OTHERS, stop)) for at in range(start, stop, _OTHERS)]
 
 
 def accuracy_by_similarity(

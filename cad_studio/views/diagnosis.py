@@ -310,7 +310,7 @@ class DiagnosedSampleView(TypedDict):
     Attributes:
         belief: Of the run that is looked at, by candidate.
         pairs: Other members of its closest pairs.
-        nearest_other: Cosine to the nearest sample of another class.
+        nearest_other: Cosine to the nearest of another class; None where it was not looked for.
     """
 
     row: int
@@ -322,7 +322,7 @@ class DiagnosedSampleView(TypedDict):
     runs: list[SampleAnswerView]
     pairs: list[int]
     n_pairs: int
-    nearest_other: float
+    nearest_other: float | None
     pairs_sprite: NotRequired[SpriteView | None]
 
 

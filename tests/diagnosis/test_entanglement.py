@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cad_studio.diagnosis import entanglement
 from cad_studio.diagnosis.entanglement import (
     accuracy_by_similarity,
     centre_distances,
@@ -41,6 +42,21 @@ def test_the_nearest_of_another_class_is_what_a_loop_finds():
         assert cosine[row] == pytest.approx(products[row, best], abs=1e-6)
     alone, _ = nearest_other_class(features, np.zeros(60, int))
     assert (alone == -1).all()
+
+
+def test_of_very_many_samples_some_are_looked_at_and_found_the_same(monkeypatch):
+    """Each against all took hours of a million samples."""
+    monkeypatch.setattr(entanglement, "_LOOKED_AT", 15)
+    monkeypatch.setattr(entanglement, "_OTHERS", 7)
+    features = unit_rows(60, 5, seed=1)
+    labels = np.random.default_rng(2).integers(-1, 3, 60)
+    every, nearest = nearest_other_class(features, labels)
+    some, of_some = nearest_other_class(features, labels, most=30)
+    looked_at = np.isfinite(some) & (labels >= 0)
+    assert looked_at.sum() == 15
+    np.testing.assert_allclose(some[looked_at], every[looked_at], atol=1e-6)
+    assert (of_some[looked_at] == nearest[looked_at]).all()
+    assert np.isnan(some[(labels >= 0) & ~looked_at]).all()
 
 
 def test_features_that_are_not_finite_are_left_out():

@@ -8,10 +8,10 @@ from cad_studio.core.progress import Progress
 from cad_studio.core.workers import ALONE, Workers
 from cad_studio.services.access import Access
 from cad_studio.services.datasets.datasets import DatasetService
-from cad_studio.services.datasets.instances import InstanceService
 from cad_studio.services.datasets.pictures import PictureService
 from cad_studio.services.diagnosis.comparison import ComparisonService
 from cad_studio.services.diagnosis.confusion import ConfusionService
+from cad_studio.services.diagnosis.instances import InstanceService
 from cad_studio.services.diagnosis.map_colours import MapColours
 from cad_studio.services.diagnosis.maps import MapService
 from cad_studio.services.diagnosis.predictions import PredictionService

@@ -82,7 +82,8 @@ export function createInspector(shared, onClose, onStep) {
           h('h2', {}, `In ${counted(found.n_pairs, 'close pair')} of other classes`),
           strip(found.pairs, found.pairs_sprite, null, null, partner => pair(found.row, partner)))
         : h('p.quiet-text', {},
-          `In none of the closest 0.1 % of cross-class pairs; its nearest of another class has cosine ${found.nearest_other.toFixed(3)}.`),
+          'In none of the closest 0.1 % of cross-class pairs'
+          + (found.nearest_other === null ? '.' : `; its nearest of another class has cosine ${found.nearest_other.toFixed(3)}.`)),
       edits.element,
       h('button.btn', {type: 'button', on: {click: () => { open('dataset'); change({instance: found.row}); }}}, 'On the Dataset page'));
     edits.show([found.row]);

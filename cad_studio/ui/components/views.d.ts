@@ -398,7 +398,7 @@ interface DiagnosedSampleView {
   runs: SampleAnswerView[];
   pairs: number[];
   n_pairs: number;
-  nearest_other: number;
+  nearest_other: number | null;
   pairs_sprite?: SpriteView | null;
 }
 

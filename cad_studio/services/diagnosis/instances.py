@@ -1,5 +1,6 @@
 """One sample or one pair, as the runs see it: belief over epochs, predictions, neighbours."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -107,6 +108,7 @@ class InstanceService:
         runs = [found, *map(self._predictions.load, others[: _MOST_RUNS - 1])]
         pairs = self.pairs_among(run_id, [row], 200)
         partners = [j if i == row else i for i, j in pairs["pairs"]]
+        nearest = float(found.similarity[row])
         return {
             "row": row,
             "id": data.ids[row],
@@ -117,7 +119,7 @@ class InstanceService:
             "runs": [_answer(each, row) for each in runs],
             "pairs": partners[:_N_NEIGHBOURS],
             "n_pairs": pairs["total"],
-            "nearest_other": round(float(found.similarity[row]), 4),
+            "nearest_other": None if math.isnan(nearest) else round(nearest, 4),
         }
 
     def came_apart(self, run_id: int, most: int = 40) -> CameApartView:
