@@ -137,7 +137,9 @@ class Services:
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,
             self.sets, self.access,
         )  # fmt: skip
-        self.together = TogetherService(self.project, self.training, self.travel, self.workers)
+        self.together = TogetherService(
+            self.project, self.training, self.travel, self.workers, config.cluster
+        )
         self.groups = GroupService(
             self.project, self.runs, self.training, self.travel, self.jobs, self.workers
         )

@@ -19,7 +19,7 @@ from cad_studio.views.training import (
     ReportColumnsView,
     RunsView,
     RunView,
-    TrainingOffersView,
+    TrainingFormView,
     UsageView,
 )
 
@@ -92,9 +92,10 @@ def followed(text: str) -> dict[int, int]:
 
 
 @router.get("/offers")
-def offers(services: OpenServices, dataset: Text = "") -> TrainingOffersView:
+def offers(services: OpenServices, dataset: Text = "") -> TrainingFormView:
     """What can be trained on a dataset, and with which settings."""
-    return services.training.offers(dataset)
+    has_cluster = services.config.cluster not in {"", "local"}
+    return {**services.training.offers(dataset), "has_cluster": has_cluster}
 
 
 @router.get("/runs")

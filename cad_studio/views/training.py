@@ -74,6 +74,12 @@ class TrainingOffersView(TypedDict):
     method: str
 
 
+class TrainingFormView(TrainingOffersView):
+    """The same for a window; `has_cluster`: a run can be trained on the nodes of a cluster."""
+
+    has_cluster: bool
+
+
 RunFiguresView = TypedDict(  # type: ignore[misc]
     "RunFiguresView", {each.key: float | None for each in RUN_FIGURES}
 )

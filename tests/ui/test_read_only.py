@@ -88,7 +88,7 @@ def test_no_form_starts_a_job(server, config, services, button, values):
         ("dataset-page", "search_picture", {"name": SHAPES, "content": ""}),
         ("dataset-page", "hub_models", {"name": SHAPES}),
         ("dataset-page", "extract_features", {"name": SHAPES, "features": "hf:a/b"}),
-        ("train-page", "start", {"dataset": SHAPES, "method": "proden"}),
+        ("train-page", "start", {"request": {"dataset": SHAPES, "method": "proden"}}),
         ("train-page", "pack", {"request": {"dataset": SHAPES, "method": "proden"}}),
         ("train-page", "take", {"path": "/tmp/a.result.zip"}),
         ("train-page", "estimate", {"dataset": SHAPES, "method": "proden"}),

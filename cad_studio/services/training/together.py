@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cad_studio.core.errors import ResourceError, SettingError, is_out_of_memory
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.workers import Beside, Task, WorkerLostError, Workers
-from cad_studio.services.training.training import TrainingService
+from cad_studio.services.training.training import TrainingRequest, TrainingService
 from cad_studio.services.training.travelling import TravelService
 from cad_studio.store.projects import Project
 
@@ -33,13 +33,35 @@ class TogetherService:
     """
 
     def __init__(
-        self, project: Project, training: TrainingService, travel: TravelService, workers: Workers
+        self,
+        project: Project,
+        training: TrainingService,
+        travel: TravelService,
+        workers: Workers,
+        cluster: str = "",
     ) -> None:
-        """Train by `training` here and by `workers` elsewhere."""
+        """Train by `training` here and by `workers` elsewhere, which are those of `cluster`."""
+        self._cluster = cluster
         self._project = project
         self._training = training
         self._travel = travel
         self._workers = workers
+
+    def submit(self, request: TrainingRequest) -> dict[str, int]:
+        """Train in the background, on all nodes of the cluster.
+
+        Returns:
+            `run` and `job`, their numbers.
+
+        Raises:
+            SettingError: There is no cluster of several machines; or as `TrainingService.submit`.
+        """
+        if self._cluster in {"", "local"}:
+            raise SettingError(
+                "There is no cluster to train on: the studio was started without the address of "
+                "one in CAD_CLUSTER."
+            )
+        return self._training.submit(request, together=True)
 
     def train(self, run_id: int, progress: Progress) -> dict[str, Any]:
         """Train a run to its end, or go on with it where its last checkpoint is.

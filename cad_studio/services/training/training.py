@@ -137,8 +137,12 @@ class TrainingService:
             "more epochs."
         ]
 
-    def submit(self, request: TrainingRequest) -> dict[str, int]:
+    def submit(self, request: TrainingRequest, together: bool = False) -> dict[str, int]:
         """Train in the background.
+
+        Args:
+            request: The run.
+            together: On all nodes of the cluster; see `TogetherService.submit`.
 
         Returns:
             `run` and `job`, their numbers.
@@ -150,7 +154,8 @@ class TrainingService:
         run = self.create(request)
         about = {"run": name_of(run), "dataset": request.dataset}
         try:
-            job = self._jobs.submit("train", {"run": run.id}, **about)
+            arguments = {"run": run.id, **({"together": True} if together else {})}
+            job = self._jobs.submit("train", arguments, **about)
         except CadStudioError:
             self._project.runs.delete([run.id])
             raise

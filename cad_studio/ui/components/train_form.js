@@ -65,11 +65,14 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     on: {click: measureNow},
   }, 'Measure');
   const problem = h('p.field-error', {id: 'train-problem', role: 'alert', hidden: true});
+  const together = h('input', {type: 'checkbox', id: 'train-together'});
+  const onCluster = h('label.keys', {hidden: true, title: 'This machine and all others of CAD_CLUSTER train one network'},
+    together, 'On all nodes of the cluster');
   const go = h('button.btn.primary.act', {type: 'button', id: 'train-start', on: {click: start}}, 'Start run');
   const closed = createOwnCopy('train-closed', 'train');
   const notes = h('p.field-note', {id: 'train-notes', role: 'status', hidden: true});
   const elsewhere = createElsewhere({ask, request: () => request(), tellProblem: error => tellProblem(error), onPacked});
-  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, go, elsewhere);
+  const foot = h('div.train-foot', {}, h('div.row', {}, estimate, measure), notes, problem, closed, onCluster, go, elsewhere);
   const element = h('aside.side.train-side', {}, h('div.form-scroll', {}, form), foot);
 
   let offers = null;
@@ -125,6 +128,7 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     const begins = chosenPreset ? null : offers.preset;
     chosenPreset = chosenPreset || offers.preset;
     fillOptions(dataset, state.datasets.map(data => [data.name, data.name]));
+    onCluster.hidden = !offers.has_cluster;
     dataset.value = offers.dataset.name;
     datasetHelp.textContent = `${counted(offers.dataset.n_train, 'training sample')}, ${count(offers.dataset.n_test)} for testing `
       + `· version ${offers.dataset.version_number}`;
@@ -244,7 +248,7 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     tellProblem(null);
     go.disabled = true;
     try {
-      const made = await ask('start', request());
+      const made = await ask('start', {request: request(), together: Boolean(offers?.has_cluster) && together.checked});
       runName.value = '';
       save();
       onStarted(made.run);

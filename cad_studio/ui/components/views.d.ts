@@ -1267,7 +1267,7 @@ interface TrainingDatasetView {
   version_number: number;
 }
 
-interface TrainingOffersView {
+interface TrainingFormView {
   dataset: TrainingDatasetView;
   methods: MethodView[];
   config: SettingView[];
@@ -1277,6 +1277,7 @@ interface TrainingOffersView {
   presets: PresetView[];
   preset: string;
   method: string;
+  has_cluster: boolean;
 }
 
 interface TrashView {
@@ -1365,7 +1366,7 @@ type Answer<Path extends string> =
   Path extends `/augment/${string}/offers` ? AugmentOffersView :
   Path extends `/diagnosis/${string}/rows` ? CellView :
   Path extends `/training/follow` ? FollowView :
-  Path extends `/training/offers` ? TrainingOffersView :
+  Path extends `/training/offers` ? TrainingFormView :
   Path extends `/annotate/${string}/card` ? CardView :
   Path extends `/annotate/${string}/live` ? LiveView :
   Path extends `/datasets/${string}/rows` ? RowsView :

@@ -10,6 +10,13 @@ from cad_studio.ui.requests import Asked, OfJob, OfRun
 from cad_studio.ui.tabs._base import TABS, Tab
 
 
+class Starting(Asked):
+    """A run to be trained, `together` on all nodes of the cluster."""
+
+    request: TrainingRequest
+    together: bool = False
+
+
 class Packing(Asked):
     """A run to be packed for another machine; true labels travel `with_truth` only."""
 
@@ -76,8 +83,9 @@ def _of_dataset(request: TrainingRequest) -> TrainingRequest:
 def _actions(services: Services) -> list[Action]:
     """What the page may ask for that changes the project, by the name it calls it."""
 
-    def start(asked: TrainingRequest) -> Told:
-        return services.training.submit(_of_dataset(asked))
+    def start(asked: Starting) -> Told:
+        service = services.together if asked.together else services.training
+        return service.submit(_of_dataset(asked.request))
 
     def pack(asked: Packing) -> Told:
         return services.travel.submit_pack(_of_dataset(asked.request), asked.with_truth)
