@@ -8,7 +8,8 @@ Makes images of 28 px in 100 classes with candidate sets, imports them, computes
 searches for pairs by cells, and asks what the pages ask; a project that is there already is asked
 again, in a process that has read nothing of it. Prints one line of JSON a stage: seconds of the
 first and the median of the later ones. With `--window` a Chromium then does what a user does: opens
-pages, goes from pair to pair, opens the entangled queue; and the sets are exported.
+pages, goes from pair to pair, opens the entangled queue, draws a lasso on the map; and the sets are
+exported.
 """
 
 import argparse
@@ -31,6 +32,9 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.pairs.mining import MiningRequest
 from cad_studio.services.pairs.pairs import PairFilter
+from cad_studio.services.training.training import TrainingRequest
+from tests.benchmarks.diagnosis import TIMER
+from tests.benchmarks.pages import repeated, spread
 from tests.browser.conftest import FLAGS, VIEWPORT, start_studio
 from tests.services.small import store
 
@@ -65,6 +69,11 @@ def make(folder, n_samples):
     found = timed("search", lambda: services.mining.mine(NAME, request, Silent()))
     print(json.dumps({"pairs": found.n_pairs, "recall_of_search": found.recall}), flush=True)
     timed("neighbours of all", lambda: services.beliefs.graph(NAME, "pixels", Silent()))
+    config = {"epochs": 1, "start": "uniform"}
+    request = TrainingRequest(NAME, "proden", "features:pixels", config=config)
+    run = services.training.create(request).id
+    timed("a head, one epoch", lambda: services.training.train(run, Silent()))
+    timed("its diagnosis", lambda: services.diagnosis.prepare(run, Silent()))
     services.close()
 
 
@@ -112,15 +121,36 @@ def visit(page, url):
     timed("first grid", lambda: shows(page, url + "dataset", ".dataset-page .tile"))
     timed("first pair", lambda: shows(page, url + "pairs", f"{PAIR} .card img"))
     page.wait_for_timeout(5000)
-    several("next pair and its neighbours", [lambda: next_pair(page)] * 12)
+    several("next pair and its neighbours", [lambda: next_pair(page)] * 12, page)
     page.goto(url + "annotate")
     page.click("#order-entangled", timeout=LONG_MS)
     card = ".cards .card"
     timed("entangled queue, from the click", lambda: page.wait_for_selector(card, timeout=LONG_MS))
+    diagnose(page, url)
     family = psutil.Process().children(recursive=True)
     server = [each for each in family if "app.py" in " ".join(each.cmdline())]
-    memory = sum(each.memory_info().rss for each in server)
-    print(json.dumps({"server_memory_mb": round(memory / 2**20)}), flush=True)
+    told = [each.memory_info() for each in server]
+    sizes = {"all": sum(each.rss for each in told), "own": sum(m.rss - m.shared for m in told)}
+    # The rest are pages of files, which the system takes back when it needs them.
+    print(json.dumps({"server_memory_mb": {k: v >> 20 for k, v in sizes.items()}}), flush=True)
+
+
+def diagnose(page, url):
+    """The matrix and the map of the run, and a lasso over about a fifth of the map."""
+    page.add_init_script(TIMER)
+    page.goto(url + "home")
+    page.wait_for_timeout(5000)
+    there = [".diagnose-page[data-shown] .matrix button", ".map-box[data-shown] .scatter"]
+    click = "() => document.querySelector('#page-link-diagnose').click()"
+    found = page.evaluate(f"selectors => untilThere(selectors, {click})", there)
+    for stage, milliseconds in zip(("matrix of classes", "map, first"), found, strict=True):
+        print(json.dumps({"stage": stage, "seconds": round(milliseconds / 1e3, 3)}), flush=True)
+    page.wait_for_selector('.map-box .scatter[data-painted="1000000"]', timeout=LONG_MS)
+    lasso = "timed('.diagnose-side', 'data-first', () => lasso({}))"
+    times = repeated(page, 6, lambda turn: lasso.format(0.2 + 0.001 * turn))
+    inside = page.get_attribute(".diagnose-side", "data-selected")
+    told = {"stage": "lasso to grid", "ms": spread(times), "samples": inside}
+    print(json.dumps(told), flush=True)
 
 
 def shows(page, address, what):
@@ -164,9 +194,11 @@ def timed(stage, work):
     return found
 
 
-def several(stage, works):
+def several(stage, works, page=None):
     seconds = []
     for work in works:
+        if page is not None:
+            page.wait_for_timeout(600)  # a look at what is shown
         began = perf_counter()
         work()
         seconds.append(perf_counter() - began)

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -16,9 +18,10 @@ from cad_studio.core.progress import Silent
 from cad_studio.diagnosis.beliefs import probabilities, within
 from cad_studio.diagnosis.projection import umap_plane
 from cad_studio.services.container import Services
-from cad_studio.services.diagnosis import comparison, maps
+from cad_studio.services.diagnosis import answers, comparison, confusion, maps
 from cad_studio.services.diagnosis.suspects import told as trusted
 from cad_studio.services.operations import run_operation
+from cad_studio.services.training import run_figures
 from cad_studio.services.training.run_figures import figures_of
 from tests.services.annotating import request
 from tests.services.small import NASTY, save, sets, store
@@ -62,6 +65,64 @@ def test_the_figures_are_those_of_the_run_and_of_evaluate(project):
         assert row["recall"] == pytest.approx(found["class_accuracy"][row["name"]])
     assert set(found["entanglement"]["parts"]) == {"train", "test"}
     json.dumps(found, allow_nan=False)
+
+
+@pytest.fixture
+def seldom_made(project, monkeypatch):
+    """A studio for which these samples are very many, and how often figures were made there."""
+    services, first, *_ = project
+    made = []
+    monkeypatch.setattr(answers, "COUNTED_ANEW", 10)
+    for module, name in ((run_figures, "_figures"), (confusion, "_made")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, whole=whole, name=name: made.append(name) or whole(*given)
+        )
+
+    def overview(split=None):
+        again = Services(services.config)
+        told = again.diagnosis.confusion.overview(first, split)
+        again.close()
+        return told
+
+    yield services, overview, made
+    for file in services.project.folder.glob("derived/run*.json"):
+        file.unlink()
+
+
+def test_figures_of_very_many_samples_are_kept_and_equal(seldom_made, monkeypatch):
+    """The first look at a run over a million samples took half a minute, after every start."""
+    _, overview, made = seldom_made
+    first = overview()
+    assert made == ["_made", "_figures"]
+    assert overview() == first
+    assert len(made) == 2
+    assert overview("train") != first
+    assert len(made) == 4
+    monkeypatch.setattr(answers, "COUNTED_ANEW", 10**9)
+    assert overview() == first
+
+
+def test_kept_figures_that_are_damaged_are_made_anew(seldom_made):
+    services, overview, made = seldom_made
+    first = overview()
+    for file in services.project.folder.glob("derived/run*.json"):
+        file.write_text("{")
+    assert overview() == first
+    assert len(made) == 4
+
+
+def test_who_asks_while_a_figure_is_made_waits_for_it(project, diagnosis):
+    found, made = diagnosis.predictions.load(project[1]), []
+
+    def slow():
+        time.sleep(0.1)
+        made.append(1)
+        return len(made)
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: found.once("of this test", slow), range(4)))
+    assert (told, len(made)) == ([1] * 4, 1)
 
 
 def test_a_cell_holds_exactly_its_samples(project, diagnosis):

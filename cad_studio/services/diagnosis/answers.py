@@ -3,8 +3,10 @@
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,9 +17,12 @@ from cad_studio.core.errors import DamageError, SettingError
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.records import Run
 from cad_studio.diagnosis.beliefs import Beliefs, read_beliefs
-from cad_studio.services.datasets.loaded import LoadedDataset
+from cad_studio.services.datasets.loaded import COUNTED_ANEW, LoadedDataset
 from cad_studio.services.training.inputs import split_rows
 from cad_studio.store.array_files import BrokenFile, open_array
+from cad_studio.store.derived import Derived
+
+_MOST_KEPT_CLASSES = 200
 
 Made = TypeVar("Made")
 Mask = Callable[[LoadedDataset, Sequence[str]], NDArray[np.bool_]]
@@ -36,10 +41,15 @@ class Predictions:
 
     def __init__(
         self, run: Run, data: LoadedDataset, candidates: PartialLabels, folder: Path,
-        notes: list[str], mask: Mask,
+        notes: list[str], mask: Mask, derived: Derived,
     ) -> None:  # fmt: skip
-        """Read from the files of `folder` when they are asked for; `mask` knows the fields."""
+        """Read from the files of `folder` when they are asked for.
+
+        `mask` knows the fields; figures of very many samples are kept in `derived`.
+        """
         self._mask = mask
+        self._derived = derived
+        self._lock = RLock()
         self.run = run
         self.data = data
         self.candidates = candidates
@@ -49,9 +59,35 @@ class Predictions:
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
         """A figure made from the answers: `make` is called the first time `name` is asked for."""
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        with self._lock:  # who asks meanwhile waits for it instead of making it, too
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+    def kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """As `once`, and of very many samples from a file, once it was made there.
+
+        Args:
+            name: Of the figures; it says which rows they are of.
+            make: Gives plain values.
+        """
+        record = self.data.record
+        is_large = len(self.data) >= COUNTED_ANEW and record.n_classes <= _MOST_KEPT_CLASSES
+        if not is_large or self.data.blind:
+            return self.once(name, make)
+        rests_on = (name, self.card["key"], sorted(record.files.items()), record.split_names)
+        origin = zlib.crc32(repr((*rests_on, self.data.classes.to_json())).encode())
+        file = f"run{self.run.id}-{name.partition(' ')[0]}-{origin:08x}.json"
+
+        def read() -> dict[str, Any]:
+            if self._derived.has(file):
+                with suppress(DamageError):  # thrown away by now
+                    return self._derived.load_json(file)
+            made = make()
+            self._derived.save_json(file, made)
+            return made
+
+        return self.once(name, read)
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:

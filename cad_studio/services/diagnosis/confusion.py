@@ -215,7 +215,15 @@ class ConfusionService:
         return self._matrices(self._predictions.load(run_id), split)["confusion"]
 
     def _matrices(self, found: Predictions, split: str | None) -> dict[str, Any]:
-        return found.once(f"matrices {found.key_of(split)}", lambda: _made(found, split))
+        key = found.key_of(split)
+
+        def arrays() -> dict[str, Any]:
+            told = found.kept(f"matrices {key}", lambda: _plain(_made(found, split)))
+            return {
+                name: None if value is None else np.array(value) for name, value in told.items()
+            }
+
+        return found.once(f"arrays {key}", arrays)
 
     def _pairs(
         self, found: Predictions, split: str | None, whole: dict[str, Any]
@@ -253,6 +261,10 @@ def _made(found: Predictions, split: str | None) -> dict[str, Any]:
         "set-model": set_model(sets, lambda part: probabilities(found.logits[rows[part]])).table,
         "sharing": label_sharing(sets, found.labels[rows]),
     }
+
+
+def _plain(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value is None else value.tolist() for name, value in arrays.items()}
 
 
 def _bins(told: Reliability) -> dict[str, Any] | None:

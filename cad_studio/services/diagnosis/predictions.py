@@ -321,8 +321,9 @@ class PredictionService:
             )
         folder = self._project.run_folder(run.id) / _FOLDER
         found = Predictions(
-            run, data, self._candidates(run, data), folder, notes, self._datasets.fields.mask
-        )
+            run, data, self._candidates(run, data), folder, notes, self._datasets.fields.mask,
+            self._project.derived,
+        )  # fmt: skip
         before = found.card["classes"]
         if before != record.class_names:
             renamed = [f"{a} is now {b}" for a, b in zip(before, record.class_names, strict=True)

@@ -28,7 +28,7 @@ def figures_of(found: Predictions, split: str | None) -> dict[str, float | None]
         found: The run.
         split: Where the run is judged; None for the split runs are judged by.
     """
-    return found.once(f"figures {found.key_of(split)}", lambda: _figures(found, split))
+    return found.kept(f"figures {found.key_of(split)}", lambda: _figures(found, split))
 
 
 def _figures(found: Predictions, split: str | None) -> dict[str, float | None]:
