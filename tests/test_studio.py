@@ -116,12 +116,87 @@ def test_a_queue_is_gone_through_and_what_was_done_is_restored(studio):
 
 
 def test_rows_are_gone_through_as_a_queue_in_their_order(studio):
-    queue = studio.dataset(NAME).annotation.queue("", rows=[7, 2, 5], who="me")
+    queue = studio.dataset(NAME).annotation.queue(rows=[7, 2, 5], who="me")
     assert queue.take().row.tolist() == [7, 2, 5]
 
 
-def test_belief_is_over_the_candidates_as_they_are(studio):
+@pytest.mark.parametrize("rows", [[5], np.array([5]), 5, np.arange(60) == 5, range(5, 6)])
+def test_rows_and_numbers_of_any_kind_mean_the_same(studio, rows):
+    """A mask was taken for rows 0 and 1, and NumPy's numbers for ones nobody has."""
     data = studio.dataset(NAME)
+    assert len(data.images(rows)) == 1
+    assert len(pd.read_csv(data.export("csv", rows=rows))) == 1
+    queue = data.annotation.queue(rows=rows, who="me", overlap=np.int64(1))
+    taken = queue.take(np.int64(1))
+    assert taken.row.tolist() == [5]
+    queue.answer("label", taken.index[0], label=data.samples().candidates[5][0])
+    assert data.annotation.log(np.int64(5)).kind.tolist() == ["label"]
+    data.annotate("tag", rows, tag="seen")
+    assert data.rows(where="tag=seen").tolist() == [5]
+    data.annotation.restore(np.int64(0), rows)
+
+
+def test_a_mask_of_another_length_is_refused(studio):
+    with pytest.raises(SettingError, match="60 samples"):
+        studio.dataset(NAME).images(np.ones(3, bool))
+    with pytest.raises(SettingError, match="whole numbers"):
+        studio.dataset(NAME).images([0.5])
+
+
+def test_an_action_is_looked_at_without_being_done_and_unknown_words_are_refused(studio):
+    data = studio.dataset(NAME)
+    before = data.samples().candidates[0]
+    data.annotate("label", 0, label=before[0], preview=True)
+    assert data.samples().candidates[0] == before
+    assert data.annotation.log().empty
+    with pytest.raises(SettingError, match="label"):
+        data.annotate("label", 0, labl=before[0])
+
+
+def test_tables_without_a_line_have_their_columns(studio):
+    data = studio.dataset(NAME)
+    assert data.annotation.log()[["who", "kind", "rows"]].empty
+    assert studio.runs()[["name", "status"]].empty
+    assert data.searches()[["threshold"]].empty
+    assert data.annotation.queues()[["order"]].empty
+    assert data.augmentations.sets()[["editor"]].empty
+
+
+def test_votes_of_nobody_known_have_no_name(studio, tmp_path):
+    votes = np.array([[0, 0, 1], [0, -1, 1], [1, 0, 1]])
+    make(studio.services, tmp_path, "voted", votes=votes, annotators=np.array(["Al", "Bo"]))
+    found = studio.dataset("voted").votes()
+    assert found.annotator.isna().tolist() == [False, True, False]
+    assert found.annotator.dropna().tolist() == ["Al", "Bo"]
+    assert found.weight.tolist() == [1, 1, 1]
+
+
+def test_a_studio_to_be_looked_at_changes_nothing(studio, tmp_path, monkeypatch):
+    folder = studio.services.project.folder
+    studio.close()
+    monkeypatch.setenv("CAD_READONLY", "1")
+    with Studio(folder) as closed:
+        data = closed.dataset(NAME)
+        assert len(data) == 60
+        for change in (
+            lambda: closed.import_dataset(tmp_path, "other"),
+            lambda: data.pairs("pixels", quantile=0.5),
+            lambda: data.features("hog"),
+            lambda: data.export("csv", tmp_path / "out.csv"),
+            lambda: data.augmentations.set_prompts("a {class}"),
+            lambda: data.annotate("tag", 0, tag="x"),
+            lambda: data.train("proden"),
+        ):
+            with pytest.raises(CadStudioError, match="read-only"):
+                change()
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_belief_is_over_the_candidates_as_they_are(studio, monkeypatch):
+    monkeypatch.setattr("cad_studio.services.annotation.beliefs.RENEWED_AT_ONCE", 10)
+    data = studio.dataset(NAME)
+    data.annotation.belief("pixels")
+    data.annotate("label", 0, label=data.samples().candidates[0][0])
     belief = data.annotation.belief("pixels").to_numpy()
     np.testing.assert_allclose(belief.sum(axis=1), 1, atol=1e-5)
     assert not belief[~data.candidates().to_numpy()].any()
@@ -174,8 +249,9 @@ def test_augmentations_are_looked_at_and_texts_are_kept(studio):
     look = augmentations.look(0, 1, with_edits=False)
     assert len(look["samples"]) == 2
     assert "in-domain" in augmentations.editors().index
-    augmentations.set_prompts("a drawing of {class}", cat="a cat")
+    augmentations.set_prompts("a drawing of {class}", {"cat": "a cat"})
     augmentations.set_prompts("a photo of {class}")
+    assert augmentations.prompts()["rows"][0]["description"] == "a cat"
     augmentations.restore_prompts(1)
     assert augmentations.prompts()["template"] == "a drawing of {class}"
     assert augmentations.sets().empty
@@ -247,7 +323,9 @@ def test_a_run_is_waited_for_and_stopped(studio):
         (lambda s: s.preview("/nowhere/at all"), CadStudioError, "nowhere"),
         (lambda s: s.dataset(NAME).train("cadcam"), SettingError, "cad-cam"),
         (lambda s: s.dataset(NAME).train(epoch=3), SettingError, "epochs"),
-        (lambda s: s.import_dataset("x", "y", split="a"), SettingError, "splits"),
+        (lambda s: s.import_dataset("x", "y", splitt="a"), SettingError, "splits"),
+        (lambda s: s.import_dataset("/nowhere at all", "y", split="a"), CadStudioError, "nowhere"),
+        (lambda s: s.dataset(NAME).rows(holds="cot"), SettingError, "cat"),
         (lambda s: s.compare([1]), CadStudioError, "1"),
     ],
 )  # fmt: skip

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 _CLASSES_AT_ONCE = 64
 _ENTRIES_AT_ONCE = 1 << 18
-_MOST_STEPS = 1 << 27
-"""From a neighbour's candidate to one of a sample; each takes 8 bytes."""
+_MOST_STEPS = 1 << 26
+"""From a neighbour's candidate to one of a sample; each takes 8 bytes, and 16 while it is made."""
+
+_LARGE_SETS = 0.5
+"""Mean share of the classes in a set from which on all classes are as quickly gone through."""
 
 _TINY = 1e-30
 
@@ -53,6 +56,7 @@ class CandidateGraph:
         # The candidates of each block of classes, class after class.
         self._blocks = np.split(order, np.searchsorted(self.columns[order], edges)[1:])
         is_small = len(self.rows) * index.shape[1] <= _MOST_STEPS
+        is_small &= len(self.rows) <= _LARGE_SETS * len(candidates) * candidates.n_classes
         self._steps = self._between_candidates() if is_small else None
         self._graph = None if is_small else self._between_samples()
 

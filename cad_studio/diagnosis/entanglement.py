@@ -91,6 +91,7 @@ def nearest_other_class(
     labels: NDArray[np.integer],
     progress: Progress | None = None,
     most: int = MOST_LOOKED_AT,
+    first: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Of each sample the most similar sample of another class; of very many, of some at random.
 
@@ -99,6 +100,7 @@ def nearest_other_class(
         labels: integers (N,). Class; samples below 0 have no answer and are none.
         progress: Told after every block.
         most: Samples up to which each is held against all.
+        first: int64 (M,). Rows that are looked at before others are drawn, as those of the test.
 
     Returns:
         Cosines, float32 (N,), -1 where there is no sample of another class, NaN where it was not
@@ -111,15 +113,18 @@ def nearest_other_class(
     # Sorted by class, what is to be left out of a block of one class is one run of columns.
     order = np.flatnonzero(usable)
     order = order[np.argsort(labels[order], kind="stable")]
-    classes, first = np.unique(labels[order], return_index=True)
+    classes, begins = np.unique(labels[order], return_index=True)
     if len(classes) < 2:
         return cosine, nearest
     columns = np.ascontiguousarray(features[order], np.float32)
-    edges = np.append(first, len(order))
+    edges = np.append(begins, len(order))
     asking = np.arange(len(order))
     if len(order) > most:
-        chance = np.random.default_rng(0)
-        asking = np.sort(chance.choice(len(order), _LOOKED_AT, replace=False))
+        drawn = np.random.default_rng(0).permutation(len(order))
+        if first is not None:
+            comes_later = ~np.isin(order[drawn], first)
+            drawn = drawn[np.argsort(comes_later, kind="stable")]
+        asking = np.sort(drawn[:_LOOKED_AT])
         cosine[order] = np.nan
     parts = np.split(asking, np.searchsorted(asking, edges[1:-1]))
     for place, own in enumerate(parts):

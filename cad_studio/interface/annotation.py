@@ -2,15 +2,20 @@
 
 import uuid
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from cad_studio.core.queues import Queue
+from cad_studio.interface.given import Rows, listed, rows_of
 from cad_studio.services.annotation.action_requests import ActionRequest
 from cad_studio.services.annotation.beliefs import View
 from cad_studio.views.annotation import LiveView, QueueView
+
+_LOG = ("number", "who", "kind", "rows", "at", "why", "queue")
 
 if TYPE_CHECKING:
     from cad_studio.interface.dataset import StudioDataset
@@ -34,12 +39,13 @@ class StudioAnnotation:
             row: Only what concerns this sample; None for all.
         """
         history = self._services.history
-        lines = history.everything(self._name) if row is None else history.of_row(self._name, row)
-        found = pd.DataFrame(lines)
-        return found.set_index("number").sort_index() if len(found) else found
+        lines: Iterable[Any] = history.everything(self._name)
+        if row is not None:
+            lines = history.of_row(self._name, index(row))
+        return listed(lines, "number", _LOG).sort_index()
 
     def restore(
-        self, number: int, rows: Iterable[int] | None = None, *, who: str = "", why: str = ""
+        self, number: int, rows: Rows | None = None, *, who: str = "owner", why: str = ""
     ) -> dict[str, Any]:
         """Bring back the sets as they were after an action, as a new action.
 
@@ -52,12 +58,12 @@ class StudioAnnotation:
         Raises:
             SettingError: There is no such action, or nothing would change.
         """
-        only = None if rows is None else [int(row) for row in rows]
-        request = request_of("restore", (), {}, who, why)
-        return self._services.history.restore(self._name, number, only, request)
+        only = None if rows is None else rows_of(rows, len(self._dataset))
+        request = request_of("restore", [], {}, who, why)
+        return self._services.history.restore(self._name, index(number), only, request)
 
     def correct(
-        self, file: str | Path, *, who: str = "", why: str = "", preview: bool = False
+        self, file: str | Path, *, who: str = "owner", why: str = "", preview: bool = False
     ) -> dict[str, Any]:
         """Take over the sets of a corrected file, or the answers of a Label Studio export.
 
@@ -72,7 +78,7 @@ class StudioAnnotation:
         """
         if preview:
             return self._services.corrections.preview(self._name, Path(file))
-        request = request_of("correct", (), {}, who, why)
+        request = request_of("correct", [], {}, who, why)
         return self._services.corrections.apply(self._name, Path(file), request)
 
     def agreement(self) -> dict[str, Any]:
@@ -117,7 +123,7 @@ class StudioAnnotation:
             found.toarray(), columns=self._dataset.classes, index=pd.RangeIndex(len(self._dataset))
         )
 
-    def live(self, who: str = "") -> LiveView:
+    def live(self, who: str = "owner") -> LiveView:
         """How far the answers have settled the samples: `LiveService.standing`."""
         return self._services.live.standing(self._name, who)
 
@@ -125,17 +131,17 @@ class StudioAnnotation:
         """The orders a queue can have: `title`, `says`; index `name`."""
         return pd.DataFrame(self._services.queues.orders()).set_index("name")
 
-    def queues(self, who: str = "") -> pd.DataFrame:
+    def queues(self, who: str = "owner") -> pd.DataFrame:
         """The queues that were opened, newest first, with their progress; index `id`."""
-        found = pd.DataFrame(self._services.queues.queues(self._name, who))
-        return found.set_index("id") if len(found) else found
+        found = self._services.queues.queues(self._name, who)
+        return listed(found, "id", QueueView.__annotations__)
 
     def queue(
         self,
-        order: str,
+        order: str = "selection",
         *,
         who: str = "owner",
-        rows: Iterable[int] | None = None,
+        rows: Rows | None = None,
         overlap: int = 1,
         title: str = "",
         **settings: Any,
@@ -143,9 +149,9 @@ class StudioAnnotation:
         """The queue of an order, opened if it is not there.
 
         Args:
-            order: One of `orders`; of no matter where `rows` are given.
+            order: One of `orders`; `selection` goes through `rows`.
             who: Name of the annotator.
-            rows: Samples to go through in this order instead.
+            rows: Samples to go through, in this order.
             overlap: How many annotators see each item.
             title: What a new one is called.
             settings: `features`, `split`, `seed`.
@@ -155,10 +161,11 @@ class StudioAnnotation:
         """
         if rows is not None:
             made = self._services.queues.store_selection(
-                self._name, [int(row) for row in rows], title or "From Python", who=who
+                self._name, rows_of(rows, len(self._dataset)), title or "From Python", who=who
             )
-            order, settings["selection"] = "selection", made.id
-        opened = self._services.queues.open(self._name, order, who, settings, overlap, title)
+            settings["selection"] = made.id
+        plain = {name: _plain(value) for name, value in settings.items()}
+        opened = self._services.queues.open(self._name, order, who, plain, index(overlap), title)
         return StudioQueue(self._studio, self._dataset, opened, who)
 
 
@@ -193,7 +200,7 @@ class StudioQueue:
             index `position`.
         """
         items = self._queues.take(
-            self._dataset.name, self._queue.id, self._who, count, self._studio.progress
+            self._dataset.name, self._queue.id, self._who, index(count), self._studio.progress
         )
         columns = ["position", "row", "other", "score", "why"]
         lines = [[getattr(item, column) for column in columns] for item in items]
@@ -208,6 +215,7 @@ class StudioQueue:
             position: Of the item.
             given: As in `StudioDataset.annotate`.
         """
+        position = index(position)
         item = self._queues.item(self._dataset.name, self._queue.id, position)
         rows = [item.row] if item.other is None else [item.row, item.other]
         place = (self._queue.id, position)
@@ -219,12 +227,16 @@ class StudioQueue:
 
     def set_overlap(self, overlap: int) -> None:
         """Say how many annotators see each item."""
-        self._queues.set_overlap(self._dataset.name, self._queue.id, overlap)
+        self._queues.set_overlap(self._dataset.name, self._queue.id, index(overlap))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def request_of(
     kind: str,
-    rows: Iterable[int],
+    rows: list[int],
     given: dict[str, Any],
     who: str,
     why: str,
@@ -232,7 +244,7 @@ def request_of(
 ) -> ActionRequest:
     """An action as it is asked for from Python, with a key of its own."""
     queue, position = place or (None, None)
+    plain = {name: _plain(value) for name, value in given.items()}
     return ActionRequest(
-        kind, [int(row) for row in rows], given, who, uuid.uuid4().hex, why=why, queue=queue,
-        position=position,
-    )  # fmt: skip
+        kind, rows, plain, who, uuid.uuid4().hex, why=why, queue=queue, position=position
+    )

@@ -1,6 +1,7 @@
 """A dataset of a project, in Python."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from cad_studio.core.records import Mining
 from cad_studio.core.settings import settings_to_json
 from cad_studio.interface.annotation import StudioAnnotation, request_of
 from cad_studio.interface.augmentations import StudioAugmentations
+from cad_studio.interface.given import Rows, known_fields, listed, maybe_run, rows_of, run_number
 from cad_studio.interface.run import StudioRun
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.datasets.datasets import RowFilter, check_row
@@ -29,9 +31,13 @@ from cad_studio.views.training import TrainingOffersView
 if TYPE_CHECKING:
     from cad_studio.interface.studio import Studio
 
-Rows = Sequence[int] | NDArray[np.integer] | None
-
 _OF_REQUEST = ("backbone", "features", "settings", "name")
+_OF_ACTION = frozenset(
+    {
+        "label", "other_label", "labels", "class", "other_class", "classes", "text", "skip_last",
+        "name", "into", "tag",
+    }
+)  # fmt: skip
 
 
 class StudioDataset:
@@ -106,11 +112,13 @@ class StudioDataset:
             wanted: Fields of `RowFilter`: `holds` (class names), `size`, `split`, `text`, `where`
                 (conditions on fields and tags, such as `["camera=north"]`).
         """
-        return self._services.datasets.rows(self.name, _filter(wanted))
+        return self._services.datasets.rows(
+            self.name, RowFilter(**known_fields(RowFilter, wanted, "part of a filter"))
+        )
 
     def sample(self, row: int) -> InstanceView:
         """One sample with everything that is known of it: `DatasetService.instance`."""
-        return self._services.datasets.instance(self.name, row, reveal=True)
+        return self._services.datasets.instance(self.name, index(row), reveal=True)
 
     def candidates(self) -> pd.DataFrame:
         """The candidate matrix: bool, a row each sample, a column each class."""
@@ -133,25 +141,30 @@ class StudioDataset:
         return self._named(truth, "truth")
 
     def votes(self) -> pd.DataFrame:
-        """Imported votes, one a row: `row`, `annotator`, `label` (names)."""
-        data = self._data()
-        columns = ["row", "annotator", "label"]
-        if data.votes is None:
-            return pd.DataFrame(columns=columns)
-        annotators, names = np.array(data.votes.annotators), np.array(data.record.class_names)
-        return pd.DataFrame(
-            {
-                "row": data.votes.sample,
-                "annotator": annotators[data.votes.annotator],
-                "label": names[data.votes.label],
-            }
-        )
+        """Imported votes, one a row: `row`, `annotator`, `label`, `weight` (1 for one vote).
 
-    def images(self, rows: Rows = None) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        Annotator and label are names; the annotator is missing where not known.
+        """
+        data = self._data()
+        columns = ["row", "annotator", "label", "weight"]
+        votes = data.votes
+        if votes is None:
+            return pd.DataFrame(columns=columns)
+        annotators = pd.Series([*votes.annotators, None], dtype=object).to_numpy()
+        weight = np.ones(len(votes.sample)) if votes.weight is None else votes.weight
+        found = {
+            "row": votes.sample,
+            "annotator": annotators[votes.annotator],  # -1, not known, is the last
+            "label": np.array(data.record.class_names)[votes.label],
+            "weight": weight,
+        }
+        return pd.DataFrame(found, columns=columns)
+
+    def images(self, rows: Rows | None = None) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
         """Images as pixels, uint8.
 
         Args:
-            rows: Which; None takes all, which must fit into memory.
+            rows: Which: numbers, one number or a mask; None takes all, which must fit into memory.
 
         Returns:
             (B, H, W, 3) or, for grey images, (B, H, W, 1); where sizes differ, a list of (H, W, 3).
@@ -163,20 +176,26 @@ class StudioDataset:
         data = self._data()
         if data.pixels is None:
             raise SettingError(f"{self.name} has no images; `features('raw')` has its vectors.")
-        wanted = np.arange(len(data)) if rows is None else np.asarray(rows, np.int64)
+        wanted = np.arange(len(data))
+        if rows is not None:
+            wanted = np.array(rows_of(rows, len(data)), np.int64)
         for row in wanted:
             check_row(data, int(row))
         if data.pixels.native_shape is None:
             return [data.pixels.image(int(row)) for row in wanted]
         return data.pixels.batch(wanted, *data.pixels.native_shape)
 
-    def features(self, spec: str = "pixels") -> NDArray[np.float32]:
+    def features(self, spec: str = "best") -> NDArray[np.float32]:
         """Features of every sample, float32 (N, D), memory-mapped; computed when first asked for.
 
         Args:
-            spec: `pixels`, `hog`, `raw`, `torchvision:NAME`, `hf:ID-or-folder` or `npy:FILE`.
+            spec: `pixels`, `hog`, `raw`, `torchvision:NAME`, `hf:ID-or-folder` or `npy:FILE`;
+                `best` takes those, of all that were extracted, whose neighbours fit the sets best.
         """
         mining = self._services.mining
+        if mining.stored(self.name, spec) is None:
+            self._services.require_writable()
+        spec = mining.check_spec(self.name, spec)
         return mining.load_features(mining.extract(self.name, spec, self._studio.progress))
 
     def pairs(
@@ -236,8 +255,8 @@ class StudioDataset:
 
     def searches(self) -> pd.DataFrame:
         """The searches for pairs that were made, newest first; index `id`."""
-        found = pd.DataFrame([vars(each) for each in self._services.mining.minings(self.name)])
-        return found.set_index("id") if len(found) else found
+        made = [vars(each) for each in self._services.mining.minings(self.name)]
+        return listed(made, "id", Mining.__dataclass_fields__)
 
     def agreement_of_searches(self, first: int, second: int, top: int = 1000) -> float | None:
         """Share of the closest pairs that two searches have in common, 0 to 1; None without pairs.
@@ -247,13 +266,15 @@ class StudioDataset:
             second: Another one.
             top: How many pairs of each are compared.
         """
-        return self._services.pairs.agreement(self.name, first, second, top)["share"]
+        return self._services.pairs.agreement(self.name, index(first), index(second), index(top))[
+            "share"
+        ]
 
     def neighbours(self, row: int, features: str = "best", count: int = 10) -> pd.DataFrame:
         """The samples most similar to one: `row`, `id`, `similarity`, `candidates`."""
         features = self._services.mining.check_spec(self.name, features)
         extracted = self._services.mining.extract(self.name, features, self._studio.progress)
-        found = self._services.pairs.neighbours(self.name, extracted.id, row, count)
+        found = self._services.pairs.neighbours(self.name, extracted.id, index(row), index(count))
         names, ids = self.classes, self._data().ids
         return pd.DataFrame(
             {
@@ -324,7 +345,7 @@ class StudioDataset:
             `kind`, `row`, `id`, `score`, `reason`, `label`, `other`.
         """
         arguments = {
-            "name": self.name, "run": run.id if isinstance(run, StudioRun) else run,
+            "name": self.name, "run": maybe_run(run),
             "features": features, "seed": seed, "limit": 1000,
         }  # fmt: skip
         columns = ["kind", "row", "id", "score", "reason", "label", "other"]
@@ -333,11 +354,12 @@ class StudioDataset:
     def annotate(
         self,
         kind: str,
-        rows: Iterable[int] = (),
+        rows: Rows = (),
         *,
-        who: str = "",
+        who: str = "owner",
         why: str = "",
         place: tuple[int, int] | None = None,
+        preview: bool = False,
         **given: Any,
     ) -> dict[str, Any]:
         """One action of the Annotate page, logged and undoable.
@@ -348,21 +370,30 @@ class StudioDataset:
             who: Name of the annotator.
             why: A reason, if there is one.
             place: The number of the queue they were taken from, and the position there.
+            preview: Whether only to tell what would become of it.
             given: What belongs to the action, such as `class="Shirt"` as `label="Shirt"`: classes
                 may be named (`label`, `other_label`, `labels`).
 
         Returns:
-            What became of it: `AnnotationService.act`.
+            What became of it, or would: `AnnotationService.act` or `AnnotationService.preview`.
+
+        Raises:
+            SettingError: Something is given that actions do not have.
         """
+        if unknown := sorted(set(given) - _OF_ACTION):
+            hint = closest(unknown[0], _OF_ACTION)
+            raise SettingError(f"{unknown[0]!r} is not part of an action. {hint}".strip())
         for word, key in (("label", "class"), ("other_label", "other_class")):
             if word in given:
                 given[key] = self._class_index(given.pop(word))
         if "labels" in given:
             given["classes"] = [self._class_index(each) for each in given.pop("labels")]
-        request = request_of(kind, rows, given, who, why, place)
+        request = request_of(kind, rows_of(rows, len(self)), given, who, why, place)
+        if preview:
+            return self._services.annotation.preview(self.name, request)
         return self._services.annotation.act(self.name, request)
 
-    def divide(self, *, who: str = "", preview: bool = False, **config: Any) -> dict[str, Any]:
+    def divide(self, *, who: str = "owner", preview: bool = False, **config: Any) -> dict[str, Any]:
         """Divide the samples into splits, as an action that `undo` takes back.
 
         Args:
@@ -373,11 +404,11 @@ class StudioDataset:
         wanted = split_config(config)
         if preview:
             return self._services.splitting.preview(self.name, wanted)
-        request = request_of("split", (), {}, who, "")
+        request = request_of("split", [], {}, who, "")
         return self._services.splitting.make(self.name, wanted, request)
 
     def sets_from_votes(
-        self, threshold: float, *, who: str = "", preview: bool = False
+        self, threshold: float, *, who: str = "owner", preview: bool = False
     ) -> dict[str, Any]:
         """Make the sets again of the imported votes, as a new version.
 
@@ -399,7 +430,7 @@ class StudioDataset:
         format: str,
         out: str | Path | None = None,
         *,
-        rows: Iterable[int] | None = None,
+        rows: Rows | None = None,
         only_changed: bool = False,
     ) -> Path:
         """Write the dataset as it is now, all or nothing.
@@ -411,7 +442,8 @@ class StudioDataset:
             only_changed: Only samples whose set annotators have changed.
         """
         place = None if out is None else Path(out).absolute()
-        only = None if rows is None else [int(row) for row in rows]
+        self._services.require_writable()
+        only = None if rows is None else rows_of(rows, len(self))
         self._services.sets.settle(self.name)
         told = self._services.exporting.export(
             self.name, format, place, self._studio.progress, only, only_changed
@@ -469,6 +501,7 @@ class StudioDataset:
             truth: Whether true labels travel too.
             wanted: As in `train`.
         """
+        self._services.require_writable()
         run = self._services.travel.create(self._request(method, wanted), truth)
         self._studio.do("pack", run=run.id, out=str(Path(out).absolute()))
         return StudioRun(self._studio, run.id)
@@ -477,16 +510,18 @@ class StudioDataset:
         """Train once more as the newest finished run was, on the sets as they are now."""
         return StudioRun(self._studio, self._services.loop.retrain(self.name)["run"])
 
-    def map(self, features: "str | StudioRun" = "pixels", seed: int = 0) -> pd.DataFrame:
+    def map(self, features: "str | StudioRun | int" = "best", seed: int = 0) -> pd.DataFrame:
         """Every sample's place on a map of features, by UMAP: `x` and `y`, missing where left out.
 
         Args:
-            features: Extractor, or a run for its own features.
+            features: Extractor, or a run for its own features; `best` as in `features`.
             seed: Where chance comes from.
         """
-        spec = f"run:{features.id}" if isinstance(features, StudioRun) else features
-        if not isinstance(features, StudioRun):
+        if isinstance(features, str):
+            spec = self._services.mining.check_spec(self.name, features)
             self.features(spec)
+        else:
+            spec = f"run:{run_number(features)}"
         self._studio.do("map", name=self.name, features=spec, method="umap", seed=seed)
         points = self._services.diagnosis.maps.points(self.name, spec, "umap", seed)
         places = points.astype(np.float64)
@@ -534,17 +569,6 @@ class StudioDataset:
             labels=asked["labels"], split=asked["split"],
         )  # fmt: skip
         return self._services.mining.minings(self.name)[0]
-
-
-def _filter(wanted: dict[str, Any]) -> RowFilter:
-    known = RowFilter.__dataclass_fields__
-    for name in wanted:
-        if name not in known:
-            raise SettingError(f"{name!r} is not part of a filter. {closest(name, known)}".rstrip())
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in wanted.items()
-    }
-    return RowFilter(**given)
 
 
 def _file_of(picture: str | Path | NDArray[np.uint8]) -> tuple[bytes, str]:

@@ -1,6 +1,7 @@
 """A run of a project, in Python."""
 
 import time
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cad_studio.core.errors import (
     SettingError,
 )
 from cad_studio.core.records import ACTIVE, ENDED
+from cad_studio.interface.given import maybe_run
 from cad_studio.services.datasets.datasets import class_index
 from cad_studio.views.diagnosis import (
     DiagnosedPairView,
@@ -97,18 +99,22 @@ class StudioRun:
 
     def rename(self, name: str) -> None:
         """Call it something else; an empty name brings its first one back."""
+        self._services.require_writable()
         self._services.runs.rename(self.id, name)
 
     def note(self, text: str) -> None:
         """Write a note beside it."""
+        self._services.require_writable()
         self._services.runs.set_note(self.id, text)
 
     def remove(self) -> None:
         """Put it away; `restore` brings it back until `Studio.purge` deletes it."""
+        self._services.require_writable()
         self._services.runs.remove(self.id)
 
     def restore(self) -> None:
         """Bring it back after `remove`."""
+        self._services.require_writable()
         self._services.runs.restore(self.id)
 
     def push(self, repository: str, private: bool = True) -> dict[str, Any]:
@@ -223,7 +229,7 @@ class StudioRun:
     def sample(self, row: int) -> DiagnosedSampleView:
         """What it says of one sample, epoch by epoch: `InstanceService.instance`."""
         self._answers()
-        return self._services.diagnosis.instances.instance(self.id, row)
+        return self._services.diagnosis.instances.instance(self.id, index(row))
 
     def came_apart(self, most: int = 40) -> pd.DataFrame:
         """The closest entangled pairs that training took apart, closest first: rows `i` and `j`."""
@@ -234,7 +240,7 @@ class StudioRun:
     def pair(self, i: int, j: int) -> DiagnosedPairView:
         """What it makes of two samples: `InstanceService.pair`."""
         self._answers()
-        return self._services.diagnosis.instances.pair(self.id, i, j)
+        return self._services.diagnosis.instances.pair(self.id, index(i), index(j))
 
     def model_path(self) -> Path:
         """The file of its model; `training.model_file.load_model` reads it."""
@@ -246,7 +252,7 @@ class StudioRun:
 
     def report(self, out: str | Path, against: "StudioRun | int | None" = None) -> Path:
         """Write the report as one HTML file."""
-        other = against.id if isinstance(against, StudioRun) else against
+        other = maybe_run(against)
         place = str(Path(out).absolute())
         return Path(self._studio.do("report", run=self.id, against=other, out=place)["out"])
 

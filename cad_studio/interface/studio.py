@@ -13,6 +13,7 @@ done; `StudioDataset.train` trains in the background, as the Train page does.
 
 import os
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cad_studio.config import prepare, read_config
-from cad_studio.core.errors import SettingError, closest
 from cad_studio.core.progress import Progress, Silent
 from cad_studio.core.records import Job
 from cad_studio.interface.dataset import StudioDataset
+from cad_studio.interface.given import known_fields, listed, run_number
 from cad_studio.interface.run import StudioRun
 from cad_studio.interface.window import StudioWindow
 from cad_studio.services.container import Services
 from cad_studio.services.operations import run_operation
+from cad_studio.views.training import RunEntryView
+
+_OF_THE_COMMAND = {"split": "splits", "images": "images_dir", "cache": "cache_dir"}
+"""Options that the command `import` calls otherwise."""
 
 if TYPE_CHECKING:
     from cad_studio.datasets._base import ReadOptions
@@ -106,7 +111,8 @@ class Studio:
             source: Path, `hf:OWNER/NAME` or `torchvision:NAME`.
             name: What it is called here.
             skip_bad: Leave out samples that cannot be imported; `describe()["report"]` has them.
-            options: Fields of `ReadOptions`, such as `candidates="sets.csv"`.
+            options: Fields of `ReadOptions`, such as `candidates="sets.csv"`, by these names or
+                those of the command `import`.
 
         Raises:
             SettingError: The name is taken, or an option is not known.
@@ -115,6 +121,7 @@ class Studio:
         from cad_studio.services.datasets.importing import resolved_source
 
         known = _read_options(options)
+        self.services.require_writable()
         self.services.importing.import_source(
             resolved_source(str(source)), name, known, skip_bad, self.progress
         )
@@ -142,6 +149,7 @@ class Studio:
 
     def purge(self) -> int:
         """Delete the runs that were removed for good; returns the bytes that came free."""
+        self.services.require_writable()
         return self.services.runs.purge()
 
     def verify(self) -> dict[str, Any]:
@@ -157,8 +165,7 @@ class Studio:
 
         `test_accuracy`, `entangled_accuracy` and `disambiguation` use true labels.
         """
-        found = pd.DataFrame(self.services.runs.all(dataset))
-        return found.set_index("id") if len(found) else found
+        return listed(self.services.runs.all(dataset), "id", RunEntryView.__annotations__)
 
     def run(self, run_id: int) -> "StudioRun":
         """A run by its number.
@@ -166,8 +173,8 @@ class Studio:
         Raises:
             RecordNotFoundError: There is none.
         """
-        self.services.runs.get(run_id)
-        return StudioRun(self, run_id)
+        self.services.runs.get(index(run_id))
+        return StudioRun(self, index(run_id))
 
     def compare(self, runs: Iterable["StudioRun | int"], split: str | None = None) -> pd.DataFrame:
         """Figures of several runs side by side; index the figures, a column each run.
@@ -176,7 +183,7 @@ class Studio:
             runs: Two or more; the first is the one the others are held against.
             split: Where they are judged; None for the split each is judged by.
         """
-        numbers = [each if isinstance(each, int) else each.id for each in runs]
+        numbers = [run_number(each) for each in runs]
         for number in numbers:
             self.services.diagnosis.predictions.prepare(number, self.progress)
         found = self.services.diagnosis.comparison.compare(numbers, split)
@@ -198,23 +205,23 @@ class Studio:
 
     def job(self, job_id: int) -> Job:
         """A background job, with what it came to in `result`."""
-        return self.services.jobs.get(job_id)
+        return self.services.jobs.get(index(job_id))
 
     def job_log(self, job_id: int) -> str:
         """What a job has printed."""
-        return self.services.jobs.log(job_id)[0]
+        return self.services.jobs.log(index(job_id))[0]
 
     def stop(self, job_id: int) -> None:
         """Ask a background job to stop."""
-        self.services.jobs.stop(job_id)
+        self.services.jobs.stop(index(job_id))
 
     def resume(self, job_id: int) -> None:
         """Go on with a background job that was stopped or interrupted."""
-        self.services.jobs.resume(job_id)
+        self.services.jobs.resume(index(job_id))
 
     def move(self, job_id: int, to: str) -> None:
         """Move a job that waits: `up`, `down` or `first`."""
-        self.services.jobs.move(job_id, to)
+        self.services.jobs.move(index(job_id), to)
 
     def window(self, height: int = 900, page: str = "") -> StudioWindow:
         """The pages over this project; as the last value of a notebook's cell they show there.
@@ -243,20 +250,16 @@ class Studio:
         Raises:
             SettingError: There is no such kind.
         """
+        if kind != "verify":
+            self.services.require_writable()
         return run_operation(self.services, kind, arguments, self.progress)
 
 
 def _read_options(given: dict[str, Any]) -> "ReadOptions":
     from cad_studio.datasets._base import ReadOptions
 
-    for key in given:
-        if key not in ReadOptions.__dataclass_fields__:
-            hint = closest(key, ReadOptions.__dataclass_fields__)
-            raise SettingError(f"{key!r} is not an option of an import. {hint}".rstrip())
-    return ReadOptions(**{key: _plain(value) for key, value in given.items()})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return tuple(value) if isinstance(value, list) else value
+    named = {
+        _OF_THE_COMMAND.get(name, name): str(value) if isinstance(value, Path) else value
+        for name, value in given.items()
+    }
+    return ReadOptions(**known_fields(ReadOptions, named, "an option of an import"))

@@ -136,15 +136,16 @@ class Collector:
         known = (left != UNKNOWN) & (right != UNKNOWN)
         n_classes = len(self.per_class)
         codes = left[known].astype(np.int64) * n_classes + right[known]
-        counts = np.bincount(codes, minlength=n_classes**2).reshape(n_classes, n_classes)
+        cells, counts = np.unique(codes, return_counts=True)
+        upper, lower = np.divmod(cells, n_classes)
         with self._lock:
             self.cross_histogram += found.cross_histogram
             self.histogram += found.histogram
             self.n_pairs += len(i)
             self._touched[i] = True
             self._touched[j] = True
-            self.per_class += counts
-            self.per_class += counts.T
+            self.per_class[upper, lower] += counts
+            self.per_class[lower, upper] += counts
             self._keep(i, j, found.similarity)
 
     def best(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:

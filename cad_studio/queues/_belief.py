@@ -1,10 +1,16 @@
 """What is known of all samples, for the orders that need it: belief, neighbours, what is open."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import UNKNOWN
+from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.queues._base import Situation
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def neighbours(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -12,6 +18,12 @@ def neighbours(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.floa
     assert situation.index is not None
     assert situation.cosine is not None
     return situation.index, situation.cosine
+
+
+def sets_of(belief: "csr_array") -> PartialLabels:
+    """The sets that a belief is over: its stored entries."""
+    rows = np.repeat(np.arange(belief.shape[0]), np.diff(belief.indptr))
+    return PartialLabels.from_coordinates(rows, belief.indices, *belief.shape)
 
 
 def ambiguous(situation: Situation) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ class MostEntangled:
         low, high = np.minimum(left, right)[kept], np.maximum(left, right)[kept]
         _, first = np.unique(low * len(index) + high, return_index=True)
         low, high, close = low[first], high[first], close[kept][first]
-        apart = best[low] != best[high]
+        apart = (best[low] != best[high]) & (best[low] >= 0) & (best[high] >= 0)
         return closest_apart(situation, low[apart], high[apart], close[apart], limit)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cad_studio.core.candidate_graph import CandidateGraph
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
-from cad_studio.queues._belief import ambiguous, neighbours
+from cad_studio.queues._belief import ambiguous, neighbours, sets_of
 
 STEPS = 3
 TRUST = 0.95
@@ -41,9 +41,11 @@ class ExpectedGain:
         index, cosine = neighbours(situation)
         belief = situation.belief
         assert belief is not None
-        graph = CandidateGraph(index, cosine, situation.candidates)
+        # The sets that are believed in may be a few answers old.
+        graph = CandidateGraph(index, cosine, sets_of(belief))
         gain, reach, doubt = gains(graph, belief.data)
-        score = np.where(ambiguous(situation), gain, -1.0)
+        is_known = np.diff(graph.starts) > 0
+        score = np.where(ambiguous(situation) & is_known, gain, -1.0)
         is_covered, is_chosen = np.zeros((2, len(score)), bool)
         found: list[Ranked] = []
         for row in np.argsort(-score, kind="stable"):

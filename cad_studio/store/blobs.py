@@ -173,7 +173,11 @@ class Blobs:
                 return kept[1]
         found = opened()
         if isinstance(found, np.memmap) and signature is not None:
+            # Mapped, what another process has deleted would keep its place on the disk.
+            gone = [each for each in tuple(self._mapped) if not self.has(each)]
             with self._mapping:
+                for each in gone:
+                    self._mapped.pop(each, None)
                 self._mapped[name] = (signature, found)
         return found
 

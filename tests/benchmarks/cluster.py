@@ -28,12 +28,15 @@ def main():
     parser.add_argument("--samples", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    from ray._private import services
     from ray.cluster_utils import Cluster
 
+    # The head listens at the loopback alone; Ray would look for it at this machine's other address.
+    services.node_ip_address_from_perspective = lambda _: "127.0.0.1"
     case = made(arguments.samples)
+    found = {"here": seconds(ALONE, case, arguments.rounds)}
     where = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **where})
-    found = {"here": seconds(ALONE, case, arguments.rounds)}
     for n_nodes in (1, 2):
         cluster.add_node(num_cpus=1, **where)
         workers = RayWorkers(cluster.address)

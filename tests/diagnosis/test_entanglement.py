@@ -59,6 +59,16 @@ def test_of_very_many_samples_some_are_looked_at_and_found_the_same(monkeypatch)
     assert np.isnan(some[(labels >= 0) & ~looked_at]).all()
 
 
+def test_rows_of_the_test_are_looked_at_before_others(monkeypatch):
+    monkeypatch.setattr(entanglement, "_LOOKED_AT", 15)
+    labels = np.arange(60) % 3
+    some, _ = nearest_other_class(
+        unit_rows(60, 5, seed=1), labels, most=30, first=np.arange(50, 60)
+    )
+    assert np.isfinite(some[50:]).all()
+    assert np.isfinite(some).sum() == 15
+
+
 def test_features_that_are_not_finite_are_left_out():
     features = unit_rows(10, 4, seed=3)
     features[2] = np.nan

@@ -1,5 +1,7 @@
 """What every order promises, and what each puts first, on a graph small enough to see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,23 @@ def test_every_order_puts_forward_open_samples_once_best_first_and_says_why(situ
     assert order.rank(situation, 3) == ranked[:3]
     assert order.title
     assert order.says.endswith(".")
+
+
+@pytest.mark.parametrize("name", ORDERS.names())
+def test_a_belief_that_is_a_few_answers_old_serves_as_it_is(situation, name):
+    """A queue was refilled after an answer by the belief from before it, and crashed."""
+    dense = situation.candidates.dense().copy()
+    dense[3], dense[10] = [True, False, False], [False, True, False]
+    dense[20] = True
+    dense[25] = ~dense[25]
+    now = replace(situation, candidates=PartialLabels.from_dense(dense))
+    ranked = ORDERS.get(name).rank(now, 60)
+    decided = now.candidates.sizes() <= 1
+    if not ORDERS.get(name).needs_rows and name not in {"consensus", "disagreement"}:
+        assert not any(decided[[item.row]].all() and item.other is None for item in ranked)
+    if name == "expected-gain":
+        before = {item.row: item.score for item in ORDERS.get(name).rank(situation, 60)}
+        assert all(item.score == before[item.row] for item in ranked if item.row in before)
 
 
 @pytest.mark.parametrize("name", ["random", "least-certain", "expected-gain"])

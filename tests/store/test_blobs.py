@@ -152,3 +152,11 @@ def test_a_large_array_is_mapped_once_until_its_file_is_another(blobs):
     with pytest.raises(DamageError):
         blobs.load_array(name)
     assert not blobs._mapped
+
+
+def test_what_another_process_deleted_is_not_kept_mapped(blobs):
+    first, second = (blobs.save_array(np.arange(100_000) + each) for each in (0, 1))
+    blobs.load_array(first)
+    blobs.path(first).unlink()
+    blobs.load_array(second)
+    assert list(blobs._mapped) == [second]

@@ -52,6 +52,20 @@ def test_samples_come_before_their_neighbours_are_found(window):
     assert all("expected to correct" in card["why"] for card in later[3:])
 
 
+def test_a_job_that_failed_is_told_and_tried_again_when_the_queue_is_opened_again(window):
+    """Every look at the queue began it anew, and nobody was told."""
+    services, functions = window
+    asked, early = taken(functions, "expected-gain")
+    assert early["problem"] is None
+    (job,) = services.jobs.active()
+    services.project.jobs.change(job.id, ("queued",), status="failed", error="The disk is full.")
+    told = functions["annotate-page take"](asked)
+    assert (told["problem"], len(told["cards"])) == ("The disk is full.", 3)
+    assert services.jobs.active() == []
+    taken(functions, "expected-gain")
+    assert len(services.jobs.active()) == 1
+
+
 @pytest.mark.parametrize("labels", ["best", "auto"])
 def test_of_pairs_only_those_found_without_true_labels(window, labels):
     """Pairs by true labels would tell an annotator that the two are of different classes."""

@@ -238,7 +238,8 @@ class BeliefService:
             late = 0 if is_exact else ACTIONS_BETWEEN - 1
             if known is not None and head - known.head <= late:
                 return known
-            if record.n_samples <= RENEWED_AT_ONCE or (known is None and self.is_patient):
+            waits = self.is_patient and (known is None or is_exact)
+            if record.n_samples <= RENEWED_AT_ONCE or waits:
                 return self._renewed(key, name, graph, head, view)
             if known is None and key in self._failed:
                 raise self._failed.pop(key)  # once: who asks again has it tried again

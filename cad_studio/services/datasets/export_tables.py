@@ -236,14 +236,17 @@ def votes_by_row(data: LoadedDataset) -> dict[int, list[dict[str, Any]]] | None:
 
 
 def _rows_together(data: LoadedDataset) -> int:
-    """As many rows as their images take some 16 MB, as pixels or as files."""
+    """As many rows as take some 16 MB with their images, as pixels or files, or their vectors."""
     pixels = data.pixels
     if isinstance(pixels, EncodedPixels):
         of_one = pixels.n_bytes // max(1, len(pixels))
     else:
         shape = None if pixels is None else pixels.native_shape
         of_one = 0 if shape is None else math.prod(shape)
-    return min(max(_TOGETHER_BYTES // max(1, of_one), 64), 16 * _ROWS_PER_CHUNK)
+    of_one += data.record.n_classes
+    if data.features is not None:
+        of_one += 8 * data.features.shape[1]
+    return min(max(_TOGETHER_BYTES // of_one, 16), 16 * _ROWS_PER_CHUNK)
 
 
 def image_files(data: LoadedDataset, rows: NDArray[np.int64]) -> list[bytes]:

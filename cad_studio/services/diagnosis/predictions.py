@@ -304,7 +304,8 @@ class PredictionService:
             among = np.full(len(data), UNKNOWN)
             among[some] = labels[some]
             thresholds[name] = cross_class_threshold(features, among, share)
-        near, _ = nearest_other_class(outside, labels, Part(progress, 0.95, 1.0))
+        told = Part(progress, 0.95, 1.0)
+        near, _ = nearest_other_class(outside, labels, told, first=test_rows)
         np.save(folder / "similarity.npy", near)
         return thresholds
 

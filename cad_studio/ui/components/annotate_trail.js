@@ -16,6 +16,7 @@ export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, 
   let cards = [];
   let at = -1;
   let more = true;
+  let told = null;  // what cannot be worked out for this queue, said once
   let isWaiting = false;
   let taking = null;
   let moving = null;
@@ -38,6 +39,8 @@ export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, 
       if (!queue || queue.id !== mine) return;
       if (answer.error) { onRefusal(answer.error); more = false; return; }
       if (answer.job) { more = false; isWaiting = true; onWait(); return; }
+      if (answer.problem && answer.problem !== told) onRefusal(answer.problem);
+      told = answer.problem;
       queue = answer.queue;
       const known = new Set(cards.map(each => each.position));
       const fresh = answer.cards.filter(each => !known.has(each.position));
@@ -106,7 +109,7 @@ export function createTrail({take, hasUnsaved, settled, image, onShow, onQueue, 
       return true;
     },
     /** Leave what there was; `next` is the queue to go through, or null. */
-    begin(next) { moves++; isLeaving = false; queue = next; cards = []; at = -1; more = true; isWaiting = false; },
+    begin(next) { moves++; isLeaving = false; queue = next; cards = []; at = -1; more = true; told = null; isWaiting = false; },
     /** Show a card from elsewhere behind the one that is shown. */
     insert(card) { prefetch(card); cards.splice(at + 1, 0, card); goTo(at + 1); },
     /** There may be more than was said. */

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cad_studio.core.errors import NotReadyError, SettingError
+from cad_studio.core.records import ACTIVE, Job
 from cad_studio.services.annotation.action_requests import CLASS_KINDS, ActionRequest
 from cad_studio.services.container import Services
 from cad_studio.services.pairs.pairs import PairFilter
@@ -22,6 +23,7 @@ from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.requests import Asked, MaybeBlank, OfDataset, PageSearch, Whole, read_request
 from cad_studio.ui.tabs._base import TABS, Tab
 
+_JOBS_LOOKED_AT = 100
 _LARGEST_TEXT = 64 * 2**20
 Rows = list[Annotated[int, Field(ge=0)]]
 
@@ -135,19 +137,25 @@ def _of_queues(services: Services) -> list[Action]:
         queue, job = services.queues.get(name, asked.queue), None
         if not services.queues.is_ready(name, queue):
             job = _preparing(services, name, queue.settings["features"])
+        problem = None if job is None or job.status != "failed" else job.error
         try:
             items = services.queues.take(name, queue.id, who, asked.count)
         except NotReadyError as error:  # nothing can be put forward by what is known so far
-            return {"waits": str(error)} if job is None else {"job": job}
+            if problem:
+                return {"error": problem}
+            return {"waits": str(error)} if job is None else {"job": job.id}
         cards = [
             painted(services, name, card) for card in services.cards.of_items(name, items, who)
         ]
-        return {"cards": cards, "queue": services.queues.describe(queue, who)}
+        described = services.queues.describe(queue, who)
+        return {"cards": cards, "queue": described, "problem": problem}
 
     def open_queue(asked: OpeningQueue) -> Told:
         queue = services.queues.open(
             asked.dataset, asked.order, asked.who, asked.settings, asked.overlap, asked.title
         )
+        if not services.queues.is_ready(asked.dataset, queue):
+            _preparing(services, asked.dataset, queue.settings["features"], again=True)
         return {"queue": services.queues.describe(queue, asked.who)}
 
     def release(asked: OfQueue) -> Told:
@@ -217,13 +225,19 @@ def _of_files(services: Services) -> list[Action]:
     return [export, difference, correct]
 
 
-def _preparing(services: Services, name: str, features: str) -> int:
-    """The job that finds the neighbours a queue needs; one for everybody who waits for it."""
+def _preparing(services: Services, name: str, features: str, again: bool = False) -> Job:
+    """The job that finds the neighbours a queue needs; one for everybody who waits for it.
+
+    One that failed is tried once more when a queue is opened `again`.
+    """
     arguments = {"name": name, "features": features}
-    for job in services.jobs.active():
-        if (job.kind, job.arguments) == ("prepare-queue", arguments):
-            return job.id
-    return services.jobs.submit_for_the_house("prepare-queue", arguments).id
+    for job in [*services.jobs.active(), *services.jobs.recent(_JOBS_LOOKED_AT)]:
+        is_it = (job.kind, job.arguments) == ("prepare-queue", arguments)
+        if is_it and (job.status in ACTIVE or (job.status == "failed" and not again)):
+            return job
+        if is_it:
+            break
+    return services.jobs.submit_for_the_house("prepare-queue", arguments)
 
 
 def _chosen_rows(services: Services, asked: Selecting) -> list[int]:
