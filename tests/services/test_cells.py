@@ -7,7 +7,7 @@ from cad_studio.config import AppConfig
 from cad_studio.core.progress import Silent
 from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
-from cad_studio.services.datasets import loaded
+from cad_studio.services.datasets import datasets, loaded
 from cad_studio.services.operations import run_operation
 from cad_studio.services.pairs import cells
 from cad_studio.services.pairs.mining import MiningRequest
@@ -111,6 +111,7 @@ def test_counts_of_equal_sets_in_more_classes_are_larger(folder):
 def test_classes_are_counted_when_many_samples_come_in(tmp_path, monkeypatch):
     """The first who looked at a million samples waited for it."""
     monkeypatch.setattr(loaded, "COUNTED_ANEW", 100)
+    monkeypatch.setattr(datasets, "COUNTED_ANEW", 100)
     services = Services(AppConfig(tmp_path / "project"))
     chance = np.random.default_rng(0)
     file = save(

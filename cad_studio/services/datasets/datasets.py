@@ -17,10 +17,11 @@ from cad_studio.services.access import Access
 from cad_studio.services.annotation.blindness import Blindness
 from cad_studio.services.datasets import set_figures
 from cad_studio.services.datasets.fields import FieldService
-from cad_studio.services.datasets.loaded import ANNOTATION, Cache, LoadedDataset
+from cad_studio.services.datasets.loaded import ANNOTATION, COUNTED_ANEW, Cache, LoadedDataset
 from cad_studio.store.projects import Project
 from cad_studio.views.datasets import CoOccurrenceView, DatasetView, InstanceView, SetModelView
 
+_MOST_COUNTED = 2000  # classes; a matrix of so many takes 32 MB
 MAX_MATRIX_CLASSES = 60
 """Classes shown in a K x K matrix; of more, those with the largest off-diagonal cells."""
 
@@ -190,8 +191,10 @@ class DatasetService:
         }
 
     def count(self, name: str) -> None:
-        """Count now what a page asks first and what is kept, of many samples, with the sets."""
-        _ = self.load(name).together
+        """Count now what pages ask first, where it takes a while and is kept: of many samples."""
+        data = self.load(name)
+        if len(data) >= COUNTED_ANEW and data.record.n_classes <= _MOST_COUNTED:
+            _ = data.together
 
     def co_occurrence(self, name: str) -> CoOccurrenceView:
         """How many samples hold both of two classes.
