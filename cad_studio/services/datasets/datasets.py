@@ -194,7 +194,7 @@ class DatasetService:
         """Count now what pages ask first, where it takes a while and is kept: of many samples."""
         data = self.load(name)
         if len(data) >= COUNTED_ANEW and data.record.n_classes <= _MOST_COUNTED:
-            _ = data.together
+            _ = data.together, data.set_model
 
     def co_occurrence(self, name: str) -> CoOccurrenceView:
         """How many samples hold both of two classes.

@@ -221,7 +221,14 @@ class LoadedDataset:
     @cached_property
     def set_model(self) -> SetModel:
         """P(k in S | y), estimated from the sets alone."""
-        return fit_set_model(self.candidates)
+
+        def fitted() -> NDArray[np.float64]:
+            found = fit_set_model(self.candidates)
+            n_samples = np.full_like(found.weight, found.n_samples)
+            return np.vstack([found.table, found.weight, n_samples])
+
+        *table, weight, n_samples = self.counted("set-model", fitted)
+        return SetModel(np.array(table), weight, int(n_samples[0]))
 
     def current_labels(
         self, with_truth: bool = True
