@@ -1,10 +1,11 @@
 """Everything a user can do, built once per process and passed down."""
 
 import logging
+import os
 from pathlib import Path
 
 from cad_studio.cluster.choosing import workers_at
-from cad_studio.config import AppConfig
+from cad_studio.config import AppConfig, cluster_of
 from cad_studio.jobs._base import Runner
 from cad_studio.jobs.local import LocalRunner
 from cad_studio.jobs.queue import JobQueue
@@ -138,7 +139,7 @@ class Services:
             self.sets, self.access,
         )  # fmt: skip
         self.together = TogetherService(
-            self.project, self.training, self.travel, self.workers, config.cluster
+            self.project, self.training, self.travel, self.workers, cluster_of(os.environ)
         )
         self.groups = GroupService(
             self.project, self.runs, self.training, self.travel, self.jobs, self.workers

@@ -94,7 +94,7 @@ def followed(text: str) -> dict[int, int]:
 @router.get("/offers")
 def offers(services: OpenServices, dataset: Text = "") -> TrainingFormView:
     """What can be trained on a dataset, and with which settings."""
-    has_cluster = services.config.cluster not in {"", "local"}
+    has_cluster = services.together.has_cluster
     return {**services.training.offers(dataset), "has_cluster": has_cluster}
 
 

@@ -12,12 +12,13 @@ from tests.ui.small_project import functions_of
 
 
 @pytest.fixture
-def started(tmp_path):
-    """Starts a run on the page of a studio with a cluster at an address."""
+def started(tmp_path, monkeypatch):
+    """Starts a run on the page of a studio whose jobs work on a cluster at an address."""
     opened = []
 
     def start(cluster, together):
-        services = Services(AppConfig(tmp_path / "project", cluster=cluster))
+        monkeypatch.setenv("CAD_CLUSTER", cluster)  # what the processes of jobs read, too
+        services = Services(AppConfig(tmp_path / "project"))
         services.queue._runner = NoWorkers(services.project)
         opened.append(services)
         if NAME not in services.datasets.names():

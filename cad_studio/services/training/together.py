@@ -40,12 +40,17 @@ class TogetherService:
         workers: Workers,
         cluster: str = "",
     ) -> None:
-        """Train by `training` here and by `workers` elsewhere, which are those of `cluster`."""
+        """Train by `training` here and by `workers` elsewhere; jobs work on `cluster`."""
         self._cluster = cluster
         self._project = project
         self._training = training
         self._travel = travel
         self._workers = workers
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether jobs of the window work on a cluster of more than this machine."""
+        return self._cluster not in {"", "local"}
 
     def submit(self, request: TrainingRequest) -> dict[str, int]:
         """Train in the background, on all nodes of the cluster.
@@ -56,7 +61,7 @@ class TogetherService:
         Raises:
             SettingError: There is no cluster of several machines; or as `TrainingService.submit`.
         """
-        if self._cluster in {"", "local"}:
+        if not self.has_cluster:
             raise SettingError(
                 "There is no cluster to train on: the studio was started without the address of "
                 "one in CAD_CLUSTER."
