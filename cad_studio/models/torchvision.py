@@ -10,7 +10,9 @@ from cad_studio.core.errors import ResourceError, SettingError, closest
 from cad_studio.core.optional import require, torchvision_weights
 from cad_studio.models._base import BACKBONES, Backbone
 
-_PRETRAINED = "pretrained"
+_PRETRAINED, _TOP = "pretrained", "pretrained-top"
+_TRAINED_SHARE = 0.25
+"""Of the layers with weights, those that `pretrained-top` trains, counted from the end."""
 
 
 @BACKBONES.register("torchvision")
@@ -19,9 +21,14 @@ class Torchvision(Backbone):
 
     The map is found by a trial run: the last result with more than one place. What comes after
     it is cut off. For a plain vision transformer it is the grid of patch tokens.
+
+    With ImageNet weights, either all layers go on learning from them or, as `pretrained-top`, the
+    last quarter: the layers below keep weights and BatchNorm statistics as they came.
     """
 
-    argument_hint = "NAME or NAME:pretrained, e.g. torchvision:resnet50"
+    argument_hint = (
+        f"NAME, NAME:{_PRETRAINED} or NAME:{_TOP}, e.g. torchvision:resnet50:{_PRETRAINED}"
+    )
 
     def __init__(self, size: int, argument: str = "") -> None:
         """Take the name of a model, and whether it starts from ImageNet weights.
@@ -33,9 +40,10 @@ class Torchvision(Backbone):
         """
         super().__init__()
         name, _, weights = argument.partition(":")
-        if weights not in {"", _PRETRAINED}:
+        if weights not in {"", _PRETRAINED, _TOP}:
             raise SettingError(
-                f"{weights!r} says nothing about weights. Write {name} or {name}:{_PRETRAINED}."
+                f"{weights!r} says nothing about weights. Write {name}, {name}:{_PRETRAINED}, or "
+                f"{name}:{_TOP} to train its last layers alone."
             )
         models = require("torchvision.models", "torchvision", f"torchvision:{name}")
         names = models.list_models(module=models)
@@ -46,6 +54,21 @@ class Torchvision(Backbone):
         if weights:
             _load_weights(models, model, name)
         self.layers, self.width, self._is_tokens = _cut(model, name, size)
+        self._kept = _lower(self.layers) if weights == _TOP else frozenset()
+        for layer in self._kept_layers():
+            for weight in layer.parameters(recurse=False):
+                weight.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Torchvision":
+        """As `nn.Module.train`; layers that are kept stay in evaluation mode."""
+        super().train(mode)
+        for layer in self._kept_layers():
+            layer.training = False  # its own statistics; layers within it may be trained
+        return self
+
+    def _kept_layers(self) -> list[nn.Module]:
+        # By name, as a copy of the network has layers of its own.
+        return [each for name, each in self.layers.named_modules() if name in self._kept]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As `Backbone.forward`."""
@@ -124,6 +147,16 @@ def _cut(model: nn.Module, name: str, size: int) -> tuple[nn.Module, int, bool]:
     place, width = found[-1]
     layers: nn.Module = extraction.create_feature_extractor(model, {place: "map"})
     return layers.train(), width, is_tokens
+
+
+def _lower(layers: nn.Module) -> frozenset[str]:
+    """Names of the layers with weights of their own but the last quarter, which is one at least."""
+    own = [
+        name
+        for name, each in layers.named_modules()
+        if any(True for _ in each.parameters(recurse=False))
+    ]
+    return frozenset(own[: len(own) - max(1, round(_TRAINED_SHARE * len(own)))])
 
 
 def _misfit(name: str, size: int) -> SettingError:

@@ -23,12 +23,22 @@ def save_tiny_vit(folder):
 
 def use_random_resnet(folder, monkeypatch):
     """Put random weights where torchvision looks for those of ResNet-18."""
+    return use_random_weights(folder, monkeypatch, "resnet18", None)
+
+
+def use_random_weights(folder, monkeypatch, name, size=64):
+    """Put random weights where torchvision looks for its own.
+
+    Those of a vision transformer are for images of `size`.
+    """
     models = require("torchvision.models", "torchvision", "The test")
     monkeypatch.setenv("TORCH_HOME", str(folder))
     checkpoints = folder / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
+    options = {"image_size": size} if name.startswith("vit_") else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = models.resnet18(weights=None).state_dict()
-    torch.save(state, checkpoints / "resnet18-f37072fd.pth")
+        state = models.get_model(name, weights=None, **options).state_dict()
+    file = models.get_model_weights(name).DEFAULT.url.rpartition("/")[2]
+    torch.save(state, checkpoints / file)
     return state

@@ -125,7 +125,11 @@ def test_a_cut_classifier_computes_what_the_whole_one_does():
         ("resnet8:pretrained", 28, "resnet8 takes no argument. Write resnet8"),
         ("torchvision", 28, "torchvision needs an argument. Write torchvision:NAME"),
         ("torchvision:resnet_18", 28, "Closest: 'resnet18'"),
-        ("torchvision:resnet18:best", 28, "Write resnet18 or resnet18:pretrained"),
+        (
+            "torchvision:resnet18:best",
+            28,
+            "resnet18:pretrained, or resnet18:pretrained-top",
+        ),
         ("torchvision:alexnet", 28, "does not fit images of 28 px. Use larger images"),
         ("torchvision:vit_b_16", 30, "does not fit images of 30 px. Use larger images"),
         ("mlp", 28, "The backbone mlp does not read images. Allowed: resnet18, "),

@@ -141,7 +141,8 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     fill(form,
       line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp, departures),
       line('Backbone', backbone, backbones, h('p.help', {},
-        'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18; features:EXTRACTOR trains a small '
+        'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18, with :pretrained or :pretrained-top; '
+          + 'features:EXTRACTOR trains a small '
           + 'head on features computed once, in seconds.')),
       h('div.setting.stacked', {}, h('span.label', {}, 'Budget'), budget.element, budgetFields),
       groups, line('Name', runName));
