@@ -178,7 +178,7 @@ def simulate(
     name: Annotated[str, typer.Argument(help="Name of the dataset; sample is the bundled one.")],
     queue: Annotated[str, typer.Option(help="Order of the work.")] = "expected-gain",
     actions: Annotated[int, typer.Option(help="Decisions to make.")] = 500,
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     error_rate: Annotated[float, typer.Option(help="Share of wrong answers, 0 to 1.")] = 0.0,
     features: Annotated[
         str, typer.Option(help="Extractor; left out, the best of those that were extracted.")

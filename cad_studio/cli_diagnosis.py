@@ -30,7 +30,7 @@ def make_map(
         str, typer.Option(help="An extractor such as pixels, or run:ID for a run's own features.")
     ] = "pixels",
     method: Annotated[str, typer.Option(help="pca or umap.")] = "umap",
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Lay the samples of a dataset out on a plane."""
@@ -46,7 +46,7 @@ def suspects(
     features: Annotated[
         str, typer.Option(help="Extractor; left out, the best of those that were extracted.")
     ] = "",
-    seed: Annotated[int, typer.Option(help="Where chance comes from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     limit: Annotated[int, typer.Option(help="Most of each kind.")] = 100,
     cluster: Cluster = None,
     as_json: Json = False,

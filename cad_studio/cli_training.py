@@ -51,7 +51,7 @@ def train(
         str, typer.Option(help="Extractor of the neighbour graph and the entangled pairs.")
     ] = "",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training samples.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Where chance comes from.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     preset: Annotated[
         str | None, typer.Option(help=f"One of: {', '.join(p.name for p in PRESETS)}.")
     ] = None,

@@ -53,7 +53,7 @@ def draw_candidates(
     Args:
         xi: float32 (N, C). Probability of each class to join, 0 to 1.
         truth: integers (N,). 0 to C - 1.
-        generator: Where chance comes from.
+        generator: Random generator.
 
     Raises:
         SettingError: A true label is unknown.
@@ -79,7 +79,7 @@ def synthesise_candidates(
         logits: float32 (N, C). Finite.
         truth: integers (N,). 0 to C - 1.
         rate: Factor on the probabilities, 0 or more.
-        generator: Where chance comes from.
+        generator: Random generator.
 
     Raises:
         SettingError: A true label is unknown, or `rate` is negative or no number.

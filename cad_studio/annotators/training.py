@@ -61,7 +61,7 @@ def train_annotator(
         train_rows: integers (M,). Rows to learn from, 2 or more.
         n_classes: C.
         config: Which network, and how it is trained.
-        seed: Where chance comes from.
+        seed: Random seed.
         progress: Told how far it is.
         device: Where torch computes.
         watch: Called after each epoch; may end the training.

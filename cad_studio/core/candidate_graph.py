@@ -142,6 +142,29 @@ class CandidateGraph:
         return sparse.csr_array(parts, shape=(n_samples, n_samples))
 
 
+def best_places(
+    values: NDArray[np.floating], starts: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the highest value of each sample stands, the first one at a tie.
+
+    Args:
+        values: float (E,). Those of one sample side by side.
+        starts: integers (N + 1,). Where those of each sample begin.
+
+    Returns:
+        Samples that have a value, int64 (M,), ascending, and the places, int64 (M,).
+    """
+    counts = np.diff(starts)
+    filled = np.flatnonzero(counts)
+    if not len(filled):
+        return filled, filled
+    owner = np.repeat(np.arange(len(filled)), counts[filled])
+    highest = np.maximum.reduceat(values, starts[filled])
+    at = np.flatnonzero(values == highest[owner])
+    _, first = np.unique(owner[at], return_index=True)
+    return filled, at[first]
+
+
 def _coordinates(candidates: PartialLabels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     rows, columns = [], []
     for start in range(0, len(candidates), 65536):

@@ -198,7 +198,7 @@ def cross_class_threshold(
         features: float32 (N, D). Unit length.
         labels: integers (N,). Samples below 0 are left out.
         share: 0 to 1.
-        seed: Where chance comes from.
+        seed: Random seed.
 
     Returns:
         A cosine; above 1 without cross-class pairs.

@@ -36,7 +36,7 @@ def principal_plane(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.
     Args:
         features: float32 (N, D). Finite; may be memory-mapped. Beyond 20,000 rows the directions
             are found on a random part.
-        seed: Where chance comes from.
+        seed: Random seed.
 
     Returns:
         float32 (N, 2), centred; 0 where there is no variance. The larger entries of each
@@ -85,7 +85,7 @@ def umap_plane(
         index: int64 (N, K). Neighbours of each sample, itself left out.
         cosine: float32 (N, K). Their cosines, falling.
         start: float32 (N, 2). Where the points begin, e.g. the plane of principal components.
-        seed: Where chance comes from.
+        seed: Random seed.
         progress: Told how far it is.
         epochs: Passes over the edges; None takes 300 up to 10,000 samples, falling to 100.
 

@@ -515,7 +515,7 @@ class StudioDataset:
 
         Args:
             features: Extractor, or a run for its own features; `best` as in `features`.
-            seed: Where chance comes from.
+            seed: Random seed.
         """
         if isinstance(features, str):
             spec = self._services.mining.check_spec(self.name, features)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.candidate_graph import CandidateGraph
+from cad_studio.core.candidate_graph import CandidateGraph, best_places
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.partial_labels import PartialLabels
 
@@ -116,16 +116,9 @@ def best_labels(confidence: "csr_array") -> NDArray[np.int32]:
     Returns:
         int32 (N,). `UNKNOWN` for an empty row.
     """
-    counts = np.diff(confidence.indptr)
-    labels = np.full(len(counts), UNKNOWN, np.int32)
-    filled = np.flatnonzero(counts)
-    if len(filled):
-        highest = np.zeros(len(counts), confidence.dtype)
-        highest[filled] = np.maximum.reduceat(confidence.data, confidence.indptr[filled])
-        rows = np.repeat(np.arange(len(counts)), counts)
-        best = np.flatnonzero(confidence.data == highest[rows])
-        found, first = np.unique(rows[best], return_index=True)
-        labels[found] = confidence.indices[best[first]]
+    labels = np.full(confidence.shape[0], UNKNOWN, np.int32)
+    rows, places = best_places(confidence.data, confidence.indptr)
+    labels[rows] = confidence.indices[places]
     return labels
 
 

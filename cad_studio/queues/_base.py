@@ -22,7 +22,7 @@ class Situation:
         candidates: Effective sets of N samples over C classes.
         is_open: bool (N,). Samples that may be put forward: of the split, and not in the queue.
         class_names: C names.
-        seed: Where chance comes from.
+        seed: Random seed.
         index: int64 (N, K). Nearest neighbours, itself left out, -1 for none; None when the order
             does not need them.
         cosine: float32 (N, K). Their cosines.

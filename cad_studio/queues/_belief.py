@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cad_studio.core.candidate_graph import best_places
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.queues._base import Situation
@@ -41,18 +42,11 @@ def two_best(situation: Situation) -> tuple[NDArray[np.int64], NDArray[np.float3
     counts = np.diff(belief.indptr)
     labels = np.full((len(counts), 2), UNKNOWN, np.int64)
     weights = np.zeros((len(counts), 2), np.float32)
-    rows, values = np.repeat(np.arange(len(counts)), counts), belief.data.copy()
+    values = belief.data.copy()
     for place in range(2):
-        some = np.flatnonzero(counts > place)
-        if not len(some):
-            break
-        highest = np.full(len(counts), np.inf, values.dtype)
-        filled = np.flatnonzero(counts)
-        highest[filled] = np.maximum.reduceat(values, belief.indptr[filled])
-        at = np.flatnonzero(values == highest[rows])
-        found, first = np.unique(rows[at], return_index=True)
-        kept = counts[found] > place
-        found, best = found[kept], at[first[kept]]
-        labels[found, place], weights[found, place] = belief.indices[best], values[best]
+        rows, best = best_places(values, belief.indptr)
+        kept = counts[rows] > place
+        rows, best = rows[kept], best[kept]
+        labels[rows, place], weights[rows, place] = belief.indices[best], values[best]
         values[best] = -1.0
     return labels, weights

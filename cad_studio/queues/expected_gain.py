@@ -17,7 +17,7 @@ spread over the data instead of all falling into the same cluster.
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.core.candidate_graph import CandidateGraph
+from cad_studio.core.candidate_graph import CandidateGraph, best_places
 from cad_studio.core.queues import Ranked
 from cad_studio.queues._base import ORDERS, Situation
 from cad_studio.queues._belief import ambiguous, neighbours, sets_of
@@ -93,13 +93,7 @@ def gains(
         step = graph.reach(step) * np.float32(TRUST)
         reach += step
     doubt = belief.copy()
-    filled = np.flatnonzero(np.diff(graph.starts))
-    if len(filled):
-        highest = np.zeros(len(graph.starts) - 1, belief.dtype)
-        highest[filled] = np.maximum.reduceat(belief, graph.starts[filled])
-        at = np.flatnonzero(belief == highest[graph.rows])
-        _, first = np.unique(graph.rows[at], return_index=True)
-        doubt[at[first]] = 0.0
+    doubt[best_places(belief, graph.starts)[1]] = 0.0
     gain = np.bincount(graph.rows, weights=doubt * (1.0 + reach), minlength=len(graph.starts) - 1)
     return gain, reach, doubt
 

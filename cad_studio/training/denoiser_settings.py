@@ -83,7 +83,7 @@ class DenoiserConfig:
         },
     )
     seed: int = field(
-        default=0, metadata={"help": "Where chance comes from.", "minimum": 0, "maximum": 2**31 - 1}
+        default=0, metadata={"help": "Random seed.", "minimum": 0, "maximum": 2**31 - 1}
     )
     device: str = field(
         default="auto", metadata={"help": "auto, cpu, cuda, or one such as cuda:1."}

@@ -12,7 +12,7 @@ def split_hold_out(
     Args:
         rows: int64 (N,).
         share: 0 to 0.5.
-        seed: Where chance comes from.
+        seed: Random seed.
 
     Returns:
         Rows to learn from, two at least, and rows held out; each in the order given.

@@ -110,7 +110,7 @@ class Views:
         Args:
             name: One of `VIEW_NAMES`.
             images: float32 (B, 1 or 3, H, W) in [0, 1].
-            generator: Where chance comes from, on the CPU.
+            generator: Random generator, on the CPU.
 
         Returns:
             float32 (B, 3, image_px, image_px), normalised, channels last in memory.

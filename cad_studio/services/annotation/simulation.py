@@ -39,7 +39,7 @@ class SimulationConfig:
     Attributes:
         queue: Order of the work.
         actions: Decisions made; a pair is one action on two samples.
-        seed: Where chance comes from: the order `random`, and errors.
+        seed: Random seed of the order `random` and of errors.
         error_rate: Share of answers that name another candidate than the true one.
         features: What neighbours and head go by; empty for the best that are there.
         every: Actions between two points of the curve.

@@ -98,7 +98,7 @@ class MapService:
             name: The dataset.
             features: An extractor, e.g. `pixels`, or `run:ID` for a run's own features.
             method: `pca`, or `umap`, which makes the stages before it too.
-            seed: Where chance comes from; equal seeds give equal maps.
+            seed: Random seed; equal seeds give equal maps.
             progress: Told how far it is.
 
         Returns:

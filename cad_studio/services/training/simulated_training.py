@@ -33,7 +33,7 @@ def train_on(
         name: The dataset.
         sets: The sets to train on.
         epochs: Passes over the training samples.
-        seed: Where chance comes from.
+        seed: Random seed.
         progress: Told how far it is.
 
     Returns:
