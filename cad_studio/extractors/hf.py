@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import PixelSource
-from cad_studio.core.errors import ResourceError
+from cad_studio.core.hub import from_hub
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.core.shards import Shard
@@ -22,7 +21,6 @@ from cad_studio.core.workers import ALONE, Task, Workers
 from cad_studio.extractors._base import EXTRACTORS, best_device, need_pixels, to_unit_length
 from cad_studio.extractors._chunked import in_parts
 from cad_studio.extractors._engines import require_engine
-from cad_studio.extractors._hub import connection_errors, hub_problem
 from cad_studio.extractors._looking import looking
 from cad_studio.extractors._networks import Packed, images_at_once
 from cad_studio.extractors._options import HINT, Options, split_options
@@ -144,26 +142,7 @@ class HuggingFace:
         return _Look(network, has_pooler, self._options)
 
     def _load(self, kind: str, **options: Any) -> Any:  # whatever transformers makes of the id
-        transformers = require("transformers", "transformers", f"hf:{self._source}")
-        problem = ""
-        if self.fetches and not Path(self._source).is_dir():
-            problem = hub_problem()
-        try:
-            return getattr(transformers, kind).from_pretrained(
-                self._source,
-                trust_remote_code=False,
-                local_files_only=bool(problem) or not self.fetches,
-                **options,
-            )
-        except _loading_errors() as error:
-            reason = str(error).strip().partition("\n")[0].rstrip(".")
-            if problem:
-                reason = f"it is not on this machine, and {problem}"
-            raise ResourceError(
-                f"The transformers model {self._source!r} cannot be loaded here: {reason}. "
-                "Give the id of a vision model with safetensors weights, or a folder with "
-                "config.json, preprocessor_config.json and model.safetensors."
-            ) from error
+        return from_hub(kind, self._source, self.fetches, **options)
 
 
 @dataclass(frozen=True)
@@ -246,14 +225,3 @@ def _pooled(model: Any, values: Any, has_pooler: bool, wanted: dict[str, Any]) -
 
 def _mean(hidden: Any) -> Any:
     return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)
-
-
-def _loading_errors() -> tuple[type[Exception], ...]:
-    """What transformers lets through where files are cut short, or do not belong together."""
-    strict = getattr(import_module("huggingface_hub.errors"), "StrictDataclassError", None)
-    return (
-        *(OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError),
-        import_module("safetensors").SafetensorError,
-        *connection_errors(),
-        *([strict] if strict else []),
-    )

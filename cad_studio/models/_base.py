@@ -11,19 +11,30 @@ from cad_studio.core.registry import Registry
 class Backbone(nn.Module, ABC):
     """Images or feature vectors to a feature map.
 
-    A member is built as `Member(size, argument)`. `size` is the side of the images in pixels, or
-    the width of the vectors for a member that takes features; `argument` is the text after the
-    colon of its spec.
+    A member is built as `Member(size, argument, blueprint)`. `size` is the side of the images in
+    pixels, or the width of the vectors for a member that takes features; `argument` is the text
+    after the colon of its spec; `blueprint`, where it is given, is that of a network of this spec
+    whose weights will be set afterwards, so that none need be found elsewhere.
 
     Attributes:
         width: F, channels of the map.
         takes_features: Whether it reads vectors rather than images.
         argument_hint: What stands after the colon; empty when nothing may.
+        examples: Some arguments, to choose from.
+        has_learned: Whether its first weights were learned elsewhere rather than drawn.
+        blueprint: What else is needed to build it again without its first weights; empty where
+            they are drawn.
+        normalisation: Mean and standard deviation of the images that its first weights were
+            learned from, on the scale of 0 to 1; None where that is not known.
     """
 
     width: int
     takes_features: bool = False
     argument_hint: str = ""
+    examples: tuple[str, ...] = ()
+    has_learned: bool = False
+    blueprint: str = ""
+    normalisation: tuple[list[float], list[float]] | None = None
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -40,12 +51,13 @@ class Backbone(nn.Module, ABC):
 BACKBONES: Registry[type[Backbone]] = Registry("cad_studio.models", "backbone")
 
 
-def make_backbone(spec: str, size: int) -> Backbone:
-    """Build `name` or `name:argument` with fresh weights, drawn from torch's own generator.
+def make_backbone(spec: str, size: int, blueprint: str = "") -> Backbone:
+    """Build `name` or `name:argument`; fresh weights are drawn from torch's own generator.
 
     Args:
         spec: E.g. `resnet8` or `torchvision:resnet50:pretrained`.
         size: Side of the images in pixels, or width of the vectors.
+        blueprint: Of a network whose weights will be set afterwards; see `Backbone`.
 
     Raises:
         SettingError: No such backbone, an argument where none is taken, or none where one is.
@@ -58,4 +70,4 @@ def make_backbone(spec: str, size: int) -> Backbone:
         raise SettingError(
             f"{spec!r}: {name} needs an argument. Write {name}:{member.argument_hint}."
         )
-    return member(size, argument)
+    return member(size, argument, blueprint)

@@ -19,7 +19,7 @@ class FeaturesHead(Backbone):
     takes_features = True
     argument_hint = "EXTRACTOR"
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights for vectors of this width."""
         super().__init__()
         self.layers = nn.Sequential(
@@ -41,7 +41,7 @@ class LinearHead(Backbone):
     takes_features = True
     argument_hint = "EXTRACTOR"
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """For vectors of this width."""
         super().__init__()
         self.width = size

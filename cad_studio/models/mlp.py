@@ -12,7 +12,7 @@ class Mlp(Backbone):
     width = 256
     takes_features = True
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights for vectors of this width."""
         super().__init__()
         layers: list[nn.Module] = []

@@ -18,6 +18,8 @@ class Network(nn.Module):
         projection: F to F, ReLU, F to D.
         n_classes: C.
         frozen: Whether this is a slow copy, which is never in training mode.
+        only_heads: Whether the heads alone learn for now; the backbone then takes no gradient and
+            stays in evaluation mode.
         is_compiled: Whether the backbone is compiled.
     """
 
@@ -35,6 +37,7 @@ class Network(nn.Module):
         self.n_classes = n_classes
         self.projection_width = projection_width
         self.frozen = False
+        self.only_heads = False
         self.is_compiled = False
 
     @property
@@ -50,6 +53,8 @@ class Network(nn.Module):
     def train(self, mode: bool = True) -> "Network":
         """As `nn.Module.train`; a frozen network stays in evaluation mode."""
         super().train(mode and not self.frozen)
+        if self.only_heads:
+            self.backbone.eval()
         return self
 
     def feature_map(self, inputs: Tensor) -> Tensor:
@@ -57,6 +62,9 @@ class Network(nn.Module):
         if self.is_compiled:
             # The number of class views differs from batch to batch.
             torch._dynamo.maybe_mark_dynamic(inputs, 0)  # noqa: SLF001
+        if self.only_heads:
+            with torch.no_grad():
+                return self.backbone(inputs)
         return self.backbone(inputs)
 
     def features(self, inputs: Tensor) -> Tensor:
@@ -85,6 +93,7 @@ def make_network(
     n_inputs: int | None = None,
     projection_width: int = PROJECTION_WIDTH,
     seed: int = 0,
+    blueprint: str = "",
 ) -> Network:
     """Build a network on the CPU; equal arguments give equal weights.
 
@@ -96,7 +105,8 @@ def make_network(
         image_px: Side of the images; exactly one of this and `n_inputs` is given.
         n_inputs: Width of the feature vectors of a dataset without images.
         projection_width: D.
-        seed: Where the weights come from.
+        seed: Random seed of the weights that are drawn.
+        blueprint: That of the backbone, for a network whose weights will be set afterwards.
 
     Raises:
         SettingError: No such backbone, or one that reads images is to read vectors or the other
@@ -119,4 +129,4 @@ def make_network(
     assert size is not None
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return Network(make_backbone(backbone, size), n_classes, projection_width)
+        return Network(make_backbone(backbone, size, blueprint), n_classes, projection_width)

@@ -21,7 +21,7 @@ class ResNet18(Backbone):
 
     width = 512
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights for images of this side."""
         super().__init__()
         self.layers = _make_layers((2, 2, 2, 2), size)
@@ -37,7 +37,7 @@ class ResNet34(Backbone):
 
     width = 512
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights for images of this side."""
         super().__init__()
         self.layers = _make_layers((3, 4, 6, 3), size)

@@ -16,7 +16,7 @@ class ResNet8(Backbone):
 
     width = 64
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights; any size of image fits."""
         super().__init__()
         self.layers = _make_layers((16, 32, 64))
@@ -32,7 +32,7 @@ class ResNet8Wide(Backbone):
 
     width = 128
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Draw fresh weights; any size of image fits."""
         super().__init__()
         self.layers = _make_layers((32, 64, 128))

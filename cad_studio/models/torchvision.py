@@ -8,15 +8,14 @@ from torch import Tensor, nn
 
 from cad_studio.core.errors import ResourceError, SettingError, closest
 from cad_studio.core.optional import require, torchvision_weights
-from cad_studio.models._base import BACKBONES, Backbone
+from cad_studio.models._base import BACKBONES
+from cad_studio.models._tuned import TunedBackbone, token_grid
 
 _PRETRAINED, _TOP = "pretrained", "pretrained-top"
-_TRAINED_SHARE = 0.25
-"""Of the layers with weights, those that `pretrained-top` trains, counted from the end."""
 
 
 @BACKBONES.register("torchvision")
-class Torchvision(Backbone):
+class Torchvision(TunedBackbone):
     """The part of a classifier before its global pooling.
 
     The map is found by a trial run: the last result with more than one place. What comes after
@@ -29,8 +28,9 @@ class Torchvision(Backbone):
     argument_hint = (
         f"NAME, NAME:{_PRETRAINED} or NAME:{_TOP}, e.g. torchvision:resnet50:{_PRETRAINED}"
     )
+    examples = ("resnet50", f"resnet18:{_PRETRAINED}", f"resnet18:{_TOP}")
 
-    def __init__(self, size: int, argument: str = "") -> None:
+    def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Take the name of a model, and whether it starts from ImageNet weights.
 
         Raises:
@@ -51,24 +51,15 @@ class Torchvision(Backbone):
             hint = closest(name, names)
             raise SettingError(f"{name!r} is not a torchvision classifier. {hint}".rstrip())
         model = _make_model(models, name, size)
-        if weights:
+        if weights and not blueprint:
             _load_weights(models, model, name)
+        if weights:
+            seen = models.get_model_weights(name).DEFAULT.transforms()
+            self.normalisation = list(seen.mean), list(seen.std)
+        self.has_learned, self.blueprint = bool(weights), name
         self.layers, self.width, self._is_tokens = _cut(model, name, size)
-        self._kept = _lower(self.layers) if weights == _TOP else frozenset()
-        for layer in self._kept_layers():
-            for weight in layer.parameters(recurse=False):
-                weight.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> "Torchvision":
-        """As `nn.Module.train`; layers that are kept stay in evaluation mode."""
-        super().train(mode)
-        for layer in self._kept_layers():
-            layer.training = False  # its own statistics; layers within it may be trained
-        return self
-
-    def _kept_layers(self) -> list[nn.Module]:
-        # By name, as a copy of the network has layers of its own.
-        return [each for name, each in self.layers.named_modules() if name in self._kept]
+        if weights == _TOP:
+            self._keep_lower(size)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As `Backbone.forward`."""
@@ -76,8 +67,7 @@ class Torchvision(Backbone):
         if not self._is_tokens:
             return found
         # Tokens come as (B, 1 + h * w, F), the class token first.
-        side = round((found.shape[1] - 1) ** 0.5)
-        return found[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        return token_grid(found, round((found.shape[1] - 1) ** 0.5))
 
 
 def _make_model(models: ModuleType, name: str, size: int) -> nn.Module:
@@ -147,16 +137,6 @@ def _cut(model: nn.Module, name: str, size: int) -> tuple[nn.Module, int, bool]:
     place, width = found[-1]
     layers: nn.Module = extraction.create_feature_extractor(model, {place: "map"})
     return layers.train(), width, is_tokens
-
-
-def _lower(layers: nn.Module) -> frozenset[str]:
-    """Names of the layers with weights of their own but the last quarter, which is one at least."""
-    own = [
-        name
-        for name, each in layers.named_modules()
-        if any(True for _ in each.parameters(recurse=False))
-    ]
-    return frozenset(own[: len(own) - max(1, round(_TRAINED_SHARE * len(own)))])
 
 
 def _misfit(name: str, size: int) -> SettingError:

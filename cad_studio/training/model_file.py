@@ -35,6 +35,7 @@ class ModelCard:
         mean: Subtracted from images, 1 or 3 values.
         std: Images are divided by, 1 or 3 values.
         epoch: When the weights were taken, from 0.
+        blueprint: That of the backbone.
     """
 
     backbone: str
@@ -47,6 +48,7 @@ class ModelCard:
     mean: list[float]
     std: list[float]
     epoch: int
+    blueprint: str = ""
 
 
 def save_model(path: Path, network: Network, card: ModelCard) -> None:
@@ -77,6 +79,7 @@ def load_model(path: Path | str) -> tuple[Network, Views | None]:
             image_px=card.image_px,
             n_inputs=card.n_inputs,
             projection_width=card.projection_width,
+            blueprint=card.blueprint,
         )
         network.load_state_dict(weights)
     except CadStudioError:

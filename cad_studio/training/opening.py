@@ -103,8 +103,10 @@ def open_session(
         labels = data.require_truth(fit_rows, f"{plan.method} training")
         truth = torch.from_numpy(labels).to(device)
     inputs = open_inputs(data, device, config.loader_workers, progress)
-    views, normalisation = _open_views(data, fit_rows, config.views == "gentle")
-    network = _build_network(data, plan).to(device, memory_format=torch.channels_last)
+    # On resuming, every weight comes from the checkpoint, wherever the first ones came from.
+    blueprint = "" if checkpoint is None else checkpoint.state.get("blueprint", "")
+    network = _build_network(data, plan, blueprint).to(device, memory_format=torch.channels_last)
+    views, normalisation = _open_views(data, fit_rows, config.views == "gentle", network)
     if checkpoint is not None:
         precision = checkpoint.state["precision"]
     else:
@@ -184,25 +186,34 @@ def _check_same_run(checkpoint: Checkpoint | None, plan: Plan, fingerprint: int)
 
 
 def _open_views(
-    data: TrainingData, fit_rows: NDArray[np.int64], is_gentle: bool
+    data: TrainingData, fit_rows: NDArray[np.int64], is_gentle: bool, network: Network
 ) -> tuple[Views | None, tuple[list[float], list[float]]]:
     if data.pixels is None:
         return None, ([], [])
-    mean, std = measure_normalisation(data.pixels, fit_rows, data.channels)
+    known = network.backbone.normalisation
+    mean, std = known or measure_normalisation(data.pixels, fit_rows, data.channels)
     kind = choose_kind(data.side_px, data.channels)
     return Views(kind, data.side_px, mean, std, is_gentle), (mean, std)
 
 
-def _build_network(data: TrainingData, plan: Plan) -> Network:
+def _build_network(data: TrainingData, plan: Plan, blueprint: str) -> Network:
     has_images = data.pixels is not None
-    return make_network(
+    network = make_network(
         plan.backbone,
         data.n_classes,
         image_px=data.side_px if has_images else None,
         n_inputs=None if has_images or data.features is None else data.features.shape[1],
         projection_width=plan.projection_width,
         seed=plan.config.seed,
+        blueprint=blueprint,
     )
+    if plan.config.epochs_of_heads() and not network.backbone.has_learned:
+        raise SettingError(
+            f"head_epochs is {plan.config.head_epochs!r}, but the weights of {plan.backbone} are "
+            "drawn: heads alone would learn on noise. Set it to 0, or choose a network with "
+            "weights from elsewhere, such as torchvision:resnet18:pretrained."
+        )
+    return network
 
 
 def _make_optimiser(algorithm: Algorithm, config: TrainConfig) -> torch.optim.Optimizer:
@@ -213,13 +224,19 @@ def _make_optimiser(algorithm: Algorithm, config: TrainConfig) -> torch.optim.Op
             weight_decay=config.weight_decay,
             fused=True,
         )
-    return torch.optim.SGD(
+    optimiser = torch.optim.SGD(
         algorithm.trainable_parameters(),
         lr=config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         fused=True,
     )
+    if config.momentum and config.epochs_of_heads():
+        # Of weights that have moved and others that have not the fused step cannot take both.
+        for weight in algorithm.trainable_parameters():
+            still = torch.zeros_like(weight, requires_grad=False)
+            optimiser.state[weight]["momentum_buffer"] = still
+    return optimiser
 
 
 def _first_belief(candidates: Tensor, start: NDArray[np.float32] | None) -> Tensor:

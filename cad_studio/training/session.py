@@ -25,6 +25,9 @@ from cad_studio.training.views import Views
 OWN = "process."
 """Names what only one process of several knows, in a checkpoint."""
 
+_OPTIMISER = "optimiser."
+"""Names what the optimiser remembers of a weight: its place among the trained ones, and a name."""
+
 _SURENESS = "sureness"
 """Name of the sum over `Algorithm.sureness` among those of the losses."""
 
@@ -66,7 +69,7 @@ class Session:
     """
 
     algorithm: Algorithm
-    optimiser: torch.optim.SGD
+    optimiser: torch.optim.Optimizer
     inputs: Inputs
     views: Views | None
     device: torch.device
@@ -193,15 +196,16 @@ class Session:
             mean=mean,
             std=std,
             epoch=self.epoch,
+            blueprint=self.algorithm.network.backbone.blueprint,
         )
 
     def dump(self, plan: Plan) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values for a checkpoint."""
         tensors = {f"method.{key}": value for key, value in self.algorithm.state_dict().items()}
         for place, weight in enumerate(self.algorithm.trainable_parameters()):
-            momentum = self.optimiser.state[weight].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{place}"] = momentum
+            for name, value in self.optimiser.state.get(weight, {}).items():
+                if value is not None:
+                    tensors[f"{_OPTIMISER}{place}.{name}"] = value
         tensors.update({f"sums.{name}": value for name, value in self._sums.items()})
         if self.average is not None:
             average = self.average.state_dict()
@@ -215,6 +219,7 @@ class Session:
             tensors["chance.mps"] = torch.mps.get_rng_state()
         state = {
             "plan": plan.identity(),
+            "blueprint": self.algorithm.network.backbone.blueprint,
             "fingerprint": self.fingerprint,
             "precision": self.precision,
             "processes": self.processes.count,
@@ -241,12 +246,12 @@ class Session:
         if state["processes"] == self.processes.count:
             tensors.update(_below(f"{OWN}{self.processes.rank}.", tensors))
         self.algorithm.load_state_dict(_below("method.", tensors))
-        momenta = _below("momentum.", tensors)
         for place, weight in enumerate(self.algorithm.trainable_parameters()):
-            if str(place) in momenta:
+            for name, value in _below(f"{_OPTIMISER}{place}.", tensors).items():
                 # Laid out in memory as the weight: the fused step goes through both in one run.
-                buffer = torch.empty_like(weight, requires_grad=False)
-                self.optimiser.state[weight]["momentum_buffer"] = buffer.copy_(momenta[str(place)])
+                kept = weight if value.shape == weight.shape else value
+                kept = torch.empty_like(kept, device=weight.device, requires_grad=False)
+                self.optimiser.state[weight][name] = kept.copy_(value)
         self._sums = {
             name: value.to(self.device) for name, value in _below("sums.", tensors).items()
         }

@@ -83,6 +83,14 @@ class TrainConfig:
             "changes it: a share of the run or a number of epochs, at most a tenth of the run."
         },
     )
+    head_epochs: str = field(
+        default="0",
+        metadata={
+            "help": "Of a network with weights from elsewhere: how long only its new heads learn, "
+            "so that they do not pull good features apart while they know nothing; a share of the "
+            "run, such as 20%, or a number of epochs. 0: all learn from the first step.",
+        },
+    )
     refresh_epochs: str = field(
         default="25%, 50%",
         metadata={
@@ -212,6 +220,7 @@ class TrainConfig:
         """
         check_settings(self)
         self.held_epochs()
+        self.epochs_of_heads()
         late = [epoch for epoch in self.refreshes() if 2 * epoch > self.epochs]
         if late or len(self.refreshes()) > MOST_REFRESHES:
             raise SettingError(
@@ -255,6 +264,23 @@ class TrainConfig:
                 "as 10%."
             )
         return held
+
+    def epochs_of_heads(self) -> int:
+        """Epochs at first in which only the heads learn.
+
+        Raises:
+            SettingError: It is neither epochs nor a share, or is longer than the run.
+        """
+        word = self.head_epochs.strip()
+        found = self._count("head_epochs", word)
+        if not word.isdecimal() and self._share("head_epochs", word):
+            found = max(found, 1)
+        if found > self.epochs:
+            raise SettingError(
+                f"head_epochs is {word!r}, {found} epochs; the run has {self.epochs}. Give fewer, "
+                "or a share such as 20%."
+            )
+        return found
 
     def epochs_in_force(self) -> int:
         """Epochs in which the method's own confidence is in force rather than a held one."""

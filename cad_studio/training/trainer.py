@@ -219,6 +219,7 @@ class Trainer:
             # Stopped while it was evaluated: its report still tells the step size.
             session.set_learning_rate(learning_rate_at(self._share(session), config.learning_rate))
             return
+        algorithm.network.only_heads = session.epoch < config.epochs_of_heads()
         algorithm.train()
         if session.step == 0:
             self._begin_epoch(session, progress)

@@ -36,7 +36,8 @@ def make(spec, size, seed=0):
 
 
 def test_every_backbone_is_tried_here():
-    assert {spec.partition(":")[0] for spec, _ in SPECS} == set(BACKBONES.names())
+    here = {spec.partition(":")[0] for spec, _ in SPECS}
+    assert here | {"hf"} == set(BACKBONES.names())  # those of transformers: test_hf.py
 
 
 @pytest.mark.parametrize(("spec", "size"), SPECS)
@@ -132,7 +133,7 @@ def test_a_cut_classifier_computes_what_the_whole_one_does():
         ),
         ("torchvision:alexnet", 28, "does not fit images of 28 px. Use larger images"),
         ("torchvision:vit_b_16", 30, "does not fit images of 30 px. Use larger images"),
-        ("mlp", 28, "The backbone mlp does not read images. Allowed: resnet18, "),
+        ("mlp", 28, "The backbone mlp does not read images. Allowed: hf, resnet18, "),
     ],
 )
 def test_a_spec_that_cannot_be_built_says_what_could(spec, size, message):

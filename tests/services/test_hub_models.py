@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from cad_studio.core import hub
 from cad_studio.core.errors import ResourceError
-from cad_studio.extractors import _hub
 from cad_studio.extractors._base import make_extractor
 from cad_studio.services.access import Access
 from cad_studio.services.pairs.hub_models import OFFERED_MODELS, HubModelService
@@ -62,13 +62,13 @@ def asked(monkeypatch):
         monkeypatch.setattr(constants, "ENDPOINT", address)
         monkeypatch.setattr("huggingface_hub.hf_api.ENDPOINT", address, raising=False)
         _http.close_session()
-        _hub.hub_problem.cache.clear()
+        hub.hub_problem.cache.clear()
 
     yield at
     from huggingface_hub.utils import _http
 
     _http.close_session()
-    _hub.hub_problem.cache.clear()
+    hub.hub_problem.cache.clear()
 
 
 def test_licence_and_size_are_told_before_anything_is_fetched(asked):
@@ -98,7 +98,7 @@ def test_a_hub_that_cannot_be_reached_is_said_within_seconds(how, asked, monkeyp
         asked(f"http://127.0.0.1:{port}")
         if how == "offline":
             monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        monkeypatch.setattr(_hub, "SECONDS", 0.5)
+        monkeypatch.setattr(hub, "SECONDS", 0.5)
         with pytest.raises(
             ResourceError
         ):  # to load transformers takes longer than what is measured

@@ -16,6 +16,7 @@ from cad_studio.core.errors import JobCancelled, SettingError
 from cad_studio.core.progress import Silent
 from cad_studio.training.checkpoint import Checkpoints
 from cad_studio.training.report import EpochReport
+from cad_studio.training.settings import OPTIMISERS
 from cad_studio.training.trainer import Trainer
 from tests.training.runs import StopsAfter, small_images, small_plan
 
@@ -66,6 +67,18 @@ def test_a_run_stopped_in_an_epoch_and_resumed_equals_one_that_was_not(tmp_path,
     resumed = Trainer(data, plan, tmp_path / "parts").fit(Silent())
     assert resumed.resumed == (1, 2)
     assert figures(resumed.last) == figures(whole.last)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_what_an_optimiser_remembers_of_earlier_steps_is_resumed(tmp_path, optimiser):
+    data, plan = small_images(), small_plan(optimiser=optimiser, learning_rate=1e-3)
+    Trainer(data, plan, tmp_path / "whole").fit(Silent())
+    with pytest.raises(JobCancelled):
+        Trainer(data, plan, tmp_path / "parts").fit(
+            StopsAfter(3, lambda message: "Epoch 2" in message)
+        )
+    Trainer(data, plan, tmp_path / "parts").fit(Silent())
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
+from cad_studio.core.hub import SECONDS, connection_errors, hub_problem
 from cad_studio.core.optional import is_installed, require
 from cad_studio.extractors._base import best_device
-from cad_studio.extractors._hub import SECONDS, connection_errors, hub_problem
 from cad_studio.services.access import Access
 
 _WEIGHTS = "model.safetensors"

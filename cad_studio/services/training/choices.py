@@ -73,8 +73,9 @@ def offers(data: LoadedDataset, features: list[str], stored: list[str]) -> dict[
         "config": describe_settings(TrainConfig),
         "backbones": [
             *(
-                f"{backbone}:resnet50" if BACKBONES.get(backbone).argument_hint else backbone
+                f"{backbone}:{example}" if example else backbone
                 for backbone in fitting
+                for example in BACKBONES.get(backbone).examples or ("",)
             ),
             *(f"{head}:{spec}" for spec in features for head in HEADS),
         ],

@@ -72,6 +72,13 @@ PRESETS = (
         settings=HEAD_CAD,
     ),
     Preset(
+        "Fine-tuning",
+        "New heads on a pre-trained network, at first alone, then with its last layers; for "
+        "photographs, best on a GPU. Its ImageNet weights are fetched where they are not here.",
+        backbone="torchvision:resnet18:pretrained-top",
+        config={"epochs": 10, "learning_rate": 0.01, "head_epochs": "20%"},
+    ),
+    Preset(
         "Paper settings",
         "CAD-CAM as its authors train it, from a uniform start; for a GPU.",
         method="cad-cam",

@@ -141,9 +141,9 @@ export function createTrainForm({ask, onStarted, onPacked}) {
     fill(form,
       line('Preset', preset, presetHelp), line('Dataset', dataset, datasetHelp), line('Method', method, methodHelp, departures),
       line('Backbone', backbone, backbones, h('p.help', {},
-        'The network. Any torchvision classifier can be named too, e.g. torchvision:resnet18, with :pretrained or :pretrained-top; '
-          + 'features:EXTRACTOR trains a small '
-          + 'head on features computed once, in seconds.')),
+        'The network. Any torchvision classifier can be named, with :pretrained or :pretrained-top, and any vision model of the '
+          + 'Hugging Face Hub or a folder as hf:NAME or hf:NAME:top (top trains the last layers alone). features:EXTRACTOR '
+          + 'trains a small head on features computed once, in seconds.')),
       h('div.setting.stacked', {}, h('span.label', {}, 'Budget'), budget.element, budgetFields),
       groups, line('Name', runName));
     foot.hidden = false;
