@@ -62,14 +62,15 @@ def describe_settings(kind: type) -> list[dict[str, Any]]:
     """The fields of a settings dataclass as plain values, in order, for forms built elsewhere.
 
     Args:
-        kind: A frozen dataclass. Field metadata may have `help`, `minimum`, `maximum`, `choices`,
-            and `advanced` for what few will ever touch.
+        kind: A frozen dataclass. Field metadata may have `label`, `help`, `minimum`, `maximum`,
+            `choices`, `suggestions`, and `advanced` for what few will ever touch.
 
     Returns:
-        Of each field: `name`, `type` (`int`, `float`, `bool`, `str` or `choice`), `optional`
-        (whether None is a value), `default` (None where there is none), `required` (whether it
-        must be given), `help`, `minimum`, `maximum`, `choices` and `advanced`; what is not stated
-        is None, an empty text or False.
+        Of each field: `name`, `label` (the name in words where none is stated), `type` (`int`,
+        `float`, `bool`, `str` or `choice`), `optional` (whether None is a value), `default` (None
+        where there is none), `required` (whether it must be given), `help`, `minimum`, `maximum`,
+        `choices`, `suggestions` (values beside which others may stand) and `advanced`; what is not
+        stated is None, an empty text or False.
     """
     hints = get_type_hints(kind)
     return [_described(field, hints[field.name]) for field in fields(kind)]
@@ -86,6 +87,7 @@ def _described(field: Field[Any], hint: Any) -> dict[str, Any]:
         default = field.default_factory()
     return {
         "name": field.name,
+        "label": meta.get("label") or field.name.replace("_", " ").capitalize(),
         "type": "choice" if "choices" in meta else of_type,
         "optional": type(None) in allowed,
         "default": None if default is MISSING else default,
@@ -94,6 +96,7 @@ def _described(field: Field[Any], hint: Any) -> dict[str, Any]:
         "minimum": meta.get("minimum"),
         "maximum": meta.get("maximum"),
         "choices": list(meta["choices"]) if "choices" in meta else None,
+        "suggestions": list(meta["suggestions"]) if "suggestions" in meta else None,
         "advanced": bool(meta.get("advanced", False)),
     }
 

@@ -4,9 +4,8 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import Any
 
-import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,39 +23,18 @@ from cad_studio.ui.requests import in_words, read_request
 _LOG = logging.getLogger(__name__)
 _UNEXPECTED = "Unexpected error; the details are in the log of the studio."
 
-Arguments = ParamSpec("Arguments")
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def shows_errors(
-    handler: Callable[Arguments, Any], worded: Callable[[str], str] = str
-) -> Callable[Arguments, Any]:
-    """Wrap an event handler: an expected error becomes a toast, any other a logged one.
-
-    Args:
-        handler: Does what was asked for.
-        worded: Makes the words of the window of those of an expected error.
-    """
-
-    @functools.wraps(handler)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Any:
-        try:
-            with acting_as(visitor_of_event()):
-                return handler(*args, **kwargs)
-        except CadStudioError as error:
-            raise gr.Error(worded(str(error)), duration=12, print_exception=False) from error
-        except Exception as error:
-            _LOG.exception("handler %s", handler.__name__)
-            raise gr.Error(_UNEXPECTED, print_exception=False) from error
-
-    return wrapped
-
-
-def answers_errors(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def answers_errors(
+    handler: Callable[[Any], Any], worded: Callable[[str], str] = str
+) -> Callable[[Any], Any]:
     """Wrap a server function: an error becomes `{"error": words}`, a bad request too.
 
-    The function's one parameter says by its annotation what may be asked for: a pydantic model, or
-    a dataclass of the services.
+    Args:
+        handler: Its one parameter says by its annotation what may be asked for: a pydantic model,
+            or a dataclass of the services.
+        worded: Makes the words of the window of those of an expected error.
     """
     [parameter] = inspect.signature(handler).parameters.values()
 
@@ -66,7 +44,7 @@ def answers_errors(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
             with acting_as(visitor_of_event()):
                 return handler(read_request(parameter.annotation, asked))
         except CadStudioError as error:
-            return {"error": str(error)}
+            return {"error": worded(str(error))}
         except Exception:
             _LOG.exception("server function %s", handler.__name__)
             return {"error": _UNEXPECTED}

@@ -8,7 +8,9 @@ from starlette.responses import FileResponse
 from cad_studio.services.container import Services
 from cad_studio.ui import views
 from cad_studio.ui.answers import CHANGING, Answered, OpenAnswers, OpenServices, of_kind, shared
+from cad_studio.ui.job_forms import described_form
 from cad_studio.ui.requests import Whole
+from cad_studio.views.settings import FormView
 from cad_studio.views.studio import AliveView, JobView, StateView
 
 router = APIRouter(route_class=Answered, tags=["Studio"])
@@ -41,6 +43,12 @@ def _of_all(services: Services) -> dict[str, Any]:
         ],
         "jobs": [views.job_entry(job) for job in services.jobs.recent()],
     }
+
+
+@router.get("/forms/{form}")
+def form(form: str) -> FormView:
+    """The fields of a form that starts a job: `import`, `synthesize`, `export` or `mine`."""
+    return {"fields": described_form(form)}
 
 
 @router.get("/jobs/{job}")

@@ -4,7 +4,7 @@ from typing import Any
 
 from cad_studio.core.records import Dataset, FeatureSet, Job, Mining
 from cad_studio.services.operations import KINDS
-from cad_studio.ui.import_choices import in_fields
+from cad_studio.ui.job_forms import in_fields
 from cad_studio.views.pairs import MiningView
 from cad_studio.views.studio import DatasetEntryView, JobView
 

@@ -101,7 +101,7 @@ def calls(target: Target) -> dict[str, tuple[str, Callable[[dict[str, str]], htt
     label = {"kind": "label", "rows": [0], "arguments": {"class": 1}, "who": "x"}
     features = {"features": "npy:/etc/passwd"}
     path = {"dataset": SHAPES, "order": "expected-gain", "settings": features}
-    join = {"data": [SHAPES, "csv"], "fn_index": target.ids["export-start"], "session_hash": "a"}
+    start = _server(target, "dataset-page", "export", {"name": SHAPES, "fields": {}})
 
     reach = _server(target, "annotate-page", "open_queue", path)
 
@@ -126,11 +126,11 @@ def calls(target: Target) -> dict[str, tuple[str, Callable[[dict[str, str]], htt
     return {
         "annotate": ("annotator", act),
         "upload": ("owner", upload),
-        "export by the queue": ("owner", post("/gradio_api/queue/join", json.dumps(join))),
+        "export by a form": ("owner", post(server, start)),
         "remove as text": ("", post(server, remove, "text/plain")),
         "remove as a form": ("", post(server, remove, "application/x-www-form-urlencoded")),
         "remove without a type": ("", post(server, remove, "")),
-        "queue as text": ("", post("/gradio_api/queue/join", json.dumps(join), "text/plain")),
+        "a form as text": ("", post(server, start, "text/plain")),
         "a path as features": ("owner", post(server, reach)),
         "log out by GET": ("", get("/logout")),
         "deep link by GET": ("", get("/gradio_api/deep_link?session_hash=a")),
@@ -162,8 +162,6 @@ def raw(targets: list[Target]) -> dict[str, Any]:
         for origin, (headers, is_own) in origins(port).items():
             for call, (least, send) in calls(target).items():
                 may = is_own and bool(least) and ranks.index(target.role) >= ranks.index(least)
-                if call == "export by the queue":
-                    may = may or (is_own and target.role != "nobody")  # joining is not yet doing
                 if call == "a path as features" and may:
                     continue  # an owner's own business
                 done = did_something(send(headers))
@@ -256,13 +254,7 @@ def _timed(asking: httpx.Client, seconds: float) -> dict[str, float]:
 
 
 def _ids(config: dict[str, Any]) -> dict[str, int]:
-    ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
-    button = ids["export-start"]
-    (event,) = (
-        each["id"] for each in config["dependencies"]
-        if [button, "click"] in each["targets"] and each["backend_fn"]
-    )  # fmt: skip
-    return {**ids, "export-start": event}
+    return {part["props"].get("elem_id"): part["id"] for part in config["components"]}
 
 
 @contextmanager

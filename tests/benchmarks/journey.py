@@ -97,8 +97,8 @@ def clicks(browser: Browser, folder: Path) -> dict[str, Any]:
         page = visitor.page
         page.goto(url, timeout=LONG_MS)
         visitor.click("#home-import")
-        page.fill("#import-source textarea, #import-source input", str(images))
-        page.fill("#import-name textarea, #import-name input", "shades")
+        page.fill("#import-source", str(images))
+        page.fill("#import-name", "shades")
         visitor.click("#import-start")
         visitor.step("Find look-alikes")
         visitor.step("Train a first run")

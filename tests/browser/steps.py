@@ -70,7 +70,7 @@ def labels(page: Page) -> list[str]:
 
 def fill_field(page: Page, field: str, text: str) -> None:
     """Type into a field of a form by its id."""
-    page.fill(f"#{field} textarea, #{field} input", text)
+    page.fill(f"#{field}", text)
 
 
 def import_by_form(page: Page, source: str, name: str) -> None:

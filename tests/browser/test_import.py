@@ -109,7 +109,7 @@ def test_what_cannot_be_imported_is_refused_in_words_and_leaves_the_project_alon
         toast(page, words)
         if name == "x":  # is refused by the job, which has begun
             continue
-        field = page.locator("#import-source input, #import-source textarea")
+        field = page.locator("#import-source")
         expect(field).to_have_value(source)
         # neither what was said nor the failure covers the form
         fields = ["#import-source", "#import-name", "#import-start", "#import-close"]

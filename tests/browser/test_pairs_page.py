@@ -245,7 +245,7 @@ def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(pag
     show_pairs(page, studio.url)
     first = pair_of(page)
     page.click("#pairs-find")
-    page.focus("#mine-split textarea, #mine-split input")
+    page.focus("#mine-split")
     page.keyboard.type("jjt")
     page.wait_for_timeout(200)
     assert pair_of(page) == first

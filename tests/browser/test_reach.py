@@ -97,7 +97,7 @@ def test_grid_and_forms_are_reached_by_keyboard_alone_and_the_focus_can_be_seen(
         )
         assert "solid" in ring or "rgb" in ring, (selector, ring)
     page.click("#dataset-import-open")
-    assert page.evaluate("() => !!document.activeElement.closest('#dataset-import')")
+    expect(page.locator("#import-source")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#dataset-import")).to_be_hidden()
 

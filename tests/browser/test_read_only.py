@@ -41,7 +41,7 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
         expect(page.locator(f"#dataset-{name}")).to_be_hidden()
     # the form is still in the page: whoever opens it by hand is refused by the server
     page.locator("#dataset-import").evaluate("form => form.classList.add('open')")
-    page.fill("#import-source textarea, #import-source input", str(closed.project))
+    page.fill("#import-source", str(closed.project))
     page.click("#import-start")
     toast(page, "This studio is read-only.")
 

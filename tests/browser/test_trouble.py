@@ -161,9 +161,9 @@ def test_what_is_imported_is_the_source_that_is_shown(page, studio, tmp_path):
     """An upload of before was imported under the name of the path typed since."""
     show_dataset(page, studio.url, dataset="sample")
     page.click("#dataset-import-open")
-    page.set_input_files("#import-upload input[type=file]", small_file(tmp_path, "first", 10))
+    page.set_input_files("#import-upload", small_file(tmp_path, "first", 10))
     expect(page.locator("#import-upload")).to_contain_text("first", timeout=30_000)
-    page.locator("#import-source textarea, #import-source input").press_sequentially(
+    page.locator("#import-source").press_sequentially(
         str(small_file(tmp_path, "second", 14)), delay=1
     )
     expect(page.locator("#import-upload")).not_to_contain_text("first")
@@ -172,8 +172,8 @@ def test_what_is_imported_is_the_source_that_is_shown(page, studio, tmp_path):
     expect(page.locator("#header-dataset")).to_have_value("second", timeout=READY_MS)
     expect(page.locator("#dataset-total")).to_have_text("14 samples", timeout=READY_MS)
     page.click("#dataset-import-open")
-    expect(page.locator("#import-source textarea, #import-source input")).to_have_value("")
-    page.set_input_files("#import-upload input[type=file]", small_file(tmp_path, "third", 6))
+    expect(page.locator("#import-source")).to_have_value("")
+    page.set_input_files("#import-upload", small_file(tmp_path, "third", 6))
     expect(page.locator("#import-upload")).to_contain_text("third", timeout=30_000)
     fill_field(page, "import-source", "")
     page.click("#import-close")

@@ -90,7 +90,9 @@ def test_a_description_holds_what_a_form_needs_and_goes_through_json():
 
 @dataclass(frozen=True)
 class RareConfig:
-    steps: float | int = field(default=2, metadata={"help": "How many.", "advanced": True})
+    steps: float | int = field(
+        default=2, metadata={"help": "How many.", "advanced": True, "label": "Number of steps"}
+    )
     names: list = field(default_factory=list)
 
 
@@ -98,6 +100,8 @@ def test_a_description_tells_help_rarity_and_made_defaults():
     steps, names = describe_settings(RareConfig)
     assert (steps["help"], steps["advanced"], steps["type"]) == ("How many.", True, "float")
     assert (names["help"], names["advanced"], names["default"]) == ("", False, [])
+    assert (steps["label"], names["label"]) == ("Number of steps", "Names")
+    assert (steps["suggestions"], names["suggestions"]) == (None, None)
 
 
 def test_the_defaults_of_a_description_are_valid_settings():

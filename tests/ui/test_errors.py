@@ -1,7 +1,5 @@
-import logging
 from typing import Annotated, Any
 
-import gradio as gr
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
@@ -9,7 +7,7 @@ from starlette.testclient import TestClient
 
 from cad_studio.core.errors import ReadOnlyError, RecordNotFoundError, SettingError
 from cad_studio.ui.answers import Answered
-from cad_studio.ui.errors import answers_errors, shows_errors
+from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.requests import Real, Text, Whole, read_request
 
 WORDS = "size is 0; the least is 1."
@@ -28,13 +26,6 @@ class Asked(BaseModel):
     name: str
 
 
-def raising(error):
-    def handler(*_):
-        raise error
-
-    return handler
-
-
 def refusing(error):
     def handler(asked: Asked) -> dict:
         if error is not None:
@@ -44,20 +35,6 @@ def refusing(error):
     return handler
 
 
-def test_an_expected_error_is_shown_in_its_own_words(caplog):
-    with pytest.raises(gr.Error) as caught:
-        shows_errors(raising(SettingError(WORDS)))()
-    assert caught.value.message == WORDS
-    assert not caplog.records
-
-
-def test_a_bug_is_shown_as_one_and_its_details_go_to_the_log(caplog):
-    with caplog.at_level(logging.ERROR), pytest.raises(gr.Error) as caught:
-        shows_errors(raising(ValueError("row_count < 0 in /home/ada/secret.py")))()
-    assert caught.value.message == UNEXPECTED
-    assert "row_count < 0" in caplog.text
-
-
 def test_server_functions_answer_with_words_and_never_raise(caplog):
     asked = {"name": "a"}
     assert answers_errors(refusing(ReadOnlyError("Only to look at.")))(asked) == {
@@ -65,6 +42,7 @@ def test_server_functions_answer_with_words_and_never_raise(caplog):
     }
     assert answers_errors(refusing(KeyError("job")))(asked) == {"error": UNEXPECTED}
     assert "KeyError" in caplog.text
+    assert answers_errors(refusing(SettingError("--id")), str.upper)(asked) == {"error": "--ID"}
     assert answers_errors(refusing(None))(asked) == {"name": "a"}
 
 

@@ -14,7 +14,6 @@ from cad_studio.ui.app import build_window, launch
 from tests.ui.openid_provider import CLIENT, SECRET, provider
 from tests.ui.small_project import SHAPES, build_services
 from tests.ui.test_login import ask, label
-from tests.ui.test_read_only import press
 
 CAD = "/gradio_api/cad"
 
@@ -97,7 +96,9 @@ def test_a_visitor_may_look_and_has_no_name(url, hub, config, services):
         assert role(asking) == ("viewer", None)
         answer = label(asking, config, "nobody").json()["answers"][0]
         assert answer["error"].startswith("Log in first")
-        assert not press(asking, config, "import-start", "/", None, "mine")[0]
+        wanted = {"fields": {"source": "/", "name": "mine"}}
+        refused = ask(asking, config, "start_import", wanted, "dataset-page").json()["error"]
+        assert refused.startswith("Log in first")
     assert services.history.newest(SHAPES)["head"] == 0
 
 

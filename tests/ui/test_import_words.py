@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cad_studio.ui.import_choices import in_fields
+from cad_studio.ui.job_forms import in_fields
 from cad_studio.ui.views import job_entry
 
 

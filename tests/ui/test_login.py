@@ -14,7 +14,6 @@ from cad_studio.services.container import Services
 from cad_studio.ui.app import build_window, launch
 from cad_studio.ui.identity import visitor
 from tests.ui.small_project import SHAPES, build_services
-from tests.ui.test_read_only import press
 
 WORDS = {"vera": "viewer's word", "anna": "annotator's word", "olga": "owner's word"}
 ROLES = {"vera": "viewer", "anna": "annotator", "olga": "owner"}
@@ -58,11 +57,9 @@ def person(url, name=None):
         yield asking
 
 
-def ask(asking, config, function, wanted):
+def ask(asking, config, function, wanted, viewer="annotate-page"):
     component = next(
-        part["id"]
-        for part in config["components"]
-        if part["props"].get("elem_id") == "annotate-page"
+        part["id"] for part in config["components"] if part["props"].get("elem_id") == viewer
     )
     body = {"session_hash": "s", "component_id": component, "fn_name": function, "data": wanted}
     return asking.post("/gradio_api/component_server", json=body)
@@ -234,16 +231,20 @@ def test_roles_hold_for_server_functions(url, config, services):
 
 
 @pytest.mark.parametrize("name", ["vera", "anna"])
-def test_roles_hold_for_raw_queue_calls(url, config, services, name):
+def test_roles_hold_for_forms(url, config, services, name):
+    wanted = {"fields": {"source": "/", "name": "mine"}}
     with person(url, name) as asking:
-        success, words = press(asking, config, "import-start", "/", None, "mine")
-    assert (success, words[:18]) == (False, f"{name} has the role "[:18])
+        for function in ("start_import", "preview_import"):
+            refused = ask(asking, config, function, wanted, "dataset-page").json()["error"]
+            assert refused.startswith(f"{name} has the role ")
     assert services.jobs.recent() == []
 
 
-def test_an_owners_raw_call_passes(url, config, services):
+def test_an_owners_form_starts_its_job(url, config, services):
+    wanted = {"name": SHAPES, "fields": {"format": "csv"}}
     with person(url, "olga") as asking:
-        assert press(asking, config, "export-start", SHAPES, "csv")[0]
+        [job] = ask(asking, config, "export", wanted, "dataset-page").json().values()
+    assert services.jobs.get(job).arguments == {"name": SHAPES, "format": "csv"}
 
 
 class Asked:

@@ -28,12 +28,15 @@ FUNCTIONS = {
         "retrain": "data.retrain", "diagnose": "run.predictions", "act": "data.annotate",
     },
     "dataset-page": {
+        "start_import": "studio.import_dataset", "preview_import": "studio.preview",
+        "synthesize": "data.synthesize", "export": "data.export",
         "remove": "data.remove", "check": "studio.verify", "preview_split": "data.divide",
         "split": "data.divide", "preview_votes": "data.sets_from_votes",
         "make_sets": "data.sets_from_votes", "tag": "data.annotate", "undo": "data.annotate",
         "search_picture": "data.search", "hub_models": "studio.models",
         "extract_features": "data.features",
     },
+    "pairs-page": {"mine": "data.pairs"},
     "augment-page": {
         "make": "augmentations.make", "measure": "augmentations.estimate",
         "train": "augmentations.train_editor", "judge": "augmentations.judge",
@@ -65,6 +68,7 @@ ROUTES = {
     "/image/{version}/{name}/{row}": "data.images",
     "/sprite/{version}/{name}.png": WINDOW,
     "/alive": WINDOW,
+    "/forms/{form}": WINDOW,
     "/state": "studio.datasets",
     "/jobs/{job}": "studio.job",
     "/jobs/{job}/file": "data.export",

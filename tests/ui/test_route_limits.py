@@ -118,6 +118,7 @@ def test_scripts_outside_the_folder_of_scripts_are_not_served(client):
 
 ANSWERED = [
     "/alive",
+    *(f"/forms/{form}" for form in ("import", "synthesize", "export", "mine")),
     "/state",
     f"/standing/{quote(SHAPES)}",
     S,

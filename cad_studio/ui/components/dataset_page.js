@@ -5,6 +5,8 @@ import {createChecked, createFacts} from './dataset_facts.js';
 import {splitDialog, votesDialog} from './dataset_division.js';
 import {tagDialog} from './dataset_fields.js';
 import {reportOf} from './dataset_reports.js';
+import {createImportForm} from './import_form.js';
+import {createJobForm} from './job_form.js';
 import {createSamples, filterName} from './dataset_samples.js';
 import {createSide} from './dataset_side.js';
 import {sure} from './dialogs.js';
@@ -123,9 +125,26 @@ function createActs(server, about, mount) {
   };
 }
 
+/** The forms that bring data, make its sets, or make a file of it. */
+function createForms(server) {
+  createImportForm((what, values) => server[what](values));
+  const ofThis = what => fields => server[what]({name: state.dataset, fields});
+  createJobForm({
+    id: 'dataset-synthesize', name: 'synthesize', title: 'Synthesize candidate sets', button: 'Synthesize', start: ofThis('synthesize'),
+    says: "An annotator network learns the true labels; what it confuses on an image joins that image's set. Makes a new version of "
+      + 'the dataset.',
+  });
+  createJobForm({
+    id: 'dataset-export', name: 'export', title: 'Export', button: 'Make the file', start: ofThis('export'),
+    says: 'The current candidate sets, without loss: importing the file brings them back. CSV holds the sets alone; Parquet and npz '
+      + 'hold the images or vectors too.',
+  });
+}
+
 export function mount({element, server}) {
   let about = null, key = '';
   const place = element.querySelector('.mount');
+  createForms(server);
   const samples = createSamples({server, filter, onShown: now => { tools.mark(); page.dataset.shown = now; }});
   const side = createSide(filter);
   const facts = createFacts(createActs(server, () => about, place));

@@ -1,41 +1,32 @@
 // Forms that slide in from the right: dialogs that keep the focus and give it back.
 
-import {gradio} from './studio.js';
-
-const FIRST = 'textarea, input:not([role=combobox]), button'; // a dropdown would open over the form
-const LONGEST_MS = 60000;
-const LOOK_MS = 50;
+const FIRST = 'textarea, input:not([type=file]), select, button';
 
 let opener = null;
+const drawers = new Map();  // id -> {element, prepare}
+const awaited = new Map();  // id -> what to do when that drawer is there
 
 const reachable = drawer =>
   [...drawer.querySelectorAll('button, input, textarea, select, a[href], summary, [tabindex="0"]')].filter(
     each => !each.disabled && each.offsetParent !== null && each.tabIndex >= 0
   );
 
-/** A form with its fields, which Gradio makes one after the other; null when they do not come. */
-async function built(id) {
-  gradio();
-  for (let waited = 0; waited < LONGEST_MS; waited += LOOK_MS) {
-    const drawer = document.getElementById(id);
-    const isSeen = !document.getElementById('stage'); // what is hidden takes no focus
-    if (isSeen && drawer?.querySelector('textarea, input') && drawer.querySelector('button')) return drawer;
-    await new Promise(done => setTimeout(done, LOOK_MS));
-  }
-  return null;
+/** Let a form be opened by the id of its element; `prepare()` makes its fields, once it is opened. */
+export function addDrawer(element, prepare) {
+  drawers.set(element.id, {element, prepare});
+  document.body.append(element);
+  awaited.get(element.id)?.();
 }
 
-/** Open a form; focus goes to its first field. */
+/** Open a form, also one whose page is still to be drawn; focus goes to its first field. */
 export async function openDrawer(id) {
   closeDrawers();
-  const drawer = await built(id);
-  if (!drawer) return;
+  if (!drawers.has(id)) await new Promise(done => awaited.set(id, done));
+  const {element, prepare} = drawers.get(id);
   opener = document.activeElement;
-  drawer.setAttribute('role', 'dialog');
-  drawer.setAttribute('aria-modal', 'true');
-  drawer.setAttribute('aria-label', drawer.querySelector('h2')?.textContent || id);
-  drawer.classList.add('open');
-  drawer.querySelector(FIRST).focus();
+  element.classList.add('open');
+  await prepare();
+  if (element.classList.contains('open')) element.querySelector(FIRST).focus();
 }
 
 /** Close whichever form is open; what opened it has the focus again. */

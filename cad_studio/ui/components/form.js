@@ -9,8 +9,7 @@ export const words = name => { const text = name.replace(/_/g, ' '); return text
 export const typed = value => (value === null || value === undefined ? '' : String(value));
 
 /** What a number field holds: {value}, or {error} in words; null where empty is allowed. */
-export function readNumber(text, {name, type, optional = false, minimum = null, maximum = null}) {
-  const label = words(name);
+export function readNumber(text, {name, label = words(name), type, optional = false, minimum = null, maximum = null}) {
   const clean = text.trim().replace(',', '.');
   if (!clean) return optional ? {value: null} : {error: `${label} is empty; expected a number.`};
   const value = Number(clean);
@@ -26,15 +25,17 @@ export function readNumber(text, {name, type, optional = false, minimum = null, 
  *
  * `read()` gives {value} or {error}; `set(value)` fills it; `isChanged()` tells it from its default.
  */
-export function createField(about, {prefix, onChange, label = words(about.name), help = about.help}) {
+export function createField(about, {prefix, onChange, label = about.label, help = about.help}) {
   const id = `${prefix}-${about.name.replace(/_/g, '-')}`;
   const wrong = h('p.field-error', {id: `${id}-error`, role: 'alert', hidden: true});
   const input = inputOf(about, id);
   input.setAttribute('aria-describedby', `${id}-help ${id}-error`);
+  const offered = about.suggestions ? h('datalist', {id: `${id}-offered`}, ...about.suggestions.map(value => h('option', {value}))) : null;
+  if (offered) input.setAttribute('list', offered.id);
   const hint = h('p.help', {id: `${id}-help`}, help);
   const element = h('div.setting', {data: {setting: about.name}},
     h('label', {for: id}, label, h('i.changed', {title: `Changed; the default is ${typed(about.default) || 'empty'}`})),
-    input, hint, wrong);
+    input, offered, hint, wrong);
 
   function read() {
     if (about.type === 'bool') return {value: input.checked};
@@ -66,11 +67,11 @@ function inputOf(about, id) {
   if (about.type === 'bool') return h('input', {type: 'checkbox', id});
   if (about.type === 'choice')
     return h('select', {id},
-      about.optional ? h('option', {value: ''}, 'none') : null,
+      about.optional ? h('option', {value: ''}, 'automatic') : null,
       ...about.choices.map(each => h('option', {value: each}, String(each))));
   const numeric = about.type !== 'str';
   return h('input.entry', {type: 'text', id, autocomplete: 'off', spellcheck: 'false', class: `entry ${numeric ? 'number' : ''}`,
-    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'automatic' : null});
+    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'not given' : null});
 }
 
 /** Many fields under one title, folded; those marked advanced are folded once more. */

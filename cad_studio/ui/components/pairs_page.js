@@ -5,6 +5,7 @@ import {createThreshold} from './bars.js';
 import {createMatrix} from './matrix.js';
 import {imageOf} from './picture.js';
 import {createDecider} from './decider.js';
+import {createJobForm} from './job_form.js';
 import {createPair} from './pair.js';
 import {load, thumbnail} from './sprite.js';
 import {olderWords} from './versions.js';
@@ -13,7 +14,12 @@ import {address, annotate, bindKeys, change, current, isActive, on, onJobEnd, op
 const PAGE = 100;
 const LEAST_RECALL = 0.9;
 
-export function mount({element}) {
+export function mount({element, server}) {
+  createJobForm({
+    id: 'pairs-mine', name: 'mine', title: 'Find entangled pairs', button: 'Find pairs',
+    says: 'Two samples that are close in some features, share a candidate, and are taken to be of different classes.',
+    start: fields => server.mine({name: state.dataset, fields}),
+  });
   const searchPick = h('select.grow', {
     id: 'pairs-mining', 'aria-label': 'Search',
     on: {change: () => change({mining: +searchPick.value, threshold: null, classes: null, pair: null})},

@@ -3,7 +3,7 @@
 import {readAddress, writeAddress} from './address.js';
 import {toast} from './dom.js';
 import {closeDrawers} from './drawers.js';
-import {answering, onReturn, read} from './studio.js';
+import {onReturn, read} from './studio.js';
 
 export {openDrawer} from './drawers.js';
 export {address, given, read, readBytes, root} from './studio.js';
@@ -141,19 +141,12 @@ const ownJobs = () => (sessionStorage.getItem('cad-started') || '').split(',').f
 /** Whether a form of this window started a job; what other windows start must not move this one. */
 export const isOwn = job => ownJobs().includes(String(job.id));
 
-/** What Gradio's forms need of the viewers. */
-window.cadStudio = {
-  answering,
-  dataset: () => state.dataset || '',
-  started: job => {
-    if (job) sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
-    window.cadStudio.taken?.();  // what was previewed
-    closeDrawers();
-    refresh();
-  },
-};
-
-window.cadStudio.close = closeDrawers;
+/** A form of this window started a job: it closes, and the window follows the job. */
+export function started(job) {
+  sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
+  closeDrawers();
+  refresh();
+}
 
 /**
  * Send samples of this dataset to the Annotate page: {rows}, {selection} or an {order} alone, with {order, title, source};

@@ -60,6 +60,13 @@ export async function send(path, body) {
   return parsed(text);
 }
 
+/** Bring a file to the machine of the studio; where it lies there. */
+export async function upload(file) {
+  const body = new FormData();
+  body.append('files', file);
+  return (await send('/gradio_api/upload', body))[0];
+}
+
 const isGood = status => status >= 200 && status < 300;
 function parsed(text) { try { return JSON.parse(text); } catch { return null; } }
 

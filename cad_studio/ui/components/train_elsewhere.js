@@ -1,11 +1,9 @@
 // Train on another machine: pack the run of the form into a file, and take its result back.
 
 import {h, fill} from './dom.js';
-import {send} from './studio.js';
+import {upload} from './studio.js';
 import {address, onJobEnd, read, refresh} from './store.js';
 import {megabytes} from './train_words.js';
-
-const UPLOAD = '/gradio_api/upload';
 
 /** A disclosure that owns its element. `request()` reads the form or throws words; `onPacked(run)` after a start. */
 export function createElsewhere({ask, request, tellProblem, onPacked}) {
@@ -56,13 +54,6 @@ export function createElsewhere({ask, request, tellProblem, onPacked}) {
       note(taken, 'Checking the file…');
       refresh();
     } catch (error) { fill(taken); tellProblem(error); } finally { take.disabled = false; }
-  }
-
-  /** Bring a file to the machine of the studio; where it lies there. */
-  async function upload(chosen) {
-    const body = new FormData();
-    body.append('files', chosen);
-    return (await send(UPLOAD, body))[0];
   }
 
   function showPacked(result) {

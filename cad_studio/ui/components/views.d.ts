@@ -553,6 +553,10 @@ interface FollowView {
   queue: JobView[];
 }
 
+interface FormView {
+  fields: SettingView[];
+}
+
 interface GalleryView {
   total: number;
   offset: number;
@@ -1092,6 +1096,7 @@ interface SetModelView {
 
 interface SettingView {
   name: string;
+  label: string;
   type: string;
   optional: boolean;
   default: any;
@@ -1100,6 +1105,7 @@ interface SettingView {
   minimum: number | null;
   maximum: number | null;
   choices: any[] | null;
+  suggestions: string[] | null;
   advanced: boolean;
 }
 
@@ -1378,6 +1384,7 @@ type Answer<Path extends string> =
   Path extends `/annotate/${string}` ? AnnotateView :
   Path extends `/datasets/${string}` ? DatasetView :
   Path extends `/standing/${string}` ? StandingView :
+  Path extends `/forms/${string}` ? FormView :
   Path extends `/alive` ? AliveView :
   Path extends `/jobs/${string}` ? JobView :
   Path extends `/state` ? StateView :

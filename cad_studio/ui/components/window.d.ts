@@ -22,7 +22,6 @@ interface Window {
     figures: Figure[];
     exports: {name: string; title: string; says: string}[];
   };
-  cadStudio: Record<string, (...given: unknown[]) => unknown>;
   cadScripts: Promise<{begin(): void}>;
 }
 

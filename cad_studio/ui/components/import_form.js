@@ -1,0 +1,78 @@
+// Import data: a source or an upload, how it is read, and what it would bring before anything is imported.
+
+import {h, fill, count, counted} from './dom.js';
+import {createGroup} from './form.js';
+import {createJobForm} from './job_form.js';
+import {upload} from './studio.js';
+
+/** The form; `ask(what, values)` asks the studio to look at a source, or to import it. */
+export function createImportForm(ask) {
+  let handed = null;  // where the uploaded file lies on the machine of the studio
+  let source = null;
+  const file = h('input', {type: 'file', id: 'import-upload', 'aria-label': 'File to import', on: {change: bring}});
+  const brought = h('p.help', {id: 'import-upload-name', role: 'status'});
+  const found = h('div', {id: 'import-preview-found', 'aria-live': 'polite'});
+  const look = h('button.btn', {type: 'button', id: 'import-look', on: {click: preview}}, 'Preview');
+  const form = createJobForm({
+    id: 'dataset-import', name: 'import', title: 'Import data', button: 'Import',
+    says: 'All or nothing: what is wrong is listed with its first case, and the project stays as it was. Preview shows how the '
+      + 'source is read.',
+    start: fields => ask('start_import', {fields, upload: handed}),
+    arrange(fields, described) {
+      const [candidates, skip] = ['candidates', 'skip_bad'].map(name => fields.get(name).element);
+      const more = createGroup('More', described.filter(about => about.advanced).map(about => fields.get(about.name)));
+      more.element.id = 'import-more';
+      source = fields.get('source');
+      source.input.placeholder = '/data/my-images';
+      // the source that was given last is the only one that is shown, and the one that is imported
+      source.input.addEventListener('input', drop);
+      const or = h('div.setting.stacked', {}, h('label', {for: file.id}, 'Or upload one file'), h('div', {}, file,
+        h('p.help', {}, 'A zip of images, a table, Parquet, npz or mat.'), brought));
+      return [source.element, or, fields.get('name').element, candidates, more.element, skip, look, found];
+    },
+    onStarted(fields) {
+      drop();
+      for (const name of ['source', 'name']) fields.get(name).reset();
+      fill(found);
+    },
+  });
+
+  function drop() { handed = null; file.value = ''; brought.textContent = ''; }
+
+  async function bring() {
+    const [chosen] = file.files;
+    handed = null;
+    if (!chosen) { drop(); return; }
+    source.reset();
+    brought.textContent = `Uploading ${chosen.name}…`;
+    try {
+      const place = await upload(chosen);
+      if (file.files[0] !== chosen) return;
+      handed = place;
+      brought.textContent = `${chosen.name} is there.`;
+    } catch (error) {
+      drop();
+      brought.textContent = error.message;
+    }
+  }
+
+  async function preview() {
+    fill(found, h('p.quiet-text', {role: 'status'}, 'Looking at the source…'));
+    await form.send(fields => ask('preview_import', {fields, upload: handed}), seen => fill(found, toBring(seen)));
+    if (!found.querySelector('section')) fill(found);
+  }
+}
+
+function toBring(found) {
+  const splits = Object.entries(found.splits).map(([name, n]) => `${name} ${count(n)}`).join(', ');
+  const lines = [...found.lines, ...found.problem_lines];
+  if (found.n_bad) lines.push(`${count(found.n_bad)} of them cannot be imported as they are.`);
+  return h('section.import-found', {'aria-label': 'Preview of the import'},
+    h('h2', {}, `${counted(found.n, 'sample')}, ${counted(found.k, 'class', 'classes')}: ${splits}`),
+    h('p.quiet-text', {}, `${found.mean_candidates.toFixed(2)} candidates a sample. Nothing was imported yet.`),
+    h('ul', {}, ...lines.map(line => h('li', {}, line))),
+    h('table', {}, h('thead', {}, h('tr', {}, ...['Image', 'Id', 'Split', 'Candidates', 'True label'].map(name => h('th', {}, name)))),
+      h('tbody', {}, ...found.rows.map(row => h('tr', {},
+        h('td', {}, row.picture ? h('img', {src: row.picture, alt: row.id}) : row.trouble || ''),
+        h('td', {}, row.id), h('td', {}, row.split), h('td', {}, row.candidates.join(' | ')), h('td', {}, row.label || ''))))));
+}
