@@ -20,6 +20,7 @@ class Backbone(nn.Module, ABC):
         width: F, channels of the map.
         takes_features: Whether it reads vectors rather than images.
         argument_hint: What stands after the colon; empty when nothing may.
+        reaches_out: Whether the argument may name a place outside the project, or on the Hub.
         examples: Some arguments, to choose from.
         has_learned: Whether its first weights were learned elsewhere rather than drawn.
         blueprint: What else is needed to build it again without its first weights; empty where
@@ -31,6 +32,7 @@ class Backbone(nn.Module, ABC):
     width: int
     takes_features: bool = False
     argument_hint: str = ""
+    reaches_out: bool = False
     examples: tuple[str, ...] = ()
     has_learned: bool = False
     blueprint: str = ""

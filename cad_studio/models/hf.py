@@ -26,6 +26,7 @@ class HuggingFace(TunedBackbone):
     """
 
     argument_hint = f"ID-or-folder or ID-or-folder:{_TOP}, e.g. hf:facebook/dinov2-small:{_TOP}"
+    reaches_out = True
     examples = ("facebook/dinov2-small", f"facebook/dinov2-small:{_TOP}")
 
     def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:

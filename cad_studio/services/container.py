@@ -132,7 +132,7 @@ class Services:
         stored_views = StoredViewService(self.project, self.edit_sets, self.judges)
         self.training = TrainingService(
             self.project, self.datasets, self.mining, self.runs, self.jobs, stored_views, self.sets,
-            self.consensus,
+            self.consensus, self.access,
         )  # fmt: skip
         self.travel = TravelService(
             self.project, self.datasets, self.mining, self.training, self.runs, self.jobs,

@@ -121,7 +121,8 @@ def visit(page, url):
     timed("first grid", lambda: shows(page, url + "dataset", ".dataset-page .tile"))
     timed("first pair", lambda: shows(page, url + "pairs", f"{PAIR} .card img"))
     page.wait_for_timeout(5000)
-    several("next pair and its neighbours", [lambda: next_pair(page)] * 12, page)
+    told = {"stage": "next pair and its neighbours", "ms": spread(next_pairs(page))}
+    print(json.dumps(told), flush=True)
     page.goto(url + "annotate")
     page.click("#order-entangled", timeout=LONG_MS)
     card = ".cards .card"
@@ -158,13 +159,13 @@ def shows(page, address, what):
     page.wait_for_selector(what, timeout=LONG_MS)
 
 
-def next_pair(page):
-    before = page.get_attribute(PAIR, "data-shown")
-    page.keyboard.press("j")
-    page.wait_for_function(
-        "before => document.querySelector('.pairs-page').dataset.shown !== before", arg=before
-    )
+def next_pairs(page):
+    """Milliseconds from the key to a painted pair and its neighbours, one pair after another."""
+    key = "new KeyboardEvent('keydown', {key: 'j', bubbles: true})"
+    act = f"() => document.body.dispatchEvent({key})"
+    times = repeated(page, 12, lambda _: f"timed('.pairs-page', 'data-shown', {act})")
     page.wait_for_selector(f"{PAIR} .near-tile", timeout=LONG_MS)
+    return times
 
 
 def written(file, n_samples):

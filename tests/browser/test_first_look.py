@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cad_studio.ui.first_look import FIRST_ROWS
-from tests.browser.steps import READY_MS
+from tests.browser.steps import READY_MS, whole
 
 GRADIO = re.compile(r"/assets/.*\.js")
 SHOWN = ".dataset-page[data-shown*=sample] .tile"
@@ -65,7 +65,7 @@ def test_gradio_begins_when_the_page_is_drawn(page, studio):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{studio.url}/?open=dataset&dataset=sample", wait_until="commit")
-    page.wait_for_selector("#dataset-import", state="attached", timeout=READY_MS)
+    whole(page)
     first = next(at for at, url in enumerate(asked) if GRADIO.search(url))
     sheet = next(at for at, url in enumerate(asked) if "/sprite/" in url)
     assert sheet < first

@@ -1,7 +1,7 @@
 """What can be trained on a dataset: methods, networks, settings, presets."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.errors import SettingError
@@ -10,6 +10,9 @@ from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.services.training.inputs import HEADS, default_backbone, extractor_of, split_rows
 from cad_studio.services.training.presets import FROZEN, PRESETS, head_settings
 from cad_studio.training.settings import TrainConfig
+
+if TYPE_CHECKING:
+    from cad_studio.models._base import Backbone
 
 DEFAULT_METHOD = "cad-cam"
 _PHOTOGRAPH_PX = 96
@@ -128,8 +131,8 @@ def why_not(
     return ""
 
 
-def check_backbone(spec: str, data: LoadedDataset) -> None:
-    """Refuse a network that is not known or reads another kind of data.
+def check_backbone(spec: str, data: LoadedDataset) -> "type[Backbone]":
+    """The kind of a network; one that is not known or reads another kind of data is refused.
 
     Raises:
         SettingError: It is such a one.
@@ -137,10 +140,9 @@ def check_backbone(spec: str, data: LoadedDataset) -> None:
     from cad_studio.models._base import BACKBONES
 
     member = BACKBONES.get(spec.partition(":")[0])
-    if extractor_of(spec):
-        return
-    if member.takes_features != (data.pixels is None):
+    if not extractor_of(spec) and member.takes_features != (data.pixels is None):
         kind = "images" if data.pixels is not None else "feature vectors"
         raise SettingError(
             f"{spec} does not read {kind}. Choose {default_backbone(data)}, which does."
         )
+    return member

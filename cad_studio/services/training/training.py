@@ -14,6 +14,7 @@ from cad_studio.core.partial_labels import PartialLabels
 from cad_studio.core.progress import Part, Progress
 from cad_studio.core.records import FeatureSet, Run
 from cad_studio.core.settings import settings_from_json, settings_to_json
+from cad_studio.services.access import Access
 from cad_studio.services.annotation.annotated_sets import AnnotatedSets
 from cad_studio.services.annotation.consensus import STARTS as CONSENSUS
 from cad_studio.services.annotation.consensus import ConsensusService
@@ -89,11 +90,12 @@ class TrainingService:
         stored_views: StoredViewService,
         sets: AnnotatedSets,
         consensus: ConsensusService,
+        access: Access,
     ) -> None:
         """Store into `project`; read datasets, features, runs and edits through their services.
 
         `jobs` trains in the background; `sets` brings in what was annotated until then;
-        `consensus` is what runs can start from.
+        `consensus` is what runs can start from; `access` says who may name a network elsewhere.
         """
         self._project = project
         self._datasets = datasets
@@ -103,6 +105,7 @@ class TrainingService:
         self._stored_views = stored_views
         self._sets = sets
         self._consensus = consensus
+        self._access = access
         self._processes: Processes | None = None
 
     def offers(self, name: str) -> TrainingOffersView:
@@ -407,7 +410,8 @@ class TrainingService:
         backbone = request.backbone.strip() or default_backbone(data)
         if backbone in HEADS:
             backbone = f"{backbone}:{self._mining.best_features(request.dataset)}"
-        check_backbone(backbone, data)
+        if check_backbone(backbone, data).reaches_out:
+            self._access.require_to_reach(backbone)
         if extractor_of(backbone):
             self._mining.check_spec(request.dataset, extractor_of(backbone))
             request = replace(request, config={**head_loop(len(data)), **request.config})
