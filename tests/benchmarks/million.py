@@ -111,6 +111,7 @@ def look(folder):
             executable_path=shutil.which("chromium"), args=list(FLAGS)
         )
         page = browser.new_page(viewport=VIEWPORT)
+        page.add_init_script(TIMER)
         for studio in start_studio(folder / "project"):
             visit(page, f"{studio.url}/?dataset={NAME}&open=")
         browser.close()
@@ -138,7 +139,6 @@ def visit(page, url):
 
 def diagnose(page, url):
     """The matrix and the map of the run, and a lasso over about a fifth of the map."""
-    page.add_init_script(TIMER)
     page.goto(url + "home")
     page.wait_for_timeout(5000)
     there = [".diagnose-page[data-shown] .matrix button", ".map-box[data-shown] .scatter"]
