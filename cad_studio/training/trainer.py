@@ -359,10 +359,9 @@ class Trainer:
     def _report(self, session: Session, guard: LossGuard, progress: Progress, n_steps: int) -> None:
         speed = f"{session.samples_per_second:,.0f} samples/s" if session.step else "starting"
         self._fraction = self._done(session, session.step / n_steps)
-        progress.report(
-            self._fraction,
-            f"Epoch {session.epoch + 1} of {self._config.epochs}, loss {guard.last:.4f}, {speed}",
-        )
+        epoch = f"Epoch {session.epoch + 1} of {self._config.epochs}"
+        alone = ", heads alone" if session.algorithm.network.only_heads else ""
+        progress.report(self._fraction, f"{epoch}{alone}, loss {guard.last:.4f}, {speed}")
 
     def _share(self, session: Session) -> float:
         """Part of the run that is over, for the step size: whole epochs, or the time."""

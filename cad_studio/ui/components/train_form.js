@@ -10,7 +10,7 @@ import {duration} from './train_words.js';
 /** @type {[string, string[]][]} */
 const GROUPS = [
   ['Confidence', ['start', 'uniform_epochs', 'start_epochs', 'refresh_epochs', 'set_model', 'confidence_momentum', 'class_balance']],
-  ['Views and optimiser', ['views', 'batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
+  ['Views and optimiser', ['views', 'head_epochs', 'batch_size', 'learning_rate', 'momentum', 'weight_decay', 'seed']],
   ['Selection and saving', ['hold_out', 'judged_average', 'snapshots', 'checkpoint_epochs', 'checkpoint_steps', 'tensorboard']],
 ];
 const BUDGET = ['epochs', 'max_seconds'];
