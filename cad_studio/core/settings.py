@@ -7,6 +7,7 @@ from cad_studio.core.errors import SettingError, closest
 
 Settings = TypeVar("Settings")
 
+_LARGEST_WHOLE = 1e15  # beyond it not every whole number is a float
 _KINDS = {"bool": "true or false", "float": "a number", "int": "a whole number", "str": "a text"}
 
 
@@ -107,7 +108,8 @@ def _converted(name: str, value: Any, hint: Any) -> Any:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
         return float(value)
-    if isinstance(value, float) and value.is_integer() and int in allowed and float not in allowed:
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE
+    if is_whole and int in allowed and float not in allowed:
         return int(value)
     if type(value) in allowed:
         return value

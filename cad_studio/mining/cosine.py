@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.mining.threads import n_workers
+from cad_studio.mining.threads import in_parts, n_workers
 
 SLACK = 1e-5
 """More than a float32 matrix product of unit vectors can be off; measured errors are near 1e-6."""
@@ -25,9 +25,14 @@ class Cosine:
         """Compute the norms in float64, so that equal vectors have a cosine of exactly 1."""
         self.features = np.asarray(features)
         self._norms = np.empty(len(features))
-        for start in range(0, len(features), _ROWS):
-            block = self.features[start : start + _ROWS].astype(np.float64)
-            self._norms[start : start + _ROWS] = np.sqrt(np.vecdot(block, block))
+
+        def measure(part: slice) -> None:
+            for start in range(part.start, part.stop, _ROWS):
+                own = slice(start, min(start + _ROWS, part.stop))
+                block = self.features[own].astype(np.float64)
+                self._norms[own] = np.sqrt(np.vecdot(block, block))
+
+        in_parts(measure, len(features), _LEAST_PER_THREAD)
         # A zero vector would divide by zero; its cosine with anything is 0.
         np.maximum(self._norms, np.finfo(np.float32).tiny, out=self._norms)
 

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cad_studio.mining.threads import single_threaded
+from cad_studio.mining.threads import in_parts, single_threaded
 
 WIDTH = 128
 """Columns of the bound: 127 leading components and the length of what they leave out."""
 
 _SAMPLE = 8192
-_BLOCK = 8192
+_BLOCK = 2048
 
 
 def bound_vectors(features: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -34,13 +34,15 @@ def bound_vectors(features: NDArray[np.float32], order: NDArray[np.int64]) -> ND
     sample = features[::step]
     basis = _leading_directions(sample)
     out = np.empty((n_samples, WIDTH), np.float32)
-    for start in range(0, n_samples, _BLOCK):
-        part = slice(start, start + _BLOCK)
+
+    def split(part: slice) -> None:
         block = features[order[part]]
         out[part, :-1] = block @ basis
         # The rest itself, not 1 - |a|^2: the difference of two near numbers would lose digits.
         block -= out[part, :-1] @ basis.T
         out[part, -1] = np.sqrt(np.vecdot(block, block))
+
+    in_parts(split, n_samples, _BLOCK)
     return out
 
 

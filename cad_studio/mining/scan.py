@@ -15,7 +15,7 @@ from cad_studio.core.progress import Progress
 from cad_studio.core.workers import Task, Workers
 from cad_studio.mining.cosine import SLACK, Cosine
 from cad_studio.mining.prefilter import bound_vectors
-from cad_studio.mining.threads import n_workers, single_threaded
+from cad_studio.mining.threads import in_parts, n_workers, single_threaded
 
 Found = TypeVar("Found")
 Sift = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], Found]
@@ -122,9 +122,11 @@ def _near(features: NDArray[np.float32]) -> NDArray[np.int64]:
     """
     anchors = features[:: max(1, len(features) // _ANCHORS)][:_ANCHORS]
     found = np.empty(len(features), np.int64)
-    for start in range(0, len(features), 8192):
-        part = slice(start, start + 8192)
+
+    def nearest(part: slice) -> None:
         found[part] = (features[part] @ anchors.T).argmax(axis=1)
+
+    in_parts(nearest, len(features), 4096)
     return found
 
 

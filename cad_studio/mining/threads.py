@@ -1,5 +1,7 @@
-"""How many threads matrix products take, and how they are kept from taking more."""
+"""How many threads matrix products take, how they are kept from taking more, and work in parts."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from cad_studio.core.cores import n_cores
@@ -21,3 +23,21 @@ def single_threaded() -> AbstractContextManager[object]:
     """
     limits = require("threadpoolctl", "threadpoolctl", "Pair mining").threadpool_limits
     return limits(1, user_api="blas")
+
+
+def in_parts(work: Callable[[slice], None], n_rows: int, size: int) -> None:
+    """Do something for all rows, a part of them at a time, by all threads that are worth starting.
+
+    Args:
+        work: Called with each part, from several threads; products in it take one thread.
+        n_rows: How many there are.
+        size: Rows of a part.
+    """
+    parts = [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+    n_threads = min(n_workers(), len(parts))
+    if n_threads < 2:
+        for part in parts:
+            work(part)
+        return
+    with single_threaded(), ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, parts))

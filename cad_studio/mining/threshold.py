@@ -11,6 +11,7 @@ from cad_studio.core.dataset import UNKNOWN
 from cad_studio.core.progress import Part, Progress
 from cad_studio.mining.cosine import SLACK, Cosine
 from cad_studio.mining.scan import Scan
+from cad_studio.mining.threads import in_parts
 
 MOST_RANKED = 1 << 24
 """Longest list of pairs that is ranked directly; longer ones are counted into bins first."""
@@ -19,6 +20,7 @@ _BINS = 1 << 17
 _FINE = 256
 """Parts of a bin in which pairs are counted when there are too many to be held."""
 _SAMPLED_PAIRS = 16_000_000
+_COUNTED_AT_ONCE = 8192
 
 Triples = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 """Pairs: smaller rows, larger rows, approximate cosines, (M,) each."""
@@ -37,17 +39,22 @@ def sampled_histogram(cosine: Cosine, labels: NDArray[np.int32], seed: int) -> N
     generator = np.random.default_rng(seed)
     n_rows = min(n_samples, max(64, _SAMPLED_PAIRS // max(1, n_samples)))
     rows = np.sort(generator.choice(n_samples, n_rows, replace=False))
-    for start in range(0, n_samples, 32768):
-        part = slice(start, start + 32768)
-        block = features[part]
+    lock = threading.Lock()
+
+    def count(part: slice) -> None:
+        own = np.zeros(_BINS, np.int64)
         for first in range(0, n_rows, 64):
             some = rows[first : first + 64]
-            products = features[some] @ block.T
+            products = features[some] @ features[part].T
             left, right = labels[some, None], labels[None, part]
             mask = (left != right) | (left == UNKNOWN)
-            inside = (some >= start) & (some < start + len(block))
-            mask[np.flatnonzero(inside), some[inside] - start] = False
-            counts += np.bincount(_bins(products[mask]), minlength=_BINS)
+            inside = (some >= part.start) & (some < part.stop)
+            mask[np.flatnonzero(inside), some[inside] - part.start] = False
+            own += np.bincount(_bins(products[mask]), minlength=_BINS)
+        with lock:
+            np.add(counts, own, out=counts)
+
+    in_parts(count, n_samples, _COUNTED_AT_ONCE)
     return counts
 
 

@@ -173,7 +173,11 @@ def _check_same_run(checkpoint: Checkpoint | None, plan: Plan, fingerprint: int)
             )
     for part in ("settings", "config"):
         for name, value in now[part].items():
-            before = then[part].get(name)
+            if name not in then[part]:
+                raise SettingError(
+                    f"The checkpoint was made by another version, without {name}. Start a new run."
+                )
+            before = then[part][name]
             if before != value:
                 raise SettingError(
                     f"The checkpoint was made with {name} {before!r}, not {value!r}. "

@@ -10,6 +10,7 @@ from cad_studio.services.container import Services
 from cad_studio.services.datasets.import_texts import options_from_json
 from cad_studio.services.datasets.importing import check_name, resolved_source
 from cad_studio.services.datasets.synthesis import SynthesisConfig
+from cad_studio.services.pairs.mining import BEST
 from cad_studio.ui.actions import Action, Told
 from cad_studio.ui.errors import answers_errors
 from cad_studio.ui.job_forms import ExportForm, ImportForm, in_fields, mining_asked
@@ -96,7 +97,7 @@ def mine_action(services: Services) -> Action:
         form, search = mining_asked(asked.fields)
         arguments = {
             "name": asked.name,
-            "features": services.mining.check_spec(asked.name, form.features),
+            "features": services.mining.check_spec(asked.name, form.features or BEST),
             "labels": form.labels,
             "split": services.mining.check_split(asked.name, form.split),
             "config": search,

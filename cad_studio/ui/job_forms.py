@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cad_studio.services.pairs.mining import BEST, LABEL_CHOICES, OFFERED, Minin
 from cad_studio.views.settings import SettingView
 
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_LONGEST = 4096  # of a path
 _MINED = ("quantile", "threshold", "method")
 
 
@@ -89,9 +90,12 @@ class ImportForm:
         """Check the ranges.
 
         Raises:
-            SettingError: A value is out of range.
+            SettingError: A value is out of range, or a text is too long.
         """
         check_settings(self)
+        long = [name for name, text in asdict(self).items() if len(str(text)) > _LONGEST]
+        if long:
+            raise SettingError(f"{long[0]} has more than {_LONGEST:,} characters.")
 
     def place(self, upload: str | None) -> str:
         """The one source that is given.
@@ -135,11 +139,11 @@ class MineForm:
     """What to search for pairs in, beside the settings of the search."""
 
     features: str = field(
-        default=BEST,
+        default="",
         metadata={
-            "help": "best: of those that were extracted, the ones whose neighbours fit the sets "
-            "best. pixels and hog need no download; raw is for datasets of vectors. Others: any "
-            "torchvision:NAME, hf:ID-or-folder, npy:FILE.",
+            "help": "Empty or best: of those that were extracted, the ones whose neighbours fit "
+            "the sets best. pixels and hog need no download; raw is for datasets of vectors. "
+            "Others: any torchvision:NAME, hf:ID-or-folder, npy:FILE.",
             "suggestions": (BEST, *OFFERED, "raw"),
         },
     )

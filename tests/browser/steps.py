@@ -80,8 +80,11 @@ def import_by_form(page: Page, source: str, name: str) -> None:
     page.click("#import-start")
 
 
+def refused(page: Page, form: str, words: str) -> None:
+    """Wait until a form says why its job was not started."""
+    expect(page.locator(f"#{form}-problem")).to_contain_text(words, timeout=30_000)
+
+
 def toast(page: Page, text: str, timeout: int = 30_000) -> None:
-    """Wait until the user is told something, by the studio or by Gradio."""
-    expect(page.locator(".cad-toast, .toast-body").filter(has_text=text)).to_be_visible(
-        timeout=timeout
-    )
+    """Wait until the user is told something in passing."""
+    expect(page.locator(".cad-toast").filter(has_text=text)).to_be_visible(timeout=timeout)

@@ -12,6 +12,7 @@ from tests.browser.steps import (
     import_by_form,
     labels,
     open_page,
+    refused,
     show_dataset,
     shown_filter,
     toast,
@@ -106,9 +107,10 @@ def test_what_cannot_be_imported_is_refused_in_words_and_leaves_the_project_alon
         fill_field(page, "import-source", source)
         fill_field(page, "import-name", name)
         page.click("#import-start")
-        toast(page, words)
         if name == "x":  # is refused by the job, which has begun
+            toast(page, words)
             continue
+        refused(page, "import", words)
         field = page.locator("#import-source")
         expect(field).to_have_value(source)
         # neither what was said nor the failure covers the form
@@ -117,7 +119,8 @@ def test_what_cannot_be_imported_is_refused_in_words_and_leaves_the_project_alon
     page.click("#dataset-import-open")
     fill_field(page, "import-source", str(flat_folder(tmp_path.with_name("flat"))))
     page.click("#import-look")
-    toast(page, 'name the classes with "Class names", and give the sets with "Candidate sets"')
+    words = 'name the classes with "Class names", and give the sets with "Candidate sets"'
+    refused(page, "import", words)
     expect(page.locator("#import-preview-found")).to_be_empty()
     assert page.input_value("#header-dataset") == "sample"
     page.keyboard.press("Escape")
@@ -131,7 +134,7 @@ def test_what_cannot_be_imported_is_refused_in_words_and_leaves_the_project_alon
     page.click("#dataset-import-open")
     fill_field(page, "import-source", str(tmp_path))
     fill_field(page, "import-name", "the rest")
-    page.check("#import-skip-bad input")
+    page.check("#import-skip-bad")
     page.click("#import-start")
     expect(page.locator(".report h2")).to_have_text(
         "23 samples imported as the rest, 1 left out", timeout=30_000
@@ -155,8 +158,8 @@ def test_an_import_is_looked_at_and_corrected_before_it_starts(page, studio, tmp
     page.click("#dataset-import-open")
     fill_field(page, "import-source", str(folder))
     page.click("#import-look")
-    toast(page, "metadata.csv: there is no column 'file_name'")
-    page.click("#import-more > button")
+    refused(page, "import", "metadata.csv: there is no column 'file_name'")
+    page.click("#import-more > summary")
     fill_field(page, "import-columns", "image=which,candidates=set")
     page.click("#import-look")
     seen = page.locator("#import-preview-found")

@@ -3,7 +3,7 @@ import csv
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.steps import fill_field, number, show_pairs, shown_pair, toast
+from tests.browser.steps import fill_field, number, refused, show_pairs, shown_pair, toast
 
 MATRIX = ".pairs-page .matrix"
 
@@ -251,18 +251,23 @@ def test_keys_typed_into_the_form_turn_no_page_and_what_cannot_be_is_refused(pag
     assert pair_of(page) == first
     fill_field(page, "mine-split", "")
     for quantile, threshold, words in (
-        ("2", "", "quantile is 2.0; the most is 1.0."),
+        ("2", "", "Quantile is 2; the most is 1."),
         ("", "", "takes a threshold or a quantile; neither is given."),
-        ("many", "", "quantile is 'many'; expected a number."),
-        ("0.1", "0.9", "both is given."),
+        ("many", "", 'Quantile is "many"; expected a number.'),
+        ("", "1.5", "Threshold is 1.5; the most is 1."),
         ("0.1", "", "'elsewhere' is not a split of sample."),
     ):
         fill_field(page, "mine-split", "elsewhere" if "elsewhere" in words else "")
         fill_field(page, "mine-quantile", quantile)
         fill_field(page, "mine-threshold", threshold)
         page.click("#mine-start")
-        toast(page, words)
+        refused(page, "mine", words)
         expect(page.locator("#pairs-mine")).to_be_visible()
     assert page.locator("#header .pill.job").count() == 0
+    # one of the two is given: the other is emptied
+    fill_field(page, "mine-threshold", "0.9")
+    expect(page.locator("#mine-quantile")).to_have_value("")
+    fill_field(page, "mine-quantile", "0.1")
+    expect(page.locator("#mine-threshold")).to_have_value("")
     page.keyboard.press("Escape")
     expect(page.locator("#pairs-mine")).to_be_hidden()

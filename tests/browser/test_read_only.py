@@ -11,7 +11,7 @@ from cad_studio.mining.settings import MiningConfig
 from cad_studio.services.container import Services
 from cad_studio.services.pairs.mining import MiningRequest
 from tests.browser.conftest import start_studio
-from tests.browser.steps import READY_MS, open_page, show_pairs, show_train, toast, whole
+from tests.browser.steps import READY_MS, open_page, refused, show_pairs, show_train, whole
 from tests.runs_to_diagnose import SHADES, project_with_runs
 
 pytestmark = pytest.mark.long
@@ -39,11 +39,11 @@ def test_a_read_only_studio_offers_nothing_that_changes_it(page, closed):
     whole(page)
     for name in ("import-open", "synthesize-open", "export-open", "remove"):
         expect(page.locator(f"#dataset-{name}")).to_be_hidden()
-    # the form is still in the page: whoever opens it by hand is refused by the server
-    page.locator("#dataset-import").evaluate("form => form.classList.add('open')")
+    # the form is still in the page: whoever opens it by a script is refused by the server
+    page.locator("#dataset-import-open").evaluate("button => button.click()")
     page.fill("#import-source", str(closed.project))
     page.click("#import-start")
-    toast(page, "This studio is read-only.")
+    refused(page, "import", "This studio is read-only.")
 
 
 def test_a_read_only_studio_shows_runs_and_how_to_run_a_copy(page, closed):

@@ -162,11 +162,11 @@ def test_what_is_imported_is_the_source_that_is_shown(page, studio, tmp_path):
     show_dataset(page, studio.url, dataset="sample")
     page.click("#dataset-import-open")
     page.set_input_files("#import-upload", small_file(tmp_path, "first", 10))
-    expect(page.locator("#import-upload")).to_contain_text("first", timeout=30_000)
+    expect(page.locator("#import-upload-name")).to_contain_text("first", timeout=30_000)
     page.locator("#import-source").press_sequentially(
         str(small_file(tmp_path, "second", 14)), delay=1
     )
-    expect(page.locator("#import-upload")).not_to_contain_text("first")
+    expect(page.locator("#import-upload-name")).not_to_contain_text("first")
     fill_field(page, "import-name", "second")
     page.click("#import-start")
     expect(page.locator("#header-dataset")).to_have_value("second", timeout=READY_MS)
@@ -174,7 +174,7 @@ def test_what_is_imported_is_the_source_that_is_shown(page, studio, tmp_path):
     page.click("#dataset-import-open")
     expect(page.locator("#import-source")).to_have_value("")
     page.set_input_files("#import-upload", small_file(tmp_path, "third", 6))
-    expect(page.locator("#import-upload")).to_contain_text("third", timeout=30_000)
+    expect(page.locator("#import-upload-name")).to_contain_text("third", timeout=30_000)
     fill_field(page, "import-source", "")
     page.click("#import-close")
 

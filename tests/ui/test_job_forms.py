@@ -103,7 +103,7 @@ def test_one_source_is_given():
 
 def test_a_search_takes_a_threshold_or_a_quantile():
     form, search = mining_asked({"quantile": None, "threshold": 0.9, "split": "test"})
-    assert (form.features, form.split) == ("best", "test")
+    assert (form.features, form.split) == ("", "test")
     assert settings_from_json(MiningConfig, search) == MiningConfig(threshold=0.9)
     with pytest.raises(SettingError, match="both is given"):
         mining_asked({"threshold": 0.9})

@@ -130,12 +130,13 @@ function createForms(server) {
   createImportForm((what, values) => server[what](values));
   const ofThis = what => fields => server[what]({name: state.dataset, fields});
   createJobForm({
-    id: 'dataset-synthesize', name: 'synthesize', title: 'Synthesize candidate sets', button: 'Synthesize', start: ofThis('synthesize'),
+    id: 'dataset-synthesize', name: 'synthesize', title: () => `Synthesize candidate sets of ${state.dataset}`, button: 'Synthesize',
+    start: ofThis('synthesize'),
     says: "An annotator network learns the true labels; what it confuses on an image joins that image's set. Makes a new version of "
       + 'the dataset.',
   });
   createJobForm({
-    id: 'dataset-export', name: 'export', title: 'Export', button: 'Make the file', start: ofThis('export'),
+    id: 'dataset-export', name: 'export', title: () => `Export ${state.dataset}`, button: 'Make the file', start: ofThis('export'),
     says: 'The current candidate sets, without loss: importing the file brings them back. CSV holds the sets alone; Parquet and npz '
       + 'hold the images or vectors too.',
   });

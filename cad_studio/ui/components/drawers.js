@@ -6,9 +6,10 @@ let opener = null;
 const drawers = new Map();  // id -> {element, prepare}
 const awaited = new Map();  // id -> what to do when that drawer is there
 
+const isSeen = element => !!element && element.isConnected && element.offsetParent !== null;
 const reachable = drawer =>
   [...drawer.querySelectorAll('button, input, textarea, select, a[href], summary, [tabindex="0"]')].filter(
-    each => !each.disabled && each.offsetParent !== null && each.tabIndex >= 0
+    each => !each.disabled && isSeen(each) && each.tabIndex >= 0
   );
 
 /** Let a form be opened by the id of its element; `prepare()` makes its fields, once it is opened. */
@@ -29,13 +30,13 @@ export async function openDrawer(id) {
   if (element.classList.contains('open')) element.querySelector(FIRST).focus();
 }
 
-/** Close whichever form is open; what opened it has the focus again. */
-export function closeDrawers() {
-  const open = document.querySelectorAll('.drawer.open');
+/** Close a form, or whichever is open; what opened it has the focus again, or the link of the page. */
+export function closeDrawers(only = null) {
+  const open = [...document.querySelectorAll('.drawer.open')].filter(each => !only || each === only);
   if (!open.length) return;
-  const hadFocus = [...open].some(drawer => drawer.contains(document.activeElement));
+  const hadFocus = open.some(drawer => drawer.contains(document.activeElement));
   for (const drawer of open) drawer.classList.remove('open');
-  if (hadFocus) opener?.focus();
+  if (hadFocus) (isSeen(opener) ? opener : document.querySelector('[id^=page-link-][aria-current=page]'))?.focus();
   opener = null;
 }
 

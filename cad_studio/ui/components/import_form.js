@@ -1,38 +1,39 @@
 // Import data: a source or an upload, how it is read, and what it would bring before anything is imported.
 
 import {h, fill, count, counted} from './dom.js';
-import {createGroup} from './form.js';
 import {createJobForm} from './job_form.js';
 import {upload} from './studio.js';
 
 /** The form; `ask(what, values)` asks the studio to look at a source, or to import it. */
 export function createImportForm(ask) {
-  let handed = null;  // where the uploaded file lies on the machine of the studio
+  /** @type {Promise<string> | null} Where the chosen file lies on the machine of the studio, once it is there. */
+  let handed = null;
   let source = null;
   const file = h('input', {type: 'file', id: 'import-upload', 'aria-label': 'File to import', on: {change: bring}});
   const brought = h('p.help', {id: 'import-upload-name', role: 'status'});
   const found = h('div', {id: 'import-preview-found', 'aria-live': 'polite'});
   const look = h('button.btn', {type: 'button', id: 'import-look', on: {click: preview}}, 'Preview');
+  const asked = what => async fields => ask(what, {fields, upload: await handed});
   const form = createJobForm({
-    id: 'dataset-import', name: 'import', title: 'Import data', button: 'Import',
+    id: 'dataset-import', name: 'import', title: () => 'Import data', button: 'Import', start: asked('start_import'),
     says: 'All or nothing: what is wrong is listed with its first case, and the project stays as it was. Preview shows how the '
       + 'source is read.',
-    start: fields => ask('start_import', {fields, upload: handed}),
-    arrange(fields, described) {
+    arrange(fields, more) {
       const [candidates, skip] = ['candidates', 'skip_bad'].map(name => fields.get(name).element);
-      const more = createGroup('More', described.filter(about => about.advanced).map(about => fields.get(about.name)));
-      more.element.id = 'import-more';
+      more.id = 'import-more';
       source = fields.get('source');
       source.input.placeholder = '/data/my-images';
       // the source that was given last is the only one that is shown, and the one that is imported
       source.input.addEventListener('input', drop);
       const or = h('div.setting.stacked', {}, h('label', {for: file.id}, 'Or upload one file'), h('div', {}, file,
         h('p.help', {}, 'A zip of images, a table, Parquet, npz or mat.'), brought));
-      return [source.element, or, fields.get('name').element, candidates, more.element, skip, look, found];
+      return [source.element, or, fields.get('name').element, candidates, more, skip, look, found];
     },
-    onStarted(fields) {
+    onEdit: () => fill(found),  // what was seen is not what would be imported now
+    onStarted(fields, values) {
       drop();
-      for (const name of ['source', 'name']) fields.get(name).reset();
+      // the next source may have been typed meanwhile
+      for (const name of ['source', 'name']) if (fields.get(name).read().value === (values[name] ?? '')) fields.get(name).reset();
       fill(found);
     },
   });
@@ -41,25 +42,27 @@ export function createImportForm(ask) {
 
   async function bring() {
     const [chosen] = file.files;
-    handed = null;
     if (!chosen) { drop(); return; }
     source.reset();
+    form.edited();
     brought.textContent = `Uploading ${chosen.name}…`;
+    const bringing = upload(chosen);
+    handed = bringing;
     try {
-      const place = await upload(chosen);
-      if (file.files[0] !== chosen) return;
-      handed = place;
-      brought.textContent = `${chosen.name} is there.`;
+      await bringing;
+      if (handed === bringing) brought.textContent = `${chosen.name} is there.`;
     } catch (error) {
+      if (handed !== bringing) return;  // another file or a source was given since
       drop();
       brought.textContent = error.message;
     }
   }
 
-  async function preview() {
-    fill(found, h('p.quiet-text', {role: 'status'}, 'Looking at the source…'));
-    await form.send(fields => ask('preview_import', {fields, upload: handed}), seen => fill(found, toBring(seen)));
-    if (!found.querySelector('section')) fill(found);
+  function preview() {
+    form.send(look, fields => {
+      fill(found, h('p.quiet-text', {role: 'status'}, 'Looking at the source…'));
+      return asked('preview_import')(fields);
+    }, seen => fill(found, toBring(seen))).then(() => { if (!found.querySelector('section')) fill(found); });
   }
 }
 

@@ -16,9 +16,16 @@ const LEAST_RECALL = 0.9;
 
 export function mount({element, server}) {
   createJobForm({
-    id: 'pairs-mine', name: 'mine', title: 'Find entangled pairs', button: 'Find pairs',
+    id: 'pairs-mine', name: 'mine', title: () => `Find entangled pairs of ${state.dataset}`, button: 'Find pairs',
     says: 'Two samples that are close in some features, share a candidate, and are taken to be of different classes.',
     start: fields => server.mine({name: state.dataset, fields}),
+    arrange(fields) {
+      // one of the two is given: typing one empties the other
+      const [quantile, least] = ['quantile', 'threshold'].map(name => fields.get(name));
+      for (const [field, other] of [[quantile, least], [least, quantile]])
+        field.input.addEventListener('input', () => { if (field.input.value.trim()) other.set(null); });
+      return [...fields.values()].map(field => field.element);
+    },
   });
   const searchPick = h('select.grow', {
     id: 'pairs-mining', 'aria-label': 'Search',

@@ -141,10 +141,9 @@ const ownJobs = () => (sessionStorage.getItem('cad-started') || '').split(',').f
 /** Whether a form of this window started a job; what other windows start must not move this one. */
 export const isOwn = job => ownJobs().includes(String(job.id));
 
-/** A form of this window started a job: it closes, and the window follows the job. */
+/** A form of this window started a job, which the window follows. */
 export function started(job) {
   sessionStorage.setItem('cad-started', [...ownJobs(), job].slice(-50).join());
-  closeDrawers();
   refresh();
 }
 
