@@ -55,17 +55,19 @@ def from_hub(kind: str, source: str, fetches: bool = True, **options: Any) -> An
         MissingPackageError: transformers is not installed.
     """
     transformers = require("transformers", "transformers", f"hf:{source}")
-    problem = ""
-    if fetches and not Path(source).is_dir():
+    is_folder, problem = Path(source).is_dir(), ""
+    if fetches and not is_folder and not Path(source).is_absolute():
         problem = hub_problem()
+    given = {"trust_remote_code": False, "local_files_only": bool(problem) or not fetches}
     try:
-        return getattr(transformers, kind).from_pretrained(
-            source,
-            trust_remote_code=False,
-            local_files_only=bool(problem) or not fetches,
-            **options,
-        )
-    except _loading_errors() as error:
+        if Path(source).is_absolute() and not is_folder:
+            raise FileNotFoundError(f"there is no folder {source}")
+        if kind == "AutoModel":
+            config = transformers.AutoConfig.from_pretrained(source, **given)
+            if names_code(config):
+                raise ValueError("its config.json names code from elsewhere for its attention")
+        return getattr(transformers, kind).from_pretrained(source, **given, **options)
+    except loading_errors() as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         if problem:
             reason = f"it is not on this machine, and {problem}"
@@ -76,7 +78,13 @@ def from_hub(kind: str, source: str, fetches: bool = True, **options: Any) -> An
         ) from error
 
 
-def _loading_errors() -> tuple[type[Exception], ...]:
+def names_code(config: Any) -> bool:
+    """Whether a configuration of transformers asks for a kernel of the Hub, which is code."""
+    parts = [config, *(getattr(config, name, None) for name in config.sub_configs or ())]
+    return any("/" in str(getattr(part, "_attn_implementation", None) or "") for part in parts)
+
+
+def loading_errors() -> tuple[type[Exception], ...]:
     """What transformers lets through where files are cut short, or do not belong together."""
     strict = getattr(import_module("huggingface_hub.errors"), "StrictDataclassError", None)
     return (

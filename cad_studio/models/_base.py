@@ -23,8 +23,7 @@ class Backbone(nn.Module, ABC):
         reaches_out: Whether the argument may name a place outside the project, or on the Hub.
         examples: Some arguments, to choose from.
         has_learned: Whether its first weights were learned elsewhere rather than drawn.
-        blueprint: What else is needed to build it again without its first weights; empty where
-            they are drawn.
+        blueprint: What else is needed to build it again without its first weights.
         normalisation: Mean and standard deviation of the images that its first weights were
             learned from, on the scale of 0 to 1; None where that is not known.
     """

@@ -118,6 +118,85 @@ def test_its_weights_are_those_of_the_folder_and_torchs_own_chance_is_left_alone
     assert all(torch.equal(found[name], whole[name]) for name in whole)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_saved_in_half_precision_is_trained_in_single(tmp_path, dtype):
+    folder = save_tiny(tmp_path / "model", "ViT")
+    transformers = require("transformers", "transformers", "The test")
+    transformers.ViTModel.from_pretrained(folder).to(dtype).save_pretrained(folder)
+    network = make_network(f"hf:{folder}", 3, image_px=PX)
+    again = make_network(f"hf:{folder}", 3, image_px=PX, blueprint=network.backbone.blueprint)
+    for each in (network, again):
+        assert {weight.dtype for weight in each.parameters()} == {torch.float32}
+        each(images()).sum().backward()
+
+
+def test_a_model_that_masks_or_adds_tokens_at_the_end_is_refused(tmp_path):
+    """Its map would lie elsewhere, and another one each time."""
+    transformers = require("transformers", "transformers", "The test")
+    small = {"decoder_num_hidden_layers": 1, "decoder_hidden_size": 16,
+             "decoder_num_attention_heads": 2, "decoder_intermediate_size": 16}  # fmt: skip
+    for kind, more, words in (
+        ("ViTMAE", small, "sees one image differently each time"),
+        ("Yolos", {"image_size": [PX, PX], "num_detection_tokens": 10}, "which of its 27 tokens"),
+    ):
+        folder = tmp_path / kind
+        config = getattr(transformers, f"{kind}Config")(**{**VIT, **more})
+        getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+        transformers.ViTImageProcessor().save_pretrained(folder)
+        with pytest.raises(SettingError, match=words):
+            make_network(f"hf:{folder}", 3, image_px=PX)
+
+
+def changed(folder, name, **values):
+    file = folder / name
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+    return f"hf:{folder}"
+
+
+def test_weights_that_are_missing_are_not_drawn(tmp_path):
+    spec = changed(save_tiny(tmp_path / "more", "ViT"), "config.json", num_hidden_layers=6)
+    with pytest.raises(ResourceError, match=r"lacks \d+ of the weights .* \(first: "):
+        make_network(spec, 3, image_px=PX)
+    other = changed(save_tiny(tmp_path / "other", "ViT"), "config.json", model_type="dinov2")
+    with pytest.raises(ResourceError, match="lacks"):
+        make_network(other, 3, image_px=PX)
+
+
+def test_no_kernel_of_the_hub_is_asked_for(tmp_path):
+    kernel = {"attn_implementation": "evil/kernel", "_attn_implementation": "evil/kernel"}
+    spec = changed(save_tiny(tmp_path / "model", "ViT"), "config.json", **kernel)
+    with pytest.raises(ResourceError, match="names code from elsewhere"):
+        make_network(spec, 3, image_px=PX)
+
+
+@pytest.mark.parametrize(
+    "blueprint",
+    ["x", "[]", "[1, 2]", "{}", '[{"model_type": "nope"}, null]', "[{}, null]",
+     '[{"model_type": "resnet", "depths": "x"}, null]', '[{"model_type": "vit"}, 3]',
+     '[{"model_type": "vit", "attn_implementation": "evil/kernel"}, null]'],
+)  # fmt: skip
+def test_a_blueprint_that_is_none_says_so(blueprint):
+    with pytest.raises(ValueError, match="no blueprint of a transformers model"):
+        make_network("hf:any", 3, image_px=PX, blueprint=blueprint)
+
+
+@pytest.mark.parametrize(
+    "values", [{"image_mean": 0.5}, {"image_std": [0, 0, 0]}, {"image_std": [1, 1]},
+               {"image_mean": ["a", "b", "c"]}],
+)  # fmt: skip
+def test_images_are_divided_by_numbers_above_0(tmp_path, values):
+    spec = changed(save_tiny(tmp_path / "model", "ViT"), "preprocessor_config.json", **values)
+    with pytest.raises((SettingError, ResourceError), match=r"preprocessor_config.json"):
+        make_network(spec, 3, image_px=PX)
+
+
+def test_a_folder_may_be_called_as_one_likes(tmp_path):
+    folder = save_tiny(tmp_path / "a:top", "ViT")
+    whole, top = (make_network(f"hf:{folder}{end}", 3, image_px=PX) for end in ("", ":top"))
+    counts = [sum(w.requires_grad for w in each.backbone.parameters()) for each in (whole, top)]
+    assert counts[0] > 3 * counts[1]
+
+
 def test_images_of_another_size_are_taken_where_the_model_can(tmp_path):
     spec = f"hf:{save_tiny(tmp_path / 'model', 'Dinov2')}"
     network = make_network(spec, 3, image_px=100).eval()
@@ -128,6 +207,10 @@ def test_images_of_another_size_are_taken_where_the_model_can(tmp_path):
 def test_what_cannot_be_trained_is_refused_in_words(tmp_path):
     with pytest.raises(ResourceError, match=r"'nobody/nothing' cannot be loaded here: "):
         make_network("hf:nobody/nothing", 3, image_px=PX)
+    with pytest.raises(ResourceError, match=r"cannot be loaded here: there is no folder "):
+        make_network(f"hf:{tmp_path / 'nowhere'}", 3, image_px=PX)
+    with pytest.raises(SettingError, match=r"hf needs a model\. Write hf:"):
+        make_network("hf::top", 3, image_px=PX)
     folder = save_tiny(tmp_path / "model", "Swin")
     with pytest.raises(SettingError, match=r"cannot be trained on images of 2 px: .*\. Take"):
         make_network(f"hf:{folder}", 3, image_px=2)
