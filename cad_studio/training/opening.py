@@ -104,7 +104,7 @@ def open_session(
         truth = torch.from_numpy(labels).to(device)
     inputs = open_inputs(data, device, config.loader_workers, progress)
     # On resuming, every weight comes from the checkpoint, wherever the first ones came from.
-    blueprint = "" if checkpoint is None else checkpoint.state.get("blueprint", "")
+    blueprint = "" if checkpoint is None else checkpoint.state["blueprint"]
     network = _build_network(data, plan, blueprint).to(device, memory_format=torch.channels_last)
     views, normalisation = _open_views(data, fit_rows, config.views == "gentle", network)
     if checkpoint is not None:
