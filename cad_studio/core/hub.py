@@ -14,6 +14,8 @@ SECONDS = 4.0
 """How long an answer of the hub is waited for."""
 
 _KEPT_SECONDS = 30.0
+_ATTENTION = {None, "eager", "sdpa"}
+"""Ways to compute attention that are part of torch and transformers."""
 
 
 def connection_errors() -> tuple[type[Exception], ...]:
@@ -55,12 +57,12 @@ def from_hub(kind: str, source: str, fetches: bool = True, **options: Any) -> An
         MissingPackageError: transformers is not installed.
     """
     transformers = require("transformers", "transformers", f"hf:{source}")
-    is_folder, problem = Path(source).is_dir(), ""
-    if fetches and not is_folder and not Path(source).is_absolute():
+    is_here, problem = is_folder(source), ""
+    if fetches and not is_here and not Path(source).is_absolute():
         problem = hub_problem()
     given = {"trust_remote_code": False, "local_files_only": bool(problem) or not fetches}
     try:
-        if Path(source).is_absolute() and not is_folder:
+        if Path(source).is_absolute() and not is_here:
             raise FileNotFoundError(f"there is no folder {source}")
         if kind == "AutoModel":
             config = transformers.AutoConfig.from_pretrained(source, **given)
@@ -78,10 +80,20 @@ def from_hub(kind: str, source: str, fetches: bool = True, **options: Any) -> An
         ) from error
 
 
+def is_folder(source: str) -> bool:
+    """Whether a text names a folder that is there."""
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # no name that a folder could have
+        return False
+
+
 def names_code(config: Any) -> bool:
-    """Whether a configuration of transformers asks for a kernel of the Hub, which is code."""
-    parts = [config, *(getattr(config, name, None) for name in config.sub_configs or ())]
-    return any("/" in str(getattr(part, "_attn_implementation", None) or "") for part in parts)
+    """Whether a configuration of transformers asks for attention by a kernel, which is code."""
+    if getattr(config, "_attn_implementation", None) not in _ATTENTION:
+        return True
+    parts = (getattr(config, name, None) for name in getattr(config, "sub_configs", None) or ())
+    return any(part is not None and names_code(part) for part in parts)
 
 
 def loading_errors() -> tuple[type[Exception], ...]:

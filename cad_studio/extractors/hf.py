@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad_studio.core.dataset import PixelSource
-from cad_studio.core.hub import from_hub
+from cad_studio.core.hub import from_hub, is_folder
 from cad_studio.core.optional import require
 from cad_studio.core.progress import Progress
 from cad_studio.core.shards import Shard
@@ -65,7 +65,7 @@ class HuggingFace:
     def key(self) -> str:
         """The commit of a hub model, or the content of a folder's files."""
         folder = Path(self._source)
-        if folder.is_dir():
+        if is_folder(self._source):
             digest = hashlib.sha256()
             for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
                 with file.open("rb") as stream:

@@ -4,14 +4,13 @@ import json
 import math
 from inspect import signature
 from math import isqrt
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cad_studio.core.errors import ResourceError, SettingError
-from cad_studio.core.hub import from_hub, loading_errors, names_code
+from cad_studio.core.hub import from_hub, is_folder, loading_errors, names_code
 from cad_studio.core.optional import require
 from cad_studio.models._base import BACKBONES
 from cad_studio.models._tuned import TunedBackbone, token_grid
@@ -44,7 +43,7 @@ class HuggingFace(TunedBackbone):
             MissingPackageError: transformers is not installed.
         """
         super().__init__()
-        is_top = argument.endswith(f":{_TOP}") and not Path(argument).is_dir()
+        is_top = argument.endswith(f":{_TOP}") and not is_folder(argument)
         self._source = argument.removesuffix(f":{_TOP}") if is_top else argument
         if not self._source.strip():
             raise SettingError(f"hf needs a model. Write hf:{self.argument_hint}.")
@@ -86,11 +85,14 @@ class HuggingFace(TunedBackbone):
         transformers = require("transformers", "transformers", f"hf:{self._source}")
         try:
             about, known = json.loads(blueprint)
+            about.pop("auto_map", None)  # where an author's own code would be
             config = transformers.AutoConfig.for_model(about.pop("model_type"), **about)
             if names_code(config):
                 raise ValueError("attention by code from elsewhere")
             self.normalisation = None if known is None else (list(known[0]), list(known[1]))
-            return transformers.AutoModel.from_config(config, dtype=torch.float32)
+            return transformers.AutoModel.from_config(
+                config, dtype=torch.float32, trust_remote_code=False
+            )
         except loading_errors() as error:
             raise ValueError(f"no blueprint of a transformers model: {error}") from error
 

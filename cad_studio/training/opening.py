@@ -211,12 +211,7 @@ def _build_network(data: TrainingData, plan: Plan, blueprint: str) -> Network:
         seed=plan.config.seed,
         blueprint=blueprint,
     )
-    if plan.config.epochs_of_heads() and not network.backbone.has_learned:
-        raise SettingError(
-            f"head_epochs is {plan.config.head_epochs!r}, but the weights of {plan.backbone} are "
-            "drawn: heads alone would learn on noise. Set it to 0, or choose a network with "
-            "weights from elsewhere, such as torchvision:resnet18:pretrained."
-        )
+    plan.config.check_heads(plan.backbone, network.backbone.has_learned)
     return network
 
 

@@ -282,6 +282,23 @@ class TrainConfig:
             )
         return found
 
+    def check_heads(self, backbone: str, has_learned: bool) -> None:
+        """Refuse to train the heads alone on a network whose weights are drawn.
+
+        Args:
+            backbone: Its spec.
+            has_learned: Whether its first weights were learned elsewhere.
+
+        Raises:
+            SettingError: That is asked for.
+        """
+        if self.epochs_of_heads() and not has_learned:
+            raise SettingError(
+                f"head_epochs is {self.head_epochs!r}, but the weights of {backbone} are drawn: "
+                "heads alone would learn on noise. Set it to 0, or choose a network with weights "
+                "from elsewhere, such as torchvision:resnet18:pretrained."
+            )
+
     def epochs_in_force(self) -> int:
         """Epochs in which the method's own confidence is in force rather than a held one."""
         held = self.held_epochs()

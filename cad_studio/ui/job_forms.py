@@ -17,7 +17,8 @@ from cad_studio.services.pairs.mining import BEST, LABEL_CHOICES, OFFERED, Minin
 from cad_studio.views.settings import SettingView
 
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
-_LONGEST = 4096  # of a path
+_LONGEST_PATH, _LONGEST_TEXT = 4096, 1_000_000
+_PLACES = ("source", "name", "candidates", "images_dir")
 _MINED = ("quantile", "threshold", "method")
 
 
@@ -46,7 +47,10 @@ class ImportForm:
         },
     )
     format: str | None = _rare("Format", choices=formats())
-    splits: str | None = _rare("Splits", help="Separated by commas; empty takes all.")
+    splits: str = field(
+        default="",
+        metadata={"help": "Separated by commas; empty takes all.", "advanced": True},
+    )
     split_from: str | None = _rare("Top folders are splits", choices=("folders", "none"))
     class_names: str | None = _rare(
         "Class names",
@@ -93,9 +97,10 @@ class ImportForm:
             SettingError: A value is out of range, or a text is too long.
         """
         check_settings(self)
-        long = [name for name, text in asdict(self).items() if len(str(text)) > _LONGEST]
-        if long:
-            raise SettingError(f"{long[0]} has more than {_LONGEST:,} characters.")
+        for name, text in asdict(self).items():
+            most = _LONGEST_PATH if name in _PLACES else _LONGEST_TEXT
+            if len(str(text)) > most:
+                raise SettingError(f"{name} has more than {most:,} characters.")
 
     def place(self, upload: str | None) -> str:
         """The one source that is given.

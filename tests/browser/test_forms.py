@@ -33,7 +33,7 @@ class Held:
     def __init__(self, page, address, wanted=lambda route: True):
         self.routes = []
         page.route(
-            address, lambda route: self.routes.append(route) if wanted(route) else route.continue_()
+            address, lambda route: self.routes.append(route) if wanted(route) else route.fallback()
         )
         self._page = page
 
@@ -101,6 +101,15 @@ def test_one_preview_at_a_time_and_none_of_what_was_changed(form):
     expect(form.locator("#import-preview-found h2")).to_contain_text("12 samples")
     fill_field(form, "import-source", "/two")
     expect(form.locator("#import-preview-found")).to_be_empty()
+    for late in (SEEN, {"error": "/two is not there."}):
+        form.click("#import-look")
+        calls.wait_for(len(calls.routes) or 1)
+        form.wait_for_timeout(200)
+        form.locator("#import-source").press_sequentially("x")
+        calls.routes[-1].fulfill(json=late)
+        expect(form.locator("#import-look[aria-busy]")).to_have_count(0)
+        expect(form.locator("#import-preview-found")).to_be_empty()
+        expect(form.locator("#import-problem")).to_be_hidden()
 
 
 def test_a_late_answer_closes_no_other_form_and_empties_nothing_typed_since(form):
@@ -121,6 +130,48 @@ def test_a_late_answer_closes_no_other_form_and_empties_nothing_typed_since(form
     form.click("#dataset-import-open")
     expect(form.locator("#import-name")).to_have_value("two")
     expect(form.locator("#import-source")).to_have_value("")
+
+
+def test_what_a_form_asks_for_is_what_it_held_at_the_click(form, watch, tmp_path):
+    """The dataset and the upload were those of the moment when the studio was back."""
+    watch.expected += ["status of 503"]
+    exports, imports = (Held(form, CALLS, calling(name)) for name in ("export", "start_import"))
+    uploads = Held(form, UPLOAD)
+    form.route("**/cad/alive**", lambda route: route.fulfill(status=503))
+    fill_field(form, "import-source", "/one")
+    form.click("#import-start")
+    form.set_input_files("#import-upload", a_file(tmp_path, "next.zip"))
+    uploads.wait_for(1)
+    uploads.routes[0].fulfill(json=["/tmp/next.zip"])
+    form.keyboard.press("Escape")
+    form.click("#dataset-export-open")
+    form.click("#export-start")
+    form.select_option("#header-dataset", "sample-hard")
+    form.unroute("**/cad/alive**")
+    exports.wait_for(1)
+    imports.wait_for(1)
+    assert asked(exports.routes[0])["data"] == {"name": "sample", "fields": {}}
+    wanted = {"fields": {"source": "/one"}, "upload": None}
+    assert asked(imports.routes[0])["data"] == wanted
+    imports.routes[0].fulfill(json={"job": 1})
+    exports.routes[0].fulfill(json={"job": 1})
+    form.click("#dataset-import-open")
+    expect(form.locator("#import-upload-name")).to_have_text("next.zip is there.")
+
+
+def test_a_form_whose_fields_did_not_come_asks_for_them_again(page, studio, watch):
+    watch.expected += ["status of 500"]
+    show_dataset(page, studio.url, dataset="sample")
+    page.route("**/forms/export", lambda route: route.fulfill(status=500, json={"error": "Oh."}))
+    page.click("#dataset-export-open")
+    refused(page, "export", "Oh.")
+    page.unroute("**/forms/export")
+    calls = Held(page, CALLS, calling("export"))
+    page.click("#export-start")
+    calls.wait_for(1)
+    expect(page.locator("#export-problem")).to_be_hidden()
+    expect(page.locator("#export-format")).to_have_value("csv")
+    calls.routes[0].fulfill(json={"error": "No."})
 
 
 def test_the_focus_stays_in_a_form_and_goes_back_from_it(form, studio):

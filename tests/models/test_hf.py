@@ -162,9 +162,12 @@ def test_weights_that_are_missing_are_not_drawn(tmp_path):
         make_network(other, 3, image_px=PX)
 
 
-def test_no_kernel_of_the_hub_is_asked_for(tmp_path):
-    kernel = {"attn_implementation": "evil/kernel", "_attn_implementation": "evil/kernel"}
-    spec = changed(save_tiny(tmp_path / "model", "ViT"), "config.json", **kernel)
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("ViT", "evil/kernel"), ("ViT", "flash_attention_2"), ("CLIP", {"vision_config": "evil/k"})],
+)
+def test_no_kernel_of_the_hub_is_asked_for(tmp_path, kind, asked):
+    spec = changed(save_tiny(tmp_path / "model", kind), "config.json", attn_implementation=asked)
     with pytest.raises(ResourceError, match="names code from elsewhere"):
         make_network(spec, 3, image_px=PX)
 
@@ -173,7 +176,8 @@ def test_no_kernel_of_the_hub_is_asked_for(tmp_path):
     "blueprint",
     ["x", "[]", "[1, 2]", "{}", '[{"model_type": "nope"}, null]', "[{}, null]",
      '[{"model_type": "resnet", "depths": "x"}, null]', '[{"model_type": "vit"}, 3]',
-     '[{"model_type": "vit", "attn_implementation": "evil/kernel"}, null]'],
+     '[{"model_type": "vit", "attn_implementation": "evil/kernel"}, null]',
+     '[{"model_type": "aimv2_text_model", "auto_map": {"AutoModel": "evil/a--m.M"}}, null]'],
 )  # fmt: skip
 def test_a_blueprint_that_is_none_says_so(blueprint):
     with pytest.raises(ValueError, match="no blueprint of a transformers model"):
@@ -209,6 +213,8 @@ def test_what_cannot_be_trained_is_refused_in_words(tmp_path):
         make_network("hf:nobody/nothing", 3, image_px=PX)
     with pytest.raises(ResourceError, match=r"cannot be loaded here: there is no folder "):
         make_network(f"hf:{tmp_path / 'nowhere'}", 3, image_px=PX)
+    with pytest.raises(ResourceError, match=r"cannot be loaded here"):
+        make_network(f"hf:{'a' * 5000}", 3, image_px=PX)
     with pytest.raises(SettingError, match=r"hf needs a model\. Write hf:"):
         make_network("hf::top", 3, image_px=PX)
     folder = save_tiny(tmp_path / "model", "Swin")

@@ -92,6 +92,13 @@ def test_what_cannot_be_is_said_with_its_name_and_value(values, words):
         filled(**values).options()
 
 
+def test_the_names_of_very_many_classes_fit_and_a_path_has_an_end():
+    names = ", ".join(f"a class of a long name, number {number}" for number in range(2000))
+    assert len(filled(class_names=names).options()["class_names"]) == 4000
+    with pytest.raises(SettingError, match="source has more than 4,096 characters"):
+        filled(source="/" + "a" * 5000)
+
+
 def test_one_source_is_given():
     assert filled(source=" a/b ").place(None) == "a/b"
     assert filled().place("/tmp/up.zip") == "/tmp/up.zip"

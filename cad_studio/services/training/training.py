@@ -25,6 +25,7 @@ from cad_studio.services.jobs import JobService
 from cad_studio.services.pairs.mining import MiningService
 from cad_studio.services.training.choices import (
     DEFAULT_METHOD,
+    begins_elsewhere,
     check_backbone,
     offers,
     why_not,
@@ -429,6 +430,7 @@ class TrainingService:
         if data.pixels is None and features not in offered and features in ("hog", "pixels"):
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
+        config.check_heads(backbone, begins_elsewhere(backbone))
         settings = settings_from_json(member.config_type, request.settings)
         if config.start in CONSENSUS:
             self._consensus.require_votes(request.dataset, CONSENSUS[config.start])

@@ -128,7 +128,10 @@ function createActs(server, about, mount) {
 /** The forms that bring data, make its sets, or make a file of it. */
 function createForms(server) {
   createImportForm((what, values) => server[what](values));
-  const ofThis = what => fields => server[what]({name: state.dataset, fields});
+  const ofThis = what => fields => {
+    const asked = {name: state.dataset, fields};
+    return () => server[what](asked);
+  };
   createJobForm({
     id: 'dataset-synthesize', name: 'synthesize', title: () => `Synthesize candidate sets of ${state.dataset}`, button: 'Synthesize',
     start: ofThis('synthesize'),

@@ -71,7 +71,7 @@ function inputOf(about, id) {
       ...about.choices.map(each => h('option', {value: each}, String(each))));
   const numeric = about.type !== 'str';
   return h('input.entry', {type: 'text', id, autocomplete: 'off', spellcheck: 'false', class: `entry ${numeric ? 'number' : ''}`,
-    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'not given' : about.suggestions?.[0]});
+    inputmode: numeric ? 'decimal' : null, placeholder: about.optional ? 'automatic' : about.suggestions?.[0]});
 }
 
 /** Many fields under one title, folded; those marked advanced are folded once more. */

@@ -8,12 +8,16 @@ import {upload} from './studio.js';
 export function createImportForm(ask) {
   /** @type {Promise<string> | null} Where the chosen file lies on the machine of the studio, once it is there. */
   let handed = null;
+  let sent = null;  // that of the import that was asked for last
   let source = null;
   const file = h('input', {type: 'file', id: 'import-upload', 'aria-label': 'File to import', on: {change: bring}});
   const brought = h('p.help', {id: 'import-upload-name', role: 'status'});
   const found = h('div', {id: 'import-preview-found', 'aria-live': 'polite'});
   const look = h('button.btn', {type: 'button', id: 'import-look', on: {click: preview}}, 'Preview');
-  const asked = what => async fields => ask(what, {fields, upload: await handed});
+  const asked = what => fields => {
+    const place = sent = handed;
+    return async () => ask(what, {fields, upload: await place});
+  };
   const form = createJobForm({
     id: 'dataset-import', name: 'import', title: () => 'Import data', button: 'Import', start: asked('start_import'),
     says: 'All or nothing: what is wrong is listed with its first case, and the project stays as it was. Preview shows how the '
@@ -31,8 +35,8 @@ export function createImportForm(ask) {
     },
     onEdit: () => fill(found),  // what was seen is not what would be imported now
     onStarted(fields, values) {
-      drop();
-      // the next source may have been typed meanwhile
+      // the next source may have been given meanwhile
+      if (handed === sent) drop();
       for (const name of ['source', 'name']) if (fields.get(name).read().value === (values[name] ?? '')) fields.get(name).reset();
       fill(found);
     },
@@ -54,15 +58,16 @@ export function createImportForm(ask) {
     } catch (error) {
       if (handed !== bringing) return;  // another file or a source was given since
       drop();
-      brought.textContent = error.message;
+      if (sent !== bringing) brought.textContent = error.message;  // else the form says it
     }
   }
 
-  function preview() {
-    form.send(look, fields => {
+  async function preview() {
+    const ended = await form.send(look, fields => {
       fill(found, h('p.quiet-text', {role: 'status'}, 'Looking at the source…'));
       return asked('preview_import')(fields);
-    }, seen => fill(found, toBring(seen))).then(() => { if (!found.querySelector('section')) fill(found); });
+    }, seen => fill(found, toBring(seen)), true);
+    if (ended && !found.querySelector('section')) fill(found);
   }
 }
 

@@ -7,15 +7,15 @@ import {on, read, started} from './store.js';
 import {answering} from './studio.js';
 
 /**
- * Make one. `name` is that of its description; `title()` what it is called now; `start(values)` asks the studio with the
- * fields that were changed and answers {job} or {error}; `arrange(fields by name, those that are rarely needed, folded)`
- * gives the elements before the buttons, by default in order; `onEdit()` is told of each change, and
- * `onStarted(fields, values)` of a job that was started with some values.
+ * Make one. `name` is that of its description; `title()` what it is called now; `start(values)` takes the fields that were
+ * changed, and all else as it is at the click, and gives what asks the studio with them for {job} or {error};
+ * `arrange(fields by name, those that are rarely needed, folded)` gives the elements before the buttons, by default in
+ * order; `onEdit()` is told of each change, and `onStarted(fields, values)` of a job that was started with some values.
  */
 export function createJobForm({
   id, name, title, says, button, start, arrange = inOrder, onEdit = () => {}, onStarted = (_fields, _values) => {},
 }) {
-  let fields = null, more = null, isAsking = false;
+  let fields = null, more = null, isAsking = false, nEdits = 0;
   const head = h('h1', {id: `${id}-title`});
   const body = h('div.train-form');
   const problem = h('p.field-error', {id: `${name}-problem`, role: 'alert', hidden: true});
@@ -31,22 +31,31 @@ export function createJobForm({
     if (error?.field) showField(error.field);
   }
 
-  /** Ask the studio, one thing at a time, with what the form holds; waits for a studio that is away. */
-  async function send(by, ask, then) {
-    if (!fields || isAsking) return;
+  /**
+   * Ask the studio, one thing at a time, with what the form holds; waits for a studio that is away. An answer about what is
+   * no longer in the form is passed over where that `isLook`. Gives whether it was asked and answered.
+   */
+  async function send(by, ask, then, isLook = false) {
+    if (isAsking) return false;
+    if (!fields && !await prepare()) return false;
     isAsking = true;  // a disabled button would lose the focus
     by.setAttribute('aria-busy', 'true');
     tellProblem(null);
+    const asked = nEdits;
+    const isOver = () => isLook && asked !== nEdits;
     try {
       const values = changedValues([...fields.values()]);
+      const request = ask(values);
       await answering();
-      const answer = await ask(values);
+      const answer = await request();
+      if (isOver()) return true;
       if (answer.error) throw new Error(answer.error);
       then(answer, values);
-    } catch (error) { tellProblem(error); } finally {
+    } catch (error) { if (!isOver()) tellProblem(error); } finally {
       isAsking = false;
       by.removeAttribute('aria-busy');
     }
+    return true;
   }
 
   function taken({job}, values) {
@@ -56,21 +65,27 @@ export function createJobForm({
   }
 
   function edited() {
+    nEdits += 1;
     tellProblem(null);
     more?.note();
     onEdit();
   }
 
-  addDrawer(element, async () => {
+  /** Make the fields, unless they are there; whether they are. */
+  async function prepare() {
     retitle();
-    if (fields) return;
+    if (fields) return true;
     let found;
-    try { found = await read(`/forms/${name}`); } catch (error) { tellProblem(error); return; }
+    try { found = await read(`/forms/${name}`); } catch (error) { tellProblem(error); return false; }
+    tellProblem(null);
     fields = new Map(found.fields.map(about => [about.name, createField(about, {prefix: name, onChange: edited})]));
     const rare = found.fields.filter(about => about.advanced).map(about => fields.get(about.name));
     if (rare.length) more = createGroup('More', rare);
     fill(body, ...arrange(fields, more?.element));
-  });
+    return true;
+  }
+
+  addDrawer(element, prepare);
   on('dataset', retitle);
   return {send, edited};
 }

@@ -18,10 +18,14 @@ export function mount({element, server}) {
   createJobForm({
     id: 'pairs-mine', name: 'mine', title: () => `Find entangled pairs of ${state.dataset}`, button: 'Find pairs',
     says: 'Two samples that are close in some features, share a candidate, and are taken to be of different classes.',
-    start: fields => server.mine({name: state.dataset, fields}),
+    start(fields) {
+      const asked = {name: state.dataset, fields};
+      return () => server.mine(asked);
+    },
     arrange(fields) {
       // one of the two is given: typing one empties the other
       const [quantile, least] = ['quantile', 'threshold'].map(name => fields.get(name));
+      for (const each of [quantile, least]) each.input.placeholder = 'not given';
       for (const [field, other] of [[quantile, least], [least, quantile]])
         field.input.addEventListener('input', () => { if (field.input.value.trim()) other.set(null); });
       return [...fields.values()].map(field => field.element);
