@@ -137,6 +137,11 @@ def test_what_a_form_asks_for_is_what_it_held_at_the_click(form, watch, tmp_path
     watch.expected += ["status of 503"]
     exports, imports = (Held(form, CALLS, calling(name)) for name in ("export", "start_import"))
     uploads = Held(form, UPLOAD)
+    form.keyboard.press("Escape")
+    for name in ("export", "import"):  # the last one stays open
+        form.keyboard.press("Escape")
+        form.click(f"#dataset-{name}-open")
+        form.wait_for_selector(f"#dataset-{name} .setting")
     form.route("**/cad/alive**", lambda route: route.fulfill(status=503))
     fill_field(form, "import-source", "/one")
     form.click("#import-start")
@@ -168,10 +173,13 @@ def test_a_form_whose_fields_did_not_come_asks_for_them_again(page, studio, watc
     page.unroute("**/forms/export")
     calls = Held(page, CALLS, calling("export"))
     page.click("#export-start")
-    calls.wait_for(1)
-    expect(page.locator("#export-problem")).to_be_hidden()
     expect(page.locator("#export-format")).to_have_value("csv")
+    expect(page.locator("#export-problem")).to_be_hidden()
+    assert calls.routes == []  # nothing is started that was not seen
+    page.click("#export-start")
+    calls.wait_for(1)
     calls.routes[0].fulfill(json={"error": "No."})
+    refused(page, "export", "No.")
 
 
 def test_the_focus_stays_in_a_form_and_goes_back_from_it(form, studio):

@@ -340,12 +340,7 @@ def test_every_preset_is_a_run_that_can_be_trained(services, tmp_path):
     pictures(services, tmp_path)
     for preset in PRESETS:
         method = preset.method or "cad-cam"
-        services.training.create(
-            TrainingRequest(
-                "shades",
-                method,
-                preset.backbone or "",
-                config=preset.config,
-                settings=preset.settings,
-            )  # fmt: skip
+        request = TrainingRequest(
+            "shades", method, preset.backbone or "", config=preset.config, settings=preset.settings
         )
+        services.training.create(request)

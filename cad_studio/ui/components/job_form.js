@@ -37,7 +37,7 @@ export function createJobForm({
    */
   async function send(by, ask, then, isLook = false) {
     if (isAsking) return false;
-    if (!fields && !await prepare()) return false;
+    if (!fields) { prepare(); return false; }  // nothing is started that was not seen
     isAsking = true;  // a disabled button would lose the focus
     by.setAttribute('aria-busy', 'true');
     tellProblem(null);
