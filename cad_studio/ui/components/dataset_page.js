@@ -40,7 +40,7 @@ function createEditing(server, about, again) {
   async function doAnd(what, wanted, words) {
     const answer = await ask(what, wanted);
     if (answer.error) return answer;
-    toast(words(answer));
+    toast(words(answer), 'note', what !== 'make_sets');  // what can be taken back waits for it
     const back = h('button.quiet', {type: 'button', id: 'dataset-undo', on: {click: undo}}, 'Undo');
     if (what !== 'make_sets') document.querySelector('.cad-toast').lastChild.before(back);
     again();
