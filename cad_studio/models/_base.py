@@ -22,7 +22,6 @@ class Backbone(nn.Module, ABC):
         argument_hint: What stands after the colon; empty when nothing may.
         reaches_out: Whether the argument may name a place outside the project, or on the Hub.
         examples: Some arguments, to choose from.
-        has_learned: Whether its first weights were learned elsewhere rather than drawn.
         blueprint: What else is needed to build it again without its first weights.
         normalisation: Mean and standard deviation of the images that its first weights were
             learned from, on the scale of 0 to 1; None where that is not known.
@@ -33,9 +32,17 @@ class Backbone(nn.Module, ABC):
     argument_hint: str = ""
     reaches_out: bool = False
     examples: tuple[str, ...] = ()
-    has_learned: bool = False
     blueprint: str = ""
     normalisation: tuple[list[float], list[float]] | None = None
+
+    @classmethod
+    def has_learned(cls, argument: str) -> bool:
+        """Whether its first weights were learned elsewhere rather than drawn.
+
+        Args:
+            argument: The text after the colon of its spec.
+        """
+        return False
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -72,3 +79,13 @@ def make_backbone(spec: str, size: int, blueprint: str = "") -> Backbone:
             f"{spec!r}: {name} needs an argument. Write {name}:{member.argument_hint}."
         )
     return member(size, argument, blueprint)
+
+
+def has_learned(spec: str) -> bool:
+    """Whether the first weights of a network were learned elsewhere rather than drawn.
+
+    Raises:
+        SettingError: There is no such backbone.
+    """
+    name, _, argument = spec.partition(":")
+    return BACKBONES.get(name).has_learned(argument)

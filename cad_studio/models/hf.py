@@ -30,8 +30,12 @@ class HuggingFace(TunedBackbone):
 
     argument_hint = f"ID-or-folder or ID-or-folder:{_TOP}, e.g. hf:facebook/dinov2-small:{_TOP}"
     reaches_out = True
-    has_learned = True
     examples = ("facebook/dinov2-small", f"facebook/dinov2-small:{_TOP}")
+
+    @classmethod
+    def has_learned(cls, argument: str) -> bool:
+        """As `Backbone.has_learned`: always."""
+        return True
 
     def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Take a hub id or a folder, and whether the last layers alone are trained.

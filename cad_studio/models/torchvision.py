@@ -30,6 +30,11 @@ class Torchvision(TunedBackbone):
     )
     examples = ("resnet50", f"resnet18:{_PRETRAINED}", f"resnet18:{_TOP}")
 
+    @classmethod
+    def has_learned(cls, argument: str) -> bool:
+        """As `Backbone.has_learned`: where weights are asked for."""
+        return ":" in argument
+
     def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """Take the name of a model, and whether it starts from ImageNet weights.
 
@@ -56,7 +61,7 @@ class Torchvision(TunedBackbone):
         if weights:
             seen = models.get_model_weights(name).DEFAULT.transforms()
             self.normalisation = list(seen.mean), list(seen.std)
-        self.has_learned, self.blueprint = bool(weights), name
+        self.blueprint = name
         self.layers, self.width, self._is_tokens = _cut(model, name, size)
         if weights == _TOP:
             self._keep_lower(size)

@@ -13,6 +13,7 @@ from cad_studio.algorithms._base import ALGORITHMS, Algorithm, Edits, Setup, mak
 from cad_studio.core.dataset import chunks
 from cad_studio.core.errors import SettingError
 from cad_studio.core.progress import Progress
+from cad_studio.models._base import has_learned
 from cad_studio.models.device import choose_device
 from cad_studio.models.ema import copy_network
 from cad_studio.models.network import Network, make_network
@@ -202,7 +203,8 @@ def _open_views(
 
 def _build_network(data: TrainingData, plan: Plan, blueprint: str) -> Network:
     has_images = data.pixels is not None
-    network = make_network(
+    plan.config.check_heads(plan.backbone, has_learned(plan.backbone))
+    return make_network(
         plan.backbone,
         data.n_classes,
         image_px=data.side_px if has_images else None,
@@ -211,8 +213,6 @@ def _build_network(data: TrainingData, plan: Plan, blueprint: str) -> Network:
         seed=plan.config.seed,
         blueprint=blueprint,
     )
-    plan.config.check_heads(plan.backbone, network.backbone.has_learned)
-    return network
 
 
 def _make_optimiser(algorithm: Algorithm, config: TrainConfig) -> torch.optim.Optimizer:

@@ -46,8 +46,12 @@ class Lite0(TunedBackbone):
 
     width = 1280
     argument_hint = "all or top"
-    has_learned = True
     normalisation = ([0.498] * 3, [0.502] * 3)
+
+    @classmethod
+    def has_learned(cls, argument: str) -> bool:
+        """As `Backbone.has_learned`: always."""
+        return True
 
     def __init__(self, size: int, argument: str = "", blueprint: str = "") -> None:
         """With the weights of its package."""

@@ -51,6 +51,18 @@ def assert_same_run(folder, other):
         assert torch.equal(value, theirs[name]), name
 
 
+def assert_goes_on(folder, plan):
+    """A run that is stopped in its second epoch and resumed is the one that was not."""
+    data = small_images()
+    Trainer(data, plan, folder / "whole").fit(Silent())
+    with pytest.raises(JobCancelled):
+        Trainer(data, plan, folder / "parts").fit(
+            StopsAfter(4, lambda message: "Epoch 2" in message)
+        )
+    Trainer(data, plan, folder / "parts").fit(Silent())
+    assert_same_run(folder / "parts", folder / "whole")
+
+
 def figures(report):
     return {name: getattr(report, name) for name in FIGURES}
 
@@ -72,14 +84,7 @@ def test_a_run_stopped_in_an_epoch_and_resumed_equals_one_that_was_not(tmp_path,
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_what_an_optimiser_remembers_of_earlier_steps_is_resumed(tmp_path, optimiser):
-    data, plan = small_images(), small_plan(optimiser=optimiser, learning_rate=1e-3)
-    Trainer(data, plan, tmp_path / "whole").fit(Silent())
-    with pytest.raises(JobCancelled):
-        Trainer(data, plan, tmp_path / "parts").fit(
-            StopsAfter(3, lambda message: "Epoch 2" in message)
-        )
-    Trainer(data, plan, tmp_path / "parts").fit(Silent())
-    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert_goes_on(tmp_path, small_plan(optimiser=optimiser, learning_rate=1e-3))
 
 
 def test_a_run_stopped_while_it_is_evaluated_loses_no_step(tmp_path):
@@ -216,11 +221,4 @@ def test_a_checkpoint_of_other_candidates_is_refused(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ALGORITHMS.names())
 def test_every_method_goes_on_in_the_middle_of_an_epoch(tmp_path, method):
-    data, plan = small_images(), plan_of(method, hold_out=0.0)
-    Trainer(data, plan, tmp_path / "whole").fit(Silent())
-    with pytest.raises(JobCancelled):
-        Trainer(data, plan, tmp_path / "parts").fit(
-            StopsAfter(4, lambda message: "Epoch 2" in message)
-        )
-    Trainer(data, plan, tmp_path / "parts").fit(Silent())
-    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert_goes_on(tmp_path, plan_of(method, hold_out=0.0))

@@ -131,12 +131,6 @@ def why_not(
     return ""
 
 
-def begins_elsewhere(backbone: str) -> bool:
-    """Whether the first weights of a network are neither drawn nor those of a stored extractor."""
-    name, _, argument = backbone.partition(":")
-    return name == "hf" or (name == "torchvision" and ":" in argument)
-
-
 def check_backbone(spec: str, data: LoadedDataset) -> "type[Backbone]":
     """The kind of a network; one that is not known or reads another kind of data is refused.
 

@@ -25,7 +25,6 @@ from cad_studio.services.jobs import JobService
 from cad_studio.services.pairs.mining import MiningService
 from cad_studio.services.training.choices import (
     DEFAULT_METHOD,
-    begins_elsewhere,
     check_backbone,
     offers,
     why_not,
@@ -405,6 +404,7 @@ class TrainingService:
     def _checked(self, request: TrainingRequest) -> dict[str, Any]:
         """The columns of a run that can be trained."""
         from cad_studio.algorithms._base import ALGORITHMS
+        from cad_studio.models._base import has_learned
 
         data = self._datasets.load(request.dataset)
         member = ALGORITHMS.get(request.method)
@@ -430,7 +430,7 @@ class TrainingService:
         if data.pixels is None and features not in offered and features in ("hog", "pixels"):
             raise SettingError(f"{request.dataset} has no images; take the features raw.")
         config = settings_from_json(TrainConfig, request.config)
-        config.check_heads(backbone, begins_elsewhere(backbone))
+        config.check_heads(backbone, has_learned(backbone))
         settings = settings_from_json(member.config_type, request.settings)
         if config.start in CONSENSUS:
             self._consensus.require_votes(request.dataset, CONSENSUS[config.start])

@@ -20,7 +20,6 @@ from cad_studio.services.datasets.datasets import DatasetService
 from cad_studio.services.datasets.loaded import LoadedDataset
 from cad_studio.services.jobs import JobService
 from cad_studio.services.pairs.mining import MiningService
-from cad_studio.services.training.choices import begins_elsewhere
 from cad_studio.services.training.runs import PACKED, RunService, name_of
 from cad_studio.services.training.training import TrainingRequest, TrainingService
 from cad_studio.store.database import now
@@ -177,7 +176,9 @@ class TravelService:
         }
         self._project.runs.change(run_id, environment={**run.environment, **kept})
         notes = [self._version_words(run, version), *([inputs.words] if inputs.words else [])]
-        if begins_elsewhere(run.backbone):
+        from cad_studio.models._base import has_learned
+
+        if has_learned(run.backbone):
             notes.append(
                 f"The first weights of {run.backbone} are not in the file: the other machine takes "
                 "them from where that name says."
